@@ -1,0 +1,140 @@
+/**
+ * What each PostgreSQL version can do: the only file in which version numbers are written.
+ *
+ * Everything else asks for a capability by name. A version is a `server_version_num` (150018 is 15.18, 90624 is 9.6.24).
+ * Two behaviours changed in minor releases, so minors count; a major alone means its newest minor known here.
+ */
+import { UnsupportedError } from "./errors.ts";
+
+/**
+ * A server version: a `server_version_num` (180004), or text as people and servers write it ("18", "15.18", "9.6",
+ * "19beta1", "15.18 (Debian 15.18-0+deb12u1)"). A major alone, also as a small number (18), means its newest known minor.
+ */
+export type Server = number | string;
+
+/** What is assumed when nobody names a server: the newest major that our tests run. */
+export const defaultServer: Server = "18";
+
+/** The oldest version that walwire knows anything about. */
+const oldest = 90400;
+
+/** Newest minor known of each major (major as in `majorOf`). A major that is not here has no release that we know. */
+const newestMinor: Readonly<Record<number, number>> = {
+  90400: 26,
+  90500: 25,
+  90600: 24,
+  100000: 23,
+  110000: 22,
+  120000: 22,
+  130000: 23,
+  140000: 24,
+  150000: 20,
+  160000: 15,
+  170000: 11,
+  180000: 6,
+};
+
+interface Capability {
+  /**
+   * The first version that has it, per major if it came by minor releases: in ascending order, one entry per major from
+   * the first that has it; a major after the last entry has it, one before the first does not.
+   */
+  readonly since: readonly number[];
+  /** The first version that has it no more. */
+  readonly until?: number;
+  /** Where PostgreSQL says so. */
+  readonly source: string;
+}
+
+/** Capabilities by name, in the order in which they came. */
+export const capabilities = {
+  sqlOnWalsender: { since: [100000], source: "walsender.c: exec_replication_command" },
+  showCommand: { since: [100000], source: "repl_gram.y: show" },
+  temporarySlot: { since: [100000], source: "repl_gram.y: opt_temporary" },
+  dropSlotWait: { since: [100000], source: "repl_gram.y: drop_replication_slot" },
+  quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
+  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
+  baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
+  baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
+  logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
+  readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
+  alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
+  uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
+  verticalTabIsSpace: { since: [170000], source: "repl_scanner.l: space" },
+  doubledQuoteInIdentifier: {
+    since: [140024, 150019, 160015, 170011, 180006],
+    source: "repl_scanner.l: xddouble, commit a75bd485b5",
+  },
+  lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
+  lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
+} as const satisfies Record<string, Capability>;
+
+export type CapabilityName = keyof typeof capabilities;
+
+/**
+ * The `server_version_num` of a server.
+ *
+ * @throws UnsupportedError UNKNOWN_SERVER if it is no version, or one before 9.4.
+ * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
+ */
+export function serverVersionNum(server: Server = defaultServer): number {
+  const num = typeof server === "number" && server >= 100 ? server : numFromText(String(server));
+  if (!Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+    throw new UnsupportedError(
+      `${JSON.stringify(server) ?? String(server)} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
+    );
+  }
+  return num;
+}
+
+/** `server_version` as PostgreSQL prints it, "15.18" or "9.6.24". */
+export function formatServerVersion(server: Server): string {
+  const num = serverVersionNum(server);
+  return num >= 100000
+    ? `${Math.floor(num / 10000)}.${num % 10000}`
+    : `${Math.floor(num / 10000)}.${Math.floor(num / 100) % 100}.${num % 100}`;
+}
+
+/** Does this server have the capability? */
+export function supports(server: Server, name: CapabilityName): boolean {
+  const num = serverVersionNum(server);
+  const { since, until }: Capability = capabilities[name];
+  if (until !== undefined && num >= until) return false;
+  const major = majorOf(num);
+  for (const first of since) {
+    if (majorOf(first) >= major) return num >= first;
+  }
+  return true;
+}
+
+/**
+ * The first version that has the capability, as a person would name it: "17", or "14.24, 15.19, 16.15, 17.11 or 18.6".
+ */
+export function sinceVersion(name: CapabilityName): string {
+  const names = capabilities[name].since.map((num) =>
+    num === majorOf(num) ? formatMajor(num) : formatServerVersion(num),
+  );
+  const last = names.pop()!;
+  return names.length > 0 ? `${names.join(", ")} or ${last}` : last;
+}
+
+/** "18" or "9.6". */
+function formatMajor(num: number): string {
+  return num >= 100000 ? String(num / 10000) : `${Math.floor(num / 10000)}.${Math.floor(num / 100) % 100}`;
+}
+
+/** The version number of a major's first release: 150018 → 150000, 90624 → 90600. */
+function majorOf(num: number): number {
+  return num >= 100000 ? num - (num % 10000) : num - (num % 100);
+}
+
+function numFromText(text: string): number {
+  // Servers before 10 have two-part majors. What follows a blank or a letter (Debian's package, beta1, devel) says nothing
+  // more: a beta reports the same server_version_num as its release would.
+  const match = /^\s*(?:(9)\.(\d)|([1-9]\d))(?:\.(\d{1,2}))?(?:(?:devel|alpha|beta|rc)\d*)?(?:\s.*)?$/s.exec(text);
+  if (match === null) return Number.NaN;
+  const [, nine, second, ten, minor] = match;
+  const major = nine !== undefined ? 90000 + Number(second) * 100 : Number(ten) * 10000;
+  return major + (minor !== undefined ? Number(minor) : (newestMinor[major] ?? 0));
+}

@@ -1,0 +1,69 @@
+/**
+ * PgTime: PostgreSQL's TimestampTz, microseconds since 2000-01-01 00:00:00 UTC.
+ *
+ * A branded bigint, since a JavaScript Date holds milliseconds only.
+ */
+
+declare const brand: unique symbol;
+
+/** Microseconds since 2000-01-01 00:00 UTC, a signed 64-bit number. */
+export type PgTime = bigint & { readonly [brand]: "PgTime" };
+
+/** timestamp.h: DT_NOEND and DT_NOBEGIN. */
+export const pgTimeInfinity: PgTime = (2n ** 63n - 1n) as PgTime;
+export const pgTimeMinusInfinity: PgTime = -(2n ** 63n) as PgTime;
+
+/** Milliseconds from JavaScript's epoch to PostgreSQL's. */
+const EPOCH_MS = Date.UTC(2000, 0, 1);
+
+/** The largest distance from 1970, in milliseconds, that a Date holds. */
+const DATE_LIMIT_MS = 8.64e15;
+
+/**
+ * A number of microseconds since 2000-01-01 UTC as a PgTime.
+ *
+ * @throws RangeError if it is not a bigint that fits 64 bits.
+ */
+export function toPgTime(microseconds: bigint): PgTime {
+  if (typeof microseconds !== "bigint" || microseconds < pgTimeMinusInfinity || microseconds > pgTimeInfinity) {
+    throw new RangeError(`a time is a bigint that fits 64 bits with its sign, not ${String(microseconds)}`);
+  }
+  return microseconds as PgTime;
+}
+
+/** The time that a Date names. @throws RangeError for an invalid Date. */
+export function pgTimeFromDate(date: Date): PgTime {
+  return (BigInt(date.getTime() - EPOCH_MS) * 1000n) as PgTime;
+}
+
+/**
+ * The Date of a time, its microseconds cut off (towards the past).
+ *
+ * @throws RangeError for the infinities and what lies beyond a Date's range (years -271821 to 275760).
+ */
+export function pgTimeToDate(time: PgTime): Date {
+  const ms = milliseconds(time);
+  if (Math.abs(ms) > DATE_LIMIT_MS)
+    throw new RangeError(`${time} microseconds from 2000 are beyond the range of a Date`);
+  return new Date(ms);
+}
+
+/**
+ * A time as ISO 8601 with microseconds, `infinity` or `-infinity`; what a Date cannot hold as a plain number of
+ * microseconds, so that any time has a text.
+ *
+ * @example formatPgTime(toPgTime(1n)) // "2000-01-01T00:00:00.000001Z"
+ */
+export function formatPgTime(time: PgTime): string {
+  if (time === pgTimeInfinity) return "infinity";
+  if (time === pgTimeMinusInfinity) return "-infinity";
+  const ms = milliseconds(time);
+  if (Math.abs(ms) > DATE_LIMIT_MS) return `${time}us`;
+  const micros = ((time % 1000n) + 1000n) % 1000n;
+  return new Date(ms).toISOString().replace("Z", `${String(micros).padStart(3, "0")}Z`);
+}
+
+/** Milliseconds since 1970, rounded towards the past; exact wherever a Date is. */
+function milliseconds(time: PgTime): number {
+  return Number((time - (((time % 1000n) + 1000n) % 1000n)) / 1000n) + EPOCH_MS;
+}
