@@ -1,0 +1,461 @@
+/**
+ * Writes the message codecs: from the descriptions in a family's messages.ts to plain TypeScript, as one would write it by
+ * hand. Types, decoders, encoders and the dispatch by type byte come out; interpret.ts is what they are tested against.
+ *
+ * Records and variants inside a list are read and written by functions of the list; all else is written out in place, so
+ * that the name of every field is a constant.
+ */
+import * as logical from "../src/logical/messages.ts";
+import * as physical from "../src/physical/messages.ts";
+import type { Family, Field, Fields, ListShape, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
+
+/** The generated files by their path from the top of the repository. Not formatted yet. */
+export async function generatedCodecs(): Promise<Map<string, string>> {
+  return new Map([
+    ["src/generated/physical.ts", codecs("physical", physical)],
+    ["src/generated/logical.ts", codecs("logical", logical)],
+  ]);
+}
+
+function codecs(domain: string, exports: Record<string, Message | Family>): string {
+  const families = Object.values(exports).filter((entry) => "messages" in entry);
+  const messages = families.flatMap((family) => family.messages);
+  const named = namedShapes(messages);
+  const body = [
+    ...named.types,
+    ...messages.map(messageType),
+    ...families.map(familyType),
+    ...families.flatMap(familyCodec),
+    ...messages.flatMap((message) => [reader(message), writer(message)]),
+    ...[...named.lists.values()].flatMap((shape) => [listReader(shape), listWriter(shape)]),
+  ].join("\n\n");
+  const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
+  const writerImports = ["encodeWith", "mustBeArray", "mustBeObject", "quoted", "refuse", "type Writer"];
+  return `// Generated from src/${domain}/messages.ts by \`npm run generate\`. Do not edit.
+${used("Lsn") ? 'import type { Lsn } from "../lsn.ts";\n' : ""}${used("PgTime") ? 'import type { PgTime } from "../time.ts";\n' : ""}import { Reader } from "../wire/reader.ts";
+import { ${writerImports.filter((name) => used(name.replace("type ", ""))).join(", ")} } from "../wire/writer.ts";
+
+${body}
+`;
+}
+
+// ---- Types ----
+
+function doc(...lines: (string | undefined)[]): string {
+  const text = lines.filter((line) => line !== undefined);
+  return text.length === 1 ? `/** ${text[0]} */` : `/**\n${text.map((line) => ` * ${line}`.trimEnd()).join("\n")}\n */`;
+}
+
+function messageType(message: Message): string {
+  return `${doc(message.doc, "", `@source ${message.source}`)}
+export interface ${message.name} {
+  readonly type: ${JSON.stringify(message.name)};
+${properties(message.fields)}
+}`;
+}
+
+function familyType(family: Family): string {
+  return `${doc(family.doc)}\nexport type ${family.name} = ${family.messages.map((message) => message.name).join(" | ")};`;
+}
+
+function properties(fields: Fields): string {
+  return inValue(fields)
+    .map(([name, field]) => `${doc(field.doc + unit(field))}\nreadonly ${name}: ${typeOf(field)};`)
+    .join("\n");
+}
+
+/** The fields that a value has: all but those that are on the wire only. */
+function inValue(fields: Fields): [string, Field][] {
+  return Object.entries(fields).filter(([, field]) => field.form !== "count" && field.form !== "reserved");
+}
+
+function unit(shape: Shape): string {
+  switch (shape.form) {
+    case "lsn":
+      return " Bytes.";
+    case "time":
+      return " Microseconds since 2000-01-01 UTC.";
+    case "counted":
+    case "rest":
+      return " A view into the bytes that were decoded, not a copy.";
+    default:
+      return "";
+  }
+}
+
+function typeOf(shape: Shape): string {
+  switch (shape.form) {
+    case "u8":
+    case "u16":
+    case "u32":
+    case "i32":
+      return "number";
+    case "lsn":
+      return "Lsn";
+    case "time":
+      return "PgTime";
+    case "bool":
+      return "boolean";
+    case "enum":
+      return Object.values(shape.words)
+        .map((word) => JSON.stringify(word))
+        .join(" | ");
+    case "flags":
+      return `{ ${Object.keys(shape.bits)
+        .map((name) => `readonly ${name}: boolean`)
+        .join("; ")} }`;
+    case "cstring":
+      return "string";
+    case "counted":
+    case "rest":
+      return "Uint8Array";
+    case "list":
+      return `readonly ${typeOf(shape.element)}[]`;
+    case "record":
+    case "variants":
+      return shape.name;
+    case "optional":
+      return `${typeOf(shape.shape)} | undefined`;
+    case "after":
+      return typeOf(shape.shape);
+    case "count":
+    case "reserved":
+      throw new TypeError(`${shape.form} is no shape of a value`);
+    default:
+      return shape satisfies never;
+  }
+}
+
+/** The types of records and variants, tables of words, and the lists that get functions of their own, each once. */
+function namedShapes(messages: readonly Message[]): { types: string[]; lists: Map<string, ListShape> } {
+  const types = new Map<string, string>();
+  const lists = new Map<string, ListShape>();
+  const visit = (shape: Shape & { readonly doc?: string }): void => {
+    switch (shape.form) {
+      case "list":
+        visit(shape.element);
+        if (isNamed(shape.element)) lists.set(shape.element.name, shape);
+        return;
+      case "optional":
+      case "after":
+        return visit(shape.shape);
+      case "record":
+        for (const field of Object.values(shape.fields)) visit(field);
+        types.set(
+          shape.name,
+          `${doc(shape.doc ?? "")}\nexport interface ${shape.name} {\n${properties(shape.fields)}\n}`,
+        );
+        return;
+      case "variants":
+        for (const { fields } of Object.values(shape.variants)) for (const field of Object.values(fields)) visit(field);
+        types.set(shape.name, variantsType(shape));
+        return;
+      default:
+    }
+  };
+  for (const message of messages) {
+    for (const [name, field] of Object.entries(message.fields)) {
+      visit(field);
+      if (field.form === "enum") types.set(name, `const ${name}Words = ${JSON.stringify(field.words)} as const;`);
+    }
+  }
+  return { types: [...types.values()], lists };
+}
+
+function variantsType(shape: VariantsShape & { readonly doc?: string }): string {
+  const variants = Object.values(shape.variants);
+  const docs = variants.map(({ type, doc: text, fields }) => {
+    const each = inValue(fields).map(([name, field]) => ` \`${name}\`: ${field.doc}${unit(field)}`);
+    return `- \`${type}\`: ${text}${each.join("")}`;
+  });
+  const each = variants.map(({ type, fields }) => {
+    const members = inValue(fields).map(([name, field]) => `readonly ${name}: ${typeOf(field)}`);
+    return `{ ${[`readonly type: ${JSON.stringify(type)}`, ...members].join("; ")} }`;
+  });
+  const constants = variants
+    .filter((variant) => inValue(variant.fields).length === 0)
+    .map((variant) => {
+      const value = `Object.freeze({ type: ${JSON.stringify(variant.type)} })`;
+      return `const ${constantName(shape, variant.type)}: ${shape.name} = /* @__PURE__ */ ${value};`;
+    });
+  return [`${doc(shape.doc, ...docs)}\nexport type ${shape.name} = ${each.join(" | ")};`, ...constants].join("\n\n");
+}
+
+/** A variant without fields is one frozen object, the same each time. */
+function constantName(shape: VariantsShape, type: string): string {
+  return `${shape.name[0]!.toLowerCase()}${shape.name.slice(1)}${type[0]!.toUpperCase()}${type.slice(1)}`;
+}
+
+function isNamed(shape: Shape): shape is Extract<Shape, { name: string }> {
+  return shape.form === "record" || shape.form === "variants";
+}
+
+// ---- Dispatch ----
+
+function familyCodec(family: Family): string[] {
+  const { name, messages, example } = family;
+  const tags = messages.map((message) => message.tag).join("");
+  const sources = `@source ${[...new Set(messages.map((message) => message.source.split(":")[0]))].join(", ")}`;
+  return [
+    `${doc(
+      `Decode one message: ${family.doc[0]!.toLowerCase()}${family.doc.slice(1)}`,
+      "",
+      "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
+      "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
+      sources,
+      `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
+    )}
+export function decode${name}(bytes: Uint8Array): ${name} {
+  const r = new Reader(bytes);
+  let message: ${name};
+  switch (r.u8("${name}.type")) {
+    ${messages.map((message) => `case ${code(message.tag)}: message = read${message.name}(r); break; // ${message.tag}`).join("\n")}
+    default: return r.badTag(${JSON.stringify(tags)}, "${name}.type");
+  }
+  r.end(message.type);
+  return message;
+}`,
+    `${doc(
+      `Encode one message: ${family.doc[0]!.toLowerCase()}${family.doc.slice(1)}`,
+      "",
+      "@returns The type byte and the fields, in a fresh array that is the caller's.",
+      "@throws EncodeError with the path of the field that does not fit.",
+      sources,
+    )}
+export function encode${name}(message: ${name}): Uint8Array {
+  return encodeWith(write${name}, message);
+}`,
+    `function write${name}(w: Writer, message: ${name}): void {
+  mustBeObject(message, "${name}");
+  switch (message.type) {
+    ${messages.map((message) => `case "${message.name}": return write${message.name}(w, message);`).join("\n")}
+    default: refuse(quoted(${JSON.stringify(messages.map((message) => message.name))}), (message as { type: unknown }).type, "${name}.type");
+  }
+}`,
+  ];
+}
+
+// ---- Decoders ----
+
+/** Where a field stands, as arguments of a method of Reader or Writer. */
+class Place {
+  /** An expression: the path in quotes, or `path` in a list's function. */
+  readonly #path: string;
+  /** In an element of a list, what follows the index; undefined elsewhere. */
+  readonly #field: string | undefined;
+
+  constructor(path: string, field?: string) {
+    this.#path = path;
+    this.#field = field;
+  }
+
+  below(name: string): Place {
+    if (this.#field === undefined) return new Place(JSON.stringify(`${JSON.parse(this.#path)}.${name}`));
+    return new Place(this.#path, `${this.#field}.${name}`);
+  }
+
+  element(): Place {
+    return new Place(this.#path, "");
+  }
+
+  toString(): string {
+    if (this.#field === undefined) return this.#path;
+    return this.#field === "" ? `${this.#path}, i` : `${this.#path}, i, ${JSON.stringify(this.#field)}`;
+  }
+}
+
+function code(tag: string): string {
+  return `0x${tag.charCodeAt(0).toString(16)}`;
+}
+
+function reader(message: Message): string {
+  return `function read${message.name}(r: Reader): ${message.name} {
+  ${readFields(message.fields, new Place(JSON.stringify(message.name)))}
+  return { type: "${message.name}", ${inValue(message.fields).map(([name]) => name)} };
+}`;
+}
+
+function readFields(fields: Fields, at: Place): string {
+  return Object.entries(fields)
+    .map(([name, field]) => {
+      const place = at.below(name);
+      if (field.form === "count") return `const ${name} = r.${field.width}(${place});`;
+      if (field.form === "reserved") return `r.bits(0, ${place});`;
+      const count = Object.entries(fields).find(([, other]) => other.form === "count" && other.list === name);
+      return read(field, name, place, count?.[0]);
+    })
+    .join("\n");
+}
+
+/** Statements that read `shape` into a new variable. */
+function read(shape: Shape, variable: string, at: Place, count?: string): string {
+  switch (shape.form) {
+    case "u8":
+    case "u16":
+    case "u32":
+    case "i32":
+    case "lsn":
+    case "time":
+    case "bool":
+    case "cstring":
+    case "counted":
+      return `const ${variable} = r.${shape.form}(${at});`;
+    case "rest":
+      return `const ${variable} = r.rest();`;
+    case "enum":
+      return `const ${variable} = r.word(${variable}Words, ${at});`;
+    case "flags": {
+      const bits = Object.entries(shape.bits);
+      const mask = bits.reduce((sum, [, bit]) => sum | bit, 0);
+      return `const ${variable}Bits = r.bits(${mask}, ${at});
+const ${variable} = { ${bits.map(([name, bit]) => `${name}: (${variable}Bits & ${bit}) !== 0`)} };`;
+    }
+    case "list":
+      if (isNamed(shape.element)) {
+        return `const ${variable} = read${shape.element.name}s(r, ${at});`;
+      }
+      return `const ${variable}: ${typeOf(shape.element)}[] = [];
+for (let i = 0; i < ${count}; i++) {
+  ${read(shape.element, "element", at.element())}
+  ${variable}.push(element);
+}`;
+    case "record":
+      return `${readFields(shape.fields, at)}
+const ${variable}: ${shape.name} = { ${inValue(shape.fields).map(([name]) => name)} };`;
+    case "variants":
+      return `let ${variable}: ${shape.name};\n${readVariants(shape, variable, at)}`;
+    case "optional": {
+      const tags = Object.keys(shape.shape.variants).map((tag) => `r.peek() === ${code(tag)}`);
+      return `let ${variable}: ${typeOf(shape)};
+if (${tags.join(" || ")}) {
+  ${readVariants(shape.shape, variable, at)}
+}`;
+    }
+    case "after":
+      return `r.literal(${JSON.stringify(shape.byte)}, ${at});\n${read(shape.shape, variable, at)}`;
+    case "count":
+    case "reserved":
+      throw new TypeError(`${shape.form} is no shape of a value`);
+    default:
+      return shape satisfies never;
+  }
+}
+
+/** A switch that assigns `variable`. */
+function readVariants(shape: VariantsShape, variable: string, at: Place): string {
+  const cases = Object.entries(shape.variants).map(([tag, variant]) => {
+    const names = inValue(variant.fields).map(([name]) => name);
+    const value =
+      names.length > 0 ? `{ type: ${JSON.stringify(variant.type)}, ${names} }` : constantName(shape, variant.type);
+    return `case ${code(tag)}: {
+  // ${tag}
+  ${readFields(variant.fields, at)}
+  ${variable} = ${value};
+  break;
+}`;
+  });
+  return `switch (r.u8(${at.below("type")})) {
+  ${cases.join("\n")}
+  default: return r.notOneOf(${JSON.stringify(Object.keys(shape.variants).join(""))}, ${at.below("type")});
+}`;
+}
+
+function listReader(shape: ListShape): string {
+  const element = shape.element as Extract<Shape, { name: string }>;
+  return `function read${element.name}s(r: Reader, path: string): readonly ${element.name}[] {
+  const length = r.${shape.count}(path);
+  const elements: ${element.name}[] = [];
+  for (let i = 0; i < length; i++) {
+    ${read(element, "element", new Place("path").element())}
+    elements.push(element);
+  }
+  return elements;
+}`;
+}
+
+// ---- Encoders ----
+
+function writer(message: Message): string {
+  return `function write${message.name}(w: Writer, message: ${message.name}): void {
+  w.literal(${JSON.stringify(message.tag)});
+  ${writeFields(message.fields, "message", new Place(JSON.stringify(message.name)))}
+}`;
+}
+
+function writeFields(fields: Fields, object: string, at: Place): string {
+  return Object.entries(fields)
+    .map(([name, field]) => {
+      const place = at.below(name);
+      if (field.form === "count") {
+        const list = `${object}.${field.list}`;
+        return `mustBeArray(${list}, ${at.below(field.list)});\nw.${field.width}(${list}.length, ${place});`;
+      }
+      return field.form === "reserved" ? `w.u8(0, ${place});` : write(field, `${object}.${name}`, place);
+    })
+    .join("\n");
+}
+
+/** Statements that write the value of an expression. */
+function write(shape: Shape, value: string, at: Place): string {
+  switch (shape.form) {
+    case "u8":
+    case "u16":
+    case "u32":
+    case "i32":
+    case "lsn":
+    case "time":
+    case "bool":
+    case "cstring":
+    case "counted":
+    case "rest":
+      return `w.${shape.form}(${value}, ${at});`;
+    case "enum":
+      return `w.word(${value.split(".").at(-1)}Words, ${value}, ${at});`;
+    case "flags": {
+      const bits = Object.entries(shape.bits);
+      const set = bits.map(([name, bit]) => `w.bit(${value}.${name}, ${bit}, ${at.below(name)})`);
+      return `mustBeObject(${value}, ${at});\nw.u8(${set.join(" | ")}, ${at});`;
+    }
+    case "list":
+      if (isNamed(shape.element)) return `write${shape.element.name}s(w, ${value}, ${at});`;
+      return `mustBeArray(${value}, ${at});
+for (let i = 0; i < ${value}.length; i++) {
+  ${write(shape.element, `${value}[i]!`, at.element())}
+}`;
+    case "record":
+      return `mustBeObject(${value}, ${at});\n${writeFields(shape.fields, value, at)}`;
+    case "variants":
+      return `mustBeObject(${value}, ${at});
+switch (${value}.type) {
+  ${Object.entries(shape.variants)
+    .map(
+      ([tag, variant]) => `case ${JSON.stringify(variant.type)}:
+    ${[`w.literal(${JSON.stringify(tag)});`, writeFields(variant.fields, value, at), "break;"].filter((line) => line !== "").join("\n")}`,
+    )
+    .join("\n")}
+  default:
+    refuse(quoted(${JSON.stringify(Object.values(shape.variants).map((variant) => variant.type))}), (${value} as { type: unknown }).type, ${at.below("type")});
+}`;
+    case "optional":
+      return `if (${value} !== undefined) {\n${write(shape.shape, value, at)}\n}`;
+    case "after":
+      return `w.literal(${JSON.stringify(shape.byte)});\n${write(shape.shape, value, at)}`;
+    case "count":
+    case "reserved":
+      throw new TypeError(`${shape.form} is no shape of a value`);
+    default:
+      return shape satisfies never;
+  }
+}
+
+function listWriter(shape: ListShape): string {
+  const element = shape.element as Extract<Shape, { name: string }>;
+  return `function write${element.name}s(w: Writer, elements: readonly ${element.name}[], path: string): void {
+  mustBeArray(elements, path);
+  w.${shape.count}(elements.length, path);
+  for (let i = 0; i < elements.length; i++) {
+    const element = elements[i]!;
+    ${write(element, "element", new Place("path").element())}
+  }
+}`;
+}

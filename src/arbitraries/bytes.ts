@@ -1,0 +1,57 @@
+/**
+ * fast-check arbitraries of what happens to bytes on their way: damage, and chunks cut anywhere.
+ */
+import * as fc from "fast-check";
+
+/**
+ * Bytes with one to three of: a byte changed, a bit flipped, a part cut out, the end cut off, bytes put in, a part doubled.
+ */
+export function damaged(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
+  const damage = fc.record({
+    kind: fc.constantFrom("change", "flip", "cut", "end", "insert", "double"),
+    at: fc.nat(),
+    length: fc.nat(16),
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 8 }),
+  });
+  return fc
+    .tuple(bytes, fc.array(damage, { minLength: 1, maxLength: 3 }))
+    .map(([original, damages]) => damages.reduce(apply, original));
+}
+
+function apply(bytes: Uint8Array, damage: { kind: string; at: number; length: number; bytes: Uint8Array }): Uint8Array {
+  const at = bytes.length === 0 ? 0 : damage.at % bytes.length;
+  const head = bytes.subarray(0, at);
+  switch (damage.kind) {
+    case "change":
+      return concat(head, damage.bytes.subarray(0, 1), bytes.subarray(at + 1));
+    case "flip":
+      return concat(head, Uint8Array.of((bytes[at] ?? 0) ^ (1 << (damage.length % 8))), bytes.subarray(at + 1));
+    case "cut":
+      return concat(head, bytes.subarray(at + damage.length));
+    case "end":
+      return head.slice();
+    case "insert":
+      return concat(head, damage.bytes, bytes.subarray(at));
+    default:
+      return concat(bytes.subarray(0, at + damage.length), bytes.subarray(at));
+  }
+}
+
+/** The same bytes in chunks, cut anywhere; some chunks are empty. Each chunk has memory of its own. */
+export function splits(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array[]> {
+  return fc.tuple(bytes, fc.array(fc.nat(), { maxLength: 20 })).map(([whole, cuts]) => {
+    const places = [0, ...cuts.map((cut) => cut % (whole.length + 1)), whole.length].sort((a, b) => a - b);
+    return places.slice(1).map((end, i) => whole.slice(places[i], end));
+  });
+}
+
+/** Byte strings one after the other, in one fresh array. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,85 @@
+/**
+ * fast-check arbitraries of messages, derived from their descriptions.
+ */
+import * as fc from "fast-check";
+import type { Lsn } from "../lsn.ts";
+import type { PgTime } from "../time.ts";
+import type { Family, Field, Fields, Infer, Shape } from "../wire/shape.ts";
+import { decodeText } from "../wire/text.ts";
+
+/**
+ * Any message of a family.
+ *
+ * @example fc.sample(messageOf(WalSenderMessage), 1)[0].type // "XLogData" or "Keepalive"
+ */
+export function messageOf<F extends Family>(family: F): fc.Arbitrary<Infer<F>> {
+  const each = family.messages.map((message) => record(message.fields, { type: fc.constant(message.name) }));
+  return fc.oneof(...each) as fc.Arbitrary<Infer<F>>;
+}
+
+/** Any LSN, small ones and the limits more often than chance would have it. */
+export function lsn(): fc.Arbitrary<Lsn> {
+  return fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }) as fc.Arbitrary<bigint> as fc.Arbitrary<Lsn>;
+}
+
+/** Any time, the infinities included. */
+export function pgTime(): fc.Arbitrary<PgTime> {
+  return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) as fc.Arbitrary<bigint> as fc.Arbitrary<PgTime>;
+}
+
+/** Any text that a server could send: what any bytes but NUL decode to. */
+export function wireText(): fc.Arbitrary<string> {
+  const bytes = fc.uint8Array({ min: 1, maxLength: 70 }).map((array) => decodeText(array, 0, array.length));
+  const text = fc.string({ unit: "binary", maxLength: 70 }).map((each) => each.replaceAll("\0", ""));
+  return fc.oneof(fc.constantFrom("", "public", "\ufeff", "\u{10ffff}"), text, bytes);
+}
+
+function record(fields: Fields, more: Record<string, fc.Arbitrary<unknown>> = {}): fc.Arbitrary<object> {
+  const inValue = Object.entries<Field>(fields).filter(([, { form }]) => form !== "count" && form !== "reserved");
+  return fc.record({ ...more, ...Object.fromEntries(inValue.map(([name, field]) => [name, arbitraryOf(field)])) });
+}
+
+function arbitraryOf(shape: Shape): fc.Arbitrary<unknown> {
+  switch (shape.form) {
+    case "u8":
+      return fc.nat(0xff);
+    case "u16":
+      return fc.nat(0xffff);
+    case "u32":
+      return fc.oneof(fc.nat(100), fc.integer({ min: 0, max: 0xffffffff }));
+    case "i32":
+      return fc.integer();
+    case "lsn":
+      return lsn();
+    case "time":
+      return pgTime();
+    case "bool":
+      return fc.boolean();
+    case "enum":
+      return fc.constantFrom(...Object.values(shape.words));
+    case "flags":
+      return fc.record(Object.fromEntries(Object.keys(shape.bits).map((name) => [name, fc.boolean()])));
+    case "cstring":
+      return wireText();
+    case "counted":
+    case "rest":
+      return fc.uint8Array({ maxLength: 40 });
+    case "list":
+      return fc.array(arbitraryOf(shape.element), { maxLength: 8 });
+    case "record":
+      return record(shape.fields);
+    case "variants":
+      return fc.oneof(
+        ...Object.values(shape.variants).map(({ type, fields }) => record(fields, { type: fc.constant(type) })),
+      );
+    case "optional":
+      return fc.option(arbitraryOf(shape.shape), { nil: undefined });
+    case "after":
+      return arbitraryOf(shape.shape);
+    case "count":
+    case "reserved":
+      throw new TypeError(`${shape.form} is no shape of a value`);
+    default:
+      return shape satisfies never;
+  }
+}

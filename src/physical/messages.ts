@@ -1,0 +1,65 @@
+/**
+ * The messages inside CopyData between a walsender and a walreceiver, described once, in the order of the manual
+ * ("Streaming Replication Protocol"). Logical streams travel in the same envelopes.
+ */
+import { bool, family, lsn, message, rest, time, u32, xid } from "../wire/shape.ts";
+
+export const XLogData = message("XLogData", "w", {
+  doc: "WAL, or one message of an output plugin.",
+  source: "walsender.c: XLogSendPhysical, WalSndPrepareWrite",
+  fields: {
+    dataStart: lsn("Where the data begins in WAL; in a logical stream 0 if more writes of the same callback follow."),
+    walEnd: lsn("How far the server could send now; in a logical stream the same as dataStart."),
+    sendTime: time("The server's clock when it sent this."),
+    data: rest("A physical stream's WAL, at most 128 KiB; or exactly one message of the output plugin."),
+  },
+});
+
+export const Keepalive = message("Keepalive", "k", {
+  doc: "Sent by an idle server, and by one that wants a status update.",
+  source: "walsender.c: WalSndKeepalive",
+  fields: {
+    walEnd: lsn("How far the server has sent."),
+    sendTime: time("The server's clock when it sent this."),
+    replyRequested: bool("Answer at once, or be taken for dead."),
+  },
+});
+
+export const StandbyStatusUpdate = message("StandbyStatusUpdate", "r", {
+  doc: "How far the receiver is. Positions are one byte past the last byte; 0 means unknown.",
+  source: "walreceiver.c: XLogWalRcvSendReply",
+  fields: {
+    write: lsn("Received and written."),
+    flush: lsn("Flushed to disk: the server may forget what comes before."),
+    apply: lsn("Applied."),
+    clientTime: time("The receiver's clock when it sent this."),
+    replyRequested: bool("Asks the server to answer with a Keepalive at once."),
+  },
+});
+
+export const HotStandbyFeedback = message("HotStandbyFeedback", "h", {
+  doc: "The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more. Servers from 10 on.",
+  source: "walreceiver.c: XLogWalRcvSendHSFeedback",
+  fields: {
+    clientTime: time("The receiver's clock when it sent this."),
+    xmin: xid("The standby's oldest transaction, without the one of its slots' catalogs."),
+    xminEpoch: u32("The epoch of xmin.", "epoch"),
+    catalogXmin: xid("The oldest transaction that the standby's logical slots need in catalogs."),
+    catalogXminEpoch: u32("The epoch of catalogXmin.", "epoch"),
+  },
+});
+
+export const WalSenderMessage = family("WalSenderMessage", {
+  doc: "What a walsender says inside CopyData.",
+  example: { hex: "6b 0000000006033cc8 000303e6278429f8 00", type: "Keepalive" },
+  messages: [XLogData, Keepalive],
+});
+
+export const WalReceiverMessage = family("WalReceiverMessage", {
+  doc: "What a walreceiver answers inside CopyData.",
+  example: {
+    hex: "72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01",
+    type: "StandbyStatusUpdate",
+  },
+  messages: [StandbyStatusUpdate, HotStandbyFeedback],
+});

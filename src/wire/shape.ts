@@ -1,0 +1,226 @@
+/**
+ * The shapes that messages are described in.
+ *
+ * A message is one entry: its name, its type byte, and its fields in wire order. From the entry come the TypeScript type,
+ * the decoder and the encoder (scripts/codecs.ts writes them), the oracle they are tested against (interpret.ts), the
+ * fast-check arbitrary and the trace line. The set of shapes is closed: a new form does not compile until each of those
+ * knows it. A list never stands inside another list, which keeps the name of every field a path with one index at most.
+ */
+import type { Lsn } from "../lsn.ts";
+import type { PgTime } from "../time.ts";
+
+declare const value: unique symbol;
+
+/** Carries the type of the value that a shape stands for. The property exists for the compiler only. */
+interface Of<T> {
+  readonly [value]?: T;
+}
+
+/** The value that a shape, message or family stands for; never for what is on the wire but not in the value. */
+export type Infer<S> = S extends Of<infer T> ? T : never;
+
+/** A number of a fixed width. `means` is PostgreSQL's name of what it numbers. */
+export interface NumberShape {
+  readonly form: "u8" | "u16" | "u32" | "i32";
+  readonly means?: "oid" | "xid" | "epoch";
+}
+/** XLogRecPtr, 64 bits. */
+export interface LsnShape {
+  readonly form: "lsn";
+}
+/** TimestampTz, 64 bits. */
+export interface TimeShape {
+  readonly form: "time";
+}
+/** One byte, 0 or 1. */
+export interface BoolShape {
+  readonly form: "bool";
+}
+/** One byte that stands for a word. */
+export interface EnumShape {
+  readonly form: "enum";
+  readonly words: Readonly<Record<string, string>>;
+}
+/** One byte of which each bit has a name; a bit without one must be 0. */
+export interface FlagsShape {
+  readonly form: "flags";
+  readonly bits: Readonly<Record<string, number>>;
+}
+/** One byte that is always 0 and not part of the value: flags for which PostgreSQL has no use yet. */
+export interface ReservedShape {
+  readonly form: "reserved";
+}
+/** Text that ends with a zero byte. */
+export interface CStringShape {
+  readonly form: "cstring";
+}
+/** Bytes, after their number as u32. */
+export interface CountedShape {
+  readonly form: "counted";
+}
+/** All bytes that are left. */
+export interface RestShape {
+  readonly form: "rest";
+}
+/** The number of a list's elements where it does not stand right before them; not part of the value. */
+export interface CountShape {
+  readonly form: "count";
+  readonly width: "u16" | "u32";
+  /** The field that holds the list. */
+  readonly list: string;
+}
+/** Elements of one shape; `count` is the width of their number before them, or "elsewhere" if a CountShape has it. */
+export interface ListShape {
+  readonly form: "list";
+  readonly count: "u16" | "elsewhere";
+  readonly element: Shape;
+}
+/** Named fields, one after the other. */
+export interface RecordShape {
+  readonly form: "record";
+  readonly name: string;
+  readonly fields: Fields;
+}
+/** A byte that says which of several records follows. */
+export interface VariantsShape {
+  readonly form: "variants";
+  readonly name: string;
+  readonly variants: Variants;
+}
+/** Variants that are there only if the next byte is one of theirs. */
+export interface OptionalShape {
+  readonly form: "optional";
+  readonly shape: VariantsShape;
+}
+/** A shape behind a byte that is always the same. */
+export interface AfterShape {
+  readonly form: "after";
+  readonly byte: string;
+  readonly shape: Shape;
+}
+
+export type Shape =
+  | NumberShape
+  | LsnShape
+  | TimeShape
+  | BoolShape
+  | EnumShape
+  | FlagsShape
+  | ReservedShape
+  | CStringShape
+  | CountedShape
+  | RestShape
+  | CountShape
+  | ListShape
+  | RecordShape
+  | VariantsShape
+  | OptionalShape
+  | AfterShape;
+
+/** A field: its shape, and what it means, with its unit. */
+export type Field = Shape & { readonly doc: string };
+export type Fields = Readonly<Record<string, Field>>;
+
+/** The variants of a VariantsShape by their byte: the name of each and its fields. */
+export type Variants = Readonly<
+  Record<string, { readonly type: string; readonly doc: string; readonly fields: Fields }>
+>;
+
+/** One message: an entry of a family's messages.ts. */
+export interface Message {
+  readonly name: string;
+  /** The type byte, as its ASCII character. */
+  readonly tag: string;
+  readonly doc: string;
+  /** File and function in PostgreSQL. */
+  readonly source: string;
+  readonly fields: Fields;
+}
+
+/** The messages that one direction of a stream is made of; the first byte says which it is. */
+export interface Family {
+  readonly name: string;
+  readonly doc: string;
+  /** A message as a server sent it, in hexadecimal digits, and its type: the example in the docs, and a test. */
+  readonly example: { readonly hex: string; readonly type: string };
+  readonly messages: readonly Message[];
+}
+
+type Documented<S, T> = S & { readonly doc: string } & Of<T>;
+type ValueOf<F> = { readonly [K in keyof F as [Infer<F[K]>] extends [never] ? never : K]: Infer<F[K]> };
+type VariantOf<V> = {
+  [K in keyof V]: V[K] extends { readonly type: infer T; readonly fields: infer F }
+    ? { readonly type: T } & ValueOf<F>
+    : never;
+}[keyof V];
+
+export function message<const N extends string, const F extends Fields>(
+  name: N,
+  tag: string,
+  entry: { readonly doc: string; readonly source: string; readonly fields: F },
+): Message & Of<{ readonly type: N } & ValueOf<F>> {
+  return { name, tag, ...entry };
+}
+
+export function family<const M extends readonly Message[]>(
+  name: string,
+  entry: { readonly doc: string; readonly example: Family["example"]; readonly messages: M },
+): Family & Of<Infer<M[number]>> {
+  return { name, ...entry };
+}
+
+// One function a form, in the order of the interfaces above. `doc` is a sentence that says what the field means.
+
+export const u8 = (doc: string): Documented<NumberShape, number> => ({ form: "u8", doc });
+export const u16 = (doc: string): Documented<NumberShape, number> => ({ form: "u16", doc });
+export const u32 = (doc: string, means?: "oid" | "xid" | "epoch"): Documented<NumberShape, number> =>
+  means === undefined ? { form: "u32", doc } : { form: "u32", doc, means };
+export const i32 = (doc: string): Documented<NumberShape, number> => ({ form: "i32", doc });
+export const oid = (doc: string): Documented<NumberShape, number> => u32(doc, "oid");
+export const xid = (doc: string): Documented<NumberShape, number> => u32(doc, "xid");
+export const lsn = (doc: string): Documented<LsnShape, Lsn> => ({ form: "lsn", doc });
+export const time = (doc: string): Documented<TimeShape, PgTime> => ({ form: "time", doc });
+export const bool = (doc: string): Documented<BoolShape, boolean> => ({ form: "bool", doc });
+export const oneOf = <const W extends string>(
+  words: Readonly<Record<string, W>>,
+  doc: string,
+): Documented<EnumShape, W> => ({ form: "enum", words, doc });
+export const flags = <const B extends string>(
+  bits: Readonly<Record<B, number>>,
+  doc: string,
+): Documented<FlagsShape, { readonly [K in B]: boolean }> => ({ form: "flags", bits, doc });
+export const reserved = (doc: string): Documented<ReservedShape, never> => ({ form: "reserved", doc });
+export const cstring = (doc: string): Documented<CStringShape, string> => ({ form: "cstring", doc });
+export const counted = (doc: string): Documented<CountedShape, Uint8Array> => ({ form: "counted", doc });
+export const rest = (doc: string): Documented<RestShape, Uint8Array> => ({ form: "rest", doc });
+export const countOf = (of: string, width: "u16" | "u32", doc: string): Documented<CountShape, never> => ({
+  form: "count",
+  list: of,
+  width,
+  doc,
+});
+export const list = <E extends Shape>(
+  count: "u16" | "elsewhere",
+  element: E,
+  doc: string,
+): Documented<ListShape, readonly Infer<E>[]> => ({ form: "list", count, element, doc });
+export const record = <const F extends Fields>(
+  name: string,
+  fields: F,
+  doc: string,
+): Documented<RecordShape, ValueOf<F>> => ({ form: "record", name, fields, doc });
+export const variants = <const V extends Variants>(
+  name: string,
+  byByte: V,
+  doc: string,
+): Documented<VariantsShape, VariantOf<V>> => ({ form: "variants", name, variants: byByte, doc });
+export const optional = <V extends VariantsShape>(
+  shape: V,
+  doc: string,
+): Documented<OptionalShape, Infer<V> | undefined> => ({ form: "optional", shape, doc });
+export const after = <S extends Shape>(byte: string, shape: S, doc: string): Documented<AfterShape, Infer<S>> => ({
+  form: "after",
+  byte,
+  shape,
+  doc,
+});

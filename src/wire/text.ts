@@ -1,0 +1,96 @@
+/**
+ * Text on the wire: UTF-8 that survives the round trip, whatever the bytes are.
+ *
+ * A server sends names in the client's encoding, and one with SQL_ASCII sends any bytes at all. Each byte that is not part
+ * of valid UTF-8 becomes a lone surrogate U+DC80 to U+DCFF (what Python calls surrogateescape), and is written back as that
+ * byte. So every byte string has exactly one text, and no byte is lost.
+ */
+
+// ignoreBOM means "do not swallow a byte order mark": a column may well be named U+FEFF.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const utf8Encoder = new TextEncoder();
+
+/**
+ * Up to here a loop over ASCII beats the platform: 8 bytes take 40 ns against TextDecoder's 68, and 14 ns against
+ * TextEncoder's 48 (Node 20, 2 shared cores). Decoding is even at 11 bytes, encoding at 24.
+ */
+const SHORT = 10;
+
+/** The text of `bytes` from `start` up to `end`. Never fails; linear. */
+export function decodeText(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= SHORT) {
+    let text = "";
+    let i = start;
+    for (; i < end && bytes[i]! < 0x80; i++) text += String.fromCharCode(bytes[i]!);
+    if (i === end) return text;
+  }
+  const part = bytes.subarray(start, end);
+  try {
+    return utf8.decode(part);
+  } catch {
+    return decodeEscaped(part);
+  }
+}
+
+/**
+ * Write `text` at `offset` of `target`, which has room for three bytes a UTF-16 unit.
+ *
+ * @returns the number of bytes written, or -1 if there are no bytes of which this is the text.
+ */
+export function encodeText(text: string, target: Uint8Array, offset: number): number {
+  if (text.length <= SHORT) {
+    let i = 0;
+    for (; i < text.length && text.charCodeAt(i) < 0x80; i++) target[offset + i] = text.charCodeAt(i);
+    if (i === text.length) return i;
+  }
+  if (/\p{Surrogate}/u.test(text)) return encodeEscaped(text, target, offset);
+  return utf8Encoder.encodeInto(text, target.subarray(offset)).written;
+}
+
+function decodeEscaped(bytes: Uint8Array): string {
+  let text = "";
+  let valid = 0; // start of the valid run that has not been decoded yet
+  for (let i = 0; i < bytes.length; ) {
+    const length = sequenceLength(bytes, i);
+    if (length > 0) {
+      i += length;
+      continue;
+    }
+    text += utf8.decode(bytes.subarray(valid, i)) + String.fromCharCode(0xdc00 + bytes[i]!);
+    valid = ++i;
+  }
+  return text + utf8.decode(bytes.subarray(valid));
+}
+
+/** Bytes of the valid UTF-8 sequence at `i` (RFC 3629, table 3-7 of Unicode), or 0 if there is none. */
+function sequenceLength(bytes: Uint8Array, i: number): number {
+  const first = bytes[i]!;
+  if (first < 0x80) return 1;
+  const second = bytes[i + 1] ?? 0;
+  if (first < 0xc2 || first > 0xf4 || !isContinuation(second)) return 0;
+  if (first < 0xe0) return 2;
+  if (!isContinuation(bytes[i + 2] ?? 0)) return 0;
+  if (first < 0xf0) {
+    if (first === 0xe0 && second < 0xa0) return 0; // overlong
+    return first === 0xed && second > 0x9f ? 0 : 3; // surrogates
+  }
+  if (!isContinuation(bytes[i + 3] ?? 0)) return 0;
+  if (first === 0xf0 && second < 0x90) return 0; // overlong
+  return first === 0xf4 && second > 0x8f ? 0 : 4; // beyond U+10FFFF
+}
+
+function isContinuation(byte: number): boolean {
+  return (byte & 0xc0) === 0x80;
+}
+
+function encodeEscaped(text: string, target: Uint8Array, offset: number): number {
+  let end = offset;
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    if (code < 0xd800 || code > 0xdfff) end += utf8Encoder.encodeInto(character, target.subarray(end)).written;
+    else if (code >= 0xdc80 && code <= 0xdcff) target[end++] = code - 0xdc00;
+    else return -1;
+  }
+  // Escapes that happen to spell valid UTF-8 would come back as another text: no bytes have this one.
+  return decodeText(target, offset, end) === text ? end - offset : -1;
+}

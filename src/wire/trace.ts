@@ -1,0 +1,95 @@
+/**
+ * Trace lines: a message as one readable line, from its description.
+ *
+ * Whatever a peer sent is safe to print: control characters, which could command a terminal, are escaped.
+ */
+import { formatLsn, type Lsn } from "../lsn.ts";
+import { formatPgTime, type PgTime } from "../time.ts";
+import type { Family, Field, Fields, Shape } from "./shape.ts";
+import { decodeText } from "./text.ts";
+
+/** How many characters of a text, bytes of a byte string and elements of a list a line shows. */
+const SHOWN = 64;
+
+/**
+ * A message as one line: its name, then `field=value` in wire order. Long values are cut, marked by `…`.
+ *
+ * @param family The family whose message it is, such as WalSenderMessage.
+ * @example traceMessage(WalSenderMessage, decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00"))) // "Keepalive walEnd=0/6033CC8 sendTime=2026-10-28T12:21:39.058680Z replyRequested=false"
+ */
+export function traceMessage(family: Family, message: { readonly type: string }): string {
+  const entry = family.messages.find((each) => each.name === message.type);
+  return entry === undefined ? message.type : [entry.name, ...traceFields(entry.fields, message)].join(" ");
+}
+
+/** A text in double quotes, cut to a length, with everything escaped that a terminal could take for a command. */
+export function quoteText(text: string, max: number = SHOWN): string {
+  const cut = text.length > max ? text.slice(0, max) : text;
+  const escaped = JSON.stringify(cut).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+  return text.length > max ? `${escaped}…` : escaped;
+}
+
+/** Bytes as quoted text if they are text, else as hexadecimal digits behind `\x`, cut to a length. */
+export function quoteBytes(bytes: Uint8Array, max: number = SHOWN): string {
+  const cut = bytes.subarray(0, max * 4);
+  const text = decodeText(cut, 0, cut.length);
+  if (!/[\p{Cc}\p{Cs}]/u.test(text.slice(0, max).replace(/[\t\n\r]/g, ""))) {
+    return quoteText(text, bytes.length > cut.length ? Math.min(max, text.length - 1) : max);
+  }
+  const hex = Array.from(bytes.subarray(0, max), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `\\x${hex}${bytes.length > max ? "…" : ""}`;
+}
+
+function traceFields(fields: Fields, value: object): string[] {
+  const values = value as Record<string, unknown>;
+  return Object.entries<Field>(fields)
+    .filter(([name, field]) => field.form !== "count" && field.form !== "reserved" && values[name] !== undefined)
+    .map(([name, field]) => `${name}=${traceValue(field, values[name])}`);
+}
+
+function traceValue(shape: Shape, value: unknown): string {
+  switch (shape.form) {
+    case "u8":
+    case "u16":
+    case "u32":
+    case "i32":
+    case "bool":
+    case "enum":
+      return String(value);
+    case "lsn":
+      return formatLsn(value as Lsn);
+    case "time":
+      return formatPgTime(value as PgTime);
+    case "flags": {
+      const set = Object.entries(value as Record<string, boolean>).filter(([, on]) => on);
+      return set.length > 0 ? set.map(([name]) => name).join("+") : "none";
+    }
+    case "cstring":
+      return quoteText(value as string);
+    case "counted":
+      return quoteBytes(value as Uint8Array);
+    case "rest":
+      return `${(value as Uint8Array).length} bytes`;
+    case "list": {
+      const elements = value as readonly unknown[];
+      const shown = elements.slice(0, SHOWN).map((element) => traceValue(shape.element, element));
+      return `[${shown.join(", ")}${elements.length > SHOWN ? `, … ${elements.length - SHOWN} more` : ""}]`;
+    }
+    case "record":
+      return `(${traceFields(shape.fields, value as object).join(" ")})`;
+    case "variants": {
+      const { type } = value as { type: string };
+      const variant = Object.values(shape.variants).find((each) => each.type === type);
+      const fields = variant === undefined ? [] : traceFields(variant.fields, value as object);
+      return fields.length > 0 ? `${type}(${fields.join(" ")})` : type;
+    }
+    case "optional":
+    case "after":
+      return traceValue(shape.shape, value);
+    case "count":
+    case "reserved":
+      throw new TypeError(`${shape.form} is no shape of a value`);
+    default:
+      return shape satisfies never;
+  }
+}

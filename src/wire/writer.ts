@@ -1,0 +1,199 @@
+/**
+ * Writer: primitives to bytes, big-endian, each checked for its range and type.
+ *
+ * The checks are needed: DataView writes -1 as 4294967295 and undefined as 0 without a word. Field names as in reader.ts.
+ */
+import { EncodeError } from "../errors.ts";
+import { fieldPath } from "./reader.ts";
+import { encodeText } from "./text.ts";
+
+/** A buffer that grew beyond this for one message is not kept for the next. */
+const KEEP = 65536;
+
+/** PostgreSQL's own limit of a message in memory (memutils.h: MaxAllocSize). */
+const MAX = 0x3fffffff;
+
+/** The writer that is used again and again: a new one for each message costs five times as much. */
+let spare: Writer | undefined;
+
+/**
+ * Encode with a writer that is kept between calls. `write` may throw, and may itself encode (through a getter of the value
+ * it writes): the writer is out of reach while it is in use.
+ *
+ * @returns a fresh array that belongs to the caller.
+ */
+export function encodeWith<T>(write: (w: Writer, value: T) => void, value: T): Uint8Array {
+  const writer = spare ?? new Writer();
+  spare = undefined;
+  write(writer, value);
+  return writer.finish();
+}
+
+export class Writer {
+  #bytes = new Uint8Array(1024);
+  #view = new DataView(this.#bytes.buffer);
+  #length = 0;
+
+  u8(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (!isUnsigned(value, 0xff)) refuse("a whole number of 0 to 255", value, path, index, field);
+    this.#bytes[this.#reserve(1, path)] = value;
+  }
+
+  u16(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (!isUnsigned(value, 0xffff)) refuse("a whole number of 0 to 65535", value, path, index, field);
+    this.#view.setUint16(this.#reserve(2, path), value);
+  }
+
+  u32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (!isUnsigned(value, 0xffffffff)) refuse("a whole number of 0 to 4294967295", value, path, index, field);
+    this.#view.setUint32(this.#reserve(4, path), value);
+  }
+
+  i32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (typeof value !== "number" || value !== (value | 0))
+      refuse("a whole number of -2147483648 to 2147483647", value, path, index, field);
+    this.#view.setInt32(this.#reserve(4, path), value);
+  }
+
+  lsn(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
+      refuse("a bigint of 0 to 2^64 - 1", value, path, index, field);
+    }
+    this.#view.setBigUint64(this.#reserve(8, path), value);
+  }
+
+  time(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
+      refuse("a bigint that fits 64 bits with its sign", value, path, index, field);
+    }
+    this.#view.setBigInt64(this.#reserve(8, path), value);
+  }
+
+  bool(value: boolean, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (typeof value !== "boolean") refuse("true or false", value, path, index, field);
+    this.#bytes[this.#reserve(1, path)] = value ? 1 : 0;
+  }
+
+  /** The byte that stands for a word. */
+  word(
+    words: Readonly<Record<string, string>>,
+    value: string,
+    path: string,
+    index?: number | undefined,
+    field?: string | undefined,
+  ): void {
+    for (const [tag, word] of Object.entries(words)) {
+      if (word === value) return this.literal(tag);
+    }
+    refuse(quoted(Object.values(words)), value, path, index, field);
+  }
+
+  /** A byte that always stands here. */
+  literal(byte: string): void {
+    this.#bytes[this.#reserve(1)] = byte.charCodeAt(0);
+  }
+
+  /** The bit if its flag is set, else 0; writes nothing. */
+  bit(value: boolean, bit: number, path: string, index?: number | undefined, field?: string | undefined): number {
+    if (typeof value !== "boolean") refuse("true or false", value, path, index, field);
+    return value ? bit : 0;
+  }
+
+  cstring(value: string, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (typeof value !== "string" || value.includes("\0")) refuse("text without NUL", value, path, index, field);
+    const start = this.#reserve(value.length * 3 + 1, path);
+    const length = encodeText(value, this.#bytes, start);
+    if (length < 0) refuse("text that has bytes: no lone surrogates, but for escaped bytes", value, path, index, field);
+    this.#bytes[start + length] = 0;
+    this.#length = start + length + 1;
+  }
+
+  /** The bytes behind their 32-bit count. */
+  counted(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
+    this.u32(value.length, path, index, field);
+    this.rest(value, path, index, field);
+  }
+
+  /** The bytes and nothing else. */
+  rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
+    this.#bytes.set(value, this.#reserve(value.length, path));
+  }
+
+  /** What was written, as a fresh array; the writer is empty again, and kept for the next message. */
+  finish(): Uint8Array {
+    const bytes = this.#bytes.slice(0, this.#length);
+    this.#length = 0;
+    if (this.#bytes.length <= KEEP) spare = this;
+    return bytes;
+  }
+
+  #reserve(length: number, path = "the type byte"): number {
+    const start = this.#length;
+    const end = start + length;
+    if (end > this.#bytes.length) this.#grow(end, path);
+    this.#length = end;
+    return start;
+  }
+
+  #grow(end: number, path: string): void {
+    if (end > MAX) throw new EncodeError(path, `${path} makes the message longer than ${MAX} bytes`);
+    const bytes = new Uint8Array(Math.min(MAX, Math.max(end, this.#bytes.length * 2)));
+    bytes.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}
+
+/** Also for a Uint8Array of another realm, such as a test runner's sandbox. */
+function isBytes(value: unknown): boolean {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]";
+}
+
+function isUnsigned(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max;
+}
+
+export function mustBeObject(
+  value: object,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): void {
+  if (typeof value !== "object" || value === null) refuse("an object", value, path, index, field);
+}
+
+export function mustBeArray(
+  value: readonly unknown[],
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): void {
+  if (!Array.isArray(value)) refuse("an array", value, path, index, field);
+}
+
+/** Throw the EncodeError of a field. */
+export function refuse(
+  wanted: string,
+  value: unknown,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): never {
+  const name = fieldPath(path, index, field);
+  throw new EncodeError(name, `${name} takes ${wanted}, not ${shown(value)}`);
+}
+
+/** `"a" or "b"`, for a message. */
+export function quoted(words: readonly string[]): string {
+  return words.map((word) => JSON.stringify(word)).join(" or ");
+}
+
+/** A value in a few words: it may be anything, and of any size. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return String(value);
+}

@@ -1,0 +1,166 @@
+/** Laws of the framer: any split of a stream gives the same frames, and nothing that was handed out changes again. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { concat, damaged, splits } from "../../src/arbitraries/bytes.ts";
+import { DecodeError } from "../../src/errors.ts";
+import { encodeFrame, type Frame, Framer, type FramerOptions, framesOf, isLast } from "../../src/wire/framer.ts";
+import { hex, toHex } from "../hex.ts";
+import { law } from "./law.ts";
+
+const frame = fc.record({
+  tag: fc.constantFrom("d", "Z", "w", "\u00ff"),
+  body: fc.oneof(fc.uint8Array({ maxLength: 30 }), fc.uint8Array({ minLength: 5000, maxLength: 40_000, size: "max" })),
+});
+const frames = fc.array(frame, { maxLength: 6 });
+const stream = frames.map((each) => concat(...each.map(({ tag, body }) => encodeFrame(tag, body))));
+
+/** What a framer makes of chunks: each frame in digits, and the error that ends them, if one does. */
+function run(chunks: readonly Uint8Array[], options?: FramerOptions): string[] {
+  const framer = new Framer(options);
+  const seen: string[] = [];
+  let body = "";
+  const add = (part: Frame): void => {
+    body += toHex(part.bytes);
+    expect(body.length / 2).toBe(part.start + part.bytes.length);
+    if (!isLast(part)) return;
+    seen.push(`${part.tag} ${part.length} ${body}`);
+    body = "";
+  };
+  try {
+    for (const chunk of chunks) for (const part of framesOf(framer, chunk)) add(part);
+    framer.end();
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    seen.push(JSON.stringify(error));
+  }
+  return seen;
+}
+
+describe("Framer", () => {
+  law(
+    "frames come out as they were encoded",
+    fc.property(frames, (each) => {
+      const whole = concat(...each.map(({ tag, body }) => encodeFrame(tag, body)));
+      expect(run([whole])).toEqual(each.map(({ tag, body }) => `${tag.charCodeAt(0)} ${body.length} ${toHex(body)}`));
+    }),
+    300,
+  );
+
+  law(
+    "any split of a stream gives the same frames and the same error, whole or in pieces",
+    fc.property(
+      splits(fc.oneof(stream, damaged(stream))),
+      fc.constantFrom(0, 10, 6000, undefined),
+      (chunks, wholeUpTo) => {
+        const options = { maxLength: 100_000, ...(wholeUpTo !== undefined && { wholeUpTo }) };
+        expect(run(chunks, options)).toEqual(run([concat(...chunks)], { maxLength: 100_000 }));
+      },
+    ),
+    500,
+  );
+
+  law(
+    "a stream that comes byte by byte gives the same frames",
+    fc.property(fc.oneof(stream, damaged(stream)), (whole) => {
+      const bytes = Array.from(whole, (byte) => Uint8Array.of(byte));
+      expect(run(bytes, { maxLength: 100_000 })).toEqual(run([whole], { maxLength: 100_000 }));
+    }),
+    100,
+  );
+
+  law(
+    "nothing that was handed out changes again",
+    fc.property(splits(stream), (chunks) => {
+      const framer = new Framer();
+      const kept: { bytes: Uint8Array; digits: string }[] = [];
+      for (const chunk of chunks) {
+        for (const { bytes } of framesOf(framer, chunk)) kept.push({ bytes, digits: toHex(bytes) });
+      }
+      for (const { bytes, digits } of kept) expect(toHex(bytes)).toBe(digits);
+    }),
+    300,
+  );
+
+  test("a whole frame in one chunk is a view of it, not a copy", () => {
+    const chunk = encodeFrame("d", Uint8Array.of(1, 2, 3));
+    const [only] = [...framesOf(new Framer(), chunk)];
+    expect(only?.bytes.buffer).toBe(chunk.buffer);
+  });
+
+  test.each([
+    ["below 4", "64 00000003", "Frame.length is 3 at offset 1; a length counts itself, so it is 4 at least"],
+    ["of 0", "64 00000000", "Frame.length is 0 at offset 1; a length counts itself, so it is 4 at least"],
+    ["above the limit", "64 00000015", "Frame.length is 21 at offset 1; the limit is 20"],
+    ["with the sign bit", "64 ffffffff", "Frame.length is 4294967295 at offset 1; the limit is 20"],
+  ])("a length %s is refused before anything is stored, and the framer stays failed", (_, digits, message) => {
+    const framer = new Framer({ maxLength: 16 });
+    framer.push(hex(digits));
+    for (let i = 0; i < 2; i++) {
+      expect(() => framer.next()).toThrow(
+        expect.objectContaining({ code: "BAD_LENGTH", offset: 1, path: "Frame.length", message }),
+      );
+    }
+  });
+
+  test("the offset of a bad length counts from the start of the stream", () => {
+    const framer = new Framer();
+    framer.push(hex("5a 00000005 49  64 00000001"));
+    expect(framer.next()?.length).toBe(1);
+    expect(() => framer.next()).toThrow(expect.objectContaining({ code: "BAD_LENGTH", offset: 7 }));
+  });
+
+  test("a body above the limit of whole frames comes in pieces as it arrives, and is not kept", () => {
+    const framer = new Framer({ wholeUpTo: 4 });
+    framer.push(hex("64 00000010 0102"));
+    expect(framer.next()).toEqual({ tag: 0x64, length: 12, start: 0, bytes: hex("0102") });
+    expect(framer.next()).toBeUndefined();
+    framer.push(hex("030405060708090a0b0c 5a 00000005 49"));
+    const last = framer.next()!;
+    expect(last).toEqual({ tag: 0x64, length: 12, start: 2, bytes: hex("030405060708090a0b0c") });
+    expect(isLast(last)).toBe(true);
+    expect(framer.next()).toEqual({ tag: 0x5a, length: 1, start: 0, bytes: hex("49") });
+    expect(() => framer.end()).not.toThrow();
+  });
+
+  test.each([
+    ["64", "Frame", 1, "the stream ends at offset 1; 4 bytes of a frame's header are missing"],
+    ["64 00000008 01", "Frame.bytes", 6, 'the stream ends at offset 6; 3 bytes of the body of frame "d" are missing'],
+  ])("a stream that ends inside a frame is TRUNCATED: %s", (digits, path, offset, message) => {
+    const framer = new Framer();
+    framer.push(hex(digits));
+    expect(framer.next()).toBeUndefined();
+    expect(() => framer.end()).toThrow(expect.objectContaining({ code: "TRUNCATED", path, offset, message }));
+  });
+
+  test("a frame announced but not sent takes no memory: only what arrives is kept", () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const framers = Array.from({ length: 100 }, () => {
+      const framer = new Framer();
+      framer.push(hex("64 3fffffff 00"));
+      expect(framer.next()).toBeUndefined();
+      return framer;
+    });
+    expect(framers.length).toBe(100);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(10_000_000);
+  });
+
+  test("16 MB in chunks of one byte are kept in about 16 MB", () => {
+    const framer = new Framer();
+    const before = process.memoryUsage();
+    framer.push(hex("64 01000004"));
+    // One array each, as a socket would give them: 16 million of them at once would take 1.5 GB.
+    for (let i = 0; i < 0x1000000; i++) framer.push(Uint8Array.of(i & 0xff));
+    const after = process.memoryUsage();
+    expect(after.rss - before.rss).toBeLessThan(500_000_000);
+    expect(framer.next()?.bytes[0x123456]).toBe(0x56);
+  });
+
+  test("130 MB of small frames, all pushed before the first is taken, come out in linear time", () => {
+    const chunk = concat(...Array.from({ length: 4000 }, () => encodeFrame("d", new Uint8Array(11))));
+    const framer = new Framer();
+    for (let i = 0; i < 2000; i++) framer.push(chunk);
+    let count = 0;
+    while (framer.next() !== undefined) count++;
+    expect(count).toBe(8_000_000);
+  });
+});

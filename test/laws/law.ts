@@ -1,0 +1,16 @@
+/**
+ * Laws: properties named as sentences, checked on a fixed number of generated cases.
+ *
+ * A run's seed is printed with each failure, and taken from WALWIRE_SEED if that is set, so a failure can be had again.
+ * WALWIRE_RUNS multiplies the number of cases, for as long as one asks.
+ */
+import fc from "fast-check";
+import { test } from "vitest";
+
+const seed = Number(process.env["WALWIRE_SEED"] ?? Date.now() & 0x7fffffff);
+const times = Number(process.env["WALWIRE_RUNS"] ?? 1);
+
+/** A test that checks a property on `runs` cases. */
+export function law<T>(sentence: string, property: fc.IRawProperty<T>, runs = 2000): void {
+  test(sentence, { timeout: 60_000 * times }, () => fc.assert(property, { seed, numRuns: runs * times }));
+}

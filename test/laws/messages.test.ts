@@ -1,0 +1,155 @@
+/** Laws of every message codec, held for each family: round trips, the interpreter as oracle, and damage. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { concat, damaged } from "../../src/arbitraries/bytes.ts";
+import { messageOf } from "../../src/arbitraries/messages.ts";
+import { DecodeError, EncodeError } from "../../src/errors.ts";
+import * as generatedLogical from "../../src/generated/logical.ts";
+import * as generatedPhysical from "../../src/generated/physical.ts";
+import { PgoutputMessage } from "../../src/logical/messages.ts";
+import { WalReceiverMessage, WalSenderMessage } from "../../src/physical/messages.ts";
+import { interpretDecode, interpretEncode } from "../../src/wire/interpret.ts";
+import type { Family } from "../../src/wire/shape.ts";
+import { traceMessage } from "../../src/wire/trace.ts";
+import { hex, toHex } from "../hex.ts";
+import { law } from "./law.ts";
+
+interface Codec {
+  readonly family: Family;
+  readonly decode: (bytes: Uint8Array) => { readonly type: string };
+  readonly encode: (message: never) => Uint8Array;
+}
+
+const codecs: readonly Codec[] = [
+  {
+    family: WalSenderMessage,
+    decode: generatedPhysical.decodeWalSenderMessage,
+    encode: generatedPhysical.encodeWalSenderMessage,
+  },
+  {
+    family: WalReceiverMessage,
+    decode: generatedPhysical.decodeWalReceiverMessage,
+    encode: generatedPhysical.encodeWalReceiverMessage,
+  },
+  {
+    family: PgoutputMessage,
+    decode: generatedLogical.decodePgoutputMessage,
+    encode: generatedLogical.encodePgoutputMessage,
+  },
+];
+
+/** What a codec makes of its input: the value, or the error's class, code, place and words; any other error is a bug. */
+function outcome(run: () => unknown): unknown {
+  try {
+    return { value: run() };
+  } catch (error) {
+    if (error instanceof DecodeError) return { class: "DecodeError", ...error.toJSON() };
+    if (error instanceof EncodeError) return { class: "EncodeError", ...error.toJSON() };
+    throw error;
+  }
+}
+
+/** A copy of `tree` in which one thing, at any depth, is `value`. */
+function replaceSomewhere(tree: unknown, picks: Iterator<number>, value: unknown): unknown {
+  if (typeof tree !== "object" || tree === null || tree instanceof Uint8Array) return value;
+  const keys = Object.keys(tree);
+  if (keys.length === 0) return value;
+  const copy: Record<string, unknown> = Array.isArray(tree) ? (tree.slice() as never) : { ...tree };
+  const key = keys[picks.next().value % keys.length]!;
+  copy[key] = picks.next().value % 3 === 0 ? value : replaceSomewhere(copy[key], picks, value);
+  return copy;
+}
+
+describe.each(codecs)("$family.name", ({ family, decode, encode }) => {
+  const message = messageOf(family) as fc.Arbitrary<never>;
+  const bytes = message.map((each) => interpretEncode(family, each));
+
+  law(
+    "decoding what was encoded gives the same message",
+    fc.property(message, (each) => {
+      expect(decode(encode(each))).toEqual(each);
+    }),
+  );
+
+  law(
+    "the generated encoder writes what the interpreter writes",
+    fc.property(message, (each) => {
+      expect(toHex(encode(each))).toBe(toHex(interpretEncode(family, each)));
+    }),
+  );
+
+  law(
+    "the generated decoder and the interpreter agree on damaged bytes, errors and their places included",
+    fc.property(damaged(bytes), (each) => {
+      expect(outcome(() => decode(each))).toEqual(outcome(() => interpretDecode(family, each)));
+    }),
+    10_000,
+  );
+
+  law(
+    "any bytes give a message that encodes to the same bytes, or a DecodeError with its place",
+    fc.property(fc.oneof(damaged(bytes), fc.uint8Array({ maxLength: 60 })), (each) => {
+      const result = outcome(() => decode(each)) as { value?: never; offset: number; path: string };
+      if (result.value !== undefined) {
+        expect(toHex(encode(result.value))).toBe(toHex(each));
+      } else {
+        expect(result.offset).toBeGreaterThanOrEqual(0);
+        expect(result.offset).toBeLessThanOrEqual(each.length);
+        expect(result.path).toMatch(/^[A-Z]\w+(\.\w+)*(\[\d+\](\.\w+)*)?$/);
+      }
+    }),
+    10_000,
+  );
+
+  law(
+    "a message cut short anywhere is TRUNCATED, and one with a byte too many has TRAILING_BYTES, but for open ends",
+    fc.property(bytes, (each) => {
+      for (let end = 0; end < each.length; end++) {
+        const result = outcome(() => decode(each.subarray(0, end))) as { code?: string };
+        if (each[0] !== "w".charCodeAt(0)) expect(result.code).toBe("TRUNCATED");
+      }
+      const longer = outcome(() => decode(concat(each, Uint8Array.of(0)))) as { code?: string };
+      if (each[0] !== "w".charCodeAt(0)) expect(longer.code).toBe("TRAILING_BYTES");
+    }),
+    500,
+  );
+
+  law(
+    "a value with anything put in anywhere is encoded by both alike, or refused by both with the same path",
+    fc.property(
+      message,
+      fc.infiniteStream(fc.nat()),
+      fc.anything({ withBigInt: true, withSparseArray: true }),
+      (each, picks, value) => {
+        const changed = replaceSomewhere(each, picks, value) as never;
+        expect(outcome(() => toHex(encode(changed)))).toEqual(outcome(() => toHex(interpretEncode(family, changed))));
+      },
+    ),
+    5000,
+  );
+
+  law(
+    "a trace is one line without control characters that names the message",
+    fc.property(message, (each) => {
+      const line = traceMessage(family, each);
+      expect(line).toMatch(/^[A-Z]\w+( |$)/);
+      expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u);
+      expect(line.length).toBeLessThan(200_000);
+    }),
+    1000,
+  );
+
+  test("its example decodes to what it says, and encodes back", () => {
+    const example = hex(family.example.hex);
+    const decoded = decode(example);
+    expect(decoded.type).toBe(family.example.type);
+    expect(toHex(encode(decoded as never))).toBe(toHex(example));
+  });
+
+  test.each([undefined, null, 1, "x", {}, { type: 1 }, { type: "Nothing" }, { type: "toString" }, []])(
+    "%j is refused as a message",
+    (value) => {
+      expect(() => encode(value as never)).toThrow(EncodeError);
+    },
+  );
+});
