@@ -1,0 +1,114 @@
+/**
+ * The keeper of one server: a process that owns a postmaster and the directory it lives in, and outlives whoever asked for them
+ * just long enough to clean up.
+ *
+ * Its standard input is a pipe of which the owner holds the other end and writes nothing. The pipe ends when the owner calls
+ * stop(), and also when the owner dies, of whatever: the kernel closes it. Then the keeper stops the postmaster, removes the
+ * directory, and exits. It is started in a session of its own, so that a terminal's Ctrl-C reaches the owner only.
+ *
+ * Plain JavaScript, so that it starts without a compiler. On standard output it says one JSON object a line: `{pid, directory}`
+ * once the postmaster runs (it may not be ready), or `{error}` and then it exits.
+ *
+ * Its argument is JSON: `package` (the server package), `copy` (the server's user cannot reach that), `temporaryRoot`, `major`,
+ * `user` ({uid, gid}; absent: the same user), `settings` (by name).
+ */
+import { spawn } from "node:child_process";
+import { chownSync, cpSync, lchownSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+/** How long a fast shutdown may take, in ms. It waits for walsenders, and they for their clients: perhaps for ever. */
+const patience = 2000;
+
+const config = JSON.parse(process.argv[2]);
+
+const ownerIsGone = new Promise((resolve) => {
+  for (const event of ["end", "error", "close"]) process.stdin.on(event, () => resolve());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
+  process.stdin.resume();
+});
+process.stdout.on("error", () => {}); // the owner is dead and reads no more
+
+/** @type {string | undefined} */
+let directory;
+try {
+  directory = mkdtempSync(join(config.temporaryRoot, `walwire-${config.major}-`));
+  if (config.user) chownSync(directory, config.user.uid, config.user.gid);
+  const bin = join(programs(), "bin");
+  const data = join(directory, "data");
+
+  // It is waited for even when the owner dies meanwhile: under a second, and nothing of it is left half done.
+  const initdb = run(join(bin, "initdb"), [
+    ...["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+  ]);
+  if ((await initdb.exited) !== 0) throw new Error(`initdb failed:\n${initdb.output()}`);
+
+  const settings = { unix_socket_directories: directory, ...config.settings };
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const postmaster = run(join(bin, "postgres"), ["-D", data, ...options]);
+  say({ pid: postmaster.process.pid, directory });
+
+  const stopped = postmaster.exited.then((code) => code ?? "a signal");
+  const ending = await Promise.race([ownerIsGone, stopped]);
+  if (ending !== undefined) throw new Error(`postgres ended with ${ending}:\n${postmaster.output()}`);
+  postmaster.process.kill("SIGINT"); // fast shutdown
+  const timer = setTimeout(() => postmaster.process.kill("SIGQUIT"), patience); // immediate shutdown
+  await stopped;
+  clearTimeout(timer);
+} catch (error) {
+  say({ error: error.message });
+} finally {
+  if (directory) rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
+  process.stdin.destroy();
+}
+
+/** The directory of bin, lib and share: the package's own, or a copy in ours if that cannot be used as it is. */
+function programs() {
+  if (!config.copy) {
+    try {
+      makeLinks(config.package);
+      return join(config.package, "native");
+    } catch (error) {
+      if (!["EACCES", "EPERM", "EROFS"].includes(error.code)) throw error; // else: it is not ours to write
+    }
+  }
+  const native = join(directory, "native");
+  cpSync(join(config.package, "native"), native, { recursive: true, verbatimSymlinks: true });
+  makeLinks(directory);
+  if (config.user) {
+    const { uid, gid } = config.user;
+    lchownSync(native, uid, gid);
+    for (const path of readdirSync(native, { recursive: true })) lchownSync(join(native, path), uid, gid);
+  }
+  return native;
+}
+
+/** npm packages hold no symbolic links; pg-symlinks.json says which the libraries need. Several processes may be at it. */
+function makeLinks(root) {
+  for (const { source, target } of JSON.parse(readFileSync(join(root, "native/pg-symlinks.json"), "utf8"))) {
+    try {
+      symlinkSync(relative(dirname(target), source), join(root, target));
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** Runs a program as the server's user. `exited` gives its exit code, null after a signal; `output` is the end of what it said. */
+function run(program, args) {
+  const child = spawn(program, args, { ...config.user, cwd: "/", stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      output = (output + text).slice(-4000);
+    });
+  }
+  const exited = new Promise((resolve, reject) => {
+    child.on("error", reject); // it could not be started
+    child.on("close", resolve);
+  });
+  return { process: child, exited, output: () => output.trim() };
+}
+
+function say(message) {
+  process.stdout.write(`${JSON.stringify(message)}\n`);
+}

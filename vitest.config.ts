@@ -1,0 +1,55 @@
+import { defineConfig } from "vitest/config";
+import type { Reporter, TestModule, TestSuite } from "vitest/node";
+
+const shared = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000 } as const;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: { ...shared, name: "core", include: ["test/{laws,cases,vectors,package}/**/*.test.ts"] },
+      },
+      {
+        test: {
+          ...shared,
+          name: "live",
+          include: ["test/{live,oracle,session,servers}/**/*.test.ts"],
+          globalSetup: ["test/servers/vitest-setup.ts"],
+        },
+      },
+    ],
+    reporters: ["default", totals()],
+  },
+});
+
+/**
+ * Prints, as the last line of all, `N passed, N failed` and, if there are some, `, N skipped`: individual tests. What fails
+ * outside of a test (a file that cannot be loaded, a hook, a server that does not start) counts as one failed, so that a run that
+ * ends badly never says `0 failed`.
+ */
+function totals(): Reporter {
+  const count = { passed: 0, failed: 0, skipped: 0 };
+  return {
+    onInit() {
+      // At exit, since a globalSetup that fails ends the run without onTestRunEnd.
+      process.once("exit", (code) => {
+        if (code !== 0 && count.failed === 0) count.failed = 1;
+        const { passed, failed, skipped } = count;
+        process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+      });
+    },
+    onTestRunEnd(modules, unhandledErrors) {
+      count.passed = count.skipped = 0;
+      count.failed = unhandledErrors.length;
+      for (const module of modules) {
+        for (const test of module.children.allTests()) {
+          const { state } = test.result();
+          count[state === "pending" ? "skipped" : state]++;
+        }
+        const outside = (part: TestModule | TestSuite) => (part.errors().length > 0 ? 1 : 0);
+        count.failed += outside(module);
+        for (const suite of module.children.allSuites()) count.failed += outside(suite);
+      }
+    },
+  };
+}
