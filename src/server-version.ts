@@ -57,6 +57,10 @@ export const capabilities = {
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  firstTokenRule: {
+    since: [100020, 110015, 120010, 130006, 140002, 150000],
+    source: "repl_scanner.l: replication_scanner_is_replication_command, commits 6aa5186146 and 3c06ec6d14",
+  },
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
@@ -79,7 +83,9 @@ export type CapabilityName = keyof typeof capabilities;
  * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
  */
 export function serverVersionNum(server: Server = defaultServer): number {
-  const num = typeof server === "number" && server >= 100 ? server : numFromText(String(server));
+  // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
+  const num =
+    typeof server === "number" && !(server < 100 && Number.isInteger(server)) ? server : numFromText(String(server));
   if (!Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
     throw new UnsupportedError(
       `${JSON.stringify(server) ?? String(server)} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
@@ -106,6 +112,22 @@ export function supports(server: Server, name: CapabilityName): boolean {
     if (majorOf(first) >= major) return num >= first;
   }
   return true;
+}
+
+/**
+ * Insist on a capability.
+ *
+ * @param what What needs it, as the subject of a sentence: "READ_REPLICATION_SLOT".
+ * @throws UnsupportedError UNSUPPORTED, naming the capability, if this server lacks it.
+ */
+export function requireCapability(server: Server, name: CapabilityName, what: string): void {
+  if (supports(server, name)) return;
+  const { until }: Capability = capabilities[name];
+  const range = `since ${sinceVersion(name)}${until === undefined ? "" : ` and before ${formatMajor(until)}`}`;
+  throw new UnsupportedError(
+    `${what} is PostgreSQL's ${range}, and the server is ${formatServerVersion(server)}`,
+    name,
+  );
 }
 
 /**

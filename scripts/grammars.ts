@@ -1,0 +1,35 @@
+/**
+ * The shipped parsers, made of grammars/*.peggy with Peggy's command line, which is what writes the types as well.
+ */
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { grammars } from "../grammars/peggy.config.ts";
+
+const folder = fileURLToPath(new URL("../grammars/", import.meta.url));
+const peggy = createRequire(import.meta.url).resolve("peggy/bin/peggy.js");
+
+/** Every generated parser: its path from the root of the repository, and its text. */
+export async function generatedGrammars(): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  const out = await mkdtemp(join(tmpdir(), "walwire-grammars-"));
+  try {
+    for (const { name, inputs, returnTypes } of grammars) {
+      const args = [
+        ...["--format", "es", "--dts", "--return-types", JSON.stringify(returnTypes)],
+        ...["--allowed-start-rules", Object.keys(returnTypes).join(","), "--output", join(out, `${name}.js`)],
+      ];
+      await promisify(execFile)(process.execPath, [peggy, ...args, ...inputs.map((input) => join(folder, input))]);
+      for (const file of [`${name}.js`, `${name}.d.ts`]) {
+        files.set(`src/generated/${file}`, await readFile(join(out, file), "utf8"));
+      }
+    }
+  } finally {
+    await rm(out, { recursive: true });
+  }
+  return files;
+}

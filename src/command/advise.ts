@@ -1,0 +1,83 @@
+/**
+ * What a person can do about text that a walsender refuses, for the mistakes that people make: a sentence of ours, beside
+ * the server's "syntax error", which says nothing more.
+ */
+import { type CapabilityName, sinceVersion, supports } from "../server-version.ts";
+
+/** The token that the parser had no use for, as the grammar's `token` gives it. */
+export interface Token {
+  readonly kind: "RECPTR" | "UCONST" | "SCONST" | "IDENT" | "keyword" | "character";
+  readonly text: string;
+}
+
+/** The words that begin a command, and what a server must have for it, if not every server has it. */
+const commandWords: Readonly<Record<string, CapabilityName | undefined>> = {
+  IDENTIFY_SYSTEM: undefined,
+  BASE_BACKUP: undefined,
+  START_REPLICATION: undefined,
+  CREATE_REPLICATION_SLOT: undefined,
+  DROP_REPLICATION_SLOT: undefined,
+  TIMELINE_HISTORY: undefined,
+  SHOW: undefined,
+  READ_REPLICATION_SLOT: "readReplicationSlot",
+  ALTER_REPLICATION_SLOT: "alterReplicationSlot",
+  UPLOAD_MANIFEST: "uploadManifest",
+};
+
+/** On SQL that reached a connection without a database. */
+export function adviseOnSql(text: string, offset: number, server: number): string {
+  const word = /^[A-Za-z_]*/.exec(text.slice(offset, offset + 30))![0];
+  const command = word.toUpperCase();
+  if (Object.hasOwn(commandWords, command)) {
+    const needs = commandWords[command];
+    if (needs !== undefined && !supports(server, needs)) return `${command} is a command since ${sinceVersion(needs)}.`;
+    if (word !== command) return `Write keywords in capitals: ${command}.`;
+  }
+  return "SQL needs a connection with replication=database; replication=true takes replication commands only.";
+}
+
+/** The words of BASE_BACKUP before 15. */
+const baseBackupWord =
+  /^(LABEL|PROGRESS|FAST|WAL|NOWAIT|MAX_RATE|TABLESPACE_MAP|NOVERIFY_CHECKSUMS|MANIFEST|MANIFEST_CHECKSUMS)$/;
+
+/**
+ * On a syntax error.
+ *
+ * @param offending The token at `offset`; undefined at the end of the text.
+ * @param expected Display names of the grammar.
+ */
+export function advise(
+  text: string,
+  offset: number,
+  offending: Token | undefined,
+  expected: readonly string[],
+  server: number,
+): string | undefined {
+  const before = text.slice(0, offset).trimEnd();
+  const command = /^[A-Z_]*/.exec(text.trimStart())![0];
+  const { kind, text: token } = offending ?? { kind: "end", text: "" };
+  const may = (name: string): boolean => expected.includes(name);
+
+  if (token === ")" && before.endsWith("(")) return "Leave empty parentheses out.";
+  if (token === "-" && text[offset + 1] === "-") return "Replication commands have no comments.";
+  if (kind === "IDENT" && may(token.toUpperCase())) return `Write keywords in capitals: ${token.toUpperCase()}.`;
+  if (command === "BASE_BACKUP" && may('"("') && baseBackupWord.test(token)) {
+    return `Since ${sinceVersion("genericOptions")} the options of BASE_BACKUP stand in parentheses.`;
+  }
+  if (token === "(" && /^(BASE_BACKUP|CREATE_REPLICATION_SLOT)$/.test(command) && !supports(server, "genericOptions")) {
+    return `Options in parentheses are for servers since ${sinceVersion("genericOptions")}; here they are words.`;
+  }
+  if (token === ";" || before.endsWith(";")) return "Send one command at a time, with one semicolon at most.";
+  if (kind === "IDENT" && token.startsWith('"') && text[offset - 1] === '"') {
+    return `A double quote inside an identifier is for servers since ${sinceVersion("doubledQuoteInIdentifier")}.`;
+  }
+  if (may("identifier") || may("option name")) {
+    if (kind === "keyword") return `${token} is a keyword: write "${token.toLowerCase()}" in double quotes.`;
+    if (kind === "SCONST") return "Single quotes make a string: write a name in double quotes.";
+  }
+  if (token === "-") return "Write a name with a hyphen in double quotes.";
+  if (may("quoted string") && (kind === "IDENT" || kind === "UCONST")) return "Write the value in single quotes.";
+  if (may("LSN")) return "Write a position as two hexadecimal numbers with a slash between and no blanks: 0/16B3748.";
+  if (command === "SHOW") return "In capitals SHOW is the walsender's own and takes one name; write show for SQL's.";
+  return undefined;
+}

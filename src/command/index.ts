@@ -1,0 +1,4 @@
+/** The replication commands: text to a Command and back, for each version of the server. */
+export type * from "./ast.ts";
+export { type Notice, type ParseCommandOptions, parseCommand } from "./parse.ts";
+export { type PrintCommandOptions, printCommand } from "./print.ts";

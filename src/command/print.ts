@@ -1,0 +1,310 @@
+/**
+ * A Command to text, in the form that a server of the given version takes.
+ *
+ * The law: on every version, parsing what was printed gives the same Command, for every Command that this version's
+ * grammar can make. What the version cannot say is an UnsupportedError; what no version can say, an EncodeError.
+ */
+import { EncodeError, ParseError } from "../errors.ts";
+import { formatLsn, type Lsn } from "../lsn.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
+import { parseCommand, scansAsIdentifier } from "./parse.ts";
+import { truncateIdentifier } from "./scansup.ts";
+
+export interface PrintCommandOptions {
+  /** The server that the text is for. */
+  readonly server?: Server | undefined;
+}
+
+/**
+ * Write a command as a server of this version takes it, with no more quotes than it needs.
+ *
+ * For servers before 15, options of the later form are written as the words of that time where there is such a word:
+ * `checkpoint 'fast'` becomes `FAST`. The other way nothing is translated: a newer server parses any option name, and
+ * refuses those that it does not know afterwards. A Boolean among parenthesised options is written as the word true or
+ * false, which the server reads as the same.
+ *
+ * @throws UnsupportedError if this version cannot say it, with the missing capability.
+ * @throws EncodeError if no text makes this value, with its path: a NUL character, a name of more than 63 bytes, a
+ * logical stream without a slot.
+ * @source the reverse of repl_gram.y and repl_scanner.l
+ * @example printCommand({ type: "DropReplicationSlotCmd", slotname: "My slot", wait: true }) // 'DROP_REPLICATION_SLOT "My slot" WAIT'
+ * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)"), { server: 14 }) // "BASE_BACKUP FAST"
+ * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)")) // "BASE_BACKUP (checkpoint 'fast')"
+ */
+export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
+  const { server = defaultServer } = options;
+  requireCapability(server, "firstTokenRule", "A walsender that looks at the first token only");
+  const print = printers[command?.type] as Printer<Command> | undefined;
+  if (print === undefined) throw new EncodeError("Command.type", `${String(command?.type)} is no replication command`);
+  return print(command, serverVersionNum(server));
+}
+
+type Printer<C extends Command> = (command: C, server: number) => string;
+
+const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { type: T }>> } = {
+  IdentifySystemCmd: () => "IDENTIFY_SYSTEM",
+
+  BaseBackupCmd: ({ options }, server) => {
+    if (supports(server, "genericOptions")) {
+      return words("BASE_BACKUP", genericOptionList("BaseBackupCmd", options, server));
+    }
+    return words("BASE_BACKUP", optionWords(baseBackupWords, "BaseBackupCmd", options, server));
+  },
+
+  CreateReplicationSlotCmd: (command, server) => {
+    const { kind, slotname, plugin, temporary } = command;
+    const logical = isLogical("CreateReplicationSlotCmd", kind);
+    if (!logical && plugin !== undefined) fail("CreateReplicationSlotCmd.plugin", "a physical slot has no plugin");
+    return words(
+      "CREATE_REPLICATION_SLOT",
+      identifier("CreateReplicationSlotCmd.slotname", slotname, server),
+      temporary && "TEMPORARY",
+      kind,
+      logical && identifier("CreateReplicationSlotCmd.plugin", plugin, server),
+      createSlotOptions(command, server),
+    );
+  },
+
+  DropReplicationSlotCmd: ({ slotname, wait }, server) =>
+    words("DROP_REPLICATION_SLOT", identifier("DropReplicationSlotCmd.slotname", slotname, server), wait && "WAIT"),
+
+  AlterReplicationSlotCmd: ({ slotname, options }, server) => {
+    requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+    if (options.length === 0) fail("AlterReplicationSlotCmd.options", "there is no text for an empty list");
+    return words(
+      "ALTER_REPLICATION_SLOT",
+      identifier("AlterReplicationSlotCmd.slotname", slotname, server),
+      genericOptionList("AlterReplicationSlotCmd", options, server),
+    );
+  },
+
+  StartReplicationCmd: ({ kind, slotname, timeline, startpoint, options }, server) => {
+    const path = "StartReplicationCmd";
+    const logical = isLogical(path, kind);
+    if (logical && slotname === undefined) fail(`${path}.slotname`, "a logical stream needs a slot");
+    if (logical && timeline !== 0) fail(`${path}.timeline`, "a logical stream has no timeline");
+    if (!logical && options.length > 0) fail(`${path}.options`, "a physical stream has no options");
+    return words(
+      "START_REPLICATION",
+      slotname !== undefined && `SLOT ${identifier(`${path}.slotname`, slotname, server)}`,
+      logical && "LOGICAL",
+      lsn(`${path}.startpoint`, startpoint, server),
+      timeline !== 0 && `TIMELINE ${uint32(`${path}.timeline`, timeline)}`,
+      options.length > 0 && `(${options.map((option, i) => pluginOption(at(path, i), option, server)).join(", ")})`,
+    );
+  },
+
+  ReadReplicationSlotCmd: ({ slotname }, server) => {
+    requireCapability(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+    return words("READ_REPLICATION_SLOT", varName("ReadReplicationSlotCmd.slotname", slotname, server));
+  },
+
+  TimeLineHistoryCmd: ({ timeline }) => {
+    if (timeline === 0) fail("TimeLineHistoryCmd.timeline", "timelines count from 1");
+    return words("TIMELINE_HISTORY", uint32("TimeLineHistoryCmd.timeline", timeline));
+  },
+
+  UploadManifestCmd: (_, server) => {
+    requireCapability(server, "uploadManifest", "UPLOAD_MANIFEST");
+    return "UPLOAD_MANIFEST";
+  },
+
+  VariableShowStmt: ({ name }, server) => words("SHOW", varName("VariableShowStmt.name", name, server)),
+
+  SQLCmd: ({ text }, server) => {
+    let type: Command["type"];
+    try {
+      type = parseCommand(text, { server }).type;
+    } catch (error) {
+      if (!(error instanceof ParseError)) throw error;
+      return fail("SQLCmd.text", `the walsender refuses it: ${error.message}`);
+    }
+    if (type !== "SQLCmd") fail("SQLCmd.text", "its first word makes it a replication command");
+    return text;
+  },
+};
+
+// ---- Options in parentheses ----
+
+function genericOptionList(path: string, options: readonly DefElem[], server: number): string {
+  if (options.length === 0) return "";
+  return `(${options.map((option, i) => genericOption(at(path, i), option, server)).join(", ")})`;
+}
+
+function genericOption(path: string, { defname, arg }: DefElem, server: number): string {
+  const name = identifier(`${path}.defname`, defname, server);
+  switch (arg?.type) {
+    case undefined:
+      return name;
+    case "String":
+      return `${name} ${quoted(`${path}.arg.sval`, arg.sval)}`;
+    case "Integer":
+      return `${name} ${int32(`${path}.arg.ival`, arg.ival)}`;
+    case "Boolean":
+      return `${name} ${arg.boolval}`;
+    default:
+      return fail(`${path}.arg.type`, `${String((arg as { type: unknown }).type)} is no kind of option value`);
+  }
+}
+
+function pluginOption(path: string, { defname, arg }: DefElem, server: number): string {
+  if (arg !== undefined && arg.type !== "String") fail(`${path}.arg`, "an output plugin's option is a string");
+  return words(identifier(`${path}.defname`, defname, server), arg && quoted(`${path}.arg.sval`, arg.sval));
+}
+
+// ---- Options that are words ----
+
+function createSlotOptions({ options }: CreateReplicationSlotCmd, server: number): string {
+  const path = "CreateReplicationSlotCmd";
+  if (!supports(server, "genericOptions")) return optionWords(createSlotWords, path, options, server);
+  // Only words make a Boolean. Where every option has its word, and one needs it, words make the same tree again.
+  const exact = options.map(exactCreateSlotWord);
+  const needsWords = options.some(({ arg }) => arg?.type === "Boolean");
+  return needsWords && !exact.includes(undefined) ? words(...exact) : genericOptionList(path, options, server);
+}
+
+const snapshotWords: ReadonlyMap<string, string> = new Map([
+  ["export", "EXPORT_SNAPSHOT"],
+  ["nothing", "NOEXPORT_SNAPSHOT"],
+  ["use", "USE_SNAPSHOT"],
+]);
+
+/** The word that a server with options in parentheses reads as exactly this option. */
+function exactCreateSlotWord({ defname, arg }: DefElem): string | undefined {
+  if (defname === "snapshot" && arg?.type === "String") return snapshotWords.get(arg.sval);
+  if (arg?.type !== "Boolean" || !arg.boolval) return undefined;
+  return defname === "reserve_wal" ? "RESERVE_WAL" : defname === "two_phase" ? "TWO_PHASE" : undefined;
+}
+
+/** How a server without options in parentheses says an option: as a word, or with nothing for what is the default. */
+type OptionWords = Readonly<Record<string, (path: string, option: DefElem, server: number) => string | false>>;
+
+function optionWords(table: OptionWords, command: string, options: readonly DefElem[], server: number): string {
+  return words(
+    ...options.map((option, i) => {
+      const { defname } = option;
+      if (!Object.hasOwn(table, defname)) requireCapability(server, "genericOptions", `The option ${defname}`);
+      return table[defname]!(at(command, i), option, server);
+    }),
+  );
+}
+
+const createSlotWords: OptionWords = {
+  export_snapshot: (path, option) => (boolean(path, option) ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT"),
+  use_snapshot: (path, option) => (boolean(path, option) ? "USE_SNAPSHOT" : fail(path, "there is no word for false")),
+  reserve_wal: (path, option) => boolean(path, option) && "RESERVE_WAL",
+  // The form since 15.
+  snapshot: (path, { arg }) =>
+    (arg?.type === "String" && snapshotWords.get(arg.sval)) || fail(path, "it is export, nothing or use"),
+};
+
+const baseBackupWords: OptionWords = {
+  label: (path, option) => `LABEL ${stringOf(path, option)}`,
+  progress: (path, option) => boolean(path, option) && "PROGRESS",
+  fast: (path, option) => boolean(path, option) && "FAST",
+  wal: (path, option) => boolean(path, option) && "WAL",
+  nowait: (path, option) => boolean(path, option) && "NOWAIT",
+  max_rate: (path, { arg }) =>
+    `MAX_RATE ${arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number")}`,
+  tablespace_map: (path, option) => boolean(path, option) && "TABLESPACE_MAP",
+  noverify_checksums: (path, option, server) => boolean(path, option) && noverifyChecksums(server),
+  manifest: (path, option, server) => {
+    requireCapability(server, "baseBackupManifest", "MANIFEST");
+    return `MANIFEST ${stringOf(path, option)}`;
+  },
+  manifest_checksums: (path, option, server) => {
+    requireCapability(server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
+    return `MANIFEST_CHECKSUMS ${stringOf(path, option)}`;
+  },
+  // The form since 15.
+  checkpoint: (path, { arg }) => {
+    const mode = arg?.type === "String" ? arg.sval.toLowerCase() : undefined;
+    return mode === "fast" ? "FAST" : mode === "spread" ? false : fail(path, "it is fast or spread");
+  },
+  wait: (path, option) => !boolean(path, option) && "NOWAIT",
+  verify_checksums: (path, option, server) => !boolean(path, option) && noverifyChecksums(server),
+};
+
+function noverifyChecksums(server: number): string {
+  requireCapability(server, "baseBackupNoVerifyChecksums", "NOVERIFY_CHECKSUMS");
+  return "NOVERIFY_CHECKSUMS";
+}
+
+function stringOf(path: string, { arg }: DefElem): string {
+  return arg?.type === "String" ? quoted(`${path}.arg.sval`, arg.sval) : fail(path, "it takes a string");
+}
+
+/** @source define.c: defGetBoolean */
+function boolean(path: string, { arg }: DefElem): boolean {
+  if (arg === undefined) return true;
+  const word =
+    arg.type === "Boolean" ? String(arg.boolval) : arg.type === "Integer" ? arg.ival : arg.sval.toLowerCase();
+  if (word === 1 || word === "true" || word === "on") return true;
+  if (word === 0 || word === "false" || word === "off") return false;
+  return fail(path, "it takes a Boolean value");
+}
+
+// ---- Words ----
+
+/** What there is of the parts, with a blank between. */
+function words(...parts: readonly (string | false | undefined)[]): string {
+  return parts.filter(Boolean).join(" ");
+}
+
+function at(command: string, index: number): string {
+  return `${command}.options[${index}]`;
+}
+
+function fail(path: string, reason: string): never {
+  throw new EncodeError(path, `${path}: ${reason}`);
+}
+
+function isLogical(path: string, kind: unknown): boolean {
+  if (kind !== "LOGICAL" && kind !== "PHYSICAL") fail(`${path}.kind`, "it is PHYSICAL or LOGICAL");
+  return kind === "LOGICAL";
+}
+
+/** Names joined with dots. A name that holds a dot comes back the same from two names. */
+function varName(path: string, name: unknown, server: number): string {
+  return characters(path, name)
+    .split(".")
+    .map((part) => identifier(path, part, server))
+    .join(".");
+}
+
+function identifier(path: string, name: unknown, server: number): string {
+  const text = characters(path, name);
+  if (truncateIdentifier(text) !== text) fail(path, "the server cuts names to 63 bytes");
+  if (scansAsIdentifier(text, server)) return text;
+  if (text.includes('"')) requireCapability(server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
+  return `"${text.replaceAll('"', '""')}"`;
+}
+
+function quoted(path: string, value: unknown): string {
+  return `'${characters(path, value).replaceAll("'", "''")}'`;
+}
+
+/** A string that a C string in UTF-8 can hold. */
+function characters(path: string, value: unknown): string {
+  if (typeof value !== "string") return fail(path, "it must be a string");
+  if (value.includes("\0")) return fail(path, "a NUL character would end the text");
+  if (/\p{Surrogate}/u.test(value)) return fail(path, "half a surrogate pair stands for no character");
+  return value;
+}
+
+function uint32(path: string, value: number): string {
+  if (value !== value >>> 0) fail(path, `${String(value)} is no integer of 0 to 2^32 - 1`);
+  return String(value);
+}
+
+/** Text has no sign: the server takes the digits of a uint32, and makes an int of it. */
+function int32(path: string, value: number): string {
+  if (value !== (value | 0)) fail(path, `${String(value)} is no signed 32-bit integer`);
+  return String(value >>> 0);
+}
+
+function lsn(path: string, value: Lsn, server: number): string {
+  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) fail(path, "it is no bigint of 0 to 2^64 - 1");
+  return formatLsn(value, server);
+}
