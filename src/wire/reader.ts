@@ -128,6 +128,11 @@ export class Reader {
     return this.bytes.subarray(start);
   }
 
+  /** Pass over as many bytes. */
+  skip(length: number, path: string, index?: number | undefined, field?: string | undefined): void {
+    this.#take(length, path, index, field);
+  }
+
   /** The next byte without taking it, or -1 at the end. */
   peek(): number {
     return this.bytes[this.offset] ?? -1;
