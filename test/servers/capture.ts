@@ -19,7 +19,8 @@ let slots = 0;
  * Runs a workload while a pgoutput stream is open, and gives everything that the server sent of it.
  *
  * The slot is temporary and made just before, so making it waits for transactions that are open then, prepared ones included.
- * The publications must exist. What `workload` leaves uncommitted is in the capture only if `options` let it stream.
+ * The publications must exist. Transactions that `workload` does not commit are in it only if they stream: `options` must allow
+ * that, and logical_decoding_work_mem, which a database may have set, must be small.
  *
  * @param options For the plugin: `{ proto_version: "1", publication_names: "p" }`.
  * @param database Default: the server's.
@@ -128,9 +129,8 @@ export function readCapture(file: string): Uint8Array[] {
   const bytes = gunzipSync(readFileSync(file));
   const payloads: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const end = at + 4 + (at + 4 <= bytes.length ? bytes.readUInt32BE(at) : 0);
-    if (end > bytes.length)
-      throw new Error(`${file} ends within the payload at offset ${at} of its ${bytes.length} bytes.`);
+    const end = at + 4 + (bytes.length - at < 4 ? 0 : bytes.readUInt32BE(at));
+    if (end > bytes.length) throw new Error(`${file} ends within the payload at ${at} of its ${bytes.length} bytes.`);
     payloads.push(bytes.subarray(at + 4, end));
     at = end;
   }

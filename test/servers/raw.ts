@@ -44,6 +44,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
+/** One connection over a Unix socket. An ErrorResponse is a message like the others; only a connection that ends is an error. */
 export class RawConnection {
   readonly #socket: Socket;
   readonly #closed: Promise<void>;
@@ -53,14 +54,14 @@ export class RawConnection {
   #size = 0;
   #needed = 5;
 
-  /** Either may have members, never both for long. An index, since shift() of a long array moves it. */
+  /** Messages that nobody has waited for yet, after the first `taken` (shift() would move a long array each time). */
   #inbox: Message[] = [];
   #taken = 0;
   #waiters: Waiter[] = [];
 
   #end: Error | undefined;
 
-  /** Connects to a Unix socket and sends nothing. See {@link RawConnection.open}. */
+  /** Connects and sends nothing; {@link RawConnection.open} goes on from there. */
   private constructor(path: string) {
     this.#socket = connect(path);
     let reason = "The server closed the connection.";

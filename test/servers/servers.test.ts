@@ -1,11 +1,22 @@
 /** The harness: servers start, answer, stream, and leave nothing behind however their owner ends. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   attach,
@@ -144,7 +155,7 @@ describe("a capture", () => {
     const request = { options: { proto_version: "1", publication_names: "p", bogus: "1" }, workload: async () => {} };
     await expect(captureStream(server, request)).rejects.toThrow("unrecognized pgoutput option: bogus");
     const slots = await server.sql(
-      "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'capture\\_' || pg_backend_pid()",
+      `SELECT FROM pg_replication_slots WHERE slot_name LIKE 'capture\\_${process.pid}\\_%'`,
     );
     expect(slots.rows).toEqual([]);
   });
@@ -156,10 +167,16 @@ describe("a capture", () => {
     ).rejects.toThrow("of the workload");
   });
 
-  test("file that is cut short is refused", () => {
-    const file = join(temporaryDirectory(), "cut.gz");
+  test("file keeps payloads, and is refused when it is cut short", () => {
+    const file = join(temporaryDirectory(), "capture.gz");
     writeCapture(file, [Buffer.from("abc"), Buffer.alloc(0)]);
     expect(readCapture(file).map(String)).toEqual(["abc", ""]);
+    const bytes = gunzipSync(readFileSync(file));
+    expect(bytes.toString("latin1")).toBe("\0\0\0\x03abc\0\0\0\0");
+    for (const length of [2, 6, 9]) {
+      writeFileSync(file, gzipSync(bytes.subarray(0, length)));
+      expect(() => readCapture(file)).toThrow(`of its ${length} bytes`);
+    }
   });
 });
 
@@ -187,7 +204,7 @@ describe("starting and stopping", () => {
     await connection.close();
   });
 
-  test("a failure to start says what the server said, and leaves nothing", async () => {
+  test("a failure to start says what the server said", async () => {
     await expect(startServer({ major: newest, settings: { wal_level: "bogus" } })).rejects.toThrow(
       'invalid value for parameter "wal_level": "bogus"',
     );
