@@ -35,8 +35,8 @@ export interface PrintCommandOptions {
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
   const { server = defaultServer } = options;
   requireCapability(server, "firstTokenRule", "A walsender that looks at the first token only");
-  const print = printers[command?.type] as Printer<Command> | undefined;
-  if (print === undefined) throw new EncodeError("Command.type", `${String(command?.type)} is no replication command`);
+  if (!Object.hasOwn(printers, command?.type)) fail("Command.type", "it names no replication command");
+  const print = printers[command.type] as Printer<Command>;
   return print(command, serverVersionNum(server));
 }
 
@@ -71,12 +71,9 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
 
   AlterReplicationSlotCmd: ({ slotname, options }, server) => {
     requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
-    if (options.length === 0) fail("AlterReplicationSlotCmd.options", "there is no text for an empty list");
-    return words(
-      "ALTER_REPLICATION_SLOT",
-      identifier("AlterReplicationSlotCmd.slotname", slotname, server),
-      genericOptionList("AlterReplicationSlotCmd", options, server),
-    );
+    const list = genericOptionList("AlterReplicationSlotCmd", options, server);
+    if (list === "") fail("AlterReplicationSlotCmd.options", "there is no text for an empty list");
+    return words("ALTER_REPLICATION_SLOT", identifier("AlterReplicationSlotCmd.slotname", slotname, server), list);
   },
 
   StartReplicationCmd: ({ kind, slotname, timeline, startpoint, options }, server) => {
@@ -84,14 +81,15 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
     const logical = isLogical(path, kind);
     if (logical && slotname === undefined) fail(`${path}.slotname`, "a logical stream needs a slot");
     if (logical && timeline !== 0) fail(`${path}.timeline`, "a logical stream has no timeline");
-    if (!logical && options.length > 0) fail(`${path}.options`, "a physical stream has no options");
+    const list = each(path, options, (at, option) => pluginOption(at, option, server));
+    if (!logical && list.length > 0) fail(`${path}.options`, "a physical stream has no options");
     return words(
       "START_REPLICATION",
       slotname !== undefined && `SLOT ${identifier(`${path}.slotname`, slotname, server)}`,
       logical && "LOGICAL",
       lsn(`${path}.startpoint`, startpoint, server),
       timeline !== 0 && `TIMELINE ${uint32(`${path}.timeline`, timeline)}`,
-      options.length > 0 && `(${options.map((option, i) => pluginOption(at(path, i), option, server)).join(", ")})`,
+      list.length > 0 && `(${list.join(", ")})`,
     );
   },
 
@@ -128,29 +126,29 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
 // ---- Options in parentheses ----
 
 function genericOptionList(path: string, options: readonly DefElem[], server: number): string {
-  if (options.length === 0) return "";
-  return `(${options.map((option, i) => genericOption(at(path, i), option, server)).join(", ")})`;
+  const list = each(path, options, (at, option) => genericOption(at, option, server));
+  return list.length > 0 ? `(${list.join(", ")})` : "";
 }
 
 function genericOption(path: string, { defname, arg }: DefElem, server: number): string {
   const name = identifier(`${path}.defname`, defname, server);
+  if (arg === undefined) return name;
   switch (arg?.type) {
-    case undefined:
-      return name;
     case "String":
       return `${name} ${quoted(`${path}.arg.sval`, arg.sval)}`;
     case "Integer":
       return `${name} ${int32(`${path}.arg.ival`, arg.ival)}`;
     case "Boolean":
+      if (typeof arg.boolval !== "boolean") fail(`${path}.arg.boolval`, "it is true or false");
       return `${name} ${arg.boolval}`;
     default:
-      return fail(`${path}.arg.type`, `${String((arg as { type: unknown }).type)} is no kind of option value`);
+      return fail(`${path}.arg.type`, "it is String, Integer or Boolean");
   }
 }
 
 function pluginOption(path: string, { defname, arg }: DefElem, server: number): string {
-  if (arg !== undefined && arg.type !== "String") fail(`${path}.arg`, "an output plugin's option is a string");
-  return words(identifier(`${path}.defname`, defname, server), arg && quoted(`${path}.arg.sval`, arg.sval));
+  const name = identifier(`${path}.defname`, defname, server);
+  return arg === undefined ? name : `${name} ${stringOf(path, arg)}`;
 }
 
 // ---- Options that are words ----
@@ -159,7 +157,7 @@ function createSlotOptions({ options }: CreateReplicationSlotCmd, server: number
   const path = "CreateReplicationSlotCmd";
   if (!supports(server, "genericOptions")) return optionWords(createSlotWords, path, options, server);
   // Only words make a Boolean. Where every option has its word, and one needs it, words make the same tree again.
-  const exact = options.map(exactCreateSlotWord);
+  const exact = each(path, options, (_, option) => exactCreateSlotWord(option));
   const needsWords = options.some(({ arg }) => arg?.type === "Boolean");
   return needsWords && !exact.includes(undefined) ? words(...exact) : genericOptionList(path, options, server);
 }
@@ -173,57 +171,56 @@ const snapshotWords: ReadonlyMap<string, string> = new Map([
 /** The word that a server with options in parentheses reads as exactly this option. */
 function exactCreateSlotWord({ defname, arg }: DefElem): string | undefined {
   if (defname === "snapshot" && arg?.type === "String") return snapshotWords.get(arg.sval);
-  if (arg?.type !== "Boolean" || !arg.boolval) return undefined;
+  if (arg?.type !== "Boolean" || arg.boolval !== true) return undefined;
   return defname === "reserve_wal" ? "RESERVE_WAL" : defname === "two_phase" ? "TWO_PHASE" : undefined;
 }
 
 /** How a server without options in parentheses says an option: as a word, or with nothing for what is the default. */
-type OptionWords = Readonly<Record<string, (path: string, option: DefElem, server: number) => string | false>>;
+type OptionWords = Readonly<Record<string, (path: string, arg: DefElem["arg"], server: number) => string | false>>;
 
 function optionWords(table: OptionWords, command: string, options: readonly DefElem[], server: number): string {
-  return words(
-    ...options.map((option, i) => {
-      const { defname } = option;
-      if (!Object.hasOwn(table, defname)) requireCapability(server, "genericOptions", `The option ${defname}`);
-      return table[defname]!(at(command, i), option, server);
-    }),
-  );
+  const word = (path: string, option: DefElem): string | false => {
+    const name = characters(`${path}.defname`, option.defname);
+    if (!Object.hasOwn(table, name)) requireCapability(server, "genericOptions", `The option ${name}`);
+    return table[name]!(path, option.arg, server);
+  };
+  return words(...each(command, options, word));
 }
 
 const createSlotWords: OptionWords = {
-  export_snapshot: (path, option) => (boolean(path, option) ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT"),
-  use_snapshot: (path, option) => (boolean(path, option) ? "USE_SNAPSHOT" : fail(path, "there is no word for false")),
-  reserve_wal: (path, option) => boolean(path, option) && "RESERVE_WAL",
+  export_snapshot: (path, arg) => (booleanOf(path, arg) ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT"),
+  use_snapshot: (path, arg) => (booleanOf(path, arg) ? "USE_SNAPSHOT" : fail(path, "there is no word for false")),
+  reserve_wal: (path, arg) => booleanOf(path, arg) && "RESERVE_WAL",
   // The form since 15.
-  snapshot: (path, { arg }) =>
+  snapshot: (path, arg) =>
     (arg?.type === "String" && snapshotWords.get(arg.sval)) || fail(path, "it is export, nothing or use"),
 };
 
 const baseBackupWords: OptionWords = {
-  label: (path, option) => `LABEL ${stringOf(path, option)}`,
-  progress: (path, option) => boolean(path, option) && "PROGRESS",
-  fast: (path, option) => boolean(path, option) && "FAST",
-  wal: (path, option) => boolean(path, option) && "WAL",
-  nowait: (path, option) => boolean(path, option) && "NOWAIT",
-  max_rate: (path, { arg }) =>
+  label: (path, arg) => `LABEL ${stringOf(path, arg)}`,
+  progress: (path, arg) => booleanOf(path, arg) && "PROGRESS",
+  fast: (path, arg) => booleanOf(path, arg) && "FAST",
+  wal: (path, arg) => booleanOf(path, arg) && "WAL",
+  nowait: (path, arg) => booleanOf(path, arg) && "NOWAIT",
+  max_rate: (path, arg) =>
     `MAX_RATE ${arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number")}`,
-  tablespace_map: (path, option) => boolean(path, option) && "TABLESPACE_MAP",
-  noverify_checksums: (path, option, server) => boolean(path, option) && noverifyChecksums(server),
-  manifest: (path, option, server) => {
+  tablespace_map: (path, arg) => booleanOf(path, arg) && "TABLESPACE_MAP",
+  noverify_checksums: (path, arg, server) => booleanOf(path, arg) && noverifyChecksums(server),
+  manifest: (path, arg, server) => {
     requireCapability(server, "baseBackupManifest", "MANIFEST");
-    return `MANIFEST ${stringOf(path, option)}`;
+    return `MANIFEST ${stringOf(path, arg)}`;
   },
-  manifest_checksums: (path, option, server) => {
+  manifest_checksums: (path, arg, server) => {
     requireCapability(server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
-    return `MANIFEST_CHECKSUMS ${stringOf(path, option)}`;
+    return `MANIFEST_CHECKSUMS ${stringOf(path, arg)}`;
   },
   // The form since 15.
-  checkpoint: (path, { arg }) => {
-    const mode = arg?.type === "String" ? arg.sval.toLowerCase() : undefined;
-    return mode === "fast" ? "FAST" : mode === "spread" ? false : fail(path, "it is fast or spread");
+  checkpoint: (path, arg) => {
+    if (arg?.type === "String" && /^fast$/i.test(arg.sval)) return "FAST";
+    return arg?.type === "String" && /^spread$/i.test(arg.sval) ? false : fail(path, "it is fast or spread");
   },
-  wait: (path, option) => !boolean(path, option) && "NOWAIT",
-  verify_checksums: (path, option, server) => !boolean(path, option) && noverifyChecksums(server),
+  wait: (path, arg) => !booleanOf(path, arg) && "NOWAIT",
+  verify_checksums: (path, arg, server) => !booleanOf(path, arg) && noverifyChecksums(server),
 };
 
 function noverifyChecksums(server: number): string {
@@ -231,17 +228,16 @@ function noverifyChecksums(server: number): string {
   return "NOVERIFY_CHECKSUMS";
 }
 
-function stringOf(path: string, { arg }: DefElem): string {
+function stringOf(path: string, arg: DefElem["arg"]): string {
   return arg?.type === "String" ? quoted(`${path}.arg.sval`, arg.sval) : fail(path, "it takes a string");
 }
 
 /** @source define.c: defGetBoolean */
-function boolean(path: string, { arg }: DefElem): boolean {
+function booleanOf(path: string, arg: DefElem["arg"]): boolean {
   if (arg === undefined) return true;
-  const word =
-    arg.type === "Boolean" ? String(arg.boolval) : arg.type === "Integer" ? arg.ival : arg.sval.toLowerCase();
-  if (word === 1 || word === "true" || word === "on") return true;
-  if (word === 0 || word === "false" || word === "off") return false;
+  const value = arg?.type === "String" ? arg.sval : arg?.type === "Integer" ? arg.ival : arg?.boolval;
+  if (value === true || value === 1 || (typeof value === "string" && /^(true|on)$/i.test(value))) return true;
+  if (value === false || value === 0 || (typeof value === "string" && /^(false|off)$/i.test(value))) return false;
   return fail(path, "it takes a Boolean value");
 }
 
@@ -252,8 +248,13 @@ function words(...parts: readonly (string | false | undefined)[]): string {
   return parts.filter(Boolean).join(" ");
 }
 
-function at(command: string, index: number): string {
-  return `${command}.options[${index}]`;
+/** What becomes of each option, given the path to it. */
+function each<T>(command: string, options: readonly DefElem[], become: (path: string, option: DefElem) => T): T[] {
+  if (!Array.isArray(options)) fail(`${command}.options`, "it must be an array");
+  return options.map((option, i) => {
+    const path = `${command}.options[${i}]`;
+    return become(path, option ?? fail(path, "it must be an option"));
+  });
 }
 
 function fail(path: string, reason: string): never {
@@ -294,17 +295,17 @@ function characters(path: string, value: unknown): string {
 }
 
 function uint32(path: string, value: number): string {
-  if (value !== value >>> 0) fail(path, `${String(value)} is no integer of 0 to 2^32 - 1`);
+  if (typeof value !== "number" || value !== value >>> 0) fail(path, "it is an integer of 0 to 2^32 - 1");
   return String(value);
 }
 
 /** Text has no sign: the server takes the digits of a uint32, and makes an int of it. */
 function int32(path: string, value: number): string {
-  if (value !== (value | 0)) fail(path, `${String(value)} is no signed 32-bit integer`);
+  if (typeof value !== "number" || value !== (value | 0)) fail(path, "it is a signed 32-bit integer");
   return String(value >>> 0);
 }
 
 function lsn(path: string, value: Lsn, server: number): string {
-  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) fail(path, "it is no bigint of 0 to 2^64 - 1");
+  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) fail(path, "it is a bigint of 0 to 2^64 - 1");
   return formatLsn(value, server);
 }

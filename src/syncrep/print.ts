@@ -27,9 +27,12 @@ export function printSynchronousStandbyNames(
   requireCapability(server, "quorumCommit", "The language of ANY and FIRST");
   if (config === undefined) return "";
   const { syncrepMethod, numSync, memberNames } = config;
-  if (!Object.hasOwn(keywords, syncrepMethod)) fail("syncrepMethod", "it is PRIORITY or QUORUM");
-  if (numSync !== (numSync | 0) || numSync < 1) fail("numSync", "it is an integer of 1 to 2^31 - 1");
-  if (memberNames.length === 0) fail("memberNames", "there is no text for an empty list");
+  if (syncrepMethod !== "PRIORITY" && syncrepMethod !== "QUORUM") fail("syncrepMethod", "it is PRIORITY or QUORUM");
+  if (typeof numSync !== "number" || numSync !== (numSync | 0) || numSync < 1) {
+    fail("numSync", "it is an integer of 1 to 2^31 - 1");
+  }
+  if (!Array.isArray(memberNames) || memberNames.length === 0)
+    fail("memberNames", "it is an array of one name at least");
   return `${keywords[syncrepMethod]} ${numSync} (${memberNames.map(standbyName).join(", ")})`;
 }
 

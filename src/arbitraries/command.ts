@@ -1,0 +1,368 @@
+/** Arbitraries of replication commands: as values, and as text that is right, almost right, or hostile. */
+import fc from "fast-check";
+import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
+import { identifierBytes, truncateIdentifier } from "../command/scansup.ts";
+import { defaultServer, requireCapability, type Server, supports } from "../server-version.ts";
+import { lsn } from "./messages.ts";
+import { almost, characters, commaList, optional, record, sequence } from "./text.ts";
+
+export interface CommandArbitraryOptions {
+  /** The server that the commands are for. */
+  readonly server?: Server | undefined;
+}
+
+/**
+ * Any Command that this version's grammar makes of some text. Most will be refused after parsing: unknown options, bad slot
+ * names, values out of range.
+ *
+ * @throws UnsupportedError for a server whose commands cannot be parsed here.
+ * @example fc.sample(command({ server: 14 }), 1).length // 1
+ */
+export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Command> {
+  const { server = defaultServer } = options;
+  requireCapability(server, "firstTokenRule", "A walsender that looks at the first token only");
+  const slotname = identifier(server);
+  const parenthesised = supports(server, "genericOptions");
+  const generic = fc.array(defElem(server), { minLength: 1, maxLength: 4 });
+
+  const identifySystem = fc.constant<Command>({ type: "IdentifySystemCmd" });
+  const baseBackup = record({
+    type: fc.constant("BaseBackupCmd" as const),
+    options: parenthesised ? fc.oneof(fc.constant([]), generic) : fc.array(baseBackupWord(server), { maxLength: 5 }),
+  });
+  const slotOptions = parenthesised
+    ? fc.oneof(fc.constant([]), generic, fc.array(fc.constantFrom(...exactSlotWords), { maxLength: 3 }))
+    : fc.array(fc.constantFrom(...oldSlotWords), { maxLength: 3 });
+  const create = record({
+    type: fc.constant("CreateReplicationSlotCmd" as const),
+    kind: fc.constantFrom("PHYSICAL", "LOGICAL"),
+    slotname,
+    plugin: slotname,
+    temporary: fc.boolean(),
+    options: slotOptions,
+  }).map(({ plugin, ...rest }) => ({ ...rest, plugin: rest.kind === "LOGICAL" ? plugin : undefined }));
+  const drop = record({ type: fc.constant("DropReplicationSlotCmd" as const), slotname, wait: fc.boolean() });
+  const startPhysical = record({
+    type: fc.constant("StartReplicationCmd" as const),
+    kind: fc.constant("PHYSICAL" as const),
+    slotname: fc.option(slotname, { nil: undefined }),
+    timeline: fc.oneof(fc.constant(0), uint32()),
+    startpoint: lsn(),
+    options: fc.constant([]),
+  });
+  const startLogical = record({
+    type: fc.constant("StartReplicationCmd" as const),
+    kind: fc.constant("LOGICAL" as const),
+    slotname,
+    timeline: fc.constant(0),
+    startpoint: lsn(),
+    options: fc.array(
+      record({ defname: slotname, arg: fc.option(fc.oneof(pluginValue, string), { nil: undefined }) }),
+      { maxLength: 4 },
+    ),
+  });
+  const history = record({
+    type: fc.constant("TimeLineHistoryCmd" as const),
+    timeline: uint32().filter((timeline) => timeline > 0),
+  });
+  const show = record({ type: fc.constant("VariableShowStmt" as const), name: varName(server) });
+  const read = record({ type: fc.constant("ReadReplicationSlotCmd" as const), slotname: varName(server) });
+  const alter = record({ type: fc.constant("AlterReplicationSlotCmd" as const), slotname, options: generic });
+  const upload = fc.constant<Command>({ type: "UploadManifestCmd" });
+  const sql = record({ type: fc.constant("SQLCmd" as const), text: sqlText });
+
+  return fc.oneof(
+    identifySystem,
+    baseBackup,
+    create,
+    drop,
+    startPhysical,
+    startLogical,
+    history,
+    show,
+    sql,
+    ...(supports(server, "readReplicationSlot") ? [read] : []),
+    ...(supports(server, "alterReplicationSlot") ? [alter] : []),
+    ...(supports(server, "uploadManifest") ? [upload] : []),
+  );
+}
+
+/**
+ * Text for a walsender: commands of this version, sometimes of another, in any legal spelling (blanks, quotes, case, leading
+ * zeros, numbers too large); the same with tokens swapped, doubled, dropped or put in, with characters changed or the end cut
+ * off; and hostile strings. All of it can be sent in a Query message: there is no NUL character and no lone surrogate.
+ *
+ * @example fc.sample(commandText({ server: "16.14" }), 1).length // 1
+ */
+export function commandText(options: CommandArbitraryOptions = {}): fc.Arbitrary<string> {
+  const { server = defaultServer } = options;
+  return almost(commandTokens(server), anyToken);
+}
+
+// ---- Values ----
+
+/** Names as people choose them, and names that need quotes or nearly. */
+const wellKnownNames = [
+  ...["sub1", "s", "_x", "a$1", "physical", "slot", "label", "proto_version", "publication_names", "streaming"],
+  ...["snapshot", "reserve_wal", "two_phase", "failover", "wait", "checkpoint", "max_rate", "manifest", "wal_level"],
+  ...[
+    "",
+    " ",
+    "Sub1",
+    "SLOT",
+    "TIMELINE",
+    "READ_REPLICATION_SLOT",
+    "LABEL",
+    "1a",
+    "12",
+    "$1",
+    "a-b",
+    "a.b",
+    ".",
+    "a b",
+  ],
+  ...["beef", "f", "DEAD/BEEF", "f/0", "é", "ÀÉ", "世界", "a\nb", "a'b", "--", "true", "\u00a0", "e"],
+];
+
+/** An identifier as the server holds it: at most 63 bytes. */
+function identifier(server: Server): fc.Arbitrary<string> {
+  const long = fc
+    .tuple(fc.constantFrom("x", "X", "é", "世", "😀"), fc.nat(identifierBytes))
+    .map(([unit, n]) => unit.repeat(n));
+  const any = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...wellKnownNames) },
+    { weight: 2, arbitrary: fc.stringMatching(/^[a-z_][a-z0-9_$]{0,12}$/) },
+    { weight: 2, arbitrary: characters() },
+    { weight: 1, arbitrary: long },
+  );
+  const quotes = supports(server, "doubledQuoteInIdentifier");
+  return any.map((name) => truncateIdentifier(quotes ? name : name.replaceAll('"', "'")));
+}
+
+function varName(server: Server): fc.Arbitrary<string> {
+  return fc.array(identifier(server), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("."));
+}
+
+const string: fc.Arbitrary<DefElemArg> = characters(20).map((sval) => ({ type: "String", sval }));
+const pluginValue: fc.Arbitrary<DefElemArg> = fc
+  .constantFrom("1", "4", "on", "parallel", "true", "any", "none", "", "p1,p2", '"p1","P 2"')
+  .map((sval) => ({ type: "String", sval }));
+const integer: fc.Arbitrary<DefElemArg> = fc
+  .oneof(fc.integer(), fc.constantFrom(0, 1, -1, 2 ** 31 - 1, -(2 ** 31)))
+  .map((ival) => ({ type: "Integer", ival }));
+
+function defElem(server: Server): fc.Arbitrary<DefElem> {
+  return record({
+    defname: identifier(server),
+    arg: fc.option(fc.oneof(string, pluginValue, integer), { nil: undefined }),
+  });
+}
+
+const one: DefElemArg = { type: "Integer", ival: 1 };
+
+const oldSlotWords: readonly DefElem[] = [
+  { defname: "export_snapshot", arg: one },
+  { defname: "export_snapshot", arg: { type: "Integer", ival: 0 } },
+  { defname: "use_snapshot", arg: one },
+  { defname: "reserve_wal", arg: one },
+];
+
+const exactSlotWords: readonly DefElem[] = [
+  ...["export", "nothing", "use"].map((sval): DefElem => ({ defname: "snapshot", arg: { type: "String", sval } })),
+  { defname: "reserve_wal", arg: { type: "Boolean", boolval: true } },
+  { defname: "two_phase", arg: { type: "Boolean", boolval: true } },
+];
+
+function baseBackupWord(server: Server): fc.Arbitrary<DefElem> {
+  const flags = ["progress", "fast", "wal", "nowait", "tablespace_map"];
+  if (supports(server, "baseBackupNoVerifyChecksums")) flags.push("noverify_checksums");
+  const strings = ["label"];
+  if (supports(server, "baseBackupManifest")) strings.push("manifest", "manifest_checksums");
+  return fc.oneof(
+    record({ defname: fc.constantFrom(...flags), arg: fc.constant(one) }),
+    record({ defname: fc.constantFrom(...strings), arg: string }),
+    record({ defname: fc.constant("max_rate"), arg: integer }),
+  );
+}
+
+function uint32(): fc.Arbitrary<number> {
+  return fc.oneof(fc.nat(), fc.constantFrom(1, 2 ** 31, 2 ** 32 - 1));
+}
+
+/** What begins no command, whatever follows. */
+const sqlText = fc
+  .tuple(
+    fc.constantFrom(
+      "",
+      ";",
+      "select ",
+      "show ",
+      "identify_system ",
+      "Show ",
+      "IDENTIFY_SYSTEMS ",
+      '"SHOW" ',
+      "1 ",
+      "(",
+      "--",
+      "/*",
+    ),
+    characters(30),
+  )
+  .map(([start, rest]) => (start === "" ? "" : start + rest));
+
+// ---- Tokens ----
+
+const keywords = [
+  ...["BASE_BACKUP", "IDENTIFY_SYSTEM", "READ_REPLICATION_SLOT", "SHOW", "TIMELINE", "START_REPLICATION"],
+  ...["CREATE_REPLICATION_SLOT", "DROP_REPLICATION_SLOT", "ALTER_REPLICATION_SLOT", "TIMELINE_HISTORY", "PHYSICAL"],
+  ...["RESERVE_WAL", "LOGICAL", "SLOT", "TEMPORARY", "TWO_PHASE", "EXPORT_SNAPSHOT", "NOEXPORT_SNAPSHOT"],
+  ...["USE_SNAPSHOT", "WAIT", "UPLOAD_MANIFEST", "LABEL", "PROGRESS", "FAST", "WAL", "NOWAIT", "MAX_RATE"],
+  ...["TABLESPACE_MAP", "NOVERIFY_CHECKSUMS", "MANIFEST", "MANIFEST_CHECKSUMS"],
+];
+
+const IDENT = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom("sub1", "s", "pgoutput", "A", "Sub_1", "a$1", "f", "e", "_", "é", "Ä世", "x\u00a0"),
+  },
+  { weight: 2, arbitrary: fc.constantFrom(...keywords).map((word) => word.toLowerCase()) },
+  { weight: 2, arbitrary: fc.constantFrom(...wellKnownNames).map((name) => `"${name.replaceAll('"', '""')}"`) },
+  { weight: 1, arbitrary: characters().map((name) => `"${name.replaceAll('"', '""')}"`) },
+  {
+    // Around 63 bytes.
+    weight: 1,
+    arbitrary: fc
+      .tuple(
+        fc.constantFrom("a", "B", "é", "世", "😀"),
+        fc.integer({ min: 12, max: 66 }),
+        fc.constantFrom("", '"'),
+        fc.constantFrom("", "x", "y"),
+      )
+      .map(([unit, n, quote, first]) => quote + first + unit.repeat(n) + quote),
+  },
+);
+
+const SCONST = fc.oneof(
+  fc.constantFrom("''", "'x'", "'on'", "'pg_basebackup base backup'", "'it''s'", "'\\'", "'\n'", `'"a","b"'`, "''''"),
+  characters().map((text) => `'${text.replaceAll("'", "''")}'`),
+);
+
+const UCONST = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom("0", "1", "2", "007", "32", "1024") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      ...["2147483647", "2147483648", "4294967295", "4294967296", "4294967297", "8589934592"],
+      ...["18446744073709551615", "18446744073709551616", "99999999999999999999999", "000000000000000000000000001"],
+    ),
+  },
+  { weight: 1, arbitrary: fc.stringMatching(/^[0-9]{1,24}$/) },
+);
+
+const RECPTR = fc.oneof(
+  fc.constantFrom("0/0", "0/16B3748", "DEAD/BEEF", "16/b374d848", "FFFFFFFF/FFFFFFFF", "1/123456789", "123456789/0"),
+  fc
+    .tuple(fc.stringMatching(/^[0-9A-Fa-f]{1,20}$/), fc.stringMatching(/^[0-9A-Fa-f]{1,20}$/))
+    .map((ends) => ends.join("/")),
+);
+
+const anyToken = fc.oneof(
+  fc.constantFrom(...keywords),
+  IDENT,
+  SCONST,
+  UCONST,
+  RECPTR,
+  fc.constantFrom(
+    "(",
+    ")",
+    ",",
+    ";",
+    ".",
+    "-",
+    "=",
+    "*",
+    "/",
+    "--",
+    "$",
+    "'",
+    '"',
+    '"a""b"',
+    "E'a'",
+    "\v",
+    "0x1",
+    "1.5",
+    "12ab",
+    "XX/0",
+  ),
+);
+
+/** Right commands as tokens, each production as often as another; one in ten is of another version. */
+function commandTokens(server: Server): fc.Arbitrary<readonly string[]> {
+  const parenthesised = supports(server, "genericOptions");
+  const genericOption = sequence(
+    fc.oneof(IDENT, fc.constantFrom(...keywords)),
+    optional(fc.oneof(IDENT, SCONST, UCONST)),
+  );
+  const genericOptions = sequence("(", commaList(genericOption), ")");
+  const pluginOptions = sequence("(", commaList(sequence(IDENT, optional(SCONST))), ")");
+  const dotted = fc.array(IDENT, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(" . ").split(" "));
+
+  const baseBackupWords = sequence(
+    "BASE_BACKUP",
+    fc
+      .array(
+        fc.oneof(
+          fc
+            .constantFrom("PROGRESS", "FAST", "WAL", "NOWAIT", "TABLESPACE_MAP", "NOVERIFY_CHECKSUMS")
+            .map((word) => [word]),
+          sequence(fc.constantFrom("LABEL", "MANIFEST", "MANIFEST_CHECKSUMS"), SCONST),
+          sequence("MAX_RATE", UCONST),
+        ),
+        { maxLength: 4 },
+      )
+      .map((options) => options.flat()),
+  );
+  const slotWords = fc.array(
+    fc.constantFrom("EXPORT_SNAPSHOT", "NOEXPORT_SNAPSHOT", "USE_SNAPSHOT", "RESERVE_WAL", "TWO_PHASE"),
+    { maxLength: 3 },
+  );
+  const createSlot = (options: fc.Arbitrary<readonly string[]>): fc.Arbitrary<readonly string[]> =>
+    sequence(
+      "CREATE_REPLICATION_SLOT",
+      IDENT,
+      optional("TEMPORARY"),
+      fc.oneof(fc.constant(["PHYSICAL"]), sequence("LOGICAL", IDENT)),
+      options,
+    );
+
+  const old: fc.Arbitrary<readonly string[]>[] = [baseBackupWords];
+  const recent: fc.Arbitrary<readonly string[]>[] = [
+    sequence("BASE_BACKUP", genericOptions),
+    createSlot(genericOptions),
+    sequence("READ_REPLICATION_SLOT", dotted),
+    sequence("ALTER_REPLICATION_SLOT", IDENT, genericOptions),
+    sequence("UPLOAD_MANIFEST"),
+  ];
+  const always: fc.Arbitrary<readonly string[]>[] = [
+    sequence("IDENTIFY_SYSTEM"),
+    sequence("SHOW", dotted),
+    sequence("BASE_BACKUP"),
+    createSlot(slotWords),
+    sequence("DROP_REPLICATION_SLOT", IDENT, optional("WAIT")),
+    sequence("START_REPLICATION", optional("SLOT", IDENT), optional("PHYSICAL"), RECPTR, optional("TIMELINE", UCONST)),
+    sequence("START_REPLICATION", "SLOT", IDENT, "LOGICAL", RECPTR, fc.oneof(fc.constant([]), pluginOptions)),
+    sequence("TIMELINE_HISTORY", UCONST),
+  ];
+  const [fitting, other] = parenthesised ? [recent, old] : [old, recent];
+  const firstly = fc.oneof(
+    { weight: 9, arbitrary: fc.oneof(...always, ...fitting) },
+    {
+      weight: 1,
+      arbitrary: fc.oneof(
+        ...other,
+        sqlText.map((text) => [text]),
+      ),
+    },
+  );
+  return sequence(firstly, fc.oneof({ weight: 5, arbitrary: fc.constant([]) }, fc.constant([";"])));
+}

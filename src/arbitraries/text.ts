@@ -1,0 +1,138 @@
+/**
+ * Text made of tokens, for arbitraries of languages: right, almost right and hostile.
+ *
+ * All of it can reach a server: no NUL character, no half of a surrogate pair.
+ */
+import fc from "fast-check";
+
+/** A value as parsers make them, with every property and the usual prototype. */
+export function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record<T>(model, { noNullPrototype: true });
+}
+
+/** What a piece of a production may be: a word, or any arbitrary of a token or of tokens. */
+type Part = string | fc.Arbitrary<string> | fc.Arbitrary<readonly string[]>;
+
+/** The parts in a row, as one list of tokens. */
+export function sequence(...parts: readonly Part[]): fc.Arbitrary<readonly string[]> {
+  const arbitraries = parts.map(
+    (part): fc.Arbitrary<string | readonly string[]> => (typeof part === "string" ? fc.constant(part) : part),
+  );
+  return fc.tuple(...arbitraries).map((tokens) => tokens.flat());
+}
+
+/** The parts in a row, or nothing. */
+export function optional(...parts: readonly Part[]): fc.Arbitrary<readonly string[]> {
+  return fc.oneof(fc.constant([]), sequence(...parts));
+}
+
+/** One item or more, with commas between. */
+export function commaList(item: fc.Arbitrary<readonly string[]>, maxLength = 4): fc.Arbitrary<readonly string[]> {
+  return fc
+    .array(item, { minLength: 1, maxLength })
+    .map((items) => items.flatMap((tokens, i) => (i === 0 ? tokens : [",", ...tokens])));
+}
+
+/** Characters that scanners treat differently: classes of characters, and what other languages of PostgreSQL give a meaning. */
+const notableCharacters = [
+  ..." \t\n\r\f\v'\"`\\();,.:*/-+=$_#@!?<>[]{}|&%^~aAfFgGzZ019éÄſKİ世😀\u00a0\u2028\ufeff\u0001\u007f\u0080",
+];
+
+/** Any character that text for a server may hold, more often one that scanners treat specially. */
+export function character(): fc.Arbitrary<string> {
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.constantFrom(...notableCharacters) },
+    { weight: 1, arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 1 }).filter((c) => c !== "\0") },
+  );
+}
+
+/** A string of any such characters. */
+export function characters(maxLength = 12): fc.Arbitrary<string> {
+  return fc.string({ unit: character(), maxLength });
+}
+
+/** Mostly one blank; also none, so that tokens run together; also what some version takes for white space, and what none does. */
+const separator = fc.oneof(
+  { weight: 16, arbitrary: fc.constant(" ") },
+  { weight: 2, arbitrary: fc.constant("") },
+  { weight: 2, arbitrary: fc.constantFrom("  ", "\t", "\n", "\r\n", "\f") },
+  { weight: 1, arbitrary: fc.constantFrom("\v", "\u00a0", "/* */", "--\n") },
+);
+
+/** Blanks that every version takes. */
+const plainSeparator = fc.constantFrom(" ", " ", " ", "  ", "\n", "\t");
+
+/**
+ * Text of tokens, in equal parts: as they are, with tokens changed, with characters changed; and now and then anything.
+ *
+ * @param tokens Right texts.
+ * @param token One more token of the language, to put where it does not belong.
+ */
+export function almost(tokens: fc.Arbitrary<readonly string[]>, token: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  const right = joined(tokens, plainSeparator);
+  const wrongTokens = joined(
+    fc
+      .tuple(tokens, fc.array(tokenChange(token), { minLength: 1, maxLength: 3 }))
+      .map(([list, changes]) => changes.reduce((changed: readonly string[], change) => change(changed), list)),
+    separator,
+  );
+  const wrongCharacters = fc
+    .tuple(joined(tokens, separator), fc.array(characterChange, { maxLength: 2 }))
+    .map(([text, changes]) => changes.reduce((changed, change) => change(changed), [...text]).join(""));
+  const anything = fc.oneof(characters(30), joined(fc.array(token, { maxLength: 8 }), separator));
+  return fc.oneof(
+    { weight: 3, arbitrary: right },
+    { weight: 3, arbitrary: wrongTokens },
+    { weight: 3, arbitrary: wrongCharacters },
+    { weight: 1, arbitrary: anything },
+  );
+}
+
+/** The tokens with something between each two, and perhaps around them. */
+function joined(tokens: fc.Arbitrary<readonly string[]>, between: fc.Arbitrary<string>): fc.Arbitrary<string> {
+  const around = fc.oneof({ weight: 4, arbitrary: fc.constant("") }, between);
+  return tokens.chain((list) =>
+    fc
+      .tuple(around, fc.array(between, { minLength: list.length, maxLength: list.length }), around)
+      .map(([before, gaps, after]) => `${before}${list.map((t, i) => (i === 0 ? t : gaps[i] + t)).join("")}${after}`),
+  );
+}
+
+/**
+ * A place in a list of which the length is not known yet, as a share of it: more often a late one, since a scanner that
+ * stumbles at the first token tells little.
+ */
+const place = fc.nat(0xffff).map((share) => (length: number) => Math.floor(Math.sqrt(share / 0x10000) * length));
+
+/** Drop a token, double one, swap neighbours, put another in or in its place, change its case, or cut the rest off. */
+function tokenChange(token: fc.Arbitrary<string>): fc.Arbitrary<(list: readonly string[]) => readonly string[]> {
+  return fc.tuple(fc.nat(6), place, token).map(([what, where, other]) => (list) => {
+    const at = where(list.length + (what === 0 ? 1 : 0));
+    const here = list[at] ?? other;
+    switch (what) {
+      case 0:
+        return list.toSpliced(at, 0, other);
+      case 1:
+        return list.toSpliced(at, 1);
+      case 2:
+        return list.toSpliced(at, 0, here);
+      case 3:
+        return list.toSpliced(at, 2, ...list.slice(at, at + 2).reverse());
+      case 4:
+        return list.toSpliced(at, 1, other);
+      case 5:
+        return list.toSpliced(at, 1, here === here.toLowerCase() ? here.toUpperCase() : here.toLowerCase());
+      default:
+        return list.slice(0, at);
+    }
+  });
+}
+
+/** Put a character in, drop one, put another in its place, or cut the rest off. */
+const characterChange: fc.Arbitrary<(text: string[]) => string[]> = fc
+  .tuple(fc.nat(3), place, character())
+  .map(([what, where, other]) => (text) => {
+    const at = where(text.length + (what === 0 ? 1 : 0));
+    if (what === 3) return text.slice(0, at);
+    return text.toSpliced(at, what === 0 ? 0 : 1, ...(what === 1 ? [] : [other]));
+  });
