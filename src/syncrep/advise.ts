@@ -13,24 +13,26 @@ export function advise(
   expected: readonly string[],
 ): string | undefined {
   const may = (name: string): boolean => expected.includes(name);
-  const previous = text[offset - 1] ?? "";
+  const before = text.slice(0, offset);
+  const previous = before.at(-1) ?? "";
 
   if (text.trim() === "") return "Write the empty string, without blanks, to switch synchronous replication off.";
-  if (near === undefined) {
-    if (/^\s*(any|first)\s*$/i.test(text))
-      return `${text.trim()} is a keyword: write "${text.trim()}" to name a standby so.`;
-    return undefined;
-  }
-  if (may("standby name") && /^(any|first)$/i.test(near))
-    return `${near} is a keyword: write "${near}" to name a standby so.`;
   if (near === "(") return "Write how many standbys to wait for before the list: FIRST 1 (a, b) or ANY 1 (a, b).";
+  // A keyword where a name was meant: the server stumbles at it, or at what follows the first word.
+  const meant = may("standby name") ? near : before.trim();
+  if (meant !== undefined && /^(any|first)$/i.test(meant)) {
+    return `${meant} is a keyword: write "${meant}" to name a standby so.`;
+  }
+  if (near === undefined) return undefined;
   if (near === "'") return "Standby names stand in double quotes, or in none.";
   if (/^[-.:/+@]$/.test(near) && /[\w$\u0080-\uffff]/.test(previous)) {
     return "Write a name with anything but letters, digits, _ and $ in double quotes.";
   }
-  if (/\d/.test(previous) && /^[A-Za-z_\u0080-\uffff]/.test(near))
+  if (/\d/.test(previous) && /^[A-Za-z_\u0080-\uffff]/.test(near)) {
     return "Write a name that begins with a digit in double quotes.";
-  if (may('","') && !may('")"') && /\s/.test(previous) && /^["\w*\u0080-\uffff]/.test(near))
+  }
+  if (may('","') && !may('")"') && /\s/.test(previous) && /^["\w*\u0080-\uffff]/.test(near)) {
     return "Separate names with commas.";
+  }
   return undefined;
 }

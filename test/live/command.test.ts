@@ -1,0 +1,122 @@
+/** Our parser of replication commands and a walsender of each version say the same, word for word. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { commandText } from "../../src/arbitraries/command.ts";
+import { type Command, type Notice, parseCommand } from "../../src/command/index.ts";
+import { ParseError } from "../../src/errors.ts";
+import { formatLsn } from "../../src/lsn.ts";
+import { commandVerdicts, type Verdict } from "../oracle/commands.ts";
+import { liveMajors, liveServer } from "../servers/live.ts";
+import { errorFields } from "../servers/raw.ts";
+import { seed, times } from "./seed.ts";
+
+describe.for(liveMajors)("PostgreSQL %i", (major) => {
+  const server = liveServer(major);
+  const sample = (numRuns: number): string[] =>
+    fc.sample(commandText({ server: server.versionNum }), { seed: seed + major, numRuns: numRuns * times });
+
+  /** What we say, in the oracle's form. */
+  function verdict(text: string): Partial<Verdict> {
+    const notices: { sqlstate: string; message: string }[] = [];
+    const onNotice = ({ sqlstate, message }: Notice) => notices.push({ sqlstate, message });
+    try {
+      const command = parseCommand(text, { server: server.versionNum, onNotice });
+      return command.type === "SQLCmd" ? { outcome: "sql" } : { outcome: "command", notices };
+    } catch (error) {
+      if (!(error instanceof ParseError)) throw error;
+      return { outcome: "error", sqlstate: error.sqlstate, message: error.message, notices };
+    }
+  }
+
+  test("says the same of any text: command, SQL, or error and notices", { timeout: 120_000 * times }, async () => {
+    const texts = sample(4000);
+    const verdicts = await commandVerdicts(server, texts);
+    const disagreements = texts.flatMap((text, i) => {
+      const { routine: _, ...theirs } = verdicts[i] as Verdict & { routine?: string };
+      const ours = verdict(text);
+      return JSON.stringify(ours) === JSON.stringify(theirs) ? [] : [{ text, theirs, ours }];
+    });
+    expect(disagreements, `seed ${seed}`).toEqual([]);
+    // The texts were worth it: each outcome came often.
+    for (const outcome of ["command", "sql", "error"]) {
+      expect(verdicts.filter((each) => each.outcome === outcome).length).toBeGreaterThan(texts.length / 10);
+    }
+  });
+
+  test("reads the same names, numbers and positions: errors repeat them", { timeout: 120_000 * times }, async () => {
+    const disagreements: unknown[] = [];
+    let compared = 0;
+    const connection = await server.connect({ replication: "database" });
+    try {
+      for (const text of [...sample(3000), ...baseBackups(server.versionNum)]) {
+        const expected = echo(text);
+        if (expected === undefined) continue;
+        const error = (await connection.query(text)).find(({ type }) => type === "E");
+        // A parameter that exists is shown.
+        if (error === undefined && text.includes("SHOW")) continue;
+        const message = error && errorFields(error.body).M;
+        compared++;
+        if (!message?.startsWith(expected)) disagreements.push({ text, theirs: message, ours: expected });
+      }
+    } finally {
+      await connection.close();
+    }
+    expect(disagreements, `seed ${seed}`).toEqual([]);
+    expect(compared).toBeGreaterThan(200);
+  });
+
+  /** How the server's complaint begins if it has read the same, for texts that it complains about and does nothing. */
+  function echo(text: string): string | undefined {
+    let command: Command;
+    try {
+      command = parseCommand(text, { server: server.versionNum });
+    } catch {
+      return undefined;
+    }
+    switch (command.type) {
+      case "VariableShowStmt":
+        return `unrecognized configuration parameter "${command.name}"`;
+      case "TimeLineHistoryCmd": {
+        const timeline = command.timeline.toString(16).toUpperCase().padStart(8, "0");
+        return `could not open file "pg_wal/${timeline}.history"`;
+      }
+      case "StartReplicationCmd":
+        // Only what is ahead of any test's WAL, so that no stream begins; and on no slot or timeline.
+        if (command.kind === "LOGICAL" || command.slotname !== undefined || command.timeline !== 0) return undefined;
+        if (command.startpoint < 1n << 40n) return undefined;
+        return `requested starting point ${formatLsn(command.startpoint, server.versionNum)} is ahead of the WAL flush position`;
+      case "BaseBackupCmd": {
+        const [option] = command.options;
+        if (option?.defname === "max_rate" && option.arg?.type === "Integer") {
+          const { ival } = option.arg;
+          return ival >= 32 && ival <= 1048576 ? undefined : `${ival} is outside the valid range`;
+        }
+        if (option?.defname === "checkpoint" && option.arg?.type === "String") {
+          return `unrecognized checkpoint type: "${option.arg.sval}"`;
+        }
+        return undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+});
+
+/** Backups that fail at their first option. */
+function baseBackups(server: number): string[] {
+  const numbers = ["0", "31", "1048577", "2147483647", "2147483648", "4294967295", "4294967296", "4294967327", "007"];
+  const values = ["X", "'X'", '"X y"', "'it''s'", `"é""é"`, "'\n\\'", "É", "''"].concat(
+    `'${"x".repeat(100)}'`,
+    "x".repeat(100),
+  );
+  return [
+    ...numbers.flatMap((n) => [`BASE_BACKUP MAX_RATE ${n}`, `BASE_BACKUP (MAX_RATE ${n})`]),
+    ...values.map((value) => `BASE_BACKUP (CHECKPOINT ${value})`),
+  ].filter((text) => {
+    try {
+      return parseCommand(text, { server }).type === "BaseBackupCmd";
+    } catch {
+      return false;
+    }
+  });
+}
