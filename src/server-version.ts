@@ -53,6 +53,8 @@ export const capabilities = {
   temporarySlot: { since: [100000], source: "repl_gram.y: opt_temporary" },
   dropSlotWait: { since: [100000], source: "repl_gram.y: drop_replication_slot" },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
+  pgoutput: { since: [100000], source: "pgoutput.c" },
+  publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
   baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },

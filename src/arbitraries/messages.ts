@@ -2,16 +2,25 @@
  * fast-check arbitraries of messages, derived from their descriptions.
  */
 import * as fc from "fast-check";
+import type { PgoutputMessage } from "../generated/logical.ts";
+import type { WalReceiverMessage, WalSenderMessage } from "../generated/physical.ts";
+import * as logical from "../logical/messages.ts";
 import type { Lsn } from "../lsn.ts";
+import * as physical from "../physical/messages.ts";
 import type { PgTime } from "../time.ts";
 import type { Family, Field, Fields, Infer, Shape } from "../wire/shape.ts";
 import { decodeText } from "../wire/text.ts";
 
-/**
- * Any message of a family.
- *
- * @example fc.sample(messageOf(WalSenderMessage), 1)[0].type // "XLogData" or "Keepalive"
- */
+/** Any message that a walsender puts inside CopyData. */
+export const walSenderMessage = (): fc.Arbitrary<WalSenderMessage> => messageOf(physical.WalSenderMessage);
+
+/** Any message that a walreceiver puts inside CopyData. */
+export const walReceiverMessage = (): fc.Arbitrary<WalReceiverMessage> => messageOf(physical.WalReceiverMessage);
+
+/** Any message of pgoutput. Each stands for itself: they do not make up transactions. */
+export const pgoutputMessage = (): fc.Arbitrary<PgoutputMessage> => messageOf(logical.PgoutputMessage);
+
+/** Any message of a family. */
 export function messageOf<F extends Family>(family: F): fc.Arbitrary<Infer<F>> {
   const each = family.messages.map((message) => record(message.fields, { type: fc.constant(message.name) }));
   return fc.oneof(...each) as fc.Arbitrary<Infer<F>>;
@@ -63,7 +72,11 @@ function arbitraryOf(shape: Shape): fc.Arbitrary<unknown> {
       return wireText();
     case "counted":
     case "rest":
-      return fc.uint8Array({ maxLength: 40 });
+      // Now and then more than a writer's first buffer holds.
+      return fc.oneof(
+        { weight: 30, arbitrary: fc.uint8Array({ maxLength: 40 }) },
+        { weight: 1, arbitrary: fc.uint8Array({ minLength: 900, maxLength: 3000, size: "max" }) },
+      );
     case "list":
       return fc.array(arbitraryOf(shape.element), { maxLength: 8 });
     case "record":

@@ -12,7 +12,7 @@ import type { PgTime } from "../time.ts";
 declare const value: unique symbol;
 
 /** Carries the type of the value that a shape stands for. The property exists for the compiler only. */
-interface Of<T> {
+export interface Of<T> {
   readonly [value]?: T;
 }
 
@@ -146,9 +146,9 @@ export interface Family {
   readonly messages: readonly Message[];
 }
 
-type Documented<S, T> = S & { readonly doc: string } & Of<T>;
-type ValueOf<F> = { readonly [K in keyof F as [Infer<F[K]>] extends [never] ? never : K]: Infer<F[K]> };
-type VariantOf<V> = {
+export type Documented<S, T> = S & { readonly doc: string } & Of<T>;
+export type ValueOf<F> = { readonly [K in keyof F as [Infer<F[K]>] extends [never] ? never : K]: Infer<F[K]> };
+export type VariantOf<V> = {
   [K in keyof V]: V[K] extends { readonly type: infer T; readonly fields: infer F }
     ? { readonly type: T } & ValueOf<F>
     : never;

@@ -36,42 +36,49 @@ export class Writer {
 
   u8(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isUnsigned(value, 0xff)) refuse("a whole number of 0 to 255", value, path, index, field);
-    this.#bytes[this.#reserve(1, path)] = value;
+    const at = this.#reserve(1, path);
+    this.#bytes[at] = value;
   }
 
   u16(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isUnsigned(value, 0xffff)) refuse("a whole number of 0 to 65535", value, path, index, field);
-    this.#view.setUint16(this.#reserve(2, path), value);
+    const at = this.#reserve(2, path);
+    this.#view.setUint16(at, value);
   }
 
   u32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isUnsigned(value, 0xffffffff)) refuse("a whole number of 0 to 4294967295", value, path, index, field);
-    this.#view.setUint32(this.#reserve(4, path), value);
+    const at = this.#reserve(4, path);
+    this.#view.setUint32(at, value);
   }
 
   i32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "number" || value !== (value | 0))
       refuse("a whole number of -2147483648 to 2147483647", value, path, index, field);
-    this.#view.setInt32(this.#reserve(4, path), value);
+    const at = this.#reserve(4, path);
+    this.#view.setInt32(at, value);
   }
 
   lsn(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
       refuse("a bigint of 0 to 2^64 - 1", value, path, index, field);
     }
-    this.#view.setBigUint64(this.#reserve(8, path), value);
+    const at = this.#reserve(8, path);
+    this.#view.setBigUint64(at, value);
   }
 
   time(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
       refuse("a bigint that fits 64 bits with its sign", value, path, index, field);
     }
-    this.#view.setBigInt64(this.#reserve(8, path), value);
+    const at = this.#reserve(8, path);
+    this.#view.setBigInt64(at, value);
   }
 
   bool(value: boolean, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "boolean") refuse("true or false", value, path, index, field);
-    this.#bytes[this.#reserve(1, path)] = value ? 1 : 0;
+    const at = this.#reserve(1, path);
+    this.#bytes[at] = value ? 1 : 0;
   }
 
   /** The byte that stands for a word. */
@@ -90,7 +97,8 @@ export class Writer {
 
   /** A byte that always stands here. */
   literal(byte: string): void {
-    this.#bytes[this.#reserve(1)] = byte.charCodeAt(0);
+    const at = this.#reserve(1);
+    this.#bytes[at] = byte.charCodeAt(0);
   }
 
   /** The bit if its flag is set, else 0; writes nothing. */
@@ -118,7 +126,8 @@ export class Writer {
   /** The bytes and nothing else. */
   rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    this.#bytes.set(value, this.#reserve(value.length, path));
+    const at = this.#reserve(value.length, path);
+    this.#bytes.set(value, at);
   }
 
   /** What was written, as a fresh array; the writer is empty again, and kept for the next message. */
@@ -129,6 +138,11 @@ export class Writer {
     return bytes;
   }
 
+  /**
+   * Room for as many bytes.
+   *
+   * @returns where they begin. Take it before naming #bytes or #view: growing replaces both.
+   */
   #reserve(length: number, path = "the type byte"): number {
     const start = this.#length;
     const end = start + length;

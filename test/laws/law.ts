@@ -10,7 +10,17 @@ import { test } from "vitest";
 const seed = Number(process.env["WALWIRE_SEED"] ?? Date.now() & 0x7fffffff);
 const times = Number(process.env["WALWIRE_RUNS"] ?? 1);
 
-/** A test that checks a property on `runs` cases. */
+/** How long a law may take, in ms: finding the smallest case of a failure could otherwise take an hour. */
+const limit = 20_000 * times;
+
+/** A test that checks a property on `runs` cases; on fewer than that it fails. */
 export function law<T>(sentence: string, property: fc.IRawProperty<T>, runs = 2000): void {
-  test(sentence, { timeout: 60_000 * times }, () => fc.assert(property, { seed, numRuns: runs * times }));
+  test(sentence, { timeout: 2 * limit }, () =>
+    fc.assert(property, {
+      seed,
+      numRuns: runs * times,
+      interruptAfterTimeLimit: limit,
+      markInterruptAsFailure: true,
+    }),
+  );
 }

@@ -1,0 +1,8 @@
+/**
+ * walwire/arbitraries: fast-check arbitraries for who tests or fuzzes a walsender, a walreceiver, a pooler or a proxy:
+ * correct values, text that is correct, almost correct and hostile, and what happens to bytes on their way.
+ */
+export { damaged, splits } from "./bytes.ts";
+export { command, commandText } from "./command.ts";
+export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
+export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";

@@ -1,0 +1,185 @@
+#!/usr/bin/env node
+/**
+ * The command line: `walwire tail`. Exit status 0 good, 1 the input or the server is bad, 2 the call is wrong.
+ */
+import { parseArgs } from "node:util";
+import { UnsupportedError, WalwireError } from "../errors.ts";
+import { connect, DatabaseError } from "./client.ts";
+import { Conversation } from "./conversation.ts";
+import { builtinTypes, demo, summarise } from "./demo.ts";
+import { describeServer, Tail, TailError } from "./tail.ts";
+
+const usage = `walwire: PostgreSQL's replication languages and wire messages
+
+  walwire tail [URL] [--publication NAME]… [--all]
+      Watch a logical replication stream. URL is postgres://user@host/database; without one, in a clone of the repository,
+      a PostgreSQL of its own is started and shown at work. Of a server of yours nothing is changed: the slot is temporary.
+      --publication NAME   what to subscribe to, if there is more than one; can be given again
+      --all                print every message, also of long runs of the same kind
+
+  walwire --help, walwire --version
+`;
+
+/** The call is wrong: say how it goes. */
+class UsageError extends Error {}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case "tail":
+      return tail(rest);
+    case "--help":
+    case "help":
+      process.stdout.write(usage);
+      return 0;
+    case "--version":
+      process.stdout.write(`${await version()}\n`);
+      return 0;
+    case undefined:
+      throw new UsageError("which command?");
+    default:
+      throw new UsageError(`there is no command ${JSON.stringify(command)}`);
+  }
+}
+
+async function version(): Promise<string> {
+  const { readFile } = await import("node:fs/promises");
+  // This file is src/node/cli.ts or dist/node/cli.js.
+  return JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")).version;
+}
+
+async function tail(args: string[]): Promise<number> {
+  const { values, positionals } = readArgs(args);
+  if (positionals.length > 1) throw new UsageError(`one URL, not ${positionals.length}`);
+  const conversation = new Conversation({ output: process.stdout, all: values.all });
+  const [url] = positionals;
+  if (url === undefined) return tailDemo(conversation);
+  if (!/^postgres(ql)?:\/\//.test(url)) throw new UsageError(`${JSON.stringify(url)} does not begin with postgres://`);
+  return tailServer(url, values.publication, conversation);
+}
+
+function readArgs(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        publication: { type: "string", multiple: true, default: [] },
+        all: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** Start a server, show it at work, stop it. */
+async function tailDemo(conversation: Conversation): Promise<number> {
+  // A private package of the repository: the published one has no server in it.
+  const name = "@walwire/test-servers";
+  const servers = (await import(name).catch(() => {
+    throw new UsageError(
+      "without a URL, walwire tail starts a server of its own, which it can in a clone of its repository only",
+    );
+  })) as typeof import("@walwire/test-servers");
+  const server = await servers.startServer({ major: 18 });
+  const stop = onInterrupt(() => void server.stop().then(() => process.exit(130)));
+  try {
+    const { host, port, user, database } = server;
+    return (await demo({ server: { host, port, user, database }, conversation })) ? 0 : 1;
+  } finally {
+    stop();
+    await server.stop();
+    conversation.line("The server is stopped, and nothing of it is left.");
+  }
+}
+
+/** Watch a server of the user's until Ctrl-C. */
+async function tailServer(url: string, publications: readonly string[], conversation: Conversation): Promise<number> {
+  const pg = (await import("pg")).default;
+  const connection = await connect({
+    connectionString: url,
+    replication: "database",
+    connectionTimeoutMillis: 10_000,
+    fallback_application_name: "walwire tail",
+  });
+  try {
+    conversation.line(`${describeServer(connection)}. → is what walwire says, ← what the server says. Ctrl-C ends it.`);
+    const tail = new Tail({ connection, conversation, publications, builtins: builtinTypes(pg.types.builtins) });
+    await tail.start(`walwire_tail_${process.pid}`);
+    await readUntilInterrupt(tail, conversation);
+    return 0;
+  } finally {
+    await connection.disconnect();
+  }
+}
+
+async function readUntilInterrupt(tail: Tail, conversation: Conversation): Promise<void> {
+  let interrupted = false;
+  const stop = onInterrupt(() => {
+    if (interrupted) process.exit(130);
+    interrupted = true;
+    // The answer is a Keepalive, with which reading ends also where nothing else happens.
+    tail.ask();
+  });
+  try {
+    await tail.read(() => interrupted);
+    await tail.stop();
+    summarise(tail, conversation);
+  } finally {
+    stop();
+  }
+}
+
+/** Call back on Ctrl-C and SIGTERM, until the function that is returned is called. */
+function onInterrupt(callback: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, callback);
+  return () => {
+    for (const signal of signals) process.off(signal, callback);
+  };
+}
+
+/** What went wrong, in a sentence, and what to do about it; undefined if it is a bug of ours. */
+function explain(error: unknown): string | undefined {
+  if (error instanceof UsageError || error instanceof TailError || error instanceof UnsupportedError)
+    return error.message;
+  if (error instanceof DatabaseError) {
+    const advice = error.code === undefined ? undefined : adviceBySqlState[error.code];
+    return ["the server says: ", error.message, error.detail, error.hint, advice]
+      .filter((part) => part !== undefined)
+      .map((part, i) => (i > 1 ? `. ${part}` : part))
+      .join("");
+  }
+  if (error instanceof WalwireError) return `the server's messages make no sense: ${error.message}`;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return typeof code === "string" || /timeout|terminated/.test(message)
+    ? `cannot reach the server: ${message || code}`
+    : undefined;
+}
+
+const adviceBySqlState: Readonly<Record<string, string>> = {
+  "42501": "The role needs the REPLICATION attribute: ALTER ROLE name REPLICATION",
+  "28000": "pg_hba.conf may need a line for this user, database and address",
+  "53300": "max_wal_senders or max_connections is reached",
+  "53400": "max_replication_slots is reached",
+};
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has gone, as `head` does.
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error) => {
+    const sentence = explain(error);
+    if (sentence === undefined) throw error;
+    process.stderr.write(`walwire: ${sentence}\n`);
+    if (error instanceof UsageError) process.stderr.write(`\n${usage}`);
+    process.exitCode = error instanceof UsageError ? 2 : 1;
+  },
+);

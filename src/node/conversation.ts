@@ -1,0 +1,229 @@
+/**
+ * A replication conversation as people read it: one line a message, `→` what we say, `←` what the server says.
+ */
+import { styleText } from "node:util";
+import type { PgoutputMessage, Relation, TupleColumn, Type } from "../generated/logical.ts";
+import { formatLsn } from "../lsn.ts";
+import { decodeText } from "../wire/text.ts";
+import { quoteBytes, quoteText } from "../wire/trace.ts";
+import type { QueryResult } from "./client.ts";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colours by message: what comes into being is green, what changes yellow, what goes red. */
+const styles: Readonly<Record<string, Style>> = {
+  Begin: "cyan",
+  Commit: "cyan",
+  Insert: "green",
+  Update: "yellow",
+  Delete: "red",
+  Truncate: "red",
+  Message: "magenta",
+  Keepalive: "dim",
+  StandbyStatusUpdate: "dim",
+};
+
+/** A run of changes of one kind to one table is shown up to here; the rest is counted. */
+const SHOWN_OF_A_RUN = 5;
+
+/** How many characters of a value a line shows. */
+const SHOWN_OF_A_VALUE = 40;
+
+export interface ConversationOptions {
+  readonly output: NodeJS.WriteStream;
+  /** Print every message, however many there are. */
+  readonly all?: boolean;
+}
+
+export class Conversation {
+  readonly #output: NodeJS.WriteStream;
+  readonly #all: boolean;
+  readonly #colour: boolean;
+  /** The run of alike messages that is going on, and how many of it there were. */
+  #run = "";
+  #runLength = 0;
+  #progressAt = 0;
+
+  constructor({ output, all = false }: ConversationOptions) {
+    this.#output = output;
+    this.#all = all;
+    // hasColors knows NO_COLOR and FORCE_COLOR; a pipe has no such method.
+    this.#colour = output.isTTY === true && output.hasColors();
+  }
+
+  style(style: Style, text: string): string {
+    return this.#colour ? styleText(style, text, { validateStream: false }) : text;
+  }
+
+  /** A line of its own. */
+  line(text = ""): void {
+    this.#endRun();
+    this.#output.write(`${text}\n`);
+  }
+
+  /** A heading, with what somebody else does to the server. */
+  heading(text: string, sql: readonly string[] = []): void {
+    this.line();
+    this.line(this.style("bold", `# ${text}`));
+    for (const each of sql) this.line(this.style("dim", `  ${each}`));
+  }
+
+  /** A command of ours. */
+  command(text: string): void {
+    this.line(`→ ${this.style("bold", text)}`);
+  }
+
+  /** What a command answered: each row as `column value` pairs. */
+  result({ columns, rows }: QueryResult): void {
+    for (const row of rows) {
+      const pairs = row.map((value, i) => `${columns[i]} ${value === null ? "NULL" : printable(value)}`);
+      this.line(`← ${pairs.join(", ")}`);
+    }
+  }
+
+  /** A message that we send. */
+  sent(trace: string): void {
+    this.#message("→", trace);
+  }
+
+  /** A message of the envelope's own: the trace line of a Keepalive. */
+  received(trace: string): void {
+    this.#message("←", trace);
+  }
+
+  /** A message of pgoutput, as the payload of an XLogData. */
+  change(position: string, message: PgoutputMessage, names: Names): void {
+    const what = "relationId" in message ? `${message.type} ${nameOf(message.relationId, names)}` : message.type;
+    if (what !== this.#run) this.#endRun();
+    this.#run = what;
+    this.#runLength++;
+    if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) return this.#progress();
+    const type = this.style(styles[message.type] ?? "blue", message.type.padEnd(8));
+    this.#output.write(`← ${this.style("dim", position.padEnd(10))} ${type} ${describe(message, names)}\n`);
+  }
+
+  #message(arrow: string, trace: string): void {
+    const [name = "", ...fields] = trace.split(" ");
+    this.line(`${arrow} ${this.style(styles[name] ?? "blue", [name, ...fields].join(" "))}`);
+  }
+
+  /** On a terminal, a count that is written over until the run ends. */
+  #progress(): void {
+    if (!this.#output.isTTY || Date.now() - this.#progressAt < 100) return;
+    this.#progressAt = Date.now();
+    this.#output.write(`\r  ${this.#uncounted()}`);
+  }
+
+  #endRun(): void {
+    if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) {
+      this.#output.write(`${this.#output.isTTY ? "\r" : ""}  ${this.style("dim", this.#uncounted())}\n`);
+    }
+    this.#run = "";
+    this.#runLength = 0;
+  }
+
+  #uncounted(): string {
+    return `… ${(this.#runLength - SHOWN_OF_A_RUN).toLocaleString("en")} more ${this.#run}`;
+  }
+}
+
+/** What the names of relations and types are looked up in. */
+export interface Names {
+  readonly relations: ReadonlyMap<number, Relation>;
+  readonly types: ReadonlyMap<number, Type>;
+  /** Names of built-in types by oid. */
+  readonly builtins: ReadonlyMap<number, string>;
+}
+
+function describe(message: PgoutputMessage, names: Names): string {
+  switch (message.type) {
+    case "Begin":
+      return `xid ${message.xid}`;
+    case "Commit":
+      return `end ${formatLsn(message.endLsn)}`;
+    case "Origin":
+      return quoteText(message.name);
+    case "Relation": {
+      const columns = message.columns.map(({ name, typeId, key }) => {
+        return `${printable(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
+      });
+      const identity = message.replicaIdentity === "default" ? "" : `, replica identity ${message.replicaIdentity}`;
+      return `${relationName(message)} (${columns.join(", ")})${identity}`;
+    }
+    case "Type":
+      return printable(`${message.namespace || "pg_catalog"}.${message.name}`);
+    case "Message": {
+      const kind = message.transactional ? "" : "not transactional, ";
+      return `${kind}prefix ${quoteText(message.prefix)}, content ${quoteBytes(message.content)}`;
+    }
+    case "Insert":
+      return `${nameOf(message.relationId, names)} ${row(message.newTuple, message.relationId, names)}`;
+    case "Update": {
+      const { relationId, oldTuple, newTuple } = message;
+      const old =
+        oldTuple === undefined
+          ? ""
+          : ` (old ${oldTuple.type}: ${row(oldTuple.columns, relationId, names, oldTuple.type === "key")})`;
+      return `${nameOf(relationId, names)} ${row(newTuple, relationId, names)}${old}`;
+    }
+    case "Delete": {
+      const { relationId, oldTuple } = message;
+      return `${nameOf(relationId, names)} ${row(oldTuple.columns, relationId, names, oldTuple.type === "key")}`;
+    }
+    case "Truncate": {
+      const { cascade, restartIdentity } = message.options;
+      const options = `${restartIdentity ? " restart identity" : ""}${cascade ? " cascade" : ""}`;
+      return `${message.relationIds.map((relationId) => nameOf(relationId, names)).join(", ")}${options}`;
+    }
+    default:
+      return message satisfies never;
+  }
+}
+
+/** `column=value` for each column; of a key only those that belong to it. */
+function row(tuple: readonly TupleColumn[], relationId: number, names: Names, keyOnly = false): string {
+  const columns = names.relations.get(relationId)?.columns ?? [];
+  return tuple
+    .flatMap((value, i) => {
+      if (keyOnly && columns[i]?.key !== true) return [];
+      return [`${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(value)}`];
+    })
+    .join(" ");
+}
+
+function column(value: TupleColumn): string {
+  switch (value.type) {
+    case "null":
+      return "NULL";
+    case "unchanged":
+      return "(unchanged TOAST)";
+    case "binary":
+      return quoteBytes(value.value, SHOWN_OF_A_VALUE);
+    default: {
+      const text = decodeText(
+        value.value.subarray(0, SHOWN_OF_A_VALUE * 4),
+        0,
+        Math.min(value.value.length, SHOWN_OF_A_VALUE * 4),
+      );
+      return /^-?[\d.]{1,20}$/.test(text) ? text : quoteText(text, SHOWN_OF_A_VALUE);
+    }
+  }
+}
+
+function nameOf(relationId: number, names: Names): string {
+  const relation = names.relations.get(relationId);
+  return relation === undefined ? `relation ${relationId}` : relationName(relation);
+}
+
+export function relationName({ namespace, name }: Relation): string {
+  return printable(`${namespace || "pg_catalog"}.${name}`);
+}
+
+function typeName(typeId: number, { types, builtins }: Names): string {
+  return printable(builtins.get(typeId) ?? types.get(typeId)?.name ?? `type ${typeId}`);
+}
+
+/** A name as it is, or in quotes if it holds something that is not for a terminal. */
+function printable(text: string): string {
+  return /[\p{C}\p{Zl}\p{Zp}]/u.test(text) || text.length > 200 ? quoteText(text, 200) : text;
+}

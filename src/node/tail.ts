@@ -1,0 +1,241 @@
+/**
+ * `walwire tail`: watch a logical replication stream as a conversation.
+ *
+ * It makes a temporary slot, which the server drops when the connection ends, and changes nothing else.
+ */
+
+import type { Command, DefElem } from "../command/index.ts";
+import { parseCommand, printCommand } from "../command/index.ts";
+import type { PgoutputMessage } from "../generated/logical.ts";
+import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from "../generated/physical.ts";
+import { PgoutputDecoder } from "../logical/decoder.ts";
+import { formatLsn, invalidLsn } from "../lsn.ts";
+import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
+import { formatServerVersion, requireCapability, supports } from "../server-version.ts";
+import { Feedback } from "../session/feedback.ts";
+import { type PgTime, pgTimeFromDate } from "../time.ts";
+import { traceMessage } from "../wire/trace.ts";
+import type { QueryResult, ReplicationConnection } from "./client.ts";
+import type { Conversation, Names } from "./conversation.ts";
+
+/** Something that the user can put right, said in one or two sentences. */
+export class TailError extends Error {
+  override readonly name = "TailError";
+}
+
+export interface TailOptions {
+  readonly connection: ReplicationConnection;
+  readonly conversation: Conversation;
+  /** Publications to subscribe to; none means the only one that there is. */
+  readonly publications: readonly string[];
+  /** Names of built-in types by oid. */
+  readonly builtins: ReadonlyMap<number, string>;
+  /** Microseconds between status updates that nobody asked for. */
+  readonly statusInterval?: bigint;
+}
+
+/** What came over the stream. */
+export interface TailTotals {
+  /** XLogData and Keepalive messages. */
+  payloads: number;
+  /** Bytes of their payloads. */
+  bytes: number;
+  /** Messages of pgoutput by type. */
+  readonly messages: Map<PgoutputMessage["type"], number>;
+  /** Milliseconds from the first to the last XLogData, as they were read. */
+  readonly time: { first: number; last: number };
+}
+
+/** A stream that is being watched. */
+export class Tail {
+  readonly totals: TailTotals = { payloads: 0, bytes: 0, messages: new Map(), time: { first: 0, last: 0 } };
+  /** Called with each payload as it came, and with each message of pgoutput in it. */
+  onPayload: ((payload: Uint8Array) => void) | undefined;
+  onMessage: ((message: PgoutputMessage) => void) | undefined;
+
+  readonly #connection: ReplicationConnection;
+  readonly #conversation: Conversation;
+  readonly #publications: readonly string[];
+  readonly #decoder = new PgoutputDecoder();
+  readonly #feedback: Feedback;
+  readonly #names: Names;
+  #inTransaction = false;
+
+  constructor({ connection, conversation, publications, builtins, statusInterval }: TailOptions) {
+    this.#connection = connection;
+    this.#conversation = conversation;
+    this.#publications = publications;
+    this.#feedback = new Feedback(statusInterval);
+    this.#names = { relations: this.#decoder.relations, types: this.#decoder.types, builtins };
+    connection.onNotice = (notice) => conversation.line(`← NOTICE ${notice.message}`);
+  }
+
+  /**
+   * Look at the server, make the slot and start the stream.
+   *
+   * @param slotname A temporary slot's name.
+   * @throws TailError if something is missing that the user can put right.
+   * @throws DatabaseError if the server refuses for another reason.
+   */
+  async start(slotname: string): Promise<void> {
+    const server = this.#connection.serverVersion;
+    requireCapability(server, "pgoutput", "Logical replication with pgoutput");
+    await this.#run({ type: "IdentifySystemCmd" });
+    const { rows } = await this.#run({ type: "VariableShowStmt", name: "wal_level" });
+    if (rows[0]?.[0] !== "logical") {
+      throw new TailError(
+        `this server has wal_level = ${rows[0]?.[0]}, so it cannot decode its log: set wal_level = logical in postgresql.conf and restart it`,
+      );
+    }
+    const publications = await this.#choosePublications();
+    const snapshot: DefElem = { defname: "snapshot", arg: { type: "String", sval: "nothing" } };
+    await this.#run({
+      type: "CreateReplicationSlotCmd",
+      kind: "LOGICAL",
+      slotname,
+      plugin: "pgoutput",
+      temporary: true,
+      options: [snapshot],
+    });
+    const start = this.#text({
+      type: "StartReplicationCmd",
+      kind: "LOGICAL",
+      slotname,
+      timeline: 0,
+      startpoint: invalidLsn,
+      options: startOptions(server, publications),
+    });
+    this.#conversation.command(start);
+    await this.#connection.startReplication(start);
+    this.#conversation.received("CopyBothResponse");
+  }
+
+  /**
+   * Read, print and answer until the server ends the stream, or `until` says that it is enough.
+   *
+   * @param until Asked after each message.
+   */
+  async read(until: () => boolean): Promise<void> {
+    const clock = setInterval(() => this.#answer(), 250);
+    try {
+      while (!until()) {
+        const payload = this.#connection.poll() ?? (await this.#connection.receive());
+        if (payload === undefined) return;
+        this.#payload(payload);
+      }
+    } finally {
+      clearInterval(clock);
+    }
+  }
+
+  /** End the stream, and hear what the server has to say. */
+  async stop(): Promise<void> {
+    this.#conversation.sent("CopyDone");
+    const { commandTags } = await this.#connection.endReplication();
+    this.#conversation.received(`CopyDone, ${commandTags.join(", ")}`);
+  }
+
+  /** Ask the server how far it is: it answers with a Keepalive. */
+  ask(): void {
+    this.#send(true);
+  }
+
+  #payload(payload: Uint8Array): void {
+    this.totals.payloads++;
+    this.totals.bytes += payload.length;
+    this.onPayload?.(payload);
+    const message = decodeWalSenderMessage(payload);
+    this.#feedback.note(message);
+    if (message.type === "XLogData") this.#change(message);
+    else {
+      if (!this.#inTransaction) this.#feedback.flushed(message.walEnd);
+      this.#conversation.received(traceMessage(WalSenderMessage, message));
+    }
+    this.#answer();
+  }
+
+  #change({ dataStart, data }: XLogData): void {
+    const { totals } = this;
+    totals.time.last = performance.now();
+    if (totals.time.first === 0) totals.time.first = totals.time.last;
+    const message = this.#decoder.decode(data);
+    totals.messages.set(message.type, (totals.messages.get(message.type) ?? 0) + 1);
+    if (message.type === "Begin") this.#inTransaction = true;
+    if (message.type === "Commit") {
+      this.#inTransaction = false;
+      this.#feedback.flushed(message.endLsn);
+    }
+    this.#conversation.change(formatLsn(dataStart), message, this.#names);
+    this.onMessage?.(message);
+  }
+
+  /** Send the status update that is due, if one is. */
+  #answer(): void {
+    const due = this.#feedback.due(now());
+    if (due !== undefined) this.#update(due);
+  }
+
+  #send(replyRequested: boolean): void {
+    this.#update(this.#feedback.update(now(), replyRequested));
+  }
+
+  #update(update: ReturnType<Feedback["update"]>): void {
+    this.#connection.send(encodeWalReceiverMessage(update));
+    this.#conversation.sent(traceMessage(WalReceiverMessage, update));
+  }
+
+  /** The command as our grammar prints it, read back by our grammar: what is shown is what the server reads. */
+  #text(command: Command): string {
+    const server = this.#connection.serverVersion;
+    return printCommand(parseCommand(printCommand(command, { server }), { server }), { server });
+  }
+
+  async #run(command: Command): Promise<QueryResult> {
+    const text = this.#text(command);
+    this.#conversation.command(text);
+    const result = await this.#connection.query(text);
+    this.#conversation.result(result);
+    return result;
+  }
+
+  async #choosePublications(): Promise<readonly string[]> {
+    const text = "SELECT pubname FROM pg_catalog.pg_publication ORDER BY pubname";
+    const { rows } = await this.#run({ type: "SQLCmd", text });
+    const names = rows.map(([name]) => String(name));
+    if (names.length === 0) {
+      throw new TailError(
+        "this database has no publication: make one there with CREATE PUBLICATION name FOR ALL TABLES",
+      );
+    }
+    const missing = this.#publications.find((name) => !names.includes(name));
+    if (missing !== undefined) {
+      throw new TailError(
+        `there is no publication ${JSON.stringify(missing)} in this database; there is ${names.join(", ")}`,
+      );
+    }
+    if (this.#publications.length > 0) return this.#publications;
+    if (names.length > 1) {
+      throw new TailError(
+        `this database has more than one publication: choose with --publication ${names.join(" or ")}`,
+      );
+    }
+    return names;
+  }
+}
+
+function now(): PgTime {
+  return pgTimeFromDate(new Date());
+}
+
+/** Plugin options of pgoutput: publication names are a list of identifiers, each in double quotes. */
+function startOptions(server: number, publications: readonly string[]): DefElem[] {
+  const names = publications.map((name) => `"${name.replaceAll('"', '""')}"`).join(",");
+  const options = { proto_version: "1", publication_names: names };
+  const all = supports(server, "logicalMessages") ? { ...options, messages: "true" } : options;
+  return Object.entries(all).map(([defname, sval]) => ({ defname, arg: { type: "String", sval } }));
+}
+
+/** The server in a few words. */
+export function describeServer(connection: ReplicationConnection): string {
+  return `PostgreSQL ${connection.parameters.get("server_version") ?? formatServerVersion(connection.serverVersion)}`;
+}
