@@ -17,8 +17,8 @@ export const grammars: readonly GrammarConfig[] = [
     name: "replication",
     inputs: ["replication.peggy", "lexical.peggy"],
     returnTypes: {
-      exec_replication_command: 'import("../command/ast.ts").Command',
-      offending_token: 'import("../command/advise.ts").Token',
+      exec_replication_command: 'import("../command/ast.js").Command',
+      offending_token: 'import("../command/advise.js").Token',
       IDENT: "string",
     },
   },
@@ -26,7 +26,7 @@ export const grammars: readonly GrammarConfig[] = [
     name: "syncrep",
     inputs: ["syncrep.peggy", "lexical.peggy"],
     returnTypes: {
-      result: 'import("../syncrep/ast.ts").SyncRepConfig',
+      result: 'import("../syncrep/ast.js").SyncRepConfig',
       offending_token: "string",
       standby_name: "string",
     },

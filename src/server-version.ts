@@ -125,9 +125,10 @@ export function supports(server: Server, name: CapabilityName): boolean {
 export function requireCapability(server: Server, name: CapabilityName, what: string): void {
   if (supports(server, name)) return;
   const { until }: Capability = capabilities[name];
-  const range = `since ${sinceVersion(name)}${until === undefined ? "" : ` and before ${formatMajor(until)}`}`;
+  const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
+  const version = formatServerVersion(server);
   throw new UnsupportedError(
-    `${what} is PostgreSQL's ${range}, and the server is ${formatServerVersion(server)}`,
+    `${what} is not in PostgreSQL ${version}, only since ${sinceVersion(name)}${before}`,
     name,
   );
 }

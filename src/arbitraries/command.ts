@@ -1,8 +1,9 @@
 /** Arbitraries of replication commands: as values, and as text that is right, almost right, or hostile. */
 import fc from "fast-check";
 import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
+import { requireFirstTokenRule } from "../command/parse.ts";
 import { identifierBytes, truncateIdentifier } from "../command/scansup.ts";
-import { defaultServer, requireCapability, type Server, supports } from "../server-version.ts";
+import { defaultServer, type Server, supports } from "../server-version.ts";
 import { lsn } from "./messages.ts";
 import { almost, characters, commaList, optional, record, sequence } from "./text.ts";
 
@@ -20,7 +21,7 @@ export interface CommandArbitraryOptions {
  */
 export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Command> {
   const { server = defaultServer } = options;
-  requireCapability(server, "firstTokenRule", "A walsender that looks at the first token only");
+  requireFirstTokenRule(server);
   const slotname = identifier(server);
   const parenthesised = supports(server, "genericOptions");
   const generic = fc.array(defElem(server), { minLength: 1, maxLength: 4 });

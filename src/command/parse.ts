@@ -6,7 +6,14 @@
 import { ParseError } from "../errors.ts";
 import * as grammar from "../generated/replication.js";
 import { displayNames, type Refuse, requireText } from "../scan.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import {
+  type CapabilityName,
+  defaultServer,
+  requireCapability,
+  type Server,
+  serverVersionNum,
+  supports,
+} from "../server-version.ts";
 import { advise, adviseOnSql } from "./advise.ts";
 import type { Command } from "./ast.ts";
 
@@ -38,7 +45,7 @@ const nulInQuery = { message: "invalid message format", sqlstate: "08P01" };
  *
  * Text whose first token begins no replication command is given back as SQLCmd: the server would hand it to SQL.
  *
- * @param text What a Query message would hold. The server is taken to be in UTF-8.
+ * @param text What a Query message would hold. The database is taken to be in UTF-8.
  * @throws ParseError SYNTAX | UNTERMINATED | INVALID_VALUE | NOT_TEXT, with the server's message and SQLSTATE.
  * @throws UnsupportedError for a server that parses SQL with the replication grammar (`firstTokenRule`: before 10, and
  * early minors of 10 to 14), and for an unknown one.
@@ -49,7 +56,7 @@ const nulInQuery = { message: "invalid message format", sqlstate: "08P01" };
  */
 export function parseCommand(text: string, options: ParseCommandOptions = {}): Command {
   const { server = defaultServer, database = true, onNotice } = options;
-  requireCapability(server, "firstTokenRule", "A walsender that looks at the first token only");
+  requireFirstTokenRule(server);
   requireText(text, nulInQuery);
   const scan = new Scan(text, serverVersionNum(server), database);
   try {
@@ -57,6 +64,11 @@ export function parseCommand(text: string, options: ParseCommandOptions = {}): C
   } finally {
     if (onNotice !== undefined) for (const notice of scan.notices()) onNotice(notice);
   }
+}
+
+/** Before this rule the replication grammar parsed SQL too, which is another language than the one here. */
+export function requireFirstTokenRule(server: Server): void {
+  requireCapability(server, "firstTokenRule", "A walsender that parses nothing but its own commands");
 }
 
 /**
@@ -140,7 +152,7 @@ class Scan {
 
 interface Hooks {
   readonly database: boolean;
-  readonly supports: (name: Parameters<typeof supports>[1]) => boolean;
+  readonly supports: (name: CapabilityName) => boolean;
   readonly truncated: (name: string, cut: string, at: number) => void;
   readonly refuse: Refuse;
 }

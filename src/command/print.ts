@@ -8,7 +8,7 @@ import { EncodeError, ParseError } from "../errors.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
 import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
-import { parseCommand, scansAsIdentifier } from "./parse.ts";
+import { parseCommand, requireFirstTokenRule, scansAsIdentifier } from "./parse.ts";
 import { truncateIdentifier } from "./scansup.ts";
 
 export interface PrintCommandOptions {
@@ -34,7 +34,7 @@ export interface PrintCommandOptions {
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
   const { server = defaultServer } = options;
-  requireCapability(server, "firstTokenRule", "A walsender that looks at the first token only");
+  requireFirstTokenRule(server);
   if (!Object.hasOwn(printers, command?.type)) fail("Command.type", "it names no replication command");
   const print = printers[command.type] as Printer<Command>;
   return print(command, serverVersionNum(server));

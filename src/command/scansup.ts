@@ -22,6 +22,9 @@ export function downcaseIdentifier(name: string): string {
 /**
  * An identifier cut to 63 bytes of UTF-8, between characters.
  *
+ * A connection without a database has no encoding, and there the server cuts after 63 bytes even inside a character. No
+ * JavaScript string holds what that leaves, so it is not told apart here.
+ *
  * @source scansup.c: truncate_identifier; mbutils.c: pg_mbcliplen
  */
 export function truncateIdentifier(name: string): string {

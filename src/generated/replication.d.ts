@@ -200,12 +200,12 @@ export declare const parse: typeof ParseFunction;
 declare function ParseFunction<Options extends ParseOptions<"exec_replication_command">>(
   input: string,
   options?: Options,
-): import("../command/ast.ts").Command;
+): import("../command/ast.js").Command;
 
 declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
   input: string,
   options?: Options,
-): import("../command/advise.ts").Token;
+): import("../command/advise.js").Token;
 
 declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
   input: string,
@@ -215,4 +215,4 @@ declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
   options?: Options,
-): import("../command/ast.ts").Command | import("../command/advise.ts").Token | string;
+): import("../command/ast.js").Command | import("../command/advise.js").Token | string;

@@ -200,7 +200,7 @@ export declare const parse: typeof ParseFunction;
 declare function ParseFunction<Options extends ParseOptions<"result">>(
   input: string,
   options?: Options,
-): import("../syncrep/ast.ts").SyncRepConfig;
+): import("../syncrep/ast.js").SyncRepConfig;
 
 declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
   input: string,
@@ -215,4 +215,4 @@ declare function ParseFunction<Options extends ParseOptions<"standby_name">>(
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
   options?: Options,
-): import("../syncrep/ast.ts").SyncRepConfig | string;
+): import("../syncrep/ast.js").SyncRepConfig | string;

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { command, commandText } from "../../src/arbitraries/command.ts";
 import { parseCommand, printCommand } from "../../src/command/index.ts";
 import { ParseError, WalwireError } from "../../src/errors.ts";
+import { type CapabilityName, supports } from "../../src/server-version.ts";
 import { expectErrorForPeople, expectLinear } from "./grammar.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";
@@ -49,6 +50,26 @@ describe.each(versionsWith("firstTokenRule"))("%s", (server) => {
     }),
     500,
   );
+});
+
+/** Text that needs a capability and nothing else that changes. */
+const needing: Partial<Record<CapabilityName, string>> = {
+  baseBackupKeywords: "BASE_BACKUP FAST",
+  baseBackupNoVerifyChecksums: "BASE_BACKUP NOVERIFY_CHECKSUMS",
+  baseBackupManifest: "BASE_BACKUP MANIFEST 'yes'",
+  genericOptions: "BASE_BACKUP (a)",
+  readReplicationSlot: "READ_REPLICATION_SLOT a",
+  alterReplicationSlot: "ALTER_REPLICATION_SLOT a (b)",
+  uploadManifest: "UPLOAD_MANIFEST",
+  verticalTabIsSpace: "IDENTIFY_SYSTEM\v",
+  doubledQuoteInIdentifier: 'SHOW "a""b"',
+};
+
+test.each(Object.entries(needing) as [CapabilityName, string][])("%s is what %j needs", (capability, text) => {
+  for (const server of versionsWith("firstTokenRule")) {
+    const isCommand = refusal(text, { server }) === undefined && parseCommand(text, { server }).type !== "SQLCmd";
+    expect([server, isCommand]).toEqual([server, supports(server, capability)]);
+  }
 });
 
 law(
