@@ -29,14 +29,21 @@ const SHOWN_OF_A_RUN = 5;
 /** How many characters of a value a line shows. */
 const SHOWN_OF_A_VALUE = 40;
 
+/** Where lines go: process.stdout, or anything that takes text. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  hasColors?(): boolean;
+}
+
 export interface ConversationOptions {
-  readonly output: NodeJS.WriteStream;
+  readonly output: Output;
   /** Print every message, however many there are. */
   readonly all?: boolean;
 }
 
 export class Conversation {
-  readonly #output: NodeJS.WriteStream;
+  readonly #output: Output;
   readonly #all: boolean;
   readonly #colour: boolean;
   /** The run of alike messages that is going on, and how many of it there were. */
@@ -47,8 +54,8 @@ export class Conversation {
   constructor({ output, all = false }: ConversationOptions) {
     this.#output = output;
     this.#all = all;
-    // hasColors knows NO_COLOR and FORCE_COLOR; a pipe has no such method.
-    this.#colour = output.isTTY === true && output.hasColors();
+    // A terminal has this method, and it knows NO_COLOR and FORCE_COLOR.
+    this.#colour = output.hasColors?.() ?? false;
   }
 
   style(style: Style, text: string): string {

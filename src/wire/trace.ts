@@ -15,7 +15,7 @@ const SHOWN = 64;
  * A message as one line: its name, then `field=value` in wire order. Long values are cut, marked by `…`.
  *
  * @param family The family whose message it is, such as WalSenderMessage.
- * @example traceMessage(WalSenderMessage, decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00"))) // "Keepalive walEnd=0/6033CC8 sendTime=2026-10-28T12:21:39.058680Z replyRequested=false"
+ * @example traceMessage(WalSenderMessage, decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00"))) // "Keepalive walEnd=0/6033CC8 sendTime=2026-11-23T01:19:30.466296Z replyRequested=false"
  */
 export function traceMessage(family: Family, message: { readonly type: string }): string {
   const entry = family.messages.find((each) => each.name === message.type);

@@ -1,0 +1,39 @@
+/** Every `@example` of a docstring runs, and gives what it says: `expression // value`. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import * as arbitraries from "../../src/arbitraries/index.ts";
+import * as walwire from "../../src/index.ts";
+import * as logicalMessages from "../../src/logical/messages.ts";
+import * as physicalMessages from "../../src/physical/messages.ts";
+import * as session from "../../src/session/index.ts";
+import * as trace from "../../src/wire/trace.ts";
+import { hex } from "../hex.ts";
+
+/** What an example may name. */
+const scope = { ...logicalMessages, ...physicalMessages, ...walwire, ...arbitraries, ...session, ...trace, fc, hex };
+
+const src = fileURLToPath(new URL("../../src/", import.meta.url));
+const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+
+function evaluate(expression: string): unknown {
+  return new Function(...Object.keys(scope), `return (${expression});`)(...Object.values(scope));
+}
+
+const examples = files.flatMap((path) => {
+  const text = readFileSync(`${src}${path}`, "utf8");
+  return [...text.matchAll(/@example (.*)$/gm)].map(([, example]) => ({ path, example: example! }));
+});
+
+describe("examples in docstrings", () => {
+  test("there are some", () => {
+    expect(examples.length).toBeGreaterThan(15);
+  });
+
+  test.each(examples)("$path: $example", ({ example }) => {
+    const [, expression, result] = /^(.*?) \/\/ (.*)$/.exec(example) ?? [];
+    expect(expression, "an example has the form `expression // value`").toBeDefined();
+    expect(evaluate(expression!)).toEqual(evaluate(result!));
+  });
+});

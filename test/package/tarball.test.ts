@@ -1,0 +1,102 @@
+/** The package as it is published: packed, put into an empty folder, and used from there. */
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const require = createRequire(import.meta.url);
+const npm = { cwd: root, encoding: "utf8", shell: process.platform === "win32" } as const;
+
+let folder: string;
+const packageFolder = (): string => join(folder, "node_modules", "walwire");
+
+/** Run code in the empty folder, as CommonJS or as a module, and give what it prints. */
+function run(code: string, type: "commonjs" | "module"): string {
+  const file = join(folder, type === "module" ? "main.mjs" : "main.cjs");
+  writeFileSync(file, code);
+  return execFileSync(process.execPath, [file], {
+    cwd: folder,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+beforeAll(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), "walwire-package-")));
+  execFileSync("npm", ["run", "build"], { ...npm, stdio: "pipe" });
+  execFileSync("npm", ["pack", "--pack-destination", folder], { ...npm, stdio: "pipe" });
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  mkdirSync(join(folder, "node_modules"));
+  execFileSync("tar", ["-xzf", `walwire-${version}.tgz`], { cwd: folder });
+  execFileSync(process.execPath, ["-e", "fs.renameSync('package', 'node_modules/walwire')"], { cwd: folder });
+}, 60_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: Record<string, string> };
+/** What needs other packages: a peer that the user installs. */
+const needsOthers = ["./arbitraries", "./client"];
+const alone = Object.keys(manifest.exports).filter(
+  (path) => path.endsWith(".json") === false && !needsOthers.includes(path),
+);
+
+describe("the packed package", () => {
+  test.each(alone)("%s can be imported and required with nothing else installed", (path) => {
+    const name = path.replace(/^\./, "walwire");
+    const imported = run(
+      `import * as it from ${JSON.stringify(name)}; console.log(Object.keys(it).sort().join());`,
+      "module",
+    );
+    const required = run(`console.log(Object.keys(require(${JSON.stringify(name)})).sort().join());`, "commonjs");
+    expect(imported.trim().length).toBeGreaterThan(5);
+    expect(required).toBe(imported);
+  });
+
+  test("it works: a command is read and printed, a message decoded and encoded", () => {
+    const code = (load: string) => `${load}
+      const text = walwire.printCommand(walwire.parseCommand("SHOW  Wal_Level ;"));
+      const bytes = walwire.encodeWalSenderMessage({ type: "Keepalive", walEnd: 1n, sendTime: 2n, replyRequested: true });
+      console.log(text, walwire.decodeWalSenderMessage(bytes).walEnd);`;
+    const expected = "SHOW wal_level 1n\n";
+    expect(run(code('import * as walwire from "walwire";'), "module")).toBe(expected);
+    expect(run(code('const walwire = require("walwire");'), "commonjs")).toBe(expected);
+  });
+
+  test("with its peers installed, the client and the arbitraries load too", () => {
+    for (const name of ["pg", "pg-protocol", "fast-check"]) {
+      const from = dirname(require.resolve(`${name}/package.json`.replace("pg-protocol/package.json", "pg-protocol")));
+      symlinkSync(name === "pg-protocol" ? dirname(from) : from, join(folder, "node_modules", name), "dir");
+    }
+    for (const path of needsOthers) {
+      const name = path.replace(/^\./, "walwire");
+      expect(run(`import * as it from ${JSON.stringify(name)}; console.log(typeof it);`, "module")).toBe("object\n");
+    }
+  });
+
+  test("its program says its version and how it is called", () => {
+    const cli = join(packageFolder(), "dist", "node", "cli.js");
+    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    expect(execFileSync(process.execPath, [cli, "--version"], { encoding: "utf8" })).toBe(`${version}\n`);
+    expect(execFileSync(process.execPath, [cli, "--help"], { encoding: "utf8" })).toContain("walwire tail");
+  });
+
+  test("it holds what it should, and no tests", () => {
+    for (const path of ["LICENSE", "README.md", "CHANGELOG.md", "package.json", "dist/index.d.ts", "src/index.ts"]) {
+      expect(existsSync(join(packageFolder(), path)), path).toBe(true);
+    }
+    expect(existsSync(join(packageFolder(), "test"))).toBe(false);
+  });
+});

@@ -1,0 +1,121 @@
+/** The client against live servers: what it uses of pg, commands, streams, and how each of them ends. */
+import { describe, expect, test } from "vitest";
+import { ProtocolError } from "../../src/errors.ts";
+import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
+import { connect, DatabaseError, type ReplicationConnection } from "../../src/node/client.ts";
+import { Feedback } from "../../src/session/feedback.ts";
+import { pgTimeFromDate, toPgTime } from "../../src/time.ts";
+import { startServer } from "../servers/index.ts";
+import { liveMajors, liveServer } from "../servers/live.ts";
+
+function open(major: number, replication: "database" | "true" = "database"): Promise<ReplicationConnection> {
+  const { host, port, user, database } = liveServer(major);
+  return connect({ host, port, user, database, replication });
+}
+
+/** Open a physical stream where the server's WAL ends now. */
+async function startPhysical(connection: ReplicationConnection): Promise<void> {
+  const { rows } = await connection.query("IDENTIFY_SYSTEM");
+  expect(await connection.startReplication(`START_REPLICATION PHYSICAL ${rows[0]?.[2]}`)).toBeUndefined();
+}
+
+/** Read a stream until a message of a type comes. */
+async function readUntil(connection: ReplicationConnection, type: string): Promise<void> {
+  for (;;) {
+    const payload = await connection.receive();
+    if (payload === undefined) throw new Error(`the stream ended before a ${type}`);
+    if (decodeWalSenderMessage(payload).type === type) return;
+  }
+}
+
+describe.each(liveMajors)("PostgreSQL %d", (major) => {
+  test("commands answer with columns, rows and tags; an error leaves the connection good", async () => {
+    const connection = await open(major);
+    expect(connection.serverVersion).toBe(liveServer(major).versionNum);
+    const system = await connection.query("IDENTIFY_SYSTEM");
+    expect(system.columns).toEqual(["systemid", "timeline", "xlogpos", "dbname"]);
+    expect(system.rows[0]?.[3]).toBe("postgres");
+    expect(system.commandTags).toEqual([major < 13 ? "SELECT" : "IDENTIFY_SYSTEM"]);
+    await expect(connection.query("IDENTIFY_SYSTEM x")).rejects.toThrow(
+      expect.objectContaining({ constructor: DatabaseError, code: "42601", message: "syntax error" }),
+    );
+    expect((await connection.query("SELECT 1 AS a, NULL AS b")).rows).toEqual([["1", null]]);
+    expect((await connection.query("")).rows).toEqual([]);
+    await connection.disconnect();
+  });
+
+  test("a notice of the server is handed on", async () => {
+    const connection = await open(major);
+    const notices: string[] = [];
+    connection.onNotice = (notice) => notices.push(notice.message ?? "");
+    await expect(connection.query(`DROP_REPLICATION_SLOT ${"a".repeat(64)}`)).rejects.toThrow("does not exist");
+    expect(notices).toEqual([`identifier "${"a".repeat(64)}" will be truncated to "${"a".repeat(63)}"`]);
+    await connection.disconnect();
+  });
+
+  test("a physical stream: WAL comes, a status update is answered, and the connection is good for the next command", async () => {
+    const connection = await open(major, "true");
+    await startPhysical(connection);
+    await liveServer(major).sql("SELECT pg_switch_wal()");
+    await readUntil(connection, "XLogData");
+    const none = { xmin: 0, xminEpoch: 0, catalogXmin: 0, catalogXminEpoch: 0 };
+    connection.send(encodeWalReceiverMessage({ type: "HotStandbyFeedback", clientTime: toPgTime(0n), ...none }));
+    connection.send(encodeWalReceiverMessage(new Feedback().update(pgTimeFromDate(new Date()), true)));
+    await readUntil(connection, "Keepalive");
+    const { commandTags } = await connection.endReplication();
+    expect(commandTags[0]).toBe("START_STREAMING");
+    expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+    await connection.disconnect();
+  });
+
+  test("a stream that the server refuses is a DatabaseError, before CopyBothResponse or after it", async () => {
+    const connection = await open(major, "true");
+    const started = connection.startReplication("START_REPLICATION SLOT nosuch PHYSICAL 0/0");
+    await expect(started).rejects.toThrow('replication slot "nosuch" does not exist');
+    // Far ahead of what was written: the server opens the stream first, and then says so.
+    await connection.startReplication("START_REPLICATION PHYSICAL FFFF/0");
+    await expect(connection.receive()).rejects.toThrow("is ahead of the WAL flush position");
+    await connection.endReplication();
+    expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+    await connection.disconnect();
+  });
+
+  test("what the server rejects in a stream is its error, and the connection is good for the next command", async () => {
+    const connection = await open(major, "true");
+    await startPhysical(connection);
+    connection.send(Uint8Array.of(0x72, 1, 2, 3));
+    await expect(readUntil(connection, "none such")).rejects.toThrow("insufficient data left in message");
+    await connection.endReplication();
+    expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+    await connection.disconnect();
+  });
+});
+
+test("a login that is refused says why", async () => {
+  const { host, port } = liveServer(liveMajors[0]!);
+  const refused = connect({ host, port, user: "nobody_here", database: "postgres", replication: "database" });
+  await expect(refused).rejects.toThrow(expect.objectContaining({ constructor: DatabaseError, code: "28000" }));
+});
+
+test("a server that goes away is an error, never a hang, and saying good-bye to it works", async () => {
+  const server = await startServer({ major: liveMajors.at(-1)! });
+  const { host, port, user, database } = server;
+  const streaming = await connect({ host, port, user, database, replication: "true" });
+  const idle = await connect({ host, port, user, database, replication: "database" });
+  await startPhysical(streaming);
+  const end = (async () => {
+    while ((await streaming.receive()) !== undefined) {}
+    await streaming.endReplication();
+  })();
+  await Promise.all([server.stop(), expect(end).rejects.toThrow()]);
+  await expect(idle.query("IDENTIFY_SYSTEM")).rejects.toThrow("terminating connection due to administrator command");
+  await streaming.disconnect();
+  await idle.disconnect();
+});
+
+test("a command while a stream is open is our own ProtocolError", async () => {
+  const connection = await open(liveMajors.at(-1)!, "true");
+  await startPhysical(connection);
+  await expect(connection.query("IDENTIFY_SYSTEM")).rejects.toThrow(ProtocolError);
+  await connection.disconnect();
+});
