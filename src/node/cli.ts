@@ -20,6 +20,9 @@ const usage = `walwire: PostgreSQL's replication languages and wire messages
   walwire --help, walwire --version
 `;
 
+/** The exit status of a program that SIGINT has ended, as shells count it. */
+const INTERRUPTED = 130;
+
 /** The call is wrong: say how it goes. */
 class UsageError extends Error {}
 
@@ -83,10 +86,18 @@ async function tailDemo(conversation: Conversation): Promise<number> {
     );
   })) as typeof import("@walwire/test-servers");
   const server = await servers.startServer({ major: 18 });
-  const stop = onInterrupt(() => void server.stop().then(() => process.exit(130)));
+  let interrupted = false;
+  const stop = onInterrupt(() => {
+    interrupted = true;
+    void server.stop();
+  });
   try {
     const { host, port, user, database } = server;
     return (await demo({ server: { host, port, user, database }, conversation })) ? 0 : 1;
+  } catch (error) {
+    // The demo breaks off when its server stops.
+    if (interrupted) return INTERRUPTED;
+    throw error;
   } finally {
     stop();
     await server.stop();
@@ -117,7 +128,7 @@ async function tailServer(url: string, publications: readonly string[], conversa
 async function readUntilInterrupt(tail: Tail, conversation: Conversation): Promise<void> {
   let interrupted = false;
   const stop = onInterrupt(() => {
-    if (interrupted) process.exit(130);
+    if (interrupted) process.exit(INTERRUPTED);
     interrupted = true;
     // The answer is a Keepalive, with which reading ends also where nothing else happens.
     tail.ask();

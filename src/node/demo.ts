@@ -125,6 +125,8 @@ export interface DemoOptions {
 export async function demo({ server, conversation, rows = 10_000, onPayload }: DemoOptions): Promise<boolean> {
   const pg = (await import("pg")).default;
   const worker = new pg.Client(server);
+  // When the server goes, the query under way fails; pg tells of it by an event besides.
+  worker.on("error", () => {});
   await worker.connect();
   const connection = await connect({ ...server, replication: "database" });
   try {

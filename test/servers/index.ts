@@ -51,8 +51,8 @@ export interface OwnServer extends Server {
   stop(): Promise<void>;
 }
 
-/** The socket's name needs one; each server has a directory, so all have the same. */
-const port = 5432;
+/** The socket's name needs one; each server has a directory, so all have the same unless their settings say otherwise. */
+const defaultPort = 5432;
 
 /** How long a server may take from its start to its first connection, in ms. It takes 40. */
 const startLimit = 60_000;
@@ -65,7 +65,7 @@ const startLimit = 60_000;
  */
 const settings = {
   listen_addresses: "",
-  port: String(port),
+  port: String(defaultPort),
   wal_level: "logical",
   fsync: "off",
   full_page_writes: "off",
@@ -105,6 +105,7 @@ export async function startServer(options: {
   });
   try {
     const started = await keeper.started;
+    const port = Number(options.settings?.port ?? defaultPort);
     const address = { major, host: started.directory, port, user: "postgres", database: "postgres", pid: started.pid };
     const versionNum = await firstAnswer(address, keeper.failed);
     keeper.release();

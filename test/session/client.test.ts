@@ -56,7 +56,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
   test("a physical stream: WAL comes, a status update is answered, and the connection is good for the next command", async () => {
     const connection = await open(major, "true");
     await startPhysical(connection);
-    await liveServer(major).sql("SELECT pg_switch_wal()");
+    await liveServer(major).sql("SELECT pg_logical_emit_message(true, '', 'something to send')");
     await readUntil(connection, "XLogData");
     const none = { xmin: 0, xminEpoch: 0, catalogXmin: 0, catalogXminEpoch: 0 };
     connection.send(encodeWalReceiverMessage({ type: "HotStandbyFeedback", clientTime: toPgTime(0n), ...none }));
