@@ -149,7 +149,7 @@ function describe(message: PgoutputMessage, names: Names): string {
     case "Commit":
       return `end ${formatLsn(message.endLsn)}`;
     case "Origin":
-      return quoteText(message.name);
+      return `${quoteText(message.name)}, committed there at ${formatLsn(message.commitLsn)}`;
     case "Relation": {
       const columns = message.columns.map(({ name, typeId, key }) => {
         return `${printable(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;

@@ -97,6 +97,19 @@ function steps(rows: number): readonly Step[] {
       ],
       commits: 1,
     },
+    {
+      title: "A transaction that came here by replication from elsewhere",
+      sql: [
+        "SELECT pg_replication_origin_create('elsewhere')",
+        "SELECT pg_replication_origin_session_setup('elsewhere')",
+        "BEGIN",
+        "SELECT pg_replication_origin_xact_setup('0/ABCDEF', '2026-01-01 00:00:00+00')",
+        "UPDATE fruit SET price = 0.60 WHERE id = 1",
+        "COMMIT",
+        "SELECT pg_replication_origin_session_reset(), pg_replication_origin_drop('elsewhere')",
+      ],
+      commits: 1,
+    },
     { title: "A truncate", sql: ["TRUNCATE basket RESTART IDENTITY CASCADE"], commits: 1, needs: "publishTruncate" },
     {
       title: `A large transaction of ${rows.toLocaleString("en")} rows`,

@@ -40,7 +40,18 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
       expect(interpretDecode(PgoutputMessage, message.data)).toEqual(change);
       expect(Buffer.compare(interpretEncode(PgoutputMessage, change), message.data)).toBe(0);
     }
-    const expected = ["XLogData", "Keepalive", "Begin", "Type", "Relation", "Insert", "Update", "Delete", "Commit"];
+    const expected = [
+      "XLogData",
+      "Keepalive",
+      "Begin",
+      "Type",
+      "Relation",
+      "Origin",
+      "Insert",
+      "Update",
+      "Delete",
+      "Commit",
+    ];
     if (supports(server.versionNum, "publishTruncate")) expected.push("Truncate");
     if (supports(server.versionNum, "logicalMessages")) expected.push("Message");
     expect([...seen].sort()).toEqual(expected.sort());
