@@ -3,13 +3,23 @@ import type { Reporter, TestModule, TestSuite } from "vitest/node";
 
 const shared = { pool: "forks", testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
+/** The folder of the unpacked package, if it is what is tested: `npm run test:package` sets it. */
+const unpacked = process.env.WALWIRE_PACKAGE;
+
 export default defineConfig({
+  // The same tests, with every import of a source made an import of what it became in the package.
+  resolve: {
+    alias:
+      unpacked === undefined ? [] : [{ find: /^(?:\.\.\/)+src\/(.*)\.[jt]s$/, replacement: `${unpacked}/dist/$1.js` }],
+  },
   test: {
     projects: [
       {
+        extends: true,
         test: { ...shared, name: "core", include: ["test/{laws,cases,vectors,package}/**/*.test.ts"] },
       },
       {
+        extends: true,
         test: {
           ...shared,
           name: "live",

@@ -7,5 +7,5 @@ export function hex(digits: string): Uint8Array {
 
 /** Hexadecimal digits of bytes. */
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 }

@@ -61,8 +61,9 @@ export class Framer {
   #head = 0;
   #position = 0;
   #available = 0;
-  /** Room behind the last chunk, if that one is a buffer of ours. */
-  #room: Uint8Array | undefined;
+  /** The last chunk, if it is a buffer of ours that has room behind its first #filled bytes. */
+  #own: Uint8Array | undefined;
+  #filled = 0;
   /** Bytes of the stream before what is in #chunks. */
   #consumed = 0;
   /** The frame whose header was taken and whose body was not, with the part of the body that was handed out. */
@@ -74,32 +75,34 @@ export class Framer {
     this.#wholeUpTo = options.wholeUpTo ?? this.#maxLength;
   }
 
-  /** Bytes of the stream that were handed out, headers included. */
-  get offset(): number {
-    return this.#consumed;
-  }
-
   /** Add bytes of the stream. The chunk must not be written to any more: frames are views into it. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     this.#available += chunk.length;
     if (chunk.length >= SMALL || this.#head === this.#chunks.length) {
-      this.#room = undefined;
+      this.#seal();
       this.#chunks.push(chunk);
       return;
     }
-    for (let rest = chunk; rest.length > 0; ) {
-      if (this.#room === undefined || this.#room.length === 0) {
-        this.#room = new Uint8Array(OWN_BUFFER);
-        this.#chunks.push(this.#room.subarray(0, 0));
+    for (let from = 0; from < chunk.length; ) {
+      if (this.#own === undefined) {
+        this.#own = new Uint8Array(OWN_BUFFER);
+        this.#filled = 0;
+        this.#chunks.push(this.#own);
       }
-      const part = rest.subarray(0, this.#room.length);
-      this.#room.set(part);
-      this.#room = this.#room.subarray(part.length);
-      const last = this.#chunks[this.#chunks.length - 1]!;
-      this.#chunks[this.#chunks.length - 1] = new Uint8Array(last.buffer, 0, last.length + part.length);
-      rest = rest.subarray(part.length);
+      const length = Math.min(chunk.length - from, OWN_BUFFER - this.#filled);
+      this.#own.set(length === chunk.length ? chunk : chunk.subarray(from, from + length), this.#filled);
+      this.#filled += length;
+      from += length;
+      if (this.#filled === OWN_BUFFER) this.#seal();
     }
+  }
+
+  /** Nothing more is written behind the last chunk. */
+  #seal(): void {
+    if (this.#own === undefined) return;
+    this.#chunks[this.#chunks.length - 1] = this.#own.subarray(0, this.#filled);
+    this.#own = undefined;
   }
 
   /**
@@ -122,8 +125,7 @@ export class Framer {
       return { tag, length, start, bytes: this.#take(length) };
     }
     if (this.#available === 0) return undefined;
-    const inChunk = this.#chunks[this.#head]!.length - this.#position;
-    const bytes = this.#take(Math.min(length - start, inChunk));
+    const bytes = this.#takeFromChunk(length - start);
     frame.start += bytes.length;
     if (frame.start === length) this.#open = undefined;
     return { tag, length, start, bytes };
@@ -171,8 +173,6 @@ export class Framer {
 
   /** Take `length` bytes, which are there: a view if one chunk holds them, else a copy. */
   #take(length: number): Uint8Array {
-    this.#consumed += length;
-    this.#available -= length;
     if (length === 0) return new Uint8Array(0);
     const first = this.#takeFromChunk(length);
     if (first.length === length) return first;
@@ -189,9 +189,13 @@ export class Framer {
   /** A view of the next bytes: as many as asked for, or what the first chunk has left. */
   #takeFromChunk(length: number): Uint8Array {
     const chunk = this.#chunks[this.#head]!;
-    const view = chunk.subarray(this.#position, this.#position + length);
+    const end = chunk === this.#own ? this.#filled : chunk.length;
+    const view = chunk.subarray(this.#position, Math.min(this.#position + length, end));
     this.#position += view.length;
-    if (this.#position === chunk.length) {
+    this.#consumed += view.length;
+    this.#available -= view.length;
+    if (this.#position === end) {
+      if (chunk === this.#own) this.#own = undefined;
       this.#position = 0;
       this.#head++;
       // Forgetting chunks half the array at a time costs one move a chunk; one by one it would be quadratic.
@@ -199,7 +203,6 @@ export class Framer {
         this.#chunks.splice(0, this.#head);
         this.#head = 0;
       }
-      if (this.#chunks.length === 0) this.#room = undefined;
     }
     return view;
   }
