@@ -1,5 +1,5 @@
 /** The package as it is published: packed, put into an empty folder, and used from there. */
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -14,7 +14,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { majors, startServer } from "../servers/index.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const require = createRequire(import.meta.url);
@@ -22,6 +24,24 @@ const npm = { cwd: root, encoding: "utf8", shell: process.platform === "win32" }
 
 let folder: string;
 const packageFolder = (): string => join(folder, "node_modules", "walwire");
+
+/** The JavaScript of the README, each block with the sentence before it and the output that is shown after it. */
+const readme = [
+  ...readFileSync(join(root, "README.md"), "utf8").matchAll(
+    /^(.+)\n\n```js\n([\s\S]*?)```\n(?:\n```text\n([\s\S]*?)```)?/gm,
+  ),
+].map(([, title, code, output]) => ({ title: title!, code: code!, output }));
+
+/** Run a module in the empty folder while other things go on, and give what it prints. */
+async function start(code: string, env: Record<string, string>): Promise<string> {
+  const file = join(folder, "started.mjs");
+  writeFileSync(file, code);
+  const { stdout } = await promisify(execFile)(process.execPath, [file], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+  });
+  return stdout;
+}
 
 /** Run code in the empty folder, as CommonJS or as a module, and give what it prints. */
 function run(code: string, type: "commonjs" | "module"): string {
@@ -65,6 +85,10 @@ describe("the packed package", () => {
     expect(required).toBe(imported);
   });
 
+  test("the README has an example for each of its uses", () => {
+    expect(readme.map(({ output }) => output !== undefined)).toEqual([true, true, true, false]);
+  });
+
   test("it works: a command is read and printed, a message decoded and encoded", () => {
     const code = (load: string) => `${load}
       const text = walwire.printCommand(walwire.parseCommand("SHOW  Wal_Level ;"));
@@ -83,6 +107,26 @@ describe("the packed package", () => {
     for (const path of needsOthers) {
       const name = path.replace(/^\./, "walwire");
       expect(run(`import * as it from ${JSON.stringify(name)}; console.log(typeof it);`, "module")).toBe("object\n");
+    }
+  });
+
+  test.each(readme.filter(({ output }) => output !== undefined))("README: $title", ({ code, output }) => {
+    expect(run(code, "module")).toBe(output);
+  });
+
+  test("README: following a server", async () => {
+    const server = await startServer({ major: majors.at(-1)! });
+    try {
+      await server.sql("CREATE TABLE t (id int)");
+      await server.sql("CREATE PUBLICATION p FOR TABLE t");
+      const { code } = readme.find((block) => block.code.includes("DATABASE_URL"))!;
+      const url = `postgres://${server.user}@/${server.database}?host=${server.host}&port=${server.port}`;
+      const child = start(code, { DATABASE_URL: url });
+      while ((await server.sql("SELECT FROM pg_stat_replication WHERE state = 'streaming'")).rows.length === 0) {}
+      await server.sql("INSERT INTO t VALUES (1)");
+      expect(await child).toBe("a row in t\n");
+    } finally {
+      await server.stop();
     }
   });
 
