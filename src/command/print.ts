@@ -35,7 +35,9 @@ export interface PrintCommandOptions {
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
   const { server = defaultServer } = options;
   requireFirstTokenRule(server);
-  if (!Object.hasOwn(printers, command?.type)) fail("Command.type", "it names no replication command");
+  const type: unknown = command?.type;
+  if (typeof type !== "string" || !Object.hasOwn(printers, type))
+    fail("Command.type", "it names no replication command");
   const print = printers[command.type] as Printer<Command>;
   return print(command, serverVersionNum(server));
 }
@@ -216,8 +218,8 @@ const baseBackupWords: OptionWords = {
   },
   // The form since 15.
   checkpoint: (path, arg) => {
-    if (arg?.type === "String" && /^fast$/i.test(arg.sval)) return "FAST";
-    return arg?.type === "String" && /^spread$/i.test(arg.sval) ? false : fail(path, "it is fast or spread");
+    const mode = arg?.type === "String" && characters(`${path}.arg.sval`, arg.sval).toLowerCase();
+    return mode === "fast" ? "FAST" : mode === "spread" ? false : fail(path, "it is fast or spread");
   },
   wait: (path, arg) => !booleanOf(path, arg) && "NOWAIT",
   verify_checksums: (path, arg, server) => !booleanOf(path, arg) && noverifyChecksums(server),

@@ -703,6 +703,7 @@ describe("printing", () => {
     [{ type: "SQLCmd", text: "SHOW a" }, "SQLCmd.text"],
     [{ type: "SQLCmd", text: "'" }, "SQLCmd.text"],
     [{ type: "constructor" } as unknown as Command, "Command.type"],
+    [{ type: { toString: "" } } as unknown as Command, "Command.type"],
     [undefined as unknown as Command, "Command.type"],
   ])("value %# has no text", (command, path) => {
     expect(() => printCommand(command)).toThrow(EncodeError);

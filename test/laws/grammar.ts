@@ -1,4 +1,5 @@
 /** What holds for errors and costs of every parser of text. */
+import fc from "fast-check";
 import { expect } from "vitest";
 import { drawCaret, type ParseError } from "../../src/errors.ts";
 
@@ -15,6 +16,43 @@ export function expectErrorForPeople(error: ParseError, text: string): void {
   if (error.code === "SYNTAX" && error.sqlstate === "42601") expect(error.expected).not.toEqual([]);
   expect(new Set(error.expected).size).toBe(error.expected.length);
   for (const name of error.expected) expect(name).toMatch(/^("."|[A-Z_]+|[a-zA-Z ]+)$/);
+}
+
+/** What JavaScript may put where a type says otherwise; among it what throws when it is made a string. */
+export function hostileValue(): fc.Arbitrary<unknown> {
+  return fc.oneof(
+    fc.anything(),
+    fc.constantFrom<unknown>(
+      undefined,
+      null,
+      {},
+      [],
+      Object.create(null),
+      { toString: "" },
+      Symbol("s"),
+      Number.NaN,
+      -0,
+    ),
+    fc.constantFrom("", "\0", "\ud800", "constructor", "__proto__", "x'; DROP", "fast", "true", 0, 1, 1.5, 2 ** 32, 5n),
+  );
+}
+
+/** The same tree with another value at one of its places, at any depth. */
+export function withChange<T>(tree: T, pick: number, value: unknown): T {
+  const places: (readonly PropertyKey[])[] = [];
+  const visit = (node: unknown, path: readonly PropertyKey[]): void => {
+    if (path.length > 0) places.push(path);
+    if (typeof node !== "object" || node === null) return;
+    for (const [key, child] of Object.entries(node)) visit(child, [...path, key]);
+  };
+  visit(tree, []);
+  const change = (node: unknown, [key, ...rest]: readonly PropertyKey[]): unknown => {
+    if (key === undefined) return value;
+    const copy = (Array.isArray(node) ? [...node] : { ...(node as object) }) as Record<PropertyKey, unknown>;
+    copy[key] = change(copy[key], rest);
+    return copy;
+  };
+  return change(tree, places[pick % places.length]!) as T;
 }
 
 /**
