@@ -5,20 +5,38 @@
  * Records and variants inside a list are read and written by functions of the list; all else is written out in place, so
  * that the name of every field is a constant.
  */
-import * as logical from "../src/logical/messages.ts";
-import * as physical from "../src/physical/messages.ts";
+import { execFileSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { PgoutputMessage } from "../src/logical/messages.ts";
+import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import type { Family, Field, Fields, ListShape, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
 
-/** The generated files by their path from the top of the repository. Not formatted yet. */
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+/** The families of each domain, in the order in which they are written. */
+const domains: Readonly<Record<string, readonly Family[]>> = {
+  physical: [WalSenderMessage, WalReceiverMessage],
+  logical: [PgoutputMessage],
+};
+
+/** Every generated codec: its path from the root of the repository, and its text. */
 export async function generatedCodecs(): Promise<Map<string, string>> {
-  return new Map([
-    ["src/generated/physical.ts", codecs("physical", physical)],
-    ["src/generated/logical.ts", codecs("logical", logical)],
-  ]);
+  const files = Object.entries(domains).map(([domain, families]): [string, string] => {
+    const path = `src/generated/${domain}.ts`;
+    return [path, format(path, codecs(domain, families))];
+  });
+  return new Map(files);
 }
 
-function codecs(domain: string, exports: Record<string, Message | Family>): string {
-  const families = Object.values(exports).filter((entry) => "messages" in entry);
+/** As Biome prints it, so that a change of what is generated is seen as one of what was meant. */
+function format(path: string, text: string): string {
+  const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
+  const args = [biome, "format", "--colors=off", `--stdin-file-path=${path}`];
+  return execFileSync(process.execPath, args, { cwd: root, input: text, encoding: "utf8" });
+}
+
+function codecs(domain: string, families: readonly Family[]): string {
   const messages = families.flatMap((family) => family.messages);
   const named = namedShapes(messages);
   const body = [

@@ -5,6 +5,38 @@ import { Reader } from "../wire/reader.ts";
 import { encodeWith, mustBeObject, quoted, refuse, type Writer } from "../wire/writer.ts";
 
 /**
+ * WAL, or one message of an output plugin.
+ *
+ * @source walsender.c: XLogSendPhysical, WalSndPrepareWrite
+ */
+export interface XLogData {
+  readonly type: "XLogData";
+  /** Where the data begins in WAL; in a logical stream 0 if more writes of the same callback follow. Bytes. */
+  readonly dataStart: Lsn;
+  /** How far the server could send now; in a logical stream the same as dataStart. Bytes. */
+  readonly walEnd: Lsn;
+  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  readonly sendTime: PgTime;
+  /** A physical stream's WAL, at most 128 KiB; or exactly one message of the output plugin. A view into the bytes that were decoded, not a copy. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * Sent by an idle server, and by one that wants a status update.
+ *
+ * @source walsender.c: WalSndKeepalive
+ */
+export interface Keepalive {
+  readonly type: "Keepalive";
+  /** How far the server has sent. Bytes. */
+  readonly walEnd: Lsn;
+  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  readonly sendTime: PgTime;
+  /** Answer at once, or be taken for dead. */
+  readonly replyRequested: boolean;
+}
+
+/**
  * How far the receiver is. Positions are one byte past the last byte; 0 means unknown.
  *
  * @source walreceiver.c: XLogWalRcvSendReply
@@ -42,43 +74,59 @@ export interface HotStandbyFeedback {
   readonly catalogXminEpoch: number;
 }
 
-/**
- * WAL, or one message of an output plugin.
- *
- * @source walsender.c: XLogSendPhysical, WalSndPrepareWrite
- */
-export interface XLogData {
-  readonly type: "XLogData";
-  /** Where the data begins in WAL; in a logical stream 0 if more writes of the same callback follow. Bytes. */
-  readonly dataStart: Lsn;
-  /** How far the server could send now; in a logical stream the same as dataStart. Bytes. */
-  readonly walEnd: Lsn;
-  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
-  readonly sendTime: PgTime;
-  /** A physical stream's WAL, at most 128 KiB; or exactly one message of the output plugin. A view into the bytes that were decoded, not a copy. */
-  readonly data: Uint8Array;
-}
-
-/**
- * Sent by an idle server, and by one that wants a status update.
- *
- * @source walsender.c: WalSndKeepalive
- */
-export interface Keepalive {
-  readonly type: "Keepalive";
-  /** How far the server has sent. Bytes. */
-  readonly walEnd: Lsn;
-  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
-  readonly sendTime: PgTime;
-  /** Answer at once, or be taken for dead. */
-  readonly replyRequested: boolean;
-}
+/** What a walsender says inside CopyData. */
+export type WalSenderMessage = XLogData | Keepalive;
 
 /** What a walreceiver answers inside CopyData. */
 export type WalReceiverMessage = StandbyStatusUpdate | HotStandbyFeedback;
 
-/** What a walsender says inside CopyData. */
-export type WalSenderMessage = XLogData | Keepalive;
+/**
+ * Decode one message: what a walsender says inside CopyData.
+ *
+ * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @source walsender.c
+ * @example decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00")).type // "Keepalive"
+ */
+export function decodeWalSenderMessage(bytes: Uint8Array): WalSenderMessage {
+  const r = new Reader(bytes);
+  let message: WalSenderMessage;
+  switch (r.u8("WalSenderMessage.type")) {
+    case 0x77:
+      message = readXLogData(r);
+      break; // w
+    case 0x6b:
+      message = readKeepalive(r);
+      break; // k
+    default:
+      return r.badTag("wk", "WalSenderMessage.type");
+  }
+  r.end(message.type);
+  return message;
+}
+
+/**
+ * Encode one message: what a walsender says inside CopyData.
+ *
+ * @returns The type byte and the fields, in a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source walsender.c
+ */
+export function encodeWalSenderMessage(message: WalSenderMessage): Uint8Array {
+  return encodeWith(writeWalSenderMessage, message);
+}
+
+function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
+  mustBeObject(message, "WalSenderMessage");
+  switch (message.type) {
+    case "XLogData":
+      return writeXLogData(w, message);
+    case "Keepalive":
+      return writeKeepalive(w, message);
+    default:
+      refuse(quoted(["XLogData", "Keepalive"]), (message as { type: unknown }).type, "WalSenderMessage.type");
+  }
+}
 
 /**
  * Decode one message: what a walreceiver answers inside CopyData.
@@ -132,52 +180,34 @@ function writeWalReceiverMessage(w: Writer, message: WalReceiverMessage): void {
   }
 }
 
-/**
- * Decode one message: what a walsender says inside CopyData.
- *
- * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
- * @source walsender.c
- * @example decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00")).type // "Keepalive"
- */
-export function decodeWalSenderMessage(bytes: Uint8Array): WalSenderMessage {
-  const r = new Reader(bytes);
-  let message: WalSenderMessage;
-  switch (r.u8("WalSenderMessage.type")) {
-    case 0x77:
-      message = readXLogData(r);
-      break; // w
-    case 0x6b:
-      message = readKeepalive(r);
-      break; // k
-    default:
-      return r.badTag("wk", "WalSenderMessage.type");
-  }
-  r.end(message.type);
-  return message;
+function readXLogData(r: Reader): XLogData {
+  const dataStart = r.lsn("XLogData.dataStart");
+  const walEnd = r.lsn("XLogData.walEnd");
+  const sendTime = r.time("XLogData.sendTime");
+  const data = r.rest();
+  return { type: "XLogData", dataStart, walEnd, sendTime, data };
 }
 
-/**
- * Encode one message: what a walsender says inside CopyData.
- *
- * @returns The type byte and the fields, in a fresh array that is the caller's.
- * @throws EncodeError with the path of the field that does not fit.
- * @source walsender.c
- */
-export function encodeWalSenderMessage(message: WalSenderMessage): Uint8Array {
-  return encodeWith(writeWalSenderMessage, message);
+function writeXLogData(w: Writer, message: XLogData): void {
+  w.literal("w");
+  w.lsn(message.dataStart, "XLogData.dataStart");
+  w.lsn(message.walEnd, "XLogData.walEnd");
+  w.time(message.sendTime, "XLogData.sendTime");
+  w.rest(message.data, "XLogData.data");
 }
 
-function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
-  mustBeObject(message, "WalSenderMessage");
-  switch (message.type) {
-    case "XLogData":
-      return writeXLogData(w, message);
-    case "Keepalive":
-      return writeKeepalive(w, message);
-    default:
-      refuse(quoted(["XLogData", "Keepalive"]), (message as { type: unknown }).type, "WalSenderMessage.type");
-  }
+function readKeepalive(r: Reader): Keepalive {
+  const walEnd = r.lsn("Keepalive.walEnd");
+  const sendTime = r.time("Keepalive.sendTime");
+  const replyRequested = r.bool("Keepalive.replyRequested");
+  return { type: "Keepalive", walEnd, sendTime, replyRequested };
+}
+
+function writeKeepalive(w: Writer, message: Keepalive): void {
+  w.literal("k");
+  w.lsn(message.walEnd, "Keepalive.walEnd");
+  w.time(message.sendTime, "Keepalive.sendTime");
+  w.bool(message.replyRequested, "Keepalive.replyRequested");
 }
 
 function readStandbyStatusUpdate(r: Reader): StandbyStatusUpdate {
@@ -214,34 +244,4 @@ function writeHotStandbyFeedback(w: Writer, message: HotStandbyFeedback): void {
   w.u32(message.xminEpoch, "HotStandbyFeedback.xminEpoch");
   w.u32(message.catalogXmin, "HotStandbyFeedback.catalogXmin");
   w.u32(message.catalogXminEpoch, "HotStandbyFeedback.catalogXminEpoch");
-}
-
-function readXLogData(r: Reader): XLogData {
-  const dataStart = r.lsn("XLogData.dataStart");
-  const walEnd = r.lsn("XLogData.walEnd");
-  const sendTime = r.time("XLogData.sendTime");
-  const data = r.rest();
-  return { type: "XLogData", dataStart, walEnd, sendTime, data };
-}
-
-function writeXLogData(w: Writer, message: XLogData): void {
-  w.literal("w");
-  w.lsn(message.dataStart, "XLogData.dataStart");
-  w.lsn(message.walEnd, "XLogData.walEnd");
-  w.time(message.sendTime, "XLogData.sendTime");
-  w.rest(message.data, "XLogData.data");
-}
-
-function readKeepalive(r: Reader): Keepalive {
-  const walEnd = r.lsn("Keepalive.walEnd");
-  const sendTime = r.time("Keepalive.sendTime");
-  const replyRequested = r.bool("Keepalive.replyRequested");
-  return { type: "Keepalive", walEnd, sendTime, replyRequested };
-}
-
-function writeKeepalive(w: Writer, message: Keepalive): void {
-  w.literal("k");
-  w.lsn(message.walEnd, "Keepalive.walEnd");
-  w.time(message.sendTime, "Keepalive.sendTime");
-  w.bool(message.replyRequested, "Keepalive.replyRequested");
 }

@@ -261,7 +261,7 @@ async function compare(replica: Replica, worker: Client, conversation: Conversat
       verdict(
         conversation,
         good,
-        `${name}: ${count(rows.length)} rows from the stream, ${count(expected.length)} by SELECT, ${good ? "all the same" : "NOT the same"}`,
+        `${name}: ${count(rows.length)} ${rows.length === 1 ? "row" : "rows"} from the stream, ${count(expected.length)} by SELECT, ${good ? "all the same" : "NOT the same"}`,
       ),
     );
   }

@@ -1,16 +1,17 @@
 /** What is committed under src/generated is what its sources make. */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { grammars } from "../../grammars/peggy.config.ts";
-import { generatedGrammars } from "../../scripts/grammars.ts";
+import { generatedFiles } from "../../scripts/generated.ts";
 import { capabilities } from "../../src/server-version.ts";
 
 const root = new URL("../../", import.meta.url);
 
-test("the parsers are those of the grammars: run `npm run generate` after a change", async () => {
-  for (const [path, text] of await generatedGrammars()) {
-    expect(await readFile(new URL(path, root), "utf8"), path).toBe(text);
-  }
+test("the generated files are those of their sources: run `npm run generate` after a change", async () => {
+  const files = await generatedFiles();
+  for (const [path, text] of files) expect(await readFile(new URL(path, root), "utf8"), path).toBe(text);
+  const committed = await readdir(new URL("src/generated/", root));
+  expect(committed.map((name) => `src/generated/${name}`).sort()).toEqual([...files.keys()].sort());
 });
 
 test("grammars ask for capabilities by names that the table has, and name no version", async () => {

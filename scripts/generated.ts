@@ -1,0 +1,10 @@
+/**
+ * Everything under src/generated: the parsers, made of grammars/, and the message codecs, made of the families' messages.ts.
+ */
+import { generatedCodecs } from "./codecs.ts";
+import { generatedGrammars } from "./grammars.ts";
+
+/** Each file by its path from the root of the repository, as it is committed. */
+export async function generatedFiles(): Promise<Map<string, string>> {
+  return new Map([...(await generatedGrammars()), ...(await generatedCodecs())]);
+}
