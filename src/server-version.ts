@@ -48,10 +48,6 @@ interface Capability {
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
-  sqlOnWalsender: { since: [100000], source: "walsender.c: exec_replication_command" },
-  showCommand: { since: [100000], source: "repl_gram.y: show" },
-  temporarySlot: { since: [100000], source: "repl_gram.y: opt_temporary" },
-  dropSlotWait: { since: [100000], source: "repl_gram.y: drop_replication_slot" },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
   publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },

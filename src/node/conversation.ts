@@ -3,7 +3,8 @@
  */
 import { styleText } from "node:util";
 import type { PgoutputMessage, Relation, TupleColumn, Type } from "../generated/logical.ts";
-import { formatLsn } from "../lsn.ts";
+import { formatLsn, type Lsn } from "../lsn.ts";
+import type { Server } from "../server-version.ts";
 import { decodeText } from "../wire/text.ts";
 import { quoteBytes, quoteText } from "../wire/trace.ts";
 import type { QueryResult } from "./client.ts";
@@ -99,14 +100,16 @@ export class Conversation {
   }
 
   /** A message of pgoutput, as the payload of an XLogData. */
-  change(position: string, message: PgoutputMessage, names: Names): void {
+  change(position: Lsn, message: PgoutputMessage, names: Names): void {
     const what = "relationId" in message ? `${message.type} ${nameOf(message.relationId, names)}` : message.type;
     if (what !== this.#run) this.#endRun();
     this.#run = what;
     this.#runLength++;
     if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) return this.#progress();
     const type = this.style(styles[message.type] ?? "blue", message.type.padEnd(8));
-    this.#output.write(`← ${this.style("dim", position.padEnd(10))} ${type} ${describe(message, names)}\n`);
+    this.#output.write(
+      `← ${this.style("dim", formatLsn(position, names.server).padEnd(10))} ${type} ${describe(message, names)}\n`,
+    );
   }
 
   #message(arrow: string, trace: string): void {
@@ -134,12 +137,14 @@ export class Conversation {
   }
 }
 
-/** What the names of relations and types are looked up in. */
+/** What a line is written with: where the names of relations and types are looked up, and for which server. */
 export interface Names {
   readonly relations: ReadonlyMap<number, Relation>;
   readonly types: ReadonlyMap<number, Type>;
   /** Names of built-in types by oid. */
   readonly builtins: ReadonlyMap<number, string>;
+  /** In whose form LSNs are written. */
+  readonly server: Server;
 }
 
 function describe(message: PgoutputMessage, names: Names): string {
@@ -147,9 +152,9 @@ function describe(message: PgoutputMessage, names: Names): string {
     case "Begin":
       return `xid ${message.xid}`;
     case "Commit":
-      return `end ${formatLsn(message.endLsn)}`;
+      return `end ${formatLsn(message.endLsn, names.server)}`;
     case "Origin":
-      return `${quoteText(message.name)}, committed there at ${formatLsn(message.commitLsn)}`;
+      return `${quoteText(message.name)}, committed there at ${formatLsn(message.commitLsn, names.server)}`;
     case "Relation": {
       const columns = message.columns.map(({ name, typeId, key }) => {
         return `${printable(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;

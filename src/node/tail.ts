@@ -9,7 +9,7 @@ import { parseCommand, printCommand } from "../command/index.ts";
 import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from "../generated/physical.ts";
 import { PgoutputDecoder } from "../logical/decoder.ts";
-import { formatLsn, invalidLsn } from "../lsn.ts";
+import { invalidLsn } from "../lsn.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
 import { formatServerVersion, requireCapability, supports } from "../server-version.ts";
 import { Feedback } from "../session/feedback.ts";
@@ -66,7 +66,8 @@ export class Tail {
     this.#conversation = conversation;
     this.#publications = publications;
     this.#feedback = new Feedback(statusInterval);
-    this.#names = { relations: this.#decoder.relations, types: this.#decoder.types, builtins };
+    const { relations, types } = this.#decoder;
+    this.#names = { relations, types, builtins, server: connection.serverVersion };
     connection.onNotice = (notice) => conversation.line(`← NOTICE ${notice.message}`);
   }
 
@@ -149,7 +150,7 @@ export class Tail {
     if (message.type === "XLogData") this.#change(message);
     else {
       if (!this.#inTransaction) this.#feedback.flushed(message.walEnd);
-      this.#conversation.received(traceMessage(WalSenderMessage, message));
+      this.#conversation.received(traceMessage(WalSenderMessage, message, this.#names.server));
     }
     this.#answer();
   }
@@ -165,7 +166,7 @@ export class Tail {
       this.#inTransaction = false;
       this.#feedback.flushed(message.endLsn);
     }
-    this.#conversation.change(formatLsn(dataStart), message, this.#names);
+    this.#conversation.change(dataStart, message, this.#names);
     this.onMessage?.(message);
   }
 
@@ -181,7 +182,7 @@ export class Tail {
 
   #update(update: ReturnType<Feedback["update"]>): void {
     this.#connection.send(encodeWalReceiverMessage(update));
-    this.#conversation.sent(traceMessage(WalReceiverMessage, update));
+    this.#conversation.sent(traceMessage(WalReceiverMessage, update, this.#names.server));
   }
 
   /** The command as our grammar prints it, read back by our grammar: what is shown is what the server reads. */

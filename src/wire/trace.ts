@@ -4,6 +4,7 @@
  * Whatever a peer sent is safe to print: control characters, which could command a terminal, are escaped.
  */
 import { formatLsn, type Lsn } from "../lsn.ts";
+import type { Server } from "../server-version.ts";
 import { formatPgTime, type PgTime } from "../time.ts";
 import type { Family, Field, Fields, Shape } from "./shape.ts";
 import { decodeText } from "./text.ts";
@@ -15,11 +16,12 @@ const SHOWN = 64;
  * A message as one line: its name, then `field=value` in wire order. Long values are cut, marked by `…`.
  *
  * @param family The family whose message it is, such as WalSenderMessage.
+ * @param server In whose form LSNs are written.
  * @example traceMessage(WalSenderMessage, decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00"))) // "Keepalive walEnd=0/6033CC8 sendTime=2026-11-23T01:19:30.466296Z replyRequested=false"
  */
-export function traceMessage(family: Family, message: { readonly type: string }): string {
+export function traceMessage(family: Family, message: { readonly type: string }, server?: Server): string {
   const entry = family.messages.find((each) => each.name === message.type);
-  return entry === undefined ? message.type : [entry.name, ...traceFields(entry.fields, message)].join(" ");
+  return entry === undefined ? message.type : [entry.name, ...traceFields(entry.fields, message, server)].join(" ");
 }
 
 /** A text in double quotes, cut to a length, with everything escaped that a terminal could take for a command. */
@@ -40,14 +42,14 @@ export function quoteBytes(bytes: Uint8Array, max: number = SHOWN): string {
   return `\\x${hex}${bytes.length > max ? "…" : ""}`;
 }
 
-function traceFields(fields: Fields, value: object): string[] {
+function traceFields(fields: Fields, value: object, server: Server | undefined): string[] {
   const values = value as Record<string, unknown>;
   return Object.entries<Field>(fields)
     .filter(([name, field]) => field.form !== "count" && field.form !== "reserved" && values[name] !== undefined)
-    .map(([name, field]) => `${name}=${traceValue(field, values[name])}`);
+    .map(([name, field]) => `${name}=${traceValue(field, values[name], server)}`);
 }
 
-function traceValue(shape: Shape, value: unknown): string {
+function traceValue(shape: Shape, value: unknown, server: Server | undefined): string {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -57,7 +59,7 @@ function traceValue(shape: Shape, value: unknown): string {
     case "enum":
       return String(value);
     case "lsn":
-      return formatLsn(value as Lsn);
+      return formatLsn(value as Lsn, server);
     case "time":
       return formatPgTime(value as PgTime);
     case "flags": {
@@ -72,20 +74,20 @@ function traceValue(shape: Shape, value: unknown): string {
       return `${(value as Uint8Array).length} bytes`;
     case "list": {
       const elements = value as readonly unknown[];
-      const shown = elements.slice(0, SHOWN).map((element) => traceValue(shape.element, element));
+      const shown = elements.slice(0, SHOWN).map((element) => traceValue(shape.element, element, server));
       return `[${shown.join(", ")}${elements.length > SHOWN ? `, … ${elements.length - SHOWN} more` : ""}]`;
     }
     case "record":
-      return `(${traceFields(shape.fields, value as object).join(" ")})`;
+      return `(${traceFields(shape.fields, value as object, server).join(" ")})`;
     case "variants": {
       const { type } = value as { type: string };
       const variant = Object.values(shape.variants).find((each) => each.type === type);
-      const fields = variant === undefined ? [] : traceFields(variant.fields, value as object);
+      const fields = variant === undefined ? [] : traceFields(variant.fields, value as object, server);
       return fields.length > 0 ? `${type}(${fields.join(" ")})` : type;
     }
     case "optional":
     case "after":
-      return traceValue(shape.shape, value);
+      return traceValue(shape.shape, value, server);
     case "count":
     case "reserved":
       throw new TypeError(`${shape.form} is no shape of a value`);

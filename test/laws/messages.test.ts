@@ -153,3 +153,12 @@ describe.each(codecs)("$family.name", ({ family, decode, encode }) => {
     },
   );
 });
+
+test("a trace writes positions as the server that sent them does", () => {
+  const keepalive = hex(WalSenderMessage.example.hex);
+  const trace = (server?: string): string =>
+    traceMessage(WalSenderMessage, generatedPhysical.decodeWalSenderMessage(keepalive), server);
+  expect(trace()).toContain("walEnd=0/6033CC8 ");
+  expect(trace("18")).toContain("walEnd=0/6033CC8 ");
+  expect(trace("19")).toContain("walEnd=0/06033CC8 ");
+});

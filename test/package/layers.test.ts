@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { capabilities } from "../../src/server-version.ts";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
 
@@ -69,4 +70,13 @@ test("no version number is written outside of server-version.ts", () => {
     const code = readFileSync(join(src, path), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
     expect(code, path).not.toMatch(/\b(9\d0\d00|1\d0000|90[4-6]\d\d)\b/);
   }
+});
+
+test("every capability is asked for somewhere", () => {
+  const grammars = fileURLToPath(new URL("../../grammars/", import.meta.url));
+  const texts = [
+    ...files.filter((path) => path !== "server-version.ts").map((path) => readFileSync(join(src, path), "utf8")),
+    ...readdirSync(grammars).map((path) => readFileSync(join(grammars, path), "utf8")),
+  ].join("\n");
+  for (const name of Object.keys(capabilities)) expect(texts, name).toContain(`"${name}"`);
 });
