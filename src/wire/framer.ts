@@ -6,6 +6,7 @@
  * only read. No buffer that was handed out is written to again, so a view stays good as long as the chunk it came in does.
  */
 import { DecodeError } from "../errors.ts";
+import { bytesOf } from "./reader.ts";
 
 /** A frame; or, for a body that is longer than `wholeUpTo`, a piece of one. */
 export interface Frame {
@@ -139,18 +140,16 @@ export class Framer {
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#open === undefined && this.#available === 0) return;
-    const missing =
-      this.#open === undefined
-        ? `${HEADER - this.#available} bytes of a frame's header`
-        : `${this.#open.length - this.#open.start - this.#available} bytes of the body of frame ${JSON.stringify(String.fromCharCode(this.#open.tag))}`;
+    const open = this.#open;
+    const [path, short] =
+      open === undefined
+        ? ["Frame", `${bytesOf(HEADER - this.#available)} short of a frame's header`]
+        : [
+            "Frame.bytes",
+            `${bytesOf(open.length - open.start - this.#available)} short of the body of ${named(open.tag)}`,
+          ];
     const offset = this.#consumed + this.#available;
-    const path = this.#open === undefined ? "Frame" : "Frame.bytes";
-    this.#failure = new DecodeError(
-      "TRUNCATED",
-      path,
-      offset,
-      `the stream ends at offset ${offset}; ${missing} are missing`,
-    );
+    this.#failure = new DecodeError("TRUNCATED", path, offset, `the stream ends at offset ${offset}, ${short}`);
     throw this.#failure;
   }
 
@@ -206,6 +205,10 @@ export class Framer {
     }
     return view;
   }
+}
+
+function named(tag: number): string {
+  return `frame ${JSON.stringify(String.fromCharCode(tag))}`;
 }
 
 /** Push a chunk and take every frame that is complete. */

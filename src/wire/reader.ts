@@ -74,14 +74,8 @@ export class Reader {
   bits(mask: number, path: string, index?: number | undefined, field?: string | undefined): number {
     const value = this.u8(path, index, field);
     if ((value & ~mask) !== 0) {
-      this.fail(
-        "BAD_VALUE",
-        this.offset - 1,
-        `is ${value}, but only the bits of ${mask} mean something,`,
-        path,
-        index,
-        field,
-      );
+      const allowed = mask === 0 ? "but can be 0 only," : `but only the bits of ${mask} mean something,`;
+      this.fail("BAD_VALUE", this.offset - 1, `is ${value}, ${allowed}`, path, index, field);
     }
     return value;
   }
@@ -141,7 +135,7 @@ export class Reader {
   /** Nothing may be left. @throws DecodeError TRAILING_BYTES */
   end(path: string): void {
     const left = this.bytes.length - this.offset;
-    if (left > 0) this.fail("TRAILING_BYTES", this.offset, `has ${left} bytes too many`, path);
+    if (left > 0) this.fail("TRAILING_BYTES", this.offset, `has ${bytesOf(left)} too many`, path);
   }
 
   /** Throw the DecodeError of a field: `what` goes between its name and "at offset N". */
@@ -168,7 +162,7 @@ export class Reader {
     if (end > this.bytes.length) {
       const left = this.bytes.length - start;
       const name = fieldPath(path, index, field);
-      const message = `${name} needs ${length} bytes at offset ${start}; ${left} are left`;
+      const message = `${name} needs ${bytesOf(length)} at offset ${start}; ${left} ${left === 1 ? "is" : "are"} left`;
       throw new DecodeError("TRUNCATED", name, start, message);
     }
     this.offset = end;
@@ -179,6 +173,11 @@ export class Reader {
 /** `Relation.columns[3].name` from its parts. */
 export function fieldPath(path: string, index?: number, field = ""): string {
   return index === undefined ? path : `${path}[${index}]${field}`;
+}
+
+/** "1 byte", "2 bytes". */
+export function bytesOf(count: number): string {
+  return count === 1 ? "1 byte" : `${count} bytes`;
 }
 
 /** A byte as its character if it has one on a keyboard, else as a number. */

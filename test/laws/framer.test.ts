@@ -123,8 +123,8 @@ describe("Framer", () => {
   });
 
   test.each([
-    ["64", "Frame", 1, "the stream ends at offset 1; 4 bytes of a frame's header are missing"],
-    ["64 00000008 01", "Frame.bytes", 6, 'the stream ends at offset 6; 3 bytes of the body of frame "d" are missing'],
+    ["64", "Frame", 1, "the stream ends at offset 1, 4 bytes short of a frame's header"],
+    ["64 00000008 01", "Frame.bytes", 6, 'the stream ends at offset 6, 3 bytes short of the body of frame "d"'],
   ])("a stream that ends inside a frame is TRUNCATED: %s", (digits, path, offset, message) => {
     const framer = new Framer();
     framer.push(hex(digits));
