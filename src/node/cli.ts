@@ -2,9 +2,10 @@
 /**
  * The command line: `walwire tail`. Exit status 0 good, 1 the input or the server is bad, 2 the call is wrong.
  */
+import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { UnsupportedError, WalwireError } from "../errors.ts";
-import { connect, DatabaseError } from "./client.ts";
+import { connect, isDatabaseError } from "./client.ts";
 import { Conversation } from "./conversation.ts";
 import { builtinTypes, demo, summarise } from "./demo.ts";
 import { describeServer, Tail, TailError } from "./tail.ts";
@@ -85,7 +86,9 @@ async function tailDemo(conversation: Conversation): Promise<number> {
       "without a URL, walwire tail starts a server of its own, which it can in a clone of its repository only",
     );
   })) as typeof import("@walwire/test-servers");
-  const server = await servers.startServer({ major: 18 });
+  const server = await servers.startServer({ major: 18 }).catch((error) => {
+    throw new TailError(error.message);
+  });
   let interrupted = false;
   const stop = onInterrupt(() => {
     interrupted = true;
@@ -93,7 +96,8 @@ async function tailDemo(conversation: Conversation): Promise<number> {
   });
   try {
     const { host, port, user, database } = server;
-    return (await demo({ server: { host, port, user, database }, conversation })) ? 0 : 1;
+    // Whatever PGSSLMODE says: a Unix socket has no TLS.
+    return (await demo({ server: { host, port, user, database, ssl: false }, conversation })) ? 0 : 1;
   } catch (error) {
     // The demo breaks off when its server stops.
     if (interrupted) return INTERRUPTED;
@@ -117,7 +121,7 @@ async function tailServer(url: string, publications: readonly string[], conversa
   try {
     conversation.line(`${describeServer(connection)}. → is what walwire says, ← what the server says. Ctrl-C ends it.`);
     const tail = new Tail({ connection, conversation, publications, builtins: builtinTypes(pg.types.builtins) });
-    await tail.start(`walwire_tail_${process.pid}`);
+    await tail.start(`walwire_tail_${randomUUID().slice(0, 8)}`);
     await readUntilInterrupt(tail, conversation);
     return 0;
   } finally {
@@ -155,7 +159,7 @@ function onInterrupt(callback: () => void): () => void {
 function explain(error: unknown): string | undefined {
   if (error instanceof UsageError || error instanceof TailError || error instanceof UnsupportedError)
     return error.message;
-  if (error instanceof DatabaseError) {
+  if (isDatabaseError(error)) {
     const advice = error.code === undefined ? undefined : adviceBySqlState[error.code];
     return ["the server says: ", error.message, error.detail, error.hint, advice]
       .filter((part) => part !== undefined)
@@ -163,11 +167,24 @@ function explain(error: unknown): string | undefined {
       .join("");
   }
   if (error instanceof WalwireError) return `the server's messages make no sense: ${error.message}`;
-  const { code, message } = error as NodeJS.ErrnoException;
-  return typeof code === "string" || /timeout|terminated/.test(message)
-    ? `cannot reach the server: ${message || code}`
-    : undefined;
+  return explainSocket(error);
 }
+
+/** What pg and Node say of a server that is not there, or is none. */
+function explainSocket(error: unknown): string | undefined {
+  // A name with several addresses gives an error for each of them.
+  const { code, message } = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
+  const isNode = typeof code === "string" && !/^ERR_(?!TLS|SSL)/.test(code);
+  if (!isNode && !/timeout expired|terminated unexpectedly|SSL/.test(message)) return undefined;
+  const advice = typeof code === "string" ? adviceByErrno[code] : "Is it a PostgreSQL server?";
+  return [`cannot reach the server: ${message}`, advice].filter((part) => part !== undefined).join(". ");
+}
+
+const adviceByErrno: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "Is it running, and does it listen there?",
+  ENOENT: "Is it running, and is this the directory of its socket?",
+  ENOTFOUND: "Is the name of the host right?",
+};
 
 const adviceBySqlState: Readonly<Record<string, string>> = {
   "42501": "The role needs the REPLICATION attribute: ALTER ROLE name REPLICATION",

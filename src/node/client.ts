@@ -10,10 +10,18 @@ import type { DatabaseError } from "pg-protocol";
 import type { NoticeMessage } from "pg-protocol/dist/messages.js";
 import { ProtocolError } from "../errors.ts";
 import { serverVersionNum } from "../server-version.ts";
-import { WalReceiver, type WalReceiverEvent } from "../session/walreceiver.ts";
+import { WalReceiver, type WalReceiverEvent, type WalReceiverState } from "../session/walreceiver.ts";
 import { decodeSessionMessage, type SessionMessage } from "./session-message.ts";
 
 export { DatabaseError } from "pg-protocol";
+
+/**
+ * Is this an ErrorResponse of a server? Asked by its looks, since pg may have a pg-protocol of its own, with a class of its
+ * own.
+ */
+export function isDatabaseError(error: unknown): error is DatabaseError {
+  return error instanceof Error && "severity" in error && "code" in error;
+}
 
 /** How to connect: what `pg.Client` takes, and the kind of walsender. */
 export interface ConnectOptions extends ClientConfig {
@@ -77,6 +85,11 @@ export class ReplicationConnection {
     this.#chunks = socket[Symbol.asyncIterator]();
   }
 
+  /** Where the conversation stands. */
+  get state(): WalReceiverState {
+    return this.#session.state;
+  }
+
   /** The `server_version_num` of the server. */
   get serverVersion(): number {
     return serverVersionNum(this.#parameters.get("server_version") ?? "");
@@ -128,7 +141,7 @@ export class ReplicationConnection {
    *
    * @returns a view into what was received; it is not written to again.
    * @throws DatabaseError if the server ends the stream with an error.
-   * @throws ProtocolError if it closes the connection.
+   * @throws ProtocolError if it closes the connection; errors of the socket as Node names them.
    */
   async receive(): Promise<Uint8Array | undefined> {
     for (;;) {
@@ -213,7 +226,7 @@ export class ReplicationConnection {
   }
 }
 
-function isStreaming(state: WalReceiver["state"]): boolean {
+function isStreaming(state: WalReceiverState): boolean {
   return state === "streaming" || state === "clientDone";
 }
 

@@ -90,6 +90,9 @@ export class Tail {
     }
     const publications = await this.#choosePublications();
     const snapshot: DefElem = { defname: "snapshot", arg: { type: "String", sval: "nothing" } };
+    const patience = setTimeout(() => {
+      this.#conversation.line("  (the slot waits for the transactions that are under way on the server to end)");
+    }, 2000);
     await this.#run({
       type: "CreateReplicationSlotCmd",
       kind: "LOGICAL",
@@ -97,7 +100,7 @@ export class Tail {
       plugin: "pgoutput",
       temporary: true,
       options: [snapshot],
-    });
+    }).finally(() => clearTimeout(patience));
     const start = this.#text({
       type: "StartReplicationCmd",
       kind: "LOGICAL",
@@ -136,9 +139,9 @@ export class Tail {
     this.#conversation.received(`CopyDone, ${commandTags.join(", ")}`);
   }
 
-  /** Ask the server how far it is: it answers with a Keepalive. */
+  /** Ask the server how far it is, if the stream is open: it answers with a Keepalive. */
   ask(): void {
-    this.#send(true);
+    if (this.#connection.state === "streaming") this.#update(this.#feedback.update(now(), true));
   }
 
   #payload(payload: Uint8Array): void {
@@ -174,10 +177,6 @@ export class Tail {
   #answer(): void {
     const due = this.#feedback.due(now());
     if (due !== undefined) this.#update(due);
-  }
-
-  #send(replyRequested: boolean): void {
-    this.#update(this.#feedback.update(now(), replyRequested));
   }
 
   #update(update: ReturnType<Feedback["update"]>): void {

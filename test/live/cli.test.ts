@@ -116,6 +116,18 @@ describe("with a URL", () => {
     expect((await server.sql("SELECT slot_name FROM pg_replication_slots")).rows).toEqual([]);
   });
 
+  test("a slot that must wait says what for", async () => {
+    const other = await server.connect({ database: "postgres" });
+    await other.query("BEGIN; INSERT INTO t VALUES (2, 'under way')");
+    const it = walwire("tail", url(server));
+    await it.says("(the slot waits for the transactions that are under way on the server to end)");
+    await other.query("ROLLBACK");
+    await it.says("CopyBothResponse");
+    it.process.kill("SIGINT");
+    expect(await it.ended).toBe(0);
+    await other.close();
+  });
+
   test("a publication is chosen by name, whatever the name", async () => {
     const it = walwire(
       "tail",
