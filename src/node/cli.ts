@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { UnsupportedError, WalwireError } from "../errors.ts";
-import { connect, isDatabaseError } from "./client.ts";
+import { connect, isDatabaseError, loadPg, PeerMissingError } from "./client.ts";
 import { Conversation } from "./conversation.ts";
 import { builtinTypes, demo, summarise } from "./demo.ts";
 import { describeServer, Tail, TailError } from "./tail.ts";
@@ -111,7 +111,7 @@ async function tailDemo(conversation: Conversation): Promise<number> {
 
 /** Watch a server of the user's until Ctrl-C. */
 async function tailServer(url: string, publications: readonly string[], conversation: Conversation): Promise<number> {
-  const pg = (await import("pg")).default;
+  const { types } = await loadPg();
   const connection = await connect({
     connectionString: url,
     replication: "database",
@@ -120,7 +120,7 @@ async function tailServer(url: string, publications: readonly string[], conversa
   });
   try {
     conversation.line(`${describeServer(connection)}. → is what walwire says, ← what the server says. Ctrl-C ends it.`);
-    const tail = new Tail({ connection, conversation, publications, builtins: builtinTypes(pg.types.builtins) });
+    const tail = new Tail({ connection, conversation, publications, builtins: builtinTypes(types.builtins) });
     await tail.start(`walwire_tail_${randomUUID().slice(0, 8)}`);
     await readUntilInterrupt(tail, conversation);
     return 0;
@@ -157,8 +157,8 @@ function onInterrupt(callback: () => void): () => void {
 
 /** What went wrong, in a sentence, and what to do about it; undefined if it is a bug of ours. */
 function explain(error: unknown): string | undefined {
-  if (error instanceof UsageError || error instanceof TailError || error instanceof UnsupportedError)
-    return error.message;
+  const said = [UsageError, TailError, UnsupportedError, PeerMissingError].some((kind) => error instanceof kind);
+  if (said) return (error as Error).message;
   if (isDatabaseError(error)) {
     const advice = error.code === undefined ? undefined : adviceBySqlState[error.code];
     return ["the server says: ", error.message, error.detail, error.hint, advice]

@@ -39,17 +39,31 @@ export interface QueryResult {
   readonly commandTags: readonly string[];
 }
 
+/** pg, a peer that the user installs. @throws PeerMissingError if that was not done */
+export async function loadPg(): Promise<typeof import("pg").default> {
+  try {
+    return (await import("pg")).default;
+  } catch (cause) {
+    throw new PeerMissingError("connections are opened with the package pg, which is not installed: npm install pg", {
+      cause,
+    });
+  }
+}
+
+export class PeerMissingError extends Error {
+  override readonly name = "PeerMissingError";
+}
+
 /**
  * Open a replication connection.
  *
  * @param options For example `{ connectionString: "postgres://me@host/db", replication: "database" }`.
- * @throws DatabaseError if the server refuses, with its SQLSTATE in `code`; errors of the socket as Node names them.
+ * @throws DatabaseError if the server refuses, with its SQLSTATE in `code`; errors of the socket as Node names them;
+ *   PeerMissingError without pg.
  */
 export async function connect(options: ConnectOptions): Promise<ReplicationConnection> {
-  const pg = await import("pg").catch((cause) => {
-    throw new Error("walwire/client opens connections with the package pg: npm install pg", { cause });
-  });
-  const client = new pg.default.Client(options);
+  const { Client } = await loadPg();
+  const client = new Client(options);
   // Neither `connection` nor its events are in pg's types; test/session holds what is used of them here.
   const { connection } = client as unknown as { readonly connection: Connection };
   const parameters = new Map<string, string>();
@@ -99,10 +113,13 @@ export class ReplicationConnection {
    * Run a command, of the replication grammar or SQL, that answers with rows or with nothing.
    *
    * @throws DatabaseError if the server refuses; the connection is still good.
+   * @throws ProtocolError if the command opens a stream, which is what startReplication is for.
    */
   async query(text: string): Promise<QueryResult> {
     this.#socket.write(this.#session.query(text));
-    return this.#result();
+    const result = await this.#result();
+    if (this.#session.state !== "idle") throw new ProtocolError("the command opened a stream: use startReplication");
+    return result;
   }
 
   /**
@@ -113,12 +130,8 @@ export class ReplicationConnection {
    */
   async startReplication(text: string): Promise<QueryResult | undefined> {
     this.#socket.write(this.#session.query(text));
-    const collected = new Collector();
-    while (this.#session.state !== "idle") {
-      await this.#collect(collected);
-      if (this.#session.state === "streaming") return undefined;
-    }
-    return collected.result();
+    const result = await this.#result();
+    return this.#session.state === "idle" ? result : undefined;
   }
 
   /**
@@ -183,9 +196,10 @@ export class ReplicationConnection {
     clearTimeout(timer);
   }
 
+  /** What the server answers until it is ready for the next command, or opens a stream. */
   async #result(): Promise<QueryResult> {
     const collected = new Collector();
-    while (this.#session.state !== "idle") await this.#collect(collected);
+    while (this.#session.state === "busy") await this.#collect(collected);
     return collected.result();
   }
 

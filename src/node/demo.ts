@@ -8,7 +8,7 @@ import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodePgoutputMessage, encodePgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../generated/physical.ts";
 import { type CapabilityName, supports } from "../server-version.ts";
-import { connect } from "./client.ts";
+import { connect, loadPg } from "./client.ts";
 import { type Conversation, relationName } from "./conversation.ts";
 import { Replica } from "./replica.ts";
 import { describeServer, Tail } from "./tail.ts";
@@ -136,7 +136,7 @@ export interface DemoOptions {
  *   SELECT says.
  */
 export async function demo({ server, conversation, rows = 10_000, onPayload }: DemoOptions): Promise<boolean> {
-  const pg = (await import("pg")).default;
+  const pg = await loadPg();
   const worker = new pg.Client(server);
   // When the server goes, the query under way fails; pg tells of it by an event besides.
   worker.on("error", () => {});

@@ -113,6 +113,15 @@ test("a server that goes away is an error, never a hang, and saying good-bye to 
   await idle.disconnect();
 });
 
+test("a command that opens a stream is no query; the stream can be ended all the same", async () => {
+  const connection = await open(liveMajors.at(-1)!, "true");
+  const { rows } = await connection.query("IDENTIFY_SYSTEM");
+  await expect(connection.query(`START_REPLICATION ${rows[0]?.[2]}`)).rejects.toThrow("use startReplication");
+  await connection.endReplication();
+  expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+  await connection.disconnect();
+});
+
 test("a command while a stream is open is our own ProtocolError", async () => {
   const connection = await open(liveMajors.at(-1)!, "true");
   await startPhysical(connection);
