@@ -65,6 +65,7 @@ mkdirSync("docs", { recursive: true });
 writeFileSync(
   "docs/tail.svg",
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${w} ${h}" font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace" font-size="13" fill="#e6edf3">
+<title>A part of what npm start prints</title>
 <rect width="100%" height="100%" rx="8" fill="#0d1117"/>
 ${rows.join("\n")}
 </svg>
