@@ -103,8 +103,6 @@ function unit(shape: Shape): string {
 
 function typeOf(shape: Shape): string {
   switch (shape.form) {
-    case "u8":
-    case "u16":
     case "u32":
     case "i32":
       return "number";
@@ -297,7 +295,7 @@ function readFields(fields: Fields, at: Place): string {
   return Object.entries(fields)
     .map(([name, field]) => {
       const place = at.below(name);
-      if (field.form === "count") return `const ${name} = r.${field.width}(${place});`;
+      if (field.form === "count") return `const ${name} = r.u32(${place});`;
       if (field.form === "reserved") return `r.bits(0, ${place});`;
       const count = Object.entries(fields).find(([, other]) => other.form === "count" && other.list === name);
       return read(field, name, place, count?.[0]);
@@ -308,8 +306,6 @@ function readFields(fields: Fields, at: Place): string {
 /** Statements that read `shape` into a new variable. */
 function read(shape: Shape, variable: string, at: Place, count?: string): string {
   switch (shape.form) {
-    case "u8":
-    case "u16":
     case "u32":
     case "i32":
     case "lsn":
@@ -406,7 +402,7 @@ function writeFields(fields: Fields, object: string, at: Place): string {
       const place = at.below(name);
       if (field.form === "count") {
         const list = `${object}.${field.list}`;
-        return `mustBeArray(${list}, ${at.below(field.list)});\nw.${field.width}(${list}.length, ${place});`;
+        return `mustBeArray(${list}, ${at.below(field.list)});\nw.u32(${list}.length, ${place});`;
       }
       return field.form === "reserved" ? `w.u8(0, ${place});` : write(field, `${object}.${name}`, place);
     })
@@ -416,8 +412,6 @@ function writeFields(fields: Fields, object: string, at: Place): string {
 /** Statements that write the value of an expression. */
 function write(shape: Shape, value: string, at: Place): string {
   switch (shape.form) {
-    case "u8":
-    case "u16":
     case "u32":
     case "i32":
     case "lsn":

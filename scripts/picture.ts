@@ -2,7 +2,7 @@
  * `npm run picture`: docs/tail.svg, the picture of the README: a part of what the demo prints, in the colours of a terminal.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { startServer } from "@walwire/test-servers";
+import { majors, startServer } from "@walwire/test-servers";
 import { Conversation } from "../src/node/conversation.ts";
 import { demo } from "../src/node/demo.ts";
 
@@ -46,7 +46,7 @@ function spans(line: string): string {
 }
 
 let printed = "";
-const server = await startServer({ major: 18 });
+const server = await startServer({ major: Math.max(...majors) });
 try {
   const { host, port, user, database } = server;
   const output = { write: (text: string) => (printed += text), hasColors: () => true };

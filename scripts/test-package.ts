@@ -2,29 +2,25 @@
  * `npm run test:package`: the tests that need no server, and the streams of live ones, against the package as it is published
  * instead of src.
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { unpackPackage } from "./unpack.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 // Inside node_modules, so that the package finds the same fast-check and pg as the tests.
-const folder = fileURLToPath(new URL("../node_modules/.walwire-package/", import.meta.url));
-const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { version: string };
+const folder = `${root}node_modules/.walwire-package`;
 
 rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder);
-const shell = process.platform === "win32";
-execFileSync("npm", ["run", "build"], { cwd: root, shell, stdio: "ignore" });
-execFileSync("npm", ["pack", "--pack-destination", folder], { cwd: root, shell, stdio: "ignore" });
-execFileSync("tar", ["-xzf", `walwire-${version}.tgz`], { cwd: folder });
+unpackPackage(`${folder}/walwire`);
 const { status } = spawnSync(
   "npx",
   ["vitest", "run", "test/laws", "test/cases", "test/vectors", "test/session", "test/live/demo.test.ts"],
   {
     cwd: root,
-    shell,
+    shell: process.platform === "win32",
     stdio: "inherit",
-    env: { ...process.env, WALWIRE_PACKAGE: `${folder}package` },
+    env: { ...process.env, WALWIRE_PACKAGE: `${folder}/walwire` },
   },
 );
 rmSync(folder, { recursive: true });

@@ -1,8 +1,8 @@
 /**
- * What every parser of text needs around its generated grammar: refuse what no server could receive, read numbers as C
- * does, and name what was expected.
+ * What every parser and printer of text needs around its generated grammar: refuse what no server could receive, read
+ * numbers as C does, and name what was expected.
  */
-import { ParseError, type ParseErrorInit } from "./errors.ts";
+import { EncodeError, ParseError, type ParseErrorInit } from "./errors.ts";
 
 /**
  * Insist on text that can reach a server: a string, without a NUL character and without half a surrogate pair.
@@ -42,6 +42,21 @@ export function requireText(
       advice: "This is half a surrogate pair, which stands for no character.",
     });
   }
+}
+
+/**
+ * Insist, before printing it, on a string that a C string in UTF-8 can hold.
+ *
+ * @throws EncodeError with the path.
+ */
+export function printableText(path: string, value: unknown): string {
+  const refuse = (reason: string): never => {
+    throw new EncodeError(path, `${path}: ${reason}`);
+  };
+  if (typeof value !== "string") return refuse("it must be a string");
+  if (value.includes("\0")) return refuse("a NUL character would end the text");
+  if (/\p{Surrogate}/u.test(value)) return refuse("half a surrogate pair stands for no character");
+  return value;
 }
 
 /** How a grammar's action refuses text that Bison's grammar takes: as `ereport(ERROR)` does in C. */

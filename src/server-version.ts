@@ -151,11 +151,12 @@ function majorOf(num: number): number {
 }
 
 function numFromText(text: string): number {
-  // Servers before 10 have two-part majors. What follows a blank or a letter (Debian's package, beta1, devel) says nothing
-  // more: a beta reports the same server_version_num as its release would.
-  const match = /^\s*(?:(9)\.(\d)|([1-9]\d))(?:\.(\d{1,2}))?(?:(?:devel|alpha|beta|rc)\d*)?(?:\s.*)?$/s.exec(text);
+  // Servers before 10 have two-part majors. What follows a blank (Debian's package) says nothing more. Before its release a
+  // major reports minor 0, whatever has been released of it since.
+  const match = /^\s*(?:(9)\.(\d)|([1-9]\d))(?:\.(\d{1,2})|((?:devel|alpha|beta|rc)\d*))?(?:\s.*)?$/s.exec(text);
   if (match === null) return Number.NaN;
-  const [, nine, second, ten, minor] = match;
+  const [, nine, second, ten, minor, early] = match;
   const major = nine !== undefined ? 90000 + Number(second) * 100 : Number(ten) * 10000;
+  if (early !== undefined) return major;
   return major + (minor !== undefined ? Number(minor) : (newestMinor[major] ?? 0));
 }

@@ -50,10 +50,6 @@ function record(fields: Fields, more: Record<string, fc.Arbitrary<unknown>> = {}
 
 function arbitraryOf(shape: Shape): fc.Arbitrary<unknown> {
   switch (shape.form) {
-    case "u8":
-      return fc.nat(0xff);
-    case "u16":
-      return fc.nat(0xffff);
     case "u32":
       return fc.oneof(fc.nat(100), fc.integer({ min: 0, max: 0xffffffff }));
     case "i32":

@@ -6,6 +6,7 @@
  */
 import { EncodeError, ParseError } from "../errors.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
+import { printableText } from "../scan.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
 import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
 import { parseCommand, requireFirstTokenRule, scansAsIdentifier } from "./parse.ts";
@@ -182,7 +183,7 @@ type OptionWords = Readonly<Record<string, (path: string, arg: DefElem["arg"], s
 
 function optionWords(table: OptionWords, command: string, options: readonly DefElem[], server: number): string {
   const word = (path: string, option: DefElem): string | false => {
-    const name = characters(`${path}.defname`, option.defname);
+    const name = printableText(`${path}.defname`, option.defname);
     if (!Object.hasOwn(table, name)) requireCapability(server, "genericOptions", `The option ${name}`);
     return table[name]!(path, option.arg, server);
   };
@@ -218,7 +219,7 @@ const baseBackupWords: OptionWords = {
   },
   // The form since 15.
   checkpoint: (path, arg) => {
-    const mode = arg?.type === "String" && characters(`${path}.arg.sval`, arg.sval).toLowerCase();
+    const mode = arg?.type === "String" && printableText(`${path}.arg.sval`, arg.sval).toLowerCase();
     return mode === "fast" ? "FAST" : mode === "spread" ? false : fail(path, "it is fast or spread");
   },
   wait: (path, arg) => !booleanOf(path, arg) && "NOWAIT",
@@ -253,7 +254,8 @@ function words(...parts: readonly (string | false | undefined)[]): string {
 /** What becomes of each option, given the path to it. */
 function each<T>(command: string, options: readonly DefElem[], become: (path: string, option: DefElem) => T): T[] {
   if (!Array.isArray(options)) fail(`${command}.options`, "it must be an array");
-  return options.map((option, i) => {
+  // Array.from passes over no hole, as map does.
+  return Array.from(options, (option, i) => {
     const path = `${command}.options[${i}]`;
     return become(path, option ?? fail(path, "it must be an option"));
   });
@@ -270,14 +272,14 @@ function isLogical(path: string, kind: unknown): boolean {
 
 /** Names joined with dots. A name that holds a dot comes back the same from two names. */
 function varName(path: string, name: unknown, server: number): string {
-  return characters(path, name)
+  return printableText(path, name)
     .split(".")
     .map((part) => identifier(path, part, server))
     .join(".");
 }
 
 function identifier(path: string, name: unknown, server: number): string {
-  const text = characters(path, name);
+  const text = printableText(path, name);
   if (truncateIdentifier(text) !== text) fail(path, "the server cuts names to 63 bytes");
   if (scansAsIdentifier(text, server)) return text;
   if (text.includes('"')) requireCapability(server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
@@ -285,15 +287,7 @@ function identifier(path: string, name: unknown, server: number): string {
 }
 
 function quoted(path: string, value: unknown): string {
-  return `'${characters(path, value).replaceAll("'", "''")}'`;
-}
-
-/** A string that a C string in UTF-8 can hold. */
-function characters(path: string, value: unknown): string {
-  if (typeof value !== "string") return fail(path, "it must be a string");
-  if (value.includes("\0")) return fail(path, "a NUL character would end the text");
-  if (/\p{Surrogate}/u.test(value)) return fail(path, "half a surrogate pair stands for no character");
-  return value;
+  return `'${printableText(path, value).replaceAll("'", "''")}'`;
 }
 
 function uint32(path: string, value: number): string {

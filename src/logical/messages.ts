@@ -174,7 +174,7 @@ export const Truncate = message("Truncate", "T", {
   doc: "Tables were truncated: servers from 11 on.",
   source: "proto.c: logicalrep_write_truncate",
   fields: {
-    relationCount: countOf("relationIds", "u32", "How many relations."),
+    relationCount: countOf("relationIds", "How many relations."),
     options: flags({ cascade: 1, restartIdentity: 2 }, "The options of TRUNCATE."),
     relationIds: list("elsewhere", oid("The relation's oid."), "The relations' oids."),
   },

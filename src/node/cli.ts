@@ -8,7 +8,7 @@ import { UnsupportedError, WalwireError } from "../errors.ts";
 import { connect, isDatabaseError, loadPg, PeerMissingError } from "./client.ts";
 import { Conversation } from "./conversation.ts";
 import { builtinTypes, demo, summarise } from "./demo.ts";
-import { describeServer, Tail, TailError } from "./tail.ts";
+import { introduction, Tail, TailError } from "./tail.ts";
 
 const usage = `walwire: PostgreSQL's replication languages and wire messages
 
@@ -86,7 +86,7 @@ async function tailDemo(conversation: Conversation): Promise<number> {
       "without a URL, walwire tail starts a server of its own, which it can in a clone of its repository only",
     );
   })) as typeof import("@walwire/test-servers");
-  const server = await servers.startServer({ major: 18 }).catch((error) => {
+  const server = await servers.startServer({ major: Math.max(...servers.majors) }).catch((error) => {
     throw new TailError(error.message);
   });
   let interrupted = false;
@@ -119,7 +119,7 @@ async function tailServer(url: string, publications: readonly string[], conversa
     fallback_application_name: "walwire tail",
   });
   try {
-    conversation.line(`${describeServer(connection)}. → is what walwire says, ← what the server says. Ctrl-C ends it.`);
+    conversation.line(introduction(connection, ", until Ctrl-C"));
     const tail = new Tail({ connection, conversation, publications, builtins: builtinTypes(types.builtins) });
     await tail.start(`walwire_tail_${randomUUID().slice(0, 8)}`);
     await readUntilInterrupt(tail, conversation);

@@ -135,21 +135,6 @@ export class ReplicationConnection {
   }
 
   /**
-   * The next CopyData payload, if one has arrived; undefined if not, or if the stream is over.
-   *
-   * @returns a view into what was received; it is not written to again.
-   */
-  poll(): Uint8Array | undefined {
-    while (isStreaming(this.#session.state)) {
-      const event = this.#session.next();
-      if (event === undefined) return undefined;
-      if (event.type === "CopyData") return event.payload;
-      if (event.type === "SessionMessage") this.#aside(decodeSessionMessage(event.tag, event.body));
-    }
-    return undefined;
-  }
-
-  /**
    * The next CopyData payload; undefined once the server has ended the stream: then call `endReplication`.
    *
    * @returns a view into what was received; it is not written to again.
@@ -158,7 +143,7 @@ export class ReplicationConnection {
    */
   async receive(): Promise<Uint8Array | undefined> {
     for (;;) {
-      const payload = this.poll();
+      const payload = this.#poll();
       if (payload !== undefined || !isStreaming(this.#session.state)) return payload;
       await this.#read();
     }
@@ -194,6 +179,17 @@ export class ReplicationConnection {
     const timer = setTimeout(() => this.#socket.destroy(), 2000);
     await closed;
     clearTimeout(timer);
+  }
+
+  /** The next CopyData payload, if one has arrived; undefined if not, or if the stream is over. */
+  #poll(): Uint8Array | undefined {
+    while (isStreaming(this.#session.state)) {
+      const event = this.#session.next();
+      if (event === undefined) return undefined;
+      if (event.type === "CopyData") return event.payload;
+      if (event.type === "SessionMessage") this.#aside(decodeSessionMessage(event.tag, event.body));
+    }
+    return undefined;
   }
 
   /** What the server answers until it is ready for the next command, or opens a stream. */

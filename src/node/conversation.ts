@@ -212,11 +212,9 @@ function column(value: TupleColumn): string {
     case "binary":
       return quoteBytes(value.value, SHOWN_OF_A_VALUE);
     default: {
-      const text = decodeText(
-        value.value.subarray(0, SHOWN_OF_A_VALUE * 4),
-        0,
-        Math.min(value.value.length, SHOWN_OF_A_VALUE * 4),
-      );
+      // A character has four bytes at most.
+      const bytes = value.value.subarray(0, SHOWN_OF_A_VALUE * 4);
+      const text = decodeText(bytes, 0, bytes.length);
       return /^-?[\d.]{1,20}$/.test(text) ? text : quoteText(text, SHOWN_OF_A_VALUE);
     }
   }

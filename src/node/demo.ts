@@ -11,7 +11,7 @@ import { type CapabilityName, supports } from "../server-version.ts";
 import { connect, loadPg } from "./client.ts";
 import { type Conversation, relationName } from "./conversation.ts";
 import { Replica } from "./replica.ts";
-import { describeServer, Tail } from "./tail.ts";
+import { introduction, Tail } from "./tail.ts";
 
 const publication = "walwire_demo";
 
@@ -143,7 +143,7 @@ export async function demo({ server, conversation, rows = 10_000, onPayload }: D
   await worker.connect();
   const connection = await connect({ ...server, replication: "database" });
   try {
-    conversation.line(`${describeServer(connection)}, started for this. ${legend}`);
+    conversation.line(introduction(connection, ", started for this"));
     conversation.heading("The tables and the publication, made before the stream starts", setup);
     for (const sql of setup) await worker.query(sql);
 
@@ -207,8 +207,6 @@ export async function demo({ server, conversation, rows = 10_000, onPayload }: D
     await worker.end();
   }
 }
-
-const legend = "→ is what walwire says, ← what the server says.";
 
 /** Print what came, by type, with the rate. */
 export function summarise(tail: Tail, conversation: Conversation): void {

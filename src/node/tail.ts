@@ -11,7 +11,7 @@ import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from 
 import { PgoutputDecoder } from "../logical/decoder.ts";
 import { invalidLsn } from "../lsn.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
-import { formatServerVersion, requireCapability, supports } from "../server-version.ts";
+import { requireCapability, supports } from "../server-version.ts";
 import { Feedback } from "../session/feedback.ts";
 import { type PgTime, pgTimeFromDate } from "../time.ts";
 import { traceMessage } from "../wire/trace.ts";
@@ -30,8 +30,6 @@ export interface TailOptions {
   readonly publications: readonly string[];
   /** Names of built-in types by oid. */
   readonly builtins: ReadonlyMap<number, string>;
-  /** Microseconds between status updates that nobody asked for. */
-  readonly statusInterval?: bigint;
 }
 
 /** What came over the stream. */
@@ -57,15 +55,14 @@ export class Tail {
   readonly #conversation: Conversation;
   readonly #publications: readonly string[];
   readonly #decoder = new PgoutputDecoder();
-  readonly #feedback: Feedback;
+  readonly #feedback = new Feedback();
   readonly #names: Names;
   #inTransaction = false;
 
-  constructor({ connection, conversation, publications, builtins, statusInterval }: TailOptions) {
+  constructor({ connection, conversation, publications, builtins }: TailOptions) {
     this.#connection = connection;
     this.#conversation = conversation;
     this.#publications = publications;
-    this.#feedback = new Feedback(statusInterval);
     const { relations, types } = this.#decoder;
     this.#names = { relations, types, builtins, server: connection.serverVersion };
     connection.onNotice = (notice) => conversation.line(`← NOTICE ${notice.message}`);
@@ -123,7 +120,7 @@ export class Tail {
     const clock = setInterval(() => this.#answer(), 250);
     try {
       while (!until()) {
-        const payload = this.#connection.poll() ?? (await this.#connection.receive());
+        const payload = await this.#connection.receive();
         if (payload === undefined) return;
         this.#payload(payload);
       }
@@ -235,7 +232,8 @@ function startOptions(server: number, publications: readonly string[]): DefElem[
   return Object.entries(all).map(([defname, sval]) => ({ defname, arg: { type: "String", sval } }));
 }
 
-/** The server in a few words. */
-export function describeServer(connection: ReplicationConnection): string {
-  return `PostgreSQL ${connection.parameters.get("server_version") ?? formatServerVersion(connection.serverVersion)}`;
+/** The first line: the server, and how the others are to be read. */
+export function introduction(connection: ReplicationConnection, more: string): string {
+  const version = connection.parameters.get("server_version");
+  return `PostgreSQL ${version}${more}. → is what walwire says, ← what the server says.`;
 }

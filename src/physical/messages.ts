@@ -43,9 +43,9 @@ export const HotStandbyFeedback = message("HotStandbyFeedback", "h", {
   fields: {
     clientTime: time("The receiver's clock when it sent this."),
     xmin: xid("The standby's oldest transaction, without the one of its slots' catalogs."),
-    xminEpoch: u32("The epoch of xmin.", "epoch"),
+    xminEpoch: u32("The epoch of xmin."),
     catalogXmin: xid("The oldest transaction that the standby's logical slots need in catalogs."),
-    catalogXminEpoch: u32("The epoch of catalogXmin.", "epoch"),
+    catalogXminEpoch: u32("The epoch of catalogXmin."),
   },
 });
 

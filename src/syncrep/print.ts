@@ -4,6 +4,7 @@
  * The law: parsing what was printed gives the same SyncRepConfig.
  */
 import { EncodeError } from "../errors.ts";
+import { printableText } from "../scan.ts";
 import { defaultServer, requireCapability } from "../server-version.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { type SynchronousStandbyNamesOptions, scansAsStandbyName } from "./parse.ts";
@@ -33,15 +34,12 @@ export function printSynchronousStandbyNames(
   }
   if (!Array.isArray(memberNames) || memberNames.length === 0)
     fail("memberNames", "it is an array of one name at least");
-  return `${keywords[syncrepMethod]} ${numSync} (${memberNames.map(standbyName).join(", ")})`;
+  return `${keywords[syncrepMethod]} ${numSync} (${Array.from(memberNames, standbyName).join(", ")})`;
 }
 
 function standbyName(name: string, index: number): string {
-  const path = `memberNames[${index}]`;
-  if (typeof name !== "string") fail(path, "it must be a string");
-  if (name.includes("\0")) fail(path, "a NUL character would end the text");
-  if (/\p{Surrogate}/u.test(name)) fail(path, "half a surrogate pair stands for no character");
-  return scansAsStandbyName(name) ? name : `"${name.replaceAll('"', '""')}"`;
+  const text = printableText(`SyncRepConfig.memberNames[${index}]`, name);
+  return scansAsStandbyName(text) ? text : `"${text.replaceAll('"', '""')}"`;
 }
 
 function fail(field: string, reason: string): never {

@@ -7,6 +7,7 @@
  */
 import { DecodeError } from "../errors.ts";
 import { bytesOf } from "./reader.ts";
+import { MAX_ALLOC_SIZE } from "./writer.ts";
 
 /** A frame; or, for a body that is longer than `wholeUpTo`, a piece of one. */
 export interface Frame {
@@ -40,9 +41,6 @@ export interface FramerOptions {
 
 /** The type byte and the length. */
 const HEADER = 5;
-
-/** memutils.h: MaxAllocSize. */
-const MAX_ALLOC_SIZE = 0x3fffffff;
 
 /** Chunks below this are copied into a buffer of ours while they wait, lest a peer that sends byte by byte cost 100 times. */
 const SMALL = 2048;

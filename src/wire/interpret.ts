@@ -44,7 +44,7 @@ function readFields(fields: Fields, r: Reader, at: Place): Value {
   const counts = new Map<string, number>();
   for (const [name, shape] of Object.entries<Field>(fields)) {
     const place = below(at, name);
-    if (shape.form === "count") counts.set(shape.list, r[shape.width](...place));
+    if (shape.form === "count") counts.set(shape.list, r.u32(...place));
     else if (shape.form === "reserved") r.bits(0, ...place);
     else result[name] = read(shape, r, place, counts.get(name));
   }
@@ -53,8 +53,6 @@ function readFields(fields: Fields, r: Reader, at: Place): Value {
 
 function read(shape: Shape, r: Reader, at: Place, count?: number): unknown {
   switch (shape.form) {
-    case "u8":
-    case "u16":
     case "u32":
     case "i32":
     case "lsn":
@@ -106,7 +104,7 @@ function read(shape: Shape, r: Reader, at: Place, count?: number): unknown {
 function writeFields(fields: Fields, w: Writer, value: Value, at: Place): void {
   for (const [name, shape] of Object.entries<Field>(fields)) {
     const place = below(at, name);
-    if (shape.form === "count") w[shape.width](arrayOf(value[shape.list], below(at, shape.list)).length, ...place);
+    if (shape.form === "count") w.u32(arrayOf(value[shape.list], below(at, shape.list)).length, ...place);
     else if (shape.form === "reserved") w.u8(0, ...place);
     else write(shape, w, value[name], place);
   }
@@ -114,8 +112,6 @@ function writeFields(fields: Fields, w: Writer, value: Value, at: Place): void {
 
 function write(shape: Shape, w: Writer, value: unknown, at: Place): void {
   switch (shape.form) {
-    case "u8":
-    case "u16":
     case "u32":
     case "i32":
     case "lsn":

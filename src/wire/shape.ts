@@ -19,10 +19,9 @@ export interface Of<T> {
 /** The value that a shape, message or family stands for; never for what is on the wire but not in the value. */
 export type Infer<S> = S extends Of<infer T> ? T : never;
 
-/** A number of a fixed width. `means` is PostgreSQL's name of what it numbers. */
+/** A number of 32 bits. */
 export interface NumberShape {
-  readonly form: "u8" | "u16" | "u32" | "i32";
-  readonly means?: "oid" | "xid" | "epoch";
+  readonly form: "u32" | "i32";
 }
 /** XLogRecPtr, 64 bits. */
 export interface LsnShape {
@@ -62,14 +61,13 @@ export interface CountedShape {
 export interface RestShape {
   readonly form: "rest";
 }
-/** The number of a list's elements where it does not stand right before them; not part of the value. */
+/** The number of a list's elements, as u32, where it does not stand right before them; not part of the value. */
 export interface CountShape {
   readonly form: "count";
-  readonly width: "u16" | "u32";
   /** The field that holds the list. */
   readonly list: string;
 }
-/** Elements of one shape; `count` is the width of their number before them, or "elsewhere" if a CountShape has it. */
+/** Elements of one shape; `count` is how their number stands before them, or "elsewhere" if a CountShape has it. */
 export interface ListShape {
   readonly form: "list";
   readonly count: "u16" | "elsewhere";
@@ -171,13 +169,11 @@ export function family<const M extends readonly Message[]>(
 
 // One function a form, in the order of the interfaces above. `doc` is a sentence that says what the field means.
 
-export const u8 = (doc: string): Documented<NumberShape, number> => ({ form: "u8", doc });
-export const u16 = (doc: string): Documented<NumberShape, number> => ({ form: "u16", doc });
-export const u32 = (doc: string, means?: "oid" | "xid" | "epoch"): Documented<NumberShape, number> =>
-  means === undefined ? { form: "u32", doc } : { form: "u32", doc, means };
+export const u32 = (doc: string): Documented<NumberShape, number> => ({ form: "u32", doc });
 export const i32 = (doc: string): Documented<NumberShape, number> => ({ form: "i32", doc });
-export const oid = (doc: string): Documented<NumberShape, number> => u32(doc, "oid");
-export const xid = (doc: string): Documented<NumberShape, number> => u32(doc, "xid");
+// Oid and TransactionId, for who reads a description.
+export const oid = u32;
+export const xid = u32;
 export const lsn = (doc: string): Documented<LsnShape, Lsn> => ({ form: "lsn", doc });
 export const time = (doc: string): Documented<TimeShape, PgTime> => ({ form: "time", doc });
 export const bool = (doc: string): Documented<BoolShape, boolean> => ({ form: "bool", doc });
@@ -193,12 +189,7 @@ export const reserved = (doc: string): Documented<ReservedShape, never> => ({ fo
 export const cstring = (doc: string): Documented<CStringShape, string> => ({ form: "cstring", doc });
 export const counted = (doc: string): Documented<CountedShape, Uint8Array> => ({ form: "counted", doc });
 export const rest = (doc: string): Documented<RestShape, Uint8Array> => ({ form: "rest", doc });
-export const countOf = (of: string, width: "u16" | "u32", doc: string): Documented<CountShape, never> => ({
-  form: "count",
-  list: of,
-  width,
-  doc,
-});
+export const countOf = (of: string, doc: string): Documented<CountShape, never> => ({ form: "count", list: of, doc });
 export const list = <E extends Shape>(
   count: "u16" | "elsewhere",
   element: E,

@@ -26,7 +26,8 @@ export function traceMessage(family: Family, message: { readonly type: string },
 
 /** A text in double quotes, cut to a length, with everything escaped that a terminal could take for a command. */
 export function quoteText(text: string, max: number = SHOWN): string {
-  const cut = text.length > max ? text.slice(0, max) : text;
+  // Not between the two halves of a character.
+  const cut = text.length > max ? text.slice(0, max).replace(/[\ud800-\udbff]$/, "") : text;
   const escaped = JSON.stringify(cut).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
   return text.length > max ? `${escaped}…` : escaped;
 }
@@ -51,8 +52,6 @@ function traceFields(fields: Fields, value: object, server: Server | undefined):
 
 function traceValue(shape: Shape, value: unknown, server: Server | undefined): string {
   switch (shape.form) {
-    case "u8":
-    case "u16":
     case "u32":
     case "i32":
     case "bool":

@@ -10,8 +10,8 @@ import { encodeText } from "./text.ts";
 /** A buffer that grew beyond this for one message is not kept for the next. */
 const KEEP = 65536;
 
-/** PostgreSQL's own limit of a message in memory (memutils.h: MaxAllocSize). */
-const MAX = 0x3fffffff;
+/** PostgreSQL's own limit of a message in memory, in bytes (memutils.h: MaxAllocSize). */
+export const MAX_ALLOC_SIZE = 0x3fffffff;
 
 /** The writer that is used again and again: a status update takes 87 ns, and 959 with a new writer (Node 20, 2 shared cores). */
 let spare: Writer | undefined;
@@ -111,7 +111,8 @@ export class Writer {
     if (typeof value !== "string" || value.includes("\0")) refuse("text without NUL", value, path, index, field);
     const start = this.#reserve(value.length * 3 + 1, path);
     const length = encodeText(value, this.#bytes, start);
-    if (length < 0) refuse("text that has bytes: no lone surrogates, but for escaped bytes", value, path, index, field);
+    if (length < 0)
+      refuse("well-formed text, with U+DC80 to U+DCFF for bytes that are not UTF-8", value, path, index, field);
     this.#bytes[start + length] = 0;
     this.#length = start + length + 1;
   }
@@ -152,17 +153,23 @@ export class Writer {
   }
 
   #grow(end: number, path: string): void {
-    if (end > MAX) throw new EncodeError(path, `${path} makes the message longer than ${MAX} bytes`);
-    const bytes = new Uint8Array(Math.min(MAX, Math.max(end, this.#bytes.length * 2)));
+    if (end > MAX_ALLOC_SIZE) {
+      throw new EncodeError(path, `${path} makes the message longer than ${MAX_ALLOC_SIZE} bytes`);
+    }
+    const bytes = new Uint8Array(Math.min(MAX_ALLOC_SIZE, Math.max(end, this.#bytes.length * 2)));
     bytes.set(this.#bytes.subarray(0, this.#length));
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }
 }
 
-/** Also for a Uint8Array of another realm, such as a test runner's sandbox. */
+/** Reads what a typed array really is, whatever prototype or tag it was given, and undefined of anything else. */
+const typedArrayName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!
+  .get!;
+
+/** Also for a Uint8Array of another realm, such as a test runner's sandbox; not for what only looks like one. */
 function isBytes(value: unknown): boolean {
-  return value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]";
+  return typedArrayName.call(value) === "Uint8Array";
 }
 
 function isUnsigned(value: number, max: number): boolean {

@@ -1,4 +1,4 @@
-/** What holds for errors and costs of every parser of text. */
+/** What laws share: what holds for errors and costs of every parser of text, and hostile values for printers and encoders. */
 import fc from "fast-check";
 import { expect } from "vitest";
 import { drawCaret, type ParseError } from "../../src/errors.ts";
@@ -21,13 +21,15 @@ export function expectErrorForPeople(error: ParseError, text: string): void {
 /** What JavaScript may put where a type says otherwise; among it what throws when it is made a string. */
 export function hostileValue(): fc.Arbitrary<unknown> {
   return fc.oneof(
-    fc.anything(),
+    fc.anything({ withBigInt: true, withSparseArray: true, withTypedArray: true }),
     fc.constantFrom<unknown>(
       undefined,
       null,
       {},
       [],
       Object.create(null),
+      Object.create(Uint8Array.prototype),
+      { [Symbol.toStringTag]: "Uint8Array" },
       { toString: "" },
       Symbol("s"),
       Number.NaN,
@@ -42,7 +44,7 @@ export function withChange<T>(tree: T, pick: number, value: unknown): T {
   const places: (readonly PropertyKey[])[] = [];
   const visit = (node: unknown, path: readonly PropertyKey[]): void => {
     if (path.length > 0) places.push(path);
-    if (typeof node !== "object" || node === null) return;
+    if (typeof node !== "object" || node === null || ArrayBuffer.isView(node)) return;
     for (const [key, child] of Object.entries(node)) visit(child, [...path, key]);
   };
   visit(tree, []);

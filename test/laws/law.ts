@@ -6,9 +6,7 @@
  */
 import fc from "fast-check";
 import { test } from "vitest";
-
-const seed = Number(process.env.WALWIRE_SEED ?? Date.now() & 0x7fffffff);
-const times = Number(process.env.WALWIRE_RUNS ?? 1);
+import { seed, times } from "../seed.ts";
 
 /** How long a law may take, in ms: finding the smallest case of a failure could otherwise take an hour. */
 const limit = 20_000 * times;

@@ -6,9 +6,9 @@ import { type Command, type Notice, parseCommand } from "../../src/command/index
 import { ParseError } from "../../src/errors.ts";
 import { formatLsn } from "../../src/lsn.ts";
 import { commandVerdicts, type Verdict } from "../oracle/commands.ts";
+import { seed, times } from "../seed.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { errorFields } from "../servers/raw.ts";
-import { seed, times } from "./seed.ts";
 
 describe.for(liveMajors)("PostgreSQL %i", (major) => {
   const server = liveServer(major);

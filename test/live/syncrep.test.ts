@@ -5,8 +5,8 @@ import { synchronousStandbyNamesText, syncRepConfig } from "../../src/arbitrarie
 import { ParseError } from "../../src/errors.ts";
 import { parseSynchronousStandbyNames, printSynchronousStandbyNames } from "../../src/syncrep/index.ts";
 import { type StandbyNamesVerdict, standbyNamesVerdicts } from "../oracle/standby-names.ts";
+import { seed, times } from "../seed.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
-import { seed, times } from "./seed.ts";
 
 describe.for(liveMajors)("PostgreSQL %i", (major) => {
   const server = liveServer(major);

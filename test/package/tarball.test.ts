@@ -1,26 +1,17 @@
 /** The package as it is published: packed, put into an empty folder, and used from there. */
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { unpackPackage } from "../../scripts/unpack.ts";
 import { majors, startServer } from "../servers/index.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const require = createRequire(import.meta.url);
-const npm = { cwd: root, encoding: "utf8", shell: process.platform === "win32" } as const;
 
 let folder: string;
 const packageFolder = (): string => join(folder, "node_modules", "walwire");
@@ -54,14 +45,11 @@ function run(code: string, type: "commonjs" | "module"): string {
   });
 }
 
+let version: string;
+
 beforeAll(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), "walwire-package-")));
-  execFileSync("npm", ["run", "build"], { ...npm, stdio: "pipe" });
-  execFileSync("npm", ["pack", "--pack-destination", folder], { ...npm, stdio: "pipe" });
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  mkdirSync(join(folder, "node_modules"));
-  execFileSync("tar", ["-xzf", `walwire-${version}.tgz`], { cwd: folder });
-  execFileSync(process.execPath, ["-e", "fs.renameSync('package', 'node_modules/walwire')"], { cwd: folder });
+  version = unpackPackage(packageFolder());
 }, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -134,7 +122,11 @@ describe("the packed package", () => {
       const { code } = readme.find((block) => block.code.includes("DATABASE_URL"))!;
       const url = `postgres://${server.user}@/${server.database}?host=${server.host}&port=${server.port}`;
       const child = start(code, { DATABASE_URL: url });
-      while ((await server.sql("SELECT FROM pg_stat_replication WHERE state = 'streaming'")).rows.length === 0) {}
+      let ended = false;
+      child.catch(() => {}).finally(() => (ended = true));
+      const streams = async () =>
+        (await server.sql("SELECT FROM pg_stat_replication WHERE state = 'streaming'")).rows.length;
+      while (!ended && (await streams()) === 0) {}
       await server.sql("INSERT INTO t VALUES (1)");
       expect(await child).toBe("a row in t\n");
     } finally {
@@ -144,7 +136,6 @@ describe("the packed package", () => {
 
   test("its program says its version and how it is called", () => {
     const cli = join(packageFolder(), "dist", "node", "cli.js");
-    const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     expect(execFileSync(process.execPath, [cli, "--version"], { encoding: "utf8" })).toBe(`${version}\n`);
     expect(execFileSync(process.execPath, [cli, "--help"], { encoding: "utf8" })).toContain("walwire tail");
   });
