@@ -18,7 +18,8 @@ export const grammars: readonly GrammarConfig[] = [
     inputs: ["replication.peggy", "lexical.peggy"],
     returnTypes: {
       exec_replication_command: 'import("../command/ast.js").Command',
-      offending_token: 'import("../command/advise.js").Token',
+      offending_token: 'import("../command/parse.js").Token',
+      tokens: 'readonly import("../command/parse.js").Token[]',
       IDENT: "string",
     },
   },

@@ -12,6 +12,7 @@ export const errorCodes = {
   SYNTAX: "The text is not what the server's grammar accepts.",
   UNTERMINATED: "A quoted string or identifier has no closing quote.",
   INVALID_VALUE: "The text is well formed, but the server refuses a value in it.",
+  REFUSED: "The command is well formed, but the server refuses what it says before it does any of it.",
   NOT_TEXT: "The value given to a parser is not a string that a server could receive.",
   // Bytes
   TRUNCATED: "The bytes end before the field does.",
@@ -52,8 +53,12 @@ export interface ParseErrorInit {
   readonly text: string;
   /** Where it goes wrong: UTF-16 code units from the start of `text`, 0-based; `text.length` means at the end. */
   readonly offset: number;
+  /** The token at `offset` as it stands in the text; undefined at the end of it, and where no token is to blame. */
+  readonly near?: string | undefined;
   /** What could have stood there, as display names of the grammar, without duplicates. */
   readonly expected?: readonly string[] | undefined;
+  /** The part of a tree that is to blame, such as `options[2].arg`, where one is. */
+  readonly path?: string | undefined;
   /** What a person can do about it, in a sentence of ours. */
   readonly advice?: string | undefined;
 }
@@ -70,7 +75,9 @@ export class ParseError extends WalwireError {
   readonly hint: string | undefined;
   readonly text: string;
   readonly offset: number;
+  readonly near: string | undefined;
   readonly expected: readonly string[];
+  readonly path: string | undefined;
   readonly advice: string | undefined;
 
   constructor(init: ParseErrorInit) {
@@ -83,7 +90,9 @@ export class ParseError extends WalwireError {
     this.hint = init.hint;
     this.text = init.text;
     this.offset = init.offset;
+    this.near = init.near;
     this.expected = init.expected ?? [];
+    this.path = init.path;
     this.advice = init.advice;
   }
 
@@ -103,8 +112,8 @@ export class ParseError extends WalwireError {
   }
 
   toJSON(): Record<string, unknown> {
-    const { code, sqlstate, message, detail, hint, offset, line, column, expected, advice } = this;
-    return { code, sqlstate, message, detail, hint, offset, line, column, expected, advice };
+    const { code, sqlstate, message, detail, hint, offset, line, column, near, expected, path, advice } = this;
+    return { code, sqlstate, message, detail, hint, offset, line, column, near, expected, path, advice };
   }
 }
 

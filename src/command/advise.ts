@@ -3,12 +3,7 @@
  * the server's "syntax error", which says nothing more.
  */
 import { type CapabilityName, sinceVersion, supports } from "../server-version.ts";
-
-/** The token that the parser had no use for, as the grammar's `token` gives it. */
-export interface Token {
-  readonly kind: "RECPTR" | "UCONST" | "SCONST" | "IDENT" | "keyword" | "character";
-  readonly text: string;
-}
+import type { Token } from "./parse.ts";
 
 /** The words that begin a command, and what a server must have for it, if not every server has it. */
 const commandWords: Readonly<Record<string, CapabilityName | undefined>> = {

@@ -58,12 +58,42 @@ export function parseCommand(text: string, options: ParseCommandOptions = {}): C
   const { server = defaultServer, database = true, onNotice } = options;
   requireFirstTokenRule(server);
   requireText(text, nulInQuery);
-  const scan = new Scan(text, serverVersionNum(server), database);
+  const num = serverVersionNum(server);
+  const scan = new Scan(text, num, database);
   try {
-    return scan.command();
+    const command = scan.command();
+    sources.set(command, { text, server: num });
+    return command;
   } finally {
     if (onNotice !== undefined) for (const notice of scan.notices()) onNotice(notice);
   }
+}
+
+/** What a command was parsed from, for whoever asks where its parts stand (locate.ts). */
+const sources = new WeakMap<Command, CommandSource>();
+
+export interface CommandSource {
+  readonly text: string;
+  readonly server: number;
+}
+
+/** The text that `parseCommand` made this very command of. */
+export function sourceOf(command: Command): CommandSource | undefined {
+  return sources.get(command);
+}
+
+/** A token of the replication scanner. */
+export interface Token {
+  readonly kind: "RECPTR" | "UCONST" | "SCONST" | "IDENT" | "keyword" | "character";
+  /** As it stands in the text, quotes included. */
+  readonly text: string;
+  /** UTF-16 code units from the start of the text. */
+  readonly offset: number;
+}
+
+/** All tokens of a text that the scanner does not refuse. */
+export function tokens(text: string, server: number): readonly Token[] {
+  return new Scan(text, server, true).tokens();
 }
 
 /** Before this rule the replication grammar parsed SQL too, which is another language than the one here. */
@@ -108,6 +138,10 @@ class Scan {
     return grammar.parse(this.#text, { startRule: "IDENT", ...this.#hooks(0) });
   }
 
+  tokens(): readonly Token[] {
+    return grammar.parse(this.#text, { startRule: "tokens", ...this.#hooks(0) });
+  }
+
   command(): Command {
     try {
       return grammar.parse(this.#text, { startRule: "exec_replication_command", ...this.#hooks(0) });
@@ -126,6 +160,7 @@ class Scan {
         sqlstate: "42601",
         text: this.#text,
         offset,
+        near: offending?.text,
         expected,
         advice: advise(this.#text, offset, offending, expected, this.#server),
       });

@@ -169,7 +169,7 @@ export type ParserTracerEvent
       readonly result: unknown;
     };
 
-export type StartRuleNames = "exec_replication_command" | "offending_token" | "IDENT";
+export type StartRuleNames = "exec_replication_command" | "offending_token" | "tokens" | "IDENT";
 export interface ParseOptions<T extends StartRuleNames = "exec_replication_command"> {
   /**
    * String or object that will be attached to the each `LocationRange` object
@@ -205,7 +205,12 @@ declare function ParseFunction<Options extends ParseOptions<"exec_replication_co
 declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
   input: string,
   options?: Options,
-): import("../command/advise.js").Token;
+): import("../command/parse.js").Token;
+
+declare function ParseFunction<Options extends ParseOptions<"tokens">>(
+  input: string,
+  options?: Options,
+): readonly import("../command/parse.js").Token[];
 
 declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
   input: string,
@@ -215,4 +220,4 @@ declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
   options?: Options,
-): import("../command/ast.js").Command | import("../command/advise.js").Token | string;
+): import("../command/ast.js").Command | import("../command/parse.js").Token | readonly import("../command/parse.js").Token[] | string;

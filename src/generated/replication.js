@@ -171,6 +171,7 @@ function peg$parse(input, options) {
   const peg$startRuleFunctions = {
     exec_replication_command: peg$parseexec_replication_command,
     offending_token: peg$parseoffending_token,
+    tokens: peg$parsetokens,
     IDENT: peg$parseIDENT,
   };
   let peg$startRuleFunction = peg$parseexec_replication_command;
@@ -398,35 +399,36 @@ function peg$parse(input, options) {
   function peg$f64() {    return "noexport_snapshot";  }
   function peg$f65() {    return "use_snapshot";  }
   function peg$f66() {    return "upload_manifest";  }
-  function peg$f67() {    return { kind: "RECPTR", text: text().trimEnd() };  }
-  function peg$f68() {    return { kind: "UCONST", text: text().trimEnd() };  }
-  function peg$f69() {    return { kind: "keyword", text: text().trimEnd() };  }
-  function peg$f70() {    return { kind: "IDENT", text: text().trimEnd() };  }
-  function peg$f71() {    return { kind: "SCONST", text: text().trimEnd() };  }
-  function peg$f72() {    return { kind: "character", text: text() };  }
-  function peg$f73() {    return has("readReplicationSlot");  }
-  function peg$f74() {    return has("alterReplicationSlot");  }
-  function peg$f75() {    return has("genericOptions");  }
-  function peg$f76() {    return has("uploadManifest");  }
-  function peg$f77() {    return has("baseBackupKeywords");  }
+  function peg$f67(kind) {    return { kind, text: text().replace(/[ \t\n\r\f\v]+$/, ""), offset: offset() };  }
+  function peg$f68() {    return "RECPTR";  }
+  function peg$f69() {    return "UCONST";  }
+  function peg$f70() {    return "keyword";  }
+  function peg$f71() {    return "IDENT";  }
+  function peg$f72() {    return "SCONST";  }
+  function peg$f73() {    return "character";  }
+  function peg$f74() {    return has("readReplicationSlot");  }
+  function peg$f75() {    return has("alterReplicationSlot");  }
+  function peg$f76() {    return has("genericOptions");  }
+  function peg$f77() {    return has("uploadManifest");  }
   function peg$f78() {    return has("baseBackupKeywords");  }
   function peg$f79() {    return has("baseBackupKeywords");  }
   function peg$f80() {    return has("baseBackupKeywords");  }
   function peg$f81() {    return has("baseBackupKeywords");  }
   function peg$f82() {    return has("baseBackupKeywords");  }
   function peg$f83() {    return has("baseBackupKeywords");  }
-  function peg$f84() {    return has("baseBackupNoVerifyChecksums");  }
-  function peg$f85() {    return has("baseBackupManifest");  }
+  function peg$f84() {    return has("baseBackupKeywords");  }
+  function peg$f85() {    return has("baseBackupNoVerifyChecksums");  }
   function peg$f86() {    return has("baseBackupManifest");  }
-  function peg$f87() {    return has("verticalTabIsSpace");  }
-  function peg$f88(digits) {    return uint32(digits, 10);  }
-  function peg$f89(hi, lo) {    return recptr(hi, lo, has("lsnLowHalfIsEightDigits"));  }
-  function peg$f90(inside) {    return inside.replaceAll("''", "'");  }
-  function peg$f91() {    unterminated(offset());  }
-  function peg$f92(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
-  function peg$f93(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
-  function peg$f94() {    unterminated(offset());  }
-  function peg$f95() {    return has("doubledQuoteInIdentifier");  }
+  function peg$f87() {    return has("baseBackupManifest");  }
+  function peg$f88() {    return has("verticalTabIsSpace");  }
+  function peg$f89(digits) {    return uint32(digits, 10);  }
+  function peg$f90(hi, lo) {    return recptr(hi, lo, has("lsnLowHalfIsEightDigits"));  }
+  function peg$f91(inside) {    return inside.replaceAll("''", "'");  }
+  function peg$f92() {    unterminated(offset());  }
+  function peg$f93(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
+  function peg$f94(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
+  function peg$f95() {    unterminated(offset());  }
+  function peg$f96() {    return has("doubledQuoteInIdentifier");  }
   let peg$currPos = options.peg$currPos | 0;
   let peg$savedPos = peg$currPos;
   const peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -1946,14 +1948,44 @@ function peg$parse(input, options) {
     return s0;
   }
 
+  function peg$parsetokens() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    s1 = peg$parse_();
+    s2 = [];
+    s3 = peg$parsetoken();
+    while (s3 !== peg$FAILED) {
+      s2.push(s3);
+      s3 = peg$parsetoken();
+    }
+    s0 = s2;
+
+    return s0;
+  }
+
   function peg$parsetoken() {
     let s0, s1;
+
+    s0 = peg$currPos;
+    s1 = peg$parsetoken_kind();
+    if (s1 !== peg$FAILED) {
+      peg$savedPos = s0;
+      s1 = peg$f67(s1);
+    }
+    s0 = s1;
+
+    return s0;
+  }
+
+  function peg$parsetoken_kind() {
+    let s0, s1, s2;
 
     s0 = peg$currPos;
     s1 = peg$parseRECPTR();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f67();
+      s1 = peg$f68();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -1961,7 +1993,7 @@ function peg$parse(input, options) {
       s1 = peg$parseUCONST();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f68();
+        s1 = peg$f69();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -1969,7 +2001,7 @@ function peg$parse(input, options) {
         s1 = peg$parsekeyword();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f69();
+          s1 = peg$f70();
         }
         s0 = s1;
         if (s0 === peg$FAILED) {
@@ -1977,7 +2009,7 @@ function peg$parse(input, options) {
           s1 = peg$parseIDENT();
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f70();
+            s1 = peg$f71();
           }
           s0 = s1;
           if (s0 === peg$FAILED) {
@@ -1985,7 +2017,7 @@ function peg$parse(input, options) {
             s1 = peg$parseSCONST();
             if (s1 !== peg$FAILED) {
               peg$savedPos = s0;
-              s1 = peg$f71();
+              s1 = peg$f72();
             }
             s0 = s1;
             if (s0 === peg$FAILED) {
@@ -1998,10 +2030,13 @@ function peg$parse(input, options) {
                 if (peg$silentFails === 0) { peg$fail(peg$e1); }
               }
               if (s1 !== peg$FAILED) {
+                s2 = peg$parse_();
                 peg$savedPos = s0;
-                s1 = peg$f72();
+                s0 = peg$f73();
+              } else {
+                peg$currPos = s0;
+                s0 = peg$FAILED;
               }
-              s0 = s1;
             }
           }
         }
@@ -2251,7 +2286,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f73();
+        s3 = peg$f74();
         if (s3) {
           s3 = undefined;
         } else {
@@ -2527,7 +2562,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f74();
+        s3 = peg$f75();
         if (s3) {
           s3 = undefined;
         } else {
@@ -2847,7 +2882,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f75();
+        s3 = peg$f76();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3079,7 +3114,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f76();
+        s3 = peg$f77();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3135,7 +3170,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f77();
+        s3 = peg$f78();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3191,7 +3226,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f78();
+        s3 = peg$f79();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3247,7 +3282,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f79();
+        s3 = peg$f80();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3303,7 +3338,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f80();
+        s3 = peg$f81();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3359,7 +3394,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f81();
+        s3 = peg$f82();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3415,7 +3450,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f82();
+        s3 = peg$f83();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3471,7 +3506,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f83();
+        s3 = peg$f84();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3527,7 +3562,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f84();
+        s3 = peg$f85();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3583,7 +3618,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f85();
+        s3 = peg$f86();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3639,7 +3674,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f86();
+        s3 = peg$f87();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3693,7 +3728,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f87();
+        s3 = peg$f88();
         if (s3) {
           s3 = undefined;
         } else {
@@ -3731,7 +3766,7 @@ function peg$parse(input, options) {
         }
         if (s2 !== peg$FAILED) {
           peg$savedPos = peg$currPos;
-          s3 = peg$f87();
+          s3 = peg$f88();
           if (s3) {
             s3 = undefined;
           } else {
@@ -3775,7 +3810,7 @@ function peg$parse(input, options) {
       if (s2 !== peg$FAILED) {
         s3 = peg$parse_();
         peg$savedPos = s0;
-        s0 = peg$f88(s2);
+        s0 = peg$f89(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3812,7 +3847,7 @@ function peg$parse(input, options) {
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f89(s1, s3);
+          s0 = peg$f90(s1, s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3966,7 +4001,7 @@ function peg$parse(input, options) {
       if (s3 !== peg$FAILED) {
         s4 = peg$parse_();
         peg$savedPos = s0;
-        s0 = peg$f90(s2);
+        s0 = peg$f91(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3986,7 +4021,7 @@ function peg$parse(input, options) {
       }
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f91();
+        s1 = peg$f92();
       }
       s0 = s1;
     }
@@ -4030,7 +4065,7 @@ function peg$parse(input, options) {
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f92(s3);
+          s0 = peg$f93(s3);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4065,7 +4100,7 @@ function peg$parse(input, options) {
           if (s3 !== peg$FAILED) {
             s4 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f93(s2);
+            s0 = peg$f94(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4089,7 +4124,7 @@ function peg$parse(input, options) {
         }
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f94();
+          s1 = peg$f95();
         }
         s0 = s1;
       }
@@ -4108,7 +4143,7 @@ function peg$parse(input, options) {
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f95();
+    s1 = peg$f96();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4494,6 +4529,7 @@ function peg$parse(input, options) {
 const peg$allowedStartRules = [
   "exec_replication_command",
   "offending_token",
+  "tokens",
   "IDENT"
 ];
 
