@@ -48,10 +48,16 @@ interface Capability {
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
+  baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
+  reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
+  createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
+  showCommand: { since: [100000], source: "repl_gram.y: show" },
+  sqlCommands: { since: [100000], source: "walsender.c: exec_replication_command" },
+  unknownCharacterIsToken: { since: [100000], source: "repl_scanner.l: T_WORD" },
   publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
-  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
