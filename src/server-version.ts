@@ -103,11 +103,13 @@ const numbers = new Map<Server, number>();
 
 function readServerVersion(server: Server): number {
   // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
-  const num =
-    typeof server === "number" && !(server < 100 && Number.isInteger(server)) ? server : numFromText(String(server));
-  if (!Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+  const isMajor = typeof server === "number" && server < 100 && Number.isInteger(server);
+  const num = typeof server === "string" || isMajor ? numFromText(String(server)) : server;
+  if (typeof num !== "number" || !Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+    const named =
+      typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
-      `${JSON.stringify(server) ?? String(server)} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
+      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
     );
   }
   // There are some hundred versions; whatever else a caller names must not pile up.
