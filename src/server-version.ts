@@ -46,6 +46,9 @@ interface Capability {
   readonly source: string;
 }
 
+/** The minor releases of January 2022, which changed the replication scanner: commits 6aa5186146 and 3c06ec6d14. */
+const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
+
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
   baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
@@ -62,9 +65,13 @@ export const capabilities = {
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
   firstTokenRule: {
-    since: [100020, 110015, 120010, 130006, 140002, 150000],
-    source: "repl_scanner.l: replication_scanner_is_replication_command, commits 6aa5186146 and 3c06ec6d14",
+    since: scannerOf2022,
+    source: "repl_scanner.l: replication_scanner_is_replication_command",
   },
+  carriageReturnIsSpace: { since: scannerOf2022, source: "repl_scanner.l: space" },
+  recptrIsHexadecimal: { since: scannerOf2022, source: "repl_scanner.l: hexdigit" },
+  dotIsToken: { since: scannerOf2022, source: "repl_scanner.l: the rule of any character" },
+  sqlOnPhysicalIsUnsupported: { since: scannerOf2022, source: "walsender.c: exec_replication_command" },
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
@@ -87,14 +94,27 @@ export type CapabilityName = keyof typeof capabilities;
  * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
  */
 export function serverVersionNum(server: Server = defaultServer): number {
+  // Whoever parses many commands names the same server each time: a look at the text takes a tenth of a short parse.
+  return numbers.get(server) ?? readServerVersion(server);
+}
+
+/** What servers were named, and are. */
+const numbers = new Map<Server, number>();
+
+function readServerVersion(server: Server): number {
   // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
-  const num =
-    typeof server === "number" && !(server < 100 && Number.isInteger(server)) ? server : numFromText(String(server));
-  if (!Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+  const isMajor = typeof server === "number" && server < 100 && Number.isInteger(server);
+  const num = typeof server === "string" || isMajor ? numFromText(String(server)) : server;
+  if (typeof num !== "number" || !Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+    const named =
+      typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
-      `${JSON.stringify(server) ?? String(server)} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
+      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
     );
   }
+  // There are some hundred versions; whatever else a caller names must not pile up.
+  if (numbers.size > 1000) numbers.clear();
+  numbers.set(server, num);
   return num;
 }
 
@@ -116,6 +136,24 @@ export function supports(server: Server, name: CapabilityName): boolean {
     if (majorOf(first) >= major) return num >= first;
   }
   return true;
+}
+
+/** What one server can do, by the names of capabilities. */
+export type Capabilities = Readonly<Record<CapabilityName, boolean>>;
+
+const known = new Map<number, Capabilities>();
+
+/** All capabilities of a server, for code that asks for many of them. */
+export function capabilitiesOf(server: Server): Capabilities {
+  const num = serverVersionNum(server);
+  let has = known.get(num);
+  if (has === undefined) {
+    const names = Object.keys(capabilities) as CapabilityName[];
+    has = Object.fromEntries(names.map((name) => [name, supports(num, name)])) as Capabilities;
+    if (known.size > 1000) known.clear();
+    known.set(num, has);
+  }
+  return has;
 }
 
 /**

@@ -1,9 +1,9 @@
 /** Arbitraries of replication commands: as values, and as text that is right, almost right, or hostile. */
 import fc from "fast-check";
 import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
-import { requireFirstTokenRule } from "../command/parse.ts";
+import { keywords as keywordsOfVersions } from "../command/keywords.ts";
 import { identifierBytes, truncateIdentifier } from "../command/scansup.ts";
-import { defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { capabilitiesOf, defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
 import { clientTexts, clientTextsFor } from "./clients.ts";
 import { lsn } from "./messages.ts";
 import { almost, characters, commaList, optional, pieces, record, sequence } from "./text.ts";
@@ -17,12 +17,10 @@ export interface CommandArbitraryOptions {
  * Any Command that this version's grammar makes of some text. Most will be refused after parsing: unknown options, bad slot
  * names, values out of range.
  *
- * @throws UnsupportedError for a server whose commands cannot be parsed here.
  * @example fc.sample(command({ server: 14 }), 1).length // 1
  */
 export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Command> {
   const { server = defaultServer } = options;
-  requireFirstTokenRule(server);
   const slotname = identifier(server);
   const parenthesised = supports(server, "genericOptions");
   const generic = fc.array(defElem(server), { minLength: 1, maxLength: 4 });
@@ -32,18 +30,29 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
     type: fc.constant("BaseBackupCmd" as const),
     options: parenthesised ? fc.oneof(fc.constant([]), generic) : fc.array(baseBackupWord(server), { maxLength: 5 }),
   });
+  const has = capabilitiesOf(server);
+  const never = fc.constant(false);
   const slotOptions = parenthesised
     ? fc.oneof(fc.constant([]), generic, fc.array(fc.constantFrom(...exactSlotWords), { maxLength: 3 }))
-    : fc.array(fc.constantFrom(...oldSlotWords), { maxLength: 3 });
+    : has.createSlotOptions
+      ? fc.array(fc.constantFrom(...oldSlotWords), { maxLength: 3 })
+      : fc.constant([]);
   const create = record({
     type: fc.constant("CreateReplicationSlotCmd" as const),
     kind: fc.constantFrom("PHYSICAL", "LOGICAL"),
     slotname,
     plugin: slotname,
-    temporary: fc.boolean(),
+    temporary: has.createSlotOptions ? fc.boolean() : never,
     options: slotOptions,
   }).map(({ plugin, ...rest }) => ({ ...rest, plugin: rest.kind === "LOGICAL" ? plugin : undefined }));
-  const drop = record({ type: fc.constant("DropReplicationSlotCmd" as const), slotname, wait: fc.boolean() });
+  const createReserving = create.map((each) => ({
+    ...each,
+    kind: "PHYSICAL" as const,
+    plugin: undefined,
+    options: [{ defname: "reserve_wal", arg: one }],
+  }));
+  const wait = has.createSlotOptions ? fc.boolean() : never;
+  const drop = record({ type: fc.constant("DropReplicationSlotCmd" as const), slotname, wait });
   const startPhysical = record({
     type: fc.constant("StartReplicationCmd" as const),
     kind: fc.constant("PHYSICAL" as const),
@@ -71,7 +80,7 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
   const read = record({ type: fc.constant("ReadReplicationSlotCmd" as const), slotname: varName(server) });
   const alter = record({ type: fc.constant("AlterReplicationSlotCmd" as const), slotname, options: generic });
   const upload = fc.constant<Command>({ type: "UploadManifestCmd" });
-  const sql = record({ type: fc.constant("SQLCmd" as const), text: sqlText });
+  const sql = record({ type: fc.constant("SQLCmd" as const), text: has.firstTokenRule ? sqlText : sqlForTheGrammar });
 
   return fc.oneof(
     identifySystem,
@@ -81,8 +90,9 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
     startPhysical,
     startLogical,
     history,
-    show,
-    sql,
+    ...(has.reserveWal && !has.createSlotOptions ? [createReserving] : []),
+    ...(has.showCommand ? [show] : []),
+    ...(has.sqlCommands ? [sql] : []),
     ...(supports(server, "readReplicationSlot") ? [read] : []),
     ...(supports(server, "alterReplicationSlot") ? [alter] : []),
     ...(supports(server, "uploadManifest") ? [upload] : []),
@@ -92,7 +102,8 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
 /**
  * Text for a walsender: commands of this version, sometimes of another, in any legal spelling (blanks, quotes, case, leading
  * zeros, numbers too large), and as clients write them; the same with tokens swapped, doubled, dropped or put in, with characters
- * changed or the end cut off; and hostile strings. All of it can be sent in a Query message: there is no NUL character and no lone surrogate.
+ * changed or the end cut off; and hostile strings. All of it can be sent in a Query message: there is no NUL character and no lone
+ * surrogate.
  *
  * @example fc.sample(commandText({ server: "16.14" }), 1).length // 1
  */
@@ -142,6 +153,7 @@ function identifier(server: Server): fc.Arbitrary<string> {
 }
 
 function varName(server: Server): fc.Arbitrary<string> {
+  if (!supports(server, "dotIsToken")) return identifier(server);
   return fc.array(identifier(server), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("."));
 }
 
@@ -176,7 +188,8 @@ const exactSlotWords: readonly DefElem[] = [
 ];
 
 function baseBackupWord(server: Server): fc.Arbitrary<DefElem> {
-  const flags = ["progress", "fast", "wal", "nowait", "tablespace_map"];
+  const flags = ["progress", "fast", "wal", "nowait"];
+  if (supports(server, "baseBackupTablespaceMap")) flags.push("tablespace_map");
   if (supports(server, "baseBackupNoVerifyChecksums")) flags.push("noverify_checksums");
   const strings = ["label"];
   if (supports(server, "baseBackupManifest")) strings.push("manifest", "manifest_checksums");
@@ -212,15 +225,18 @@ const sqlText = fc
   )
   .map(([start, rest]) => (start === "" ? "" : start + rest));
 
+/** What the replication scanner reads to the end without a complaint. */
+const sqlForTheGrammar = fc
+  .tuple(
+    fc.constantFrom("select 1", "Show all", "a", '"IDENTIFY_SYSTEM"'),
+    fc.constantFrom("", ";", ";;", " 'it''s';", " a.b -- c"),
+  )
+  .map((parts) => parts.join(""));
+
 // ---- Tokens ----
 
-const keywords = [
-  ...["BASE_BACKUP", "IDENTIFY_SYSTEM", "READ_REPLICATION_SLOT", "SHOW", "TIMELINE", "START_REPLICATION"],
-  ...["CREATE_REPLICATION_SLOT", "DROP_REPLICATION_SLOT", "ALTER_REPLICATION_SLOT", "TIMELINE_HISTORY", "PHYSICAL"],
-  ...["RESERVE_WAL", "LOGICAL", "SLOT", "TEMPORARY", "TWO_PHASE", "EXPORT_SNAPSHOT", "NOEXPORT_SNAPSHOT"],
-  ...["USE_SNAPSHOT", "WAIT", "UPLOAD_MANIFEST", "LABEL", "PROGRESS", "FAST", "WAL", "NOWAIT", "MAX_RATE"],
-  ...["TABLESPACE_MAP", "NOVERIFY_CHECKSUMS", "MANIFEST", "MANIFEST_CHECKSUMS"],
-];
+/** Of any version. */
+const keywords: readonly string[] = [...keywordsOfVersions.keys()];
 
 /** Names of options, of commands and of pgoutput, of any version. */
 const optionNames = [
