@@ -34,12 +34,12 @@ export function commaList(item: fc.Arbitrary<readonly string[]>, maxLength = 4):
 }
 
 /**
- * A text as pieces that a scanner could take for tokens: words, numbers, what is quoted, single characters. Blanks stand with what
- * follows them, since they are part of how a client writes.
+ * A text as pieces that a scanner could take for tokens: words, numbers, positions, what is quoted, single characters. Blanks stand
+ * with what follows them, since they are part of how a client writes.
  */
 export function pieces(text: string): readonly string[] {
   return text
-    .match(/\s*(?:[\w$\u0080-\uffff]+|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|.|$)/gs)!
+    .match(/\s*(?:[\dA-Za-z]+\/[\dA-Za-z]+|[\w$\u0080-\uffff]+|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|.|$)/gs)!
     .filter((piece) => piece !== "");
 }
 

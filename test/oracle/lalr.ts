@@ -229,9 +229,12 @@ interface JisonGenerator {
 /** To shift (1) or to reduce (2), and the state or the production. */
 type Action = readonly [kind: number, target?: number];
 
-const jison: { Generator: new (grammar: string, options: object) => JisonGenerator } = createRequire(import.meta.url)(
-  "jison",
-);
+const jison: {
+  Generator: new (grammar: string, options: object) => JisonGenerator;
+  print: (...lines: unknown[]) => void;
+} = createRequire(import.meta.url)("jison");
+// Conflicts, which are errors here.
+jison.print = () => {};
 
 const source = readFileSync(new URL("../../grammars/lalr/replication.jison", import.meta.url), "utf8");
 
@@ -278,8 +281,8 @@ export function grammarFor(server: number): string {
   return lines.join("\n");
 }
 
-/** A parser as Bison would make it. @throws Error for a grammar with conflicts, of which jison would only print a warning. */
-function makeParser(grammar: string): Jison {
+/** A parser as Bison would make it. @throws Error for a grammar with conflicts, of which jison only prints a warning. */
+export function makeParser(grammar: string): Jison {
   const generator = new jison.Generator(grammar, { type: "lalr" });
   if (generator.conflicts > 0) throw new Error(`The grammar has ${generator.conflicts} conflicts.`);
   generator.defaultActions = consistentStates(generator);

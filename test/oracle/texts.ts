@@ -21,9 +21,11 @@ export function* commandTexts(server: number, seed: number, count: number): Gene
   const clients = clientTextsFor(server).map(({ text }) => text);
   const arbitrary = commandText({ server });
   for (let batch = 0, left = count; left > 0; batch++) {
-    const bases = fc.sample(arbitrary, { seed: seed + batch, numRuns: basesInBatch });
+    // Far from the seeds of other runs, which are often neighbours.
+    const own = (seed + Math.imul(batch, 0x9e3779b1)) | 0;
+    const bases = fc.sample(arbitrary, { seed: own, numRuns: basesInBatch });
     const texts = [...bases];
-    const change = changer(pseudoRandom(seed + batch), [...bases, ...clients]);
+    const change = changer(pseudoRandom(own), [...bases, ...clients]);
     for (const base of bases) {
       for (let i = /^\s*[A-Z]+_/.test(base) ? changesOfEach : changesOfOthers; i > 0; i--) texts.push(change(base));
     }
@@ -131,6 +133,7 @@ function changer(random: Random, bases: readonly string[]): (text: string) => st
 function kindOf(token: string): string {
   if (/^[A-Z][A-Z_]+$/.test(token)) return "keyword";
   if (/^[0-9]+$/.test(token)) return "number";
+  if (/^\w+\//.test(token)) return "position";
   if (/^[\w$\u0080-\uffff]/.test(token)) return "identifier";
   return token.slice(0, 1) === '"' ? "identifier" : token.slice(0, 1);
 }
