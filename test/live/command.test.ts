@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clientTextsFor } from "../../src/arbitraries/clients.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
-import { type Command, parseCommand } from "../../src/command/index.ts";
+import { type Command, type ParseCommandOptions, parseCommand } from "../../src/command/index.ts";
+import { ParseError } from "../../src/errors.ts";
 import { formatLsn } from "../../src/lsn.ts";
 import { compareReaders } from "../oracle/readers.ts";
 import { commandTexts } from "../oracle/texts.ts";
@@ -27,6 +28,19 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     for (const outcome of ["command", "sql", "error"]) {
       const count = comparisons.filter(({ verdict }) => verdict.outcome === outcome).length;
       expect(count, outcome).toBeGreaterThan(texts.length / 20);
+    }
+  });
+
+  test("refuses SQL without a database in the server's words", async () => {
+    const connection = await server.connect({ replication: "true" });
+    try {
+      for (const text of ["select 1", "", ";", '"SHOW"', "identify_system", "'it''s'", '"']) {
+        const theirs = errorFields((await connection.query(text)).find(({ type }) => type === "E")!.body);
+        const ours = refusal(text, { server: server.versionNum, database: false });
+        expect([text, ours?.sqlstate, ours?.message]).toEqual([text, theirs.C, theirs.M]);
+      }
+    } finally {
+      await connection.close();
     }
   });
 
@@ -119,6 +133,16 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     }
   }
 });
+
+function refusal(text: string, options: ParseCommandOptions): ParseError | undefined {
+  try {
+    parseCommand(text, options);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ParseError) return error;
+    throw error;
+  }
+}
 
 /** Halves of all lengths around those at which they wrap or saturate. */
 const positions = [7, 8, 9, 15, 16, 17, 20].flatMap((digits) => {

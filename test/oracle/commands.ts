@@ -177,7 +177,7 @@ function verdict(answer: readonly Message[]): Verdict {
   const { C: sqlstate, M: message, R: routine } = error as { C: string; M: string; R: string };
   if (routine === "exec_replication_command") {
     if (sqlstate === "25P02") return { outcome: "command", notices };
-    if (/^(cannot execute SQL commands|not connected to database)/.test(message)) return { outcome: "sql", notices };
+    if (message.startsWith("cannot execute SQL commands")) return { outcome: "sql", notices };
   }
   if (routine === "scanner_yyerror") return { outcome: "sql", notices: undefined };
   return { outcome: "error", sqlstate, message, routine, notices };
