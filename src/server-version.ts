@@ -48,6 +48,10 @@ interface Capability {
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  slotNameHintSaysLowerCase: {
+    since: [90405, 90500],
+    source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
+  },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
   publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
@@ -55,21 +59,38 @@ export const capabilities = {
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  pgoutputBinary: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  streamingOfTransactions: { since: [140000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_VERSION_NUM" },
   firstTokenRule: {
     since: [100020, 110015, 120010, 130006, 140002, 150000],
     source: "repl_scanner.l: replication_scanner_is_replication_command, commits 6aa5186146 and 3c06ec6d14",
   },
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
+  twoPhaseOption: { since: [150000], source: "logicalproto.h: LOGICALREP_PROTO_TWOPHASE_VERSION_NUM" },
+  protoVersionThroughStrtoul: { since: [150000], source: "pgoutput.c: parse_output_parameters, commit cfc7191dfe" },
+  compressionLong: { since: [160000], source: "compression.c: PG_COMPRESSION_OPTION_LONG_DISTANCE" },
+  parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
+  originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
+  protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
+  incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
+  failoverSlots: { since: [170000], source: "walsender.c: parseCreateReplSlotOptions" },
+  pgoutputOptionsRequired: {
+    since: [170000],
+    source: "pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d",
+  },
   verticalTabIsSpace: { since: [170000], source: "repl_scanner.l: space" },
   doubledQuoteInIdentifier: {
     since: [140024, 150019, 160015, 170011, 180006],
     source: "repl_scanner.l: xddouble, commit a75bd485b5",
   },
+  alterTwoPhase: { since: [180000], source: "walsender.c: AlterReplicationSlot" },
   lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
   lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
+  conflictDetectionSlot: { since: [190000], source: "slot.c: IsSlotForConflictCheck" },
+  emptyProtoVersionRefused: { since: [200000], source: "pgoutput.c: parse_output_parameters, commit 290bb8afe6" },
 } as const satisfies Record<string, Capability>;
 
 export type CapabilityName = keyof typeof capabilities;
