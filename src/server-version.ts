@@ -54,6 +54,10 @@ export const capabilities = {
   baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
   reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
+  slotNameHintSaysLowerCase: {
+    since: [90405, 90500],
+    source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
+  },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
   createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
@@ -72,6 +76,8 @@ export const capabilities = {
   },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
   timelineHistoryText: { since: [140000], source: "walsender.c: SendTimeLineHistory" },
+  pgoutputBinary: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  streamingOfTransactions: { since: [140000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_VERSION_NUM" },
   firstTokenRule: {
     since: scannerOf2022,
     source: "repl_scanner.l: replication_scanner_is_replication_command",
@@ -85,15 +91,30 @@ export const capabilities = {
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
   backupTupleDesc: { since: [160000], source: "basebackup_copy.c, walsender.c: SendTimeLineHistory" },
   identifySystemInt8: { since: [160000], source: "walsender.c: IdentifySystem, commit ec40f34224" },
+  twoPhaseOption: { since: [150000], source: "logicalproto.h: LOGICALREP_PROTO_TWOPHASE_VERSION_NUM" },
+  protoVersionThroughStrtoul: { since: [150000], source: "pgoutput.c: parse_output_parameters, commit cfc7191dfe" },
+  compressionLong: { since: [160000], source: "compression.c: PG_COMPRESSION_OPTION_LONG_DISTANCE" },
+  parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
+  originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
+  protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
+  incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
+  failoverSlots: { since: [170000], source: "walsender.c: parseCreateReplSlotOptions" },
+  pgoutputOptionsRequired: {
+    since: [170000],
+    source: "pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d",
+  },
   verticalTabIsSpace: { since: [170000], source: "repl_scanner.l: space" },
   doubledQuoteInIdentifier: {
     since: [140024, 150019, 160015, 170011, 180006],
     source: "repl_scanner.l: xddouble, commit a75bd485b5",
   },
+  alterTwoPhase: { since: [180000], source: "walsender.c: AlterReplicationSlot" },
   lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
   lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
+  conflictDetectionSlot: { since: [190000], source: "slot.c: IsSlotForConflictCheck" },
+  emptyProtoVersionRefused: { since: [200000], source: "pgoutput.c: parse_output_parameters, commit 290bb8afe6" },
 } as const satisfies Record<string, Capability>;
 
 export type CapabilityName = keyof typeof capabilities;
