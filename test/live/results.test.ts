@@ -207,6 +207,12 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
             .map((data) => data.subarray(1)),
         );
         expect((await ask(connection, "UPLOAD_MANIFEST", { upload })).tags).toEqual(["UPLOAD_MANIFEST"]);
+        // What it does not like it says in place of the tag, and the connection goes on.
+        for (const bad of [Buffer.alloc(0), upload.subarray(1)]) {
+          const refused = ask(connection, "UPLOAD_MANIFEST", { upload: bad });
+          await expect(refused).rejects.toThrow("could not parse backup manifest: ");
+        }
+        await ask(connection, "IDENTIFY_SYSTEM");
       }
     }
   });
