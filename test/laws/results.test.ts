@@ -75,7 +75,7 @@ function expectPlace(name: string, error: unknown, type: typeof DecodeError | ty
   expect(error.message.startsWith(error.path)).toBe(true);
 }
 
-describe.each(versionsWith("firstTokenRule"))("%s", (server) => {
+describe.each(versionsWith())("%s", (server) => {
   law(
     "every command has an answer that ends with a tag, but for SQL",
     fc.property(command({ server }), (each) => {
