@@ -1,0 +1,94 @@
+/** What `walwire command` says to people. */
+import type { Notice } from "../../command/index.ts";
+import type { Verdict, VersionVerdict } from "../../command/judge.ts";
+import { drawCaret, type ParseError } from "../../errors.ts";
+import { formatServerVersion, formatVersions } from "../../server-version.ts";
+import type { Explanation, Judged } from "./command.ts";
+import { describeCommand, optionValue } from "./command-words.ts";
+import { listed, type Page, printable } from "./people.ts";
+
+/** The verdict of the server in a line, and what it says. */
+export function sayVerdict(page: Page, { text, call, verdict, notices }: Judged): void {
+  const server = `PostgreSQL ${formatServerVersion(call.server)}`;
+  const where = call.database ? "" : " on a connection without a database";
+  // The first word, whatever it is: of text that is refused nothing else may be known.
+  const name = page.style("bold", printable(/^\s*(\w*)/.exec(text)![1]!) || "This text");
+  switch (verdict.type) {
+    case "command":
+      page.mark("good", `${name} is accepted by ${server}${where}`);
+      break;
+    case "sql":
+      page.mark("neutral", `${name} is no replication command of ${server}, which hands the text to SQL`);
+      break;
+    case "refused":
+      page.mark("bad", `${name} is refused by ${server}${where}`);
+  }
+  for (const notice of notices) sayNotice(page, notice);
+  if (verdict.type === "refused") sayError(page, verdict.error);
+}
+
+export function sayNotice(page: Page, { sqlstate, message }: Notice): void {
+  page.line(`${page.style("yellow", "NOTICE:")}  ${sqlstate}: ${printable(message)}`);
+}
+
+/** As psql prints an error; then what the server does not say. */
+export function sayError(page: Page, error: ParseError): void {
+  const { sqlstate, message, detail, hint, text, offset, expected, advice } = error;
+  page.line(`${page.style("red", "ERROR:")}  ${sqlstate}: ${printable(message)}`);
+  if (detail !== undefined) page.line(`DETAIL:  ${printable(detail)}`);
+  if (hint !== undefined) page.line(`HINT:  ${printable(hint)}`);
+  const [line, caret] = drawCaret(text, offset);
+  page.line(line);
+  page.line(page.style("red", caret));
+  if (expected.length > 0) page.line(`expected ${listed(expected)}`);
+  if (advice !== undefined) page.line(page.style("cyan", printable(advice)));
+}
+
+/** Which versions take the text, and which hand it to SQL. */
+export function sayAcceptedBy(page: Page, byVersion: readonly VersionVerdict[]): void {
+  const versions = (type: Verdict["type"]) =>
+    formatVersions(byVersion.find(({ verdict }) => verdict.type === type)?.versions ?? []);
+  const isSql = byVersion.some(({ verdict }) => verdict.type === "sql");
+  page.line(`accepted by ${versions("command")}${isSql ? `; handed to SQL by ${versions("sql")}` : ""}`);
+}
+
+/** All there is to say about a text. */
+export function sayExplanation(page: Page, explanation: Explanation): void {
+  const { judged, byVersion, printed } = explanation;
+  sayVerdict(page, judged);
+  const { verdict, call } = judged;
+  if (verdict.type === "command") {
+    const { command } = verdict;
+    const { summary, parts, options: meanings } = describeCommand(command, call.server);
+    page.line(summary);
+    const rows = parts.map(({ name, value, meaning }) => [name, printable(value), meaning]);
+    if ("options" in command) {
+      for (const option of command.options) {
+        const { defname } = option;
+        const meaning = Object.hasOwn(meanings, defname) ? meanings[defname]! : "";
+        rows.push([printable(defname), printable(optionValue(option)), meaning]);
+      }
+    }
+    if (rows.length > 0) page.line();
+    page.table(rows, ["bold", "green"]);
+  }
+  page.heading("Versions");
+  page.table(byVersion.map(({ versions, verdict }) => [formatVersions(versions), inWords(verdict)]));
+  if (printed.length > 1 || printed.some(({ text }) => text !== judged.text)) {
+    page.heading("In their words");
+    page.table(printed.map(({ versions, text }) => [formatVersions(versions), printable(text)]));
+  }
+}
+
+function inWords(verdict: Verdict): string {
+  switch (verdict.type) {
+    case "command":
+      return "accepted";
+    case "sql":
+      return "handed to SQL";
+    case "refused": {
+      const { sqlstate, message, advice } = verdict.error;
+      return `${sqlstate}: ${printable(message)}${advice === undefined ? "" : ` (${printable(advice)})`}`;
+    }
+  }
+}
