@@ -9,7 +9,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { grammars } from "../grammars/peggy.config.ts";
+import { hoisted } from "./hoist.ts";
 
+const plugin = fileURLToPath(new URL("sticky.js", import.meta.url));
 const folder = fileURLToPath(new URL("../grammars/", import.meta.url));
 const peggy = createRequire(import.meta.url).resolve("peggy/bin/peggy.js");
 
@@ -20,12 +22,13 @@ export async function generatedGrammars(): Promise<Map<string, string>> {
   try {
     for (const { name, inputs, returnTypes } of grammars) {
       const args = [
-        ...["--format", "es", "--dts", "--return-types", JSON.stringify(returnTypes)],
+        ...["--plugin", plugin, "--format", "es", "--dts", "--return-types", JSON.stringify(returnTypes)],
         ...["--allowed-start-rules", Object.keys(returnTypes).join(","), "--output", join(out, `${name}.js`)],
       ];
       await promisify(execFile)(process.execPath, [peggy, ...args, ...inputs.map((input) => join(folder, input))]);
       for (const file of [`${name}.js`, `${name}.d.ts`]) {
-        files.set(`src/generated/${file}`, await readFile(join(out, file), "utf8"));
+        const text = await readFile(join(out, file), "utf8");
+        files.set(`src/generated/${file}`, file.endsWith(".js") ? hoisted(text) : text);
       }
     }
   } finally {

@@ -24,6 +24,7 @@ export function requireText(
       offset: 0,
     });
   }
+  if (!/[\0\ud800-\udfff]/.test(value)) return;
   const offset = value.indexOf("\0");
   const surrogate = value.search(/\p{Surrogate}/u);
   if (offset !== -1 && (surrogate === -1 || offset < surrogate)) {
@@ -79,6 +80,8 @@ export function displayNames(expected: readonly Expectation[]): string[] {
  * 2^64 - 1 the low 32 bits, beyond that all ones. No error in any case.
  */
 export function uint32(digits: string, radix: 10 | 16): number {
+  // What is short cannot wrap, and is most of what there is.
+  if (digits.length <= 8) return Number.parseInt(digits, radix);
   const value = clamped(digits, radix, 2n ** 64n - 1n);
   return Number(value & 0xffffffffn);
 }

@@ -46,19 +46,32 @@ interface Capability {
   readonly source: string;
 }
 
+/** The minor releases of January 2022, which changed the replication scanner: commits 6aa5186146 and 3c06ec6d14. */
+const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
+
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
+  baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
+  reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
+  createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
+  showCommand: { since: [100000], source: "repl_gram.y: show" },
+  sqlCommands: { since: [100000], source: "walsender.c: exec_replication_command" },
+  unknownCharacterIsToken: { since: [100000], source: "repl_scanner.l: T_WORD" },
   publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
-  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
   firstTokenRule: {
-    since: [100020, 110015, 120010, 130006, 140002, 150000],
-    source: "repl_scanner.l: replication_scanner_is_replication_command, commits 6aa5186146 and 3c06ec6d14",
+    since: scannerOf2022,
+    source: "repl_scanner.l: replication_scanner_is_replication_command",
   },
+  carriageReturnIsSpace: { since: scannerOf2022, source: "repl_scanner.l: space" },
+  recptrIsHexadecimal: { since: scannerOf2022, source: "repl_scanner.l: hexdigit" },
+  dotIsToken: { since: scannerOf2022, source: "repl_scanner.l: the rule of any character" },
+  sqlOnPhysicalIsUnsupported: { since: scannerOf2022, source: "walsender.c: exec_replication_command" },
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
@@ -81,6 +94,14 @@ export type CapabilityName = keyof typeof capabilities;
  * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
  */
 export function serverVersionNum(server: Server = defaultServer): number {
+  // Whoever parses many commands names the same server each time: a look at the text takes a tenth of a short parse.
+  return numbers.get(server) ?? readServerVersion(server);
+}
+
+/** What servers were named, and are. */
+const numbers = new Map<Server, number>();
+
+function readServerVersion(server: Server): number {
   // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
   const num =
     typeof server === "number" && !(server < 100 && Number.isInteger(server)) ? server : numFromText(String(server));
@@ -89,6 +110,9 @@ export function serverVersionNum(server: Server = defaultServer): number {
       `${JSON.stringify(server) ?? String(server)} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
     );
   }
+  // There are some hundred versions; whatever else a caller names must not pile up.
+  if (numbers.size > 1000) numbers.clear();
+  numbers.set(server, num);
   return num;
 }
 
@@ -110,6 +134,24 @@ export function supports(server: Server, name: CapabilityName): boolean {
     if (majorOf(first) >= major) return num >= first;
   }
   return true;
+}
+
+/** What one server can do, by the names of capabilities. */
+export type Capabilities = Readonly<Record<CapabilityName, boolean>>;
+
+const known = new Map<number, Capabilities>();
+
+/** All capabilities of a server, for code that asks for many of them. */
+export function capabilitiesOf(server: Server): Capabilities {
+  const num = serverVersionNum(server);
+  let has = known.get(num);
+  if (has === undefined) {
+    const names = Object.keys(capabilities) as CapabilityName[];
+    has = Object.fromEntries(names.map((name) => [name, supports(num, name)])) as Capabilities;
+    if (known.size > 1000) known.clear();
+    known.set(num, has);
+  }
+  return has;
 }
 
 /**

@@ -2,38 +2,27 @@
  * What a person can do about text that a walsender refuses, for the mistakes that people make: a sentence of ours, beside
  * the server's "syntax error", which says nothing more.
  */
-import { type CapabilityName, sinceVersion, supports } from "../server-version.ts";
+import { sinceVersion, supports } from "../server-version.ts";
+import { baseBackupKeywords, commandKeywords, keywords } from "./keywords.ts";
 import type { Token } from "./parse.ts";
-
-/** The words that begin a command, and what a server must have for it, if not every server has it. */
-const commandWords: Readonly<Record<string, CapabilityName | undefined>> = {
-  IDENTIFY_SYSTEM: undefined,
-  BASE_BACKUP: undefined,
-  START_REPLICATION: undefined,
-  CREATE_REPLICATION_SLOT: undefined,
-  DROP_REPLICATION_SLOT: undefined,
-  TIMELINE_HISTORY: undefined,
-  SHOW: undefined,
-  READ_REPLICATION_SLOT: "readReplicationSlot",
-  ALTER_REPLICATION_SLOT: "alterReplicationSlot",
-  UPLOAD_MANIFEST: "uploadManifest",
-};
 
 /** On SQL that reached a connection without a database. */
 export function adviseOnSql(text: string, offset: number, server: number): string {
   const word = /^[A-Za-z_]*/.exec(text.slice(offset, offset + 30))![0];
-  const command = word.toUpperCase();
-  if (Object.hasOwn(commandWords, command)) {
-    const needs = commandWords[command];
-    if (needs !== undefined && !supports(server, needs)) return `${command} is a command since ${sinceVersion(needs)}.`;
-    if (word !== command) return `Write keywords in capitals: ${command}.`;
-  }
-  return "SQL needs a connection with replication=database; replication=true takes replication commands only.";
+  return (
+    adviseOnFirstWord(word, server) ??
+    "SQL needs a connection with replication=database; replication=true takes replication commands only."
+  );
 }
 
-/** The words of BASE_BACKUP before 15. */
-const baseBackupWord =
-  /^(LABEL|PROGRESS|FAST|WAL|NOWAIT|MAX_RATE|TABLESPACE_MAP|NOVERIFY_CHECKSUMS|MANIFEST|MANIFEST_CHECKSUMS)$/;
+/** On a word that begins no command of this server, but nearly. */
+function adviseOnFirstWord(word: string, server: number): string | undefined {
+  const command = word.toUpperCase();
+  if (!commandKeywords.includes(command)) return undefined;
+  const needs = keywords.get(command)!;
+  if (needs !== true && !supports(server, needs)) return `${command} is a command since ${sinceVersion(needs)}.`;
+  return word === command ? undefined : `Write keywords in capitals: ${command}.`;
+}
 
 /**
  * On a syntax error.
@@ -53,10 +42,17 @@ export function advise(
   const { kind, text: token } = offending ?? { kind: "end", text: "" };
   const may = (name: string): boolean => expected.includes(name);
 
+  if (before === "" && (kind === "IDENT" || kind === "keyword")) {
+    const advice = adviseOnFirstWord(token, server);
+    if (advice !== undefined) return advice;
+    if (kind === "IDENT" && !supports(server, "sqlCommands")) {
+      return `SQL on a replication connection is for servers since ${sinceVersion("sqlCommands")}.`;
+    }
+  }
   if (token === ")" && before.endsWith("(")) return "Leave empty parentheses out.";
   if (token === "-" && text[offset + 1] === "-") return "Replication commands have no comments.";
   if (kind === "IDENT" && may(token.toUpperCase())) return `Write keywords in capitals: ${token.toUpperCase()}.`;
-  if (command === "BASE_BACKUP" && may('"("') && baseBackupWord.test(token)) {
+  if (command === "BASE_BACKUP" && may('"("') && baseBackupKeywords.includes(token)) {
     return `Since ${sinceVersion("genericOptions")} the options of BASE_BACKUP stand in parentheses.`;
   }
   if (token === "(" && /^(BASE_BACKUP|CREATE_REPLICATION_SLOT)$/.test(command) && !supports(server, "genericOptions")) {

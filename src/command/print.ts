@@ -9,21 +9,24 @@ import { formatLsn, type Lsn } from "../lsn.ts";
 import { printableText } from "../scan.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
 import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
-import { parseCommand, requireFirstTokenRule, scansAsIdentifier } from "./parse.ts";
+import { parseCommand, scansAsIdentifier } from "./parse.ts";
 import { truncateIdentifier } from "./scansup.ts";
 
 export interface PrintCommandOptions {
   /** The server that the text is for. */
   readonly server?: Server | undefined;
+  /** The server whose grammar made the tree; `server` if it is not said. */
+  readonly from?: Server | undefined;
 }
 
 /**
  * Write a command as a server of this version takes it, with no more quotes than it needs.
  *
- * For servers before 15, options of the later form are written as the words of that time where there is such a word:
- * `checkpoint 'fast'` becomes `FAST`. The other way nothing is translated: a newer server parses any option name, and
- * refuses those that it does not know afterwards. A Boolean among parenthesised options is written as the word true or
- * false, which the server reads as the same.
+ * Options change their form with the server: words before 15, then names and values in parentheses. For servers before 15 the
+ * later form is written as the words of that time, where there is such a word: `checkpoint 'fast'` becomes `FAST`. The other way
+ * it must be said that the tree is an old one (`from`), since a newer server's grammar takes any name: `(fast 1)` too is a
+ * command to it, if one that is refused. A Boolean among parenthesised options is written as the word true or false, which the
+ * server reads as the same.
  *
  * @throws UnsupportedError if this version cannot say it, with the missing capability.
  * @throws EncodeError if no text makes this value, with its path: a NUL character, a name of more than 63 bytes, a
@@ -32,15 +35,15 @@ export interface PrintCommandOptions {
  * @example printCommand({ type: "DropReplicationSlotCmd", slotname: "My slot", wait: true }) // 'DROP_REPLICATION_SLOT "My slot" WAIT'
  * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)"), { server: 14 }) // "BASE_BACKUP FAST"
  * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)")) // "BASE_BACKUP (checkpoint 'fast')"
+ * @example printCommand(parseCommand("BASE_BACKUP FAST NOWAIT", { server: 14 }), { from: 14 }) // "BASE_BACKUP (checkpoint 'fast', wait false)"
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
-  const { server = defaultServer } = options;
-  requireFirstTokenRule(server);
+  const { server = defaultServer, from = server } = options;
   const type: unknown = command?.type;
   if (typeof type !== "string" || !Object.hasOwn(printers, type))
     fail("Command.type", "it names no replication command");
   const print = printers[command.type] as Printer<Command>;
-  return print(command, serverVersionNum(server));
+  return print(isOlderForm(from, server) ? inParentheses(command) : command, serverVersionNum(server));
 }
 
 type Printer<C extends Command> = (command: C, server: number) => string;
@@ -57,6 +60,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
 
   CreateReplicationSlotCmd: (command, server) => {
     const { kind, slotname, plugin, temporary } = command;
+    if (temporary) requireCapability(server, "createSlotOptions", "TEMPORARY");
     const logical = isLogical("CreateReplicationSlotCmd", kind);
     if (!logical && plugin !== undefined) fail("CreateReplicationSlotCmd.plugin", "a physical slot has no plugin");
     return words(
@@ -69,8 +73,14 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
     );
   },
 
-  DropReplicationSlotCmd: ({ slotname, wait }, server) =>
-    words("DROP_REPLICATION_SLOT", identifier("DropReplicationSlotCmd.slotname", slotname, server), wait && "WAIT"),
+  DropReplicationSlotCmd: ({ slotname, wait }, server) => {
+    if (wait) requireCapability(server, "createSlotOptions", "WAIT");
+    return words(
+      "DROP_REPLICATION_SLOT",
+      identifier("DropReplicationSlotCmd.slotname", slotname, server),
+      wait && "WAIT",
+    );
+  },
 
   AlterReplicationSlotCmd: ({ slotname, options }, server) => {
     requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
@@ -111,9 +121,13 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
     return "UPLOAD_MANIFEST";
   },
 
-  VariableShowStmt: ({ name }, server) => words("SHOW", varName("VariableShowStmt.name", name, server)),
+  VariableShowStmt: ({ name }, server) => {
+    requireCapability(server, "showCommand", "SHOW");
+    return words("SHOW", varName("VariableShowStmt.name", name, server));
+  },
 
   SQLCmd: ({ text }, server) => {
+    requireCapability(server, "sqlCommands", "SQL on a replication connection");
     let type: Command["type"];
     try {
       type = parseCommand(text, { server }).type;
@@ -156,13 +170,28 @@ function pluginOption(path: string, { defname, arg }: DefElem, server: number): 
 
 // ---- Options that are words ----
 
-function createSlotOptions({ options }: CreateReplicationSlotCmd, server: number): string {
+function createSlotOptions({ kind, options }: CreateReplicationSlotCmd, server: number): string {
   const path = "CreateReplicationSlotCmd";
+  if (!supports(server, "createSlotOptions")) return reserveWalOnly(path, kind, options, server);
   if (!supports(server, "genericOptions")) return optionWords(createSlotWords, path, options, server);
   // Only words make a Boolean. Where every option has its word, and one needs it, words make the same tree again.
   const exact = each(path, options, (_, option) => exactCreateSlotWord(option));
   const needsWords = options.some(({ arg }) => arg?.type === "Boolean");
   return needsWords && !exact.includes(undefined) ? words(...exact) : genericOptionList(path, options, server);
+}
+
+/** In 9.6 a physical slot can have one word, and that once. */
+function reserveWalOnly(path: string, kind: string, options: readonly DefElem[], server: number): string {
+  const list = each(path, options, (at, { defname, arg }) => {
+    if (defname !== "reserve_wal")
+      requireCapability(server, "createSlotOptions", `The option ${printableText(at, defname)}`);
+    return booleanOf(at, arg) && "RESERVE_WAL";
+  }).filter((word) => word !== false);
+  if (list.length > 0) requireCapability(server, "reserveWal", "RESERVE_WAL");
+  if (list.length > 1 || (list.length > 0 && kind === "LOGICAL")) {
+    requireCapability(server, "createSlotOptions", "RESERVE_WAL more than once, or of a logical slot,");
+  }
+  return words(...list);
 }
 
 const snapshotWords: ReadonlyMap<string, string> = new Map([
@@ -207,7 +236,10 @@ const baseBackupWords: OptionWords = {
   nowait: (path, arg) => booleanOf(path, arg) && "NOWAIT",
   max_rate: (path, arg) =>
     `MAX_RATE ${arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number")}`,
-  tablespace_map: (path, arg) => booleanOf(path, arg) && "TABLESPACE_MAP",
+  tablespace_map: (path, arg, server) => {
+    requireCapability(server, "baseBackupTablespaceMap", "TABLESPACE_MAP");
+    return booleanOf(path, arg) && "TABLESPACE_MAP";
+  },
   noverify_checksums: (path, arg, server) => booleanOf(path, arg) && noverifyChecksums(server),
   manifest: (path, arg, server) => {
     requireCapability(server, "baseBackupManifest", "MANIFEST");
@@ -244,6 +276,50 @@ function booleanOf(path: string, arg: DefElem["arg"]): boolean {
   return fail(path, "it takes a Boolean value");
 }
 
+// ---- Words made options ----
+
+/** Was the tree made of words, where this server wants names and values in parentheses? */
+function isOlderForm(from: Server, server: Server): boolean {
+  return !supports(from, "genericOptions") && supports(server, "genericOptions");
+}
+
+function inParentheses(command: Command): Command {
+  const table = command.type === "BaseBackupCmd" ? baseBackupNames : createSlotNames;
+  if (command.type !== "BaseBackupCmd" && command.type !== "CreateReplicationSlotCmd") return command;
+  return { ...command, options: each(command.type, command.options, (path, option) => renamed(table, path, option)) };
+}
+
+/** What a server with options in parentheses calls what a word says, and with which value. */
+type OptionNames = Readonly<Record<string, (path: string, arg: DefElem["arg"]) => DefElem>>;
+
+const flag = (defname: string, value: boolean): DefElem => ({
+  defname,
+  arg: value ? undefined : { type: "Boolean", boolval: false },
+});
+const text = (defname: string, sval: string): DefElem => ({ defname, arg: { type: "String", sval } });
+
+const baseBackupNames: OptionNames = {
+  progress: (path, arg) => flag("progress", booleanOf(path, arg)),
+  wal: (path, arg) => flag("wal", booleanOf(path, arg)),
+  tablespace_map: (path, arg) => flag("tablespace_map", booleanOf(path, arg)),
+  fast: (path, arg) => text("checkpoint", booleanOf(path, arg) ? "fast" : "spread"),
+  nowait: (path, arg) => flag("wait", !booleanOf(path, arg)),
+  noverify_checksums: (path, arg) => flag("verify_checksums", !booleanOf(path, arg)),
+};
+
+const createSlotNames: OptionNames = {
+  export_snapshot: (path, arg) => text("snapshot", booleanOf(path, arg) ? "export" : "nothing"),
+  use_snapshot: (path, arg) =>
+    text("snapshot", booleanOf(path, arg) ? "use" : fail(path, "there is no word for false")),
+  reserve_wal: (path, arg) => flag("reserve_wal", booleanOf(path, arg)),
+};
+
+/** Names that did not change stay as they are. */
+function renamed(table: OptionNames, path: string, option: DefElem): DefElem {
+  const { defname, arg } = option;
+  return typeof defname === "string" && Object.hasOwn(table, defname) ? table[defname]!(path, arg) : option;
+}
+
 // ---- Words ----
 
 /** What there is of the parts, with a blank between. */
@@ -272,7 +348,10 @@ function isLogical(path: string, kind: unknown): boolean {
 
 /** Names joined with dots. A name that holds a dot comes back the same from two names. */
 function varName(path: string, name: unknown, server: number): string {
-  return printableText(path, name)
+  const text = printableText(path, name);
+  // Where the scanner knows no dot, one name that holds it says the same.
+  if (!supports(server, "dotIsToken")) return identifier(path, text, server);
+  return text
     .split(".")
     .map((part) => identifier(path, part, server))
     .join(".");

@@ -49,3 +49,18 @@ export function truncateIdentifier(name: string): string {
 export function recptr(hi: string, lo: string, lowIsEightDigits: boolean): Lsn {
   return toLsn((BigInt(uint32(hi, 16)) << 32n) | BigInt(uint32(lowIsEightDigits ? lo.slice(0, 8) : lo, 16)));
 }
+
+/**
+ * A position where the scanner takes any letter for a hexadecimal digit, and leaves it to sscanf to end a half at the first
+ * that is none. What ends the first half must be the slash; what ends the second is dropped. As with strtoul, a half may
+ * begin with `0x`.
+ *
+ * @returns undefined where sscanf does not find two halves.
+ * @source repl_scanner.l: RECPTR, sscanf of "%X/%X"
+ */
+export function sscanfRecptr(text: string): Lsn | undefined {
+  const match = /^(?:0x([0-9a-f]*)|([0-9a-f]+))\/(?:0x([0-9a-f]*)|([0-9a-f]+))/i.exec(text);
+  if (match === null) return undefined;
+  const [, hi0x, hi, lo0x, lo] = match;
+  return recptr(hi ?? (hi0x || "0"), lo ?? (lo0x || "0"), false);
+}

@@ -4,8 +4,20 @@
 
 
 
-import { downcaseIdentifier, recptr, truncateIdentifier } from "../command/scansup.ts";
+import { isKeyword } from "../command/keywords.ts";
+import { downcaseIdentifier, recptr, sscanfRecptr, truncateIdentifier } from "../command/scansup.ts";
 import { uint32 } from "../scan.ts";
+
+const sticky$0 = /[\u0020\u0009\u000a]*/y;
+const sticky$1 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+\u002f[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+/y;
+const sticky$2 = /[\u0030-\u0039\u0041-\u0046\u0061-\u0066]+/y;
+const sticky$3 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+/y;
+const sticky$4 = /[^\u0027]*/y;
+const sticky$5 = /[^\u0022]*/y;
+const sticky$6 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
+const sticky$7 = /[\u0030-\u0039]+/y;
+
+
 
 const string = (sval) => ({ type: "String", sval });
 const integer = (ival) => ({ type: "Integer", ival });
@@ -162,11 +174,10 @@ class peg$SyntaxError extends SyntaxError {
   }
 }
 
-function peg$parse(input, options) {
-  options = options !== undefined ? options : {};
+let input, options;
 
   const peg$FAILED = {};
-  const peg$source = options.grammarSource;
+  const peg$source = undefined;
 
   const peg$startRuleFunctions = {
     exec_replication_command: peg$parseexec_replication_command,
@@ -174,28 +185,28 @@ function peg$parse(input, options) {
     tokens: peg$parsetokens,
     IDENT: peg$parseIDENT,
   };
-  let peg$startRuleFunction = peg$parseexec_replication_command;
+  const peg$defaultStartRule = peg$parseexec_replication_command;
 
   const peg$c0 = "BASE_BACKUP";
   const peg$c1 = "IDENTIFY_SYSTEM";
-  const peg$c2 = "READ_REPLICATION_SLOT";
-  const peg$c3 = "SHOW";
-  const peg$c4 = "TIMELINE";
-  const peg$c5 = "START_REPLICATION";
-  const peg$c6 = "CREATE_REPLICATION_SLOT";
-  const peg$c7 = "DROP_REPLICATION_SLOT";
-  const peg$c8 = "ALTER_REPLICATION_SLOT";
-  const peg$c9 = "TIMELINE_HISTORY";
-  const peg$c10 = "PHYSICAL";
-  const peg$c11 = "RESERVE_WAL";
-  const peg$c12 = "LOGICAL";
-  const peg$c13 = "SLOT";
-  const peg$c14 = "TEMPORARY";
-  const peg$c15 = "TWO_PHASE";
-  const peg$c16 = "EXPORT_SNAPSHOT";
-  const peg$c17 = "NOEXPORT_SNAPSHOT";
-  const peg$c18 = "USE_SNAPSHOT";
-  const peg$c19 = "WAIT";
+  const peg$c2 = "START_REPLICATION";
+  const peg$c3 = "CREATE_REPLICATION_SLOT";
+  const peg$c4 = "DROP_REPLICATION_SLOT";
+  const peg$c5 = "TIMELINE_HISTORY";
+  const peg$c6 = "TIMELINE";
+  const peg$c7 = "PHYSICAL";
+  const peg$c8 = "LOGICAL";
+  const peg$c9 = "SLOT";
+  const peg$c10 = "RESERVE_WAL";
+  const peg$c11 = "SHOW";
+  const peg$c12 = "TEMPORARY";
+  const peg$c13 = "EXPORT_SNAPSHOT";
+  const peg$c14 = "NOEXPORT_SNAPSHOT";
+  const peg$c15 = "USE_SNAPSHOT";
+  const peg$c16 = "WAIT";
+  const peg$c17 = "TWO_PHASE";
+  const peg$c18 = "READ_REPLICATION_SLOT";
+  const peg$c19 = "ALTER_REPLICATION_SLOT";
   const peg$c20 = "UPLOAD_MANIFEST";
   const peg$c21 = "LABEL";
   const peg$c22 = "PROGRESS";
@@ -207,8 +218,8 @@ function peg$parse(input, options) {
   const peg$c28 = "NOVERIFY_CHECKSUMS";
   const peg$c29 = "MANIFEST";
   const peg$c30 = "MANIFEST_CHECKSUMS";
-  const peg$c31 = "\v";
-  const peg$c32 = "/";
+  const peg$c31 = "/";
+  const peg$c32 = "\v";
   const peg$c33 = "'";
   const peg$c34 = "''";
   const peg$c35 = "\"";
@@ -219,232 +230,235 @@ function peg$parse(input, options) {
   const peg$c40 = ")";
   const peg$c41 = ",";
 
-  const peg$r0 = /^[A-Z]/;
-  const peg$r1 = /^[ \t\n\r\f]/;
-  const peg$r2 = /^[0-9A-Fa-f]/;
-  const peg$r3 = /^[^']/;
-  const peg$r4 = /^[^"]/;
-  const peg$r5 = /^[A-Za-z_\x80-\uFFFF]/;
-  const peg$r6 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
-  const peg$r7 = /^[0-9]/;
+  const peg$r0 = /^[\r\f]/;
+  const peg$r1 = /^[0-9A-Fa-f]/;
+  const peg$r2 = /^[0-9A-Za-z]/;
+  const peg$r3 = /^[A-Za-z_\x80-\uFFFF]/;
+  const peg$r4 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
 
   const peg$e0 = peg$otherExpectation("option name");
   const peg$e1 = peg$anyExpectation();
-  const peg$e2 = peg$classExpectation([["A", "Z"]], false, false, false);
-  const peg$e3 = peg$otherExpectation("BASE_BACKUP");
-  const peg$e4 = peg$literalExpectation("BASE_BACKUP", false);
-  const peg$e5 = peg$otherExpectation("IDENTIFY_SYSTEM");
-  const peg$e6 = peg$literalExpectation("IDENTIFY_SYSTEM", false);
-  const peg$e7 = peg$otherExpectation("READ_REPLICATION_SLOT");
-  const peg$e8 = peg$literalExpectation("READ_REPLICATION_SLOT", false);
-  const peg$e9 = peg$otherExpectation("SHOW");
-  const peg$e10 = peg$literalExpectation("SHOW", false);
-  const peg$e11 = peg$otherExpectation("TIMELINE");
-  const peg$e12 = peg$literalExpectation("TIMELINE", false);
-  const peg$e13 = peg$otherExpectation("START_REPLICATION");
-  const peg$e14 = peg$literalExpectation("START_REPLICATION", false);
-  const peg$e15 = peg$otherExpectation("CREATE_REPLICATION_SLOT");
-  const peg$e16 = peg$literalExpectation("CREATE_REPLICATION_SLOT", false);
-  const peg$e17 = peg$otherExpectation("DROP_REPLICATION_SLOT");
-  const peg$e18 = peg$literalExpectation("DROP_REPLICATION_SLOT", false);
-  const peg$e19 = peg$otherExpectation("ALTER_REPLICATION_SLOT");
-  const peg$e20 = peg$literalExpectation("ALTER_REPLICATION_SLOT", false);
-  const peg$e21 = peg$otherExpectation("TIMELINE_HISTORY");
-  const peg$e22 = peg$literalExpectation("TIMELINE_HISTORY", false);
-  const peg$e23 = peg$otherExpectation("PHYSICAL");
-  const peg$e24 = peg$literalExpectation("PHYSICAL", false);
-  const peg$e25 = peg$otherExpectation("RESERVE_WAL");
-  const peg$e26 = peg$literalExpectation("RESERVE_WAL", false);
-  const peg$e27 = peg$otherExpectation("LOGICAL");
-  const peg$e28 = peg$literalExpectation("LOGICAL", false);
-  const peg$e29 = peg$otherExpectation("SLOT");
-  const peg$e30 = peg$literalExpectation("SLOT", false);
-  const peg$e31 = peg$otherExpectation("TEMPORARY");
-  const peg$e32 = peg$literalExpectation("TEMPORARY", false);
-  const peg$e33 = peg$otherExpectation("TWO_PHASE");
-  const peg$e34 = peg$literalExpectation("TWO_PHASE", false);
-  const peg$e35 = peg$otherExpectation("EXPORT_SNAPSHOT");
-  const peg$e36 = peg$literalExpectation("EXPORT_SNAPSHOT", false);
-  const peg$e37 = peg$otherExpectation("NOEXPORT_SNAPSHOT");
-  const peg$e38 = peg$literalExpectation("NOEXPORT_SNAPSHOT", false);
-  const peg$e39 = peg$otherExpectation("USE_SNAPSHOT");
-  const peg$e40 = peg$literalExpectation("USE_SNAPSHOT", false);
-  const peg$e41 = peg$otherExpectation("WAIT");
-  const peg$e42 = peg$literalExpectation("WAIT", false);
-  const peg$e43 = peg$otherExpectation("UPLOAD_MANIFEST");
-  const peg$e44 = peg$literalExpectation("UPLOAD_MANIFEST", false);
-  const peg$e45 = peg$otherExpectation("LABEL");
-  const peg$e46 = peg$literalExpectation("LABEL", false);
-  const peg$e47 = peg$otherExpectation("PROGRESS");
-  const peg$e48 = peg$literalExpectation("PROGRESS", false);
-  const peg$e49 = peg$otherExpectation("FAST");
-  const peg$e50 = peg$literalExpectation("FAST", false);
-  const peg$e51 = peg$otherExpectation("WAL");
-  const peg$e52 = peg$literalExpectation("WAL", false);
-  const peg$e53 = peg$otherExpectation("NOWAIT");
-  const peg$e54 = peg$literalExpectation("NOWAIT", false);
-  const peg$e55 = peg$otherExpectation("MAX_RATE");
-  const peg$e56 = peg$literalExpectation("MAX_RATE", false);
-  const peg$e57 = peg$otherExpectation("TABLESPACE_MAP");
-  const peg$e58 = peg$literalExpectation("TABLESPACE_MAP", false);
-  const peg$e59 = peg$otherExpectation("NOVERIFY_CHECKSUMS");
-  const peg$e60 = peg$literalExpectation("NOVERIFY_CHECKSUMS", false);
-  const peg$e61 = peg$otherExpectation("MANIFEST");
-  const peg$e62 = peg$literalExpectation("MANIFEST", false);
-  const peg$e63 = peg$otherExpectation("MANIFEST_CHECKSUMS");
-  const peg$e64 = peg$literalExpectation("MANIFEST_CHECKSUMS", false);
-  const peg$e65 = peg$classExpectation([" ", "\t", "\n", "\r", "\f"], false, false, false);
+  const peg$e2 = peg$otherExpectation("BASE_BACKUP");
+  const peg$e3 = peg$literalExpectation("BASE_BACKUP", false);
+  const peg$e4 = peg$otherExpectation("IDENTIFY_SYSTEM");
+  const peg$e5 = peg$literalExpectation("IDENTIFY_SYSTEM", false);
+  const peg$e6 = peg$otherExpectation("START_REPLICATION");
+  const peg$e7 = peg$literalExpectation("START_REPLICATION", false);
+  const peg$e8 = peg$otherExpectation("CREATE_REPLICATION_SLOT");
+  const peg$e9 = peg$literalExpectation("CREATE_REPLICATION_SLOT", false);
+  const peg$e10 = peg$otherExpectation("DROP_REPLICATION_SLOT");
+  const peg$e11 = peg$literalExpectation("DROP_REPLICATION_SLOT", false);
+  const peg$e12 = peg$otherExpectation("TIMELINE_HISTORY");
+  const peg$e13 = peg$literalExpectation("TIMELINE_HISTORY", false);
+  const peg$e14 = peg$otherExpectation("TIMELINE");
+  const peg$e15 = peg$literalExpectation("TIMELINE", false);
+  const peg$e16 = peg$otherExpectation("PHYSICAL");
+  const peg$e17 = peg$literalExpectation("PHYSICAL", false);
+  const peg$e18 = peg$otherExpectation("LOGICAL");
+  const peg$e19 = peg$literalExpectation("LOGICAL", false);
+  const peg$e20 = peg$otherExpectation("SLOT");
+  const peg$e21 = peg$literalExpectation("SLOT", false);
+  const peg$e22 = peg$otherExpectation("RESERVE_WAL");
+  const peg$e23 = peg$literalExpectation("RESERVE_WAL", false);
+  const peg$e24 = peg$otherExpectation("SHOW");
+  const peg$e25 = peg$literalExpectation("SHOW", false);
+  const peg$e26 = peg$otherExpectation("TEMPORARY");
+  const peg$e27 = peg$literalExpectation("TEMPORARY", false);
+  const peg$e28 = peg$otherExpectation("EXPORT_SNAPSHOT");
+  const peg$e29 = peg$literalExpectation("EXPORT_SNAPSHOT", false);
+  const peg$e30 = peg$otherExpectation("NOEXPORT_SNAPSHOT");
+  const peg$e31 = peg$literalExpectation("NOEXPORT_SNAPSHOT", false);
+  const peg$e32 = peg$otherExpectation("USE_SNAPSHOT");
+  const peg$e33 = peg$literalExpectation("USE_SNAPSHOT", false);
+  const peg$e34 = peg$otherExpectation("WAIT");
+  const peg$e35 = peg$literalExpectation("WAIT", false);
+  const peg$e36 = peg$otherExpectation("TWO_PHASE");
+  const peg$e37 = peg$literalExpectation("TWO_PHASE", false);
+  const peg$e38 = peg$otherExpectation("READ_REPLICATION_SLOT");
+  const peg$e39 = peg$literalExpectation("READ_REPLICATION_SLOT", false);
+  const peg$e40 = peg$otherExpectation("ALTER_REPLICATION_SLOT");
+  const peg$e41 = peg$literalExpectation("ALTER_REPLICATION_SLOT", false);
+  const peg$e42 = peg$otherExpectation("UPLOAD_MANIFEST");
+  const peg$e43 = peg$literalExpectation("UPLOAD_MANIFEST", false);
+  const peg$e44 = peg$otherExpectation("LABEL");
+  const peg$e45 = peg$literalExpectation("LABEL", false);
+  const peg$e46 = peg$otherExpectation("PROGRESS");
+  const peg$e47 = peg$literalExpectation("PROGRESS", false);
+  const peg$e48 = peg$otherExpectation("FAST");
+  const peg$e49 = peg$literalExpectation("FAST", false);
+  const peg$e50 = peg$otherExpectation("WAL");
+  const peg$e51 = peg$literalExpectation("WAL", false);
+  const peg$e52 = peg$otherExpectation("NOWAIT");
+  const peg$e53 = peg$literalExpectation("NOWAIT", false);
+  const peg$e54 = peg$otherExpectation("MAX_RATE");
+  const peg$e55 = peg$literalExpectation("MAX_RATE", false);
+  const peg$e56 = peg$otherExpectation("TABLESPACE_MAP");
+  const peg$e57 = peg$literalExpectation("TABLESPACE_MAP", false);
+  const peg$e58 = peg$otherExpectation("NOVERIFY_CHECKSUMS");
+  const peg$e59 = peg$literalExpectation("NOVERIFY_CHECKSUMS", false);
+  const peg$e60 = peg$otherExpectation("MANIFEST");
+  const peg$e61 = peg$literalExpectation("MANIFEST", false);
+  const peg$e62 = peg$otherExpectation("MANIFEST_CHECKSUMS");
+  const peg$e63 = peg$literalExpectation("MANIFEST_CHECKSUMS", false);
+  const peg$e64 = peg$literalExpectation("/", false);
+  const peg$e65 = peg$classExpectation(["\r", "\f"], false, false, false);
   const peg$e66 = peg$literalExpectation("\v", false);
   const peg$e67 = peg$otherExpectation("number");
   const peg$e68 = peg$otherExpectation("LSN");
-  const peg$e69 = peg$literalExpectation("/", false);
-  const peg$e70 = peg$classExpectation([["0", "9"], ["A", "F"], ["a", "f"]], false, false, false);
+  const peg$e69 = peg$classExpectation([["0", "9"], ["A", "F"], ["a", "f"]], false, false, false);
+  const peg$e70 = peg$classExpectation([["0", "9"], ["A", "Z"], ["a", "z"]], false, false, false);
   const peg$e71 = peg$otherExpectation("quoted string");
   const peg$e72 = peg$literalExpectation("'", false);
-  const peg$e73 = peg$classExpectation(["'"], true, false, false);
-  const peg$e74 = peg$literalExpectation("''", false);
-  const peg$e75 = peg$otherExpectation("identifier");
-  const peg$e76 = peg$literalExpectation("\"", false);
-  const peg$e77 = peg$classExpectation(["\""], true, false, false);
-  const peg$e78 = peg$literalExpectation("\"\"", false);
-  const peg$e79 = peg$literalExpectation(".", false);
-  const peg$e80 = peg$literalExpectation(";", false);
-  const peg$e81 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e82 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e83 = peg$classExpectation([["0", "9"]], false, false, false);
-  const peg$e84 = peg$literalExpectation("(", false);
-  const peg$e85 = peg$literalExpectation(")", false);
-  const peg$e86 = peg$literalExpectation(",", false);
-  const peg$e87 = peg$otherExpectation("end of input");
+  const peg$e73 = peg$literalExpectation("''", false);
+  const peg$e74 = peg$otherExpectation("identifier");
+  const peg$e75 = peg$literalExpectation("\"", false);
+  const peg$e76 = peg$literalExpectation("\"\"", false);
+  const peg$e77 = peg$literalExpectation(".", false);
+  const peg$e78 = peg$literalExpectation(";", false);
+  const peg$e79 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
+  const peg$e80 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
+  const peg$e81 = peg$literalExpectation("(", false);
+  const peg$e82 = peg$literalExpectation(")", false);
+  const peg$e83 = peg$literalExpectation(",", false);
+  const peg$e84 = peg$otherExpectation("end of input");
 
-  function peg$f0() {
-    if (!options.database) {
-      options.refuse({
-        code: "SYNTAX",
-        message: "cannot execute SQL commands in WAL sender for physical replication",
-        sqlstate: "0A000",
-        offset: offset(),
-      });
-    }
-    return { type: "SQLCmd", text: input };
-  }
-  function peg$f1() {    return { type: "IdentifySystemCmd" };  }
-  function peg$f2(slotname) {    return { type: "ReadReplicationSlotCmd", slotname };  }
-  function peg$f3(name) {    return { type: "VariableShowStmt", name };  }
-  function peg$f4(names) {    return names.join(".");  }
-  function peg$f5() {    return has("genericOptions");  }
-  function peg$f6() {    return has("baseBackupKeywords");  }
-  function peg$f7(options) {    return { type: "BaseBackupCmd", options: options ?? [] };  }
-  function peg$f8(sval) {    return option("label", string(sval));  }
-  function peg$f9() {    return option("progress", integer(1));  }
-  function peg$f10() {    return option("fast", integer(1));  }
-  function peg$f11() {    return option("wal", integer(1));  }
-  function peg$f12() {    return option("nowait", integer(1));  }
-  function peg$f13(uval) {    return option("max_rate", integer(uval | 0));  }
-  function peg$f14() {    return option("tablespace_map", integer(1));  }
-  function peg$f15() {    return has("baseBackupNoVerifyChecksums");  }
-  function peg$f16() {    return option("noverify_checksums", integer(1));  }
-  function peg$f17() {    return has("baseBackupManifest");  }
-  function peg$f18(sval) {    return option("manifest", string(sval));  }
-  function peg$f19() {    return has("baseBackupManifest");  }
-  function peg$f20(sval) {    return option("manifest_checksums", string(sval));  }
-  function peg$f21(slotname, temporary, options) {    return { type: "CreateReplicationSlotCmd", kind: "PHYSICAL", slotname, plugin: undefined, temporary, options };  }
-  function peg$f22(slotname, temporary, plugin, options) {    return { type: "CreateReplicationSlotCmd", kind: "LOGICAL", slotname, plugin, temporary, options };  }
-  function peg$f23() {    return has("genericOptions");  }
-  function peg$f24() {    return has("genericOptions") ? option("snapshot", string("export")) : option("export_snapshot", integer(1));  }
-  function peg$f25() {    return has("genericOptions") ? option("snapshot", string("nothing")) : option("export_snapshot", integer(0));  }
-  function peg$f26() {    return has("genericOptions") ? option("snapshot", string("use")) : option("use_snapshot", integer(1));  }
-  function peg$f27() {    return option("reserve_wal", has("genericOptions") ? boolean(true) : integer(1));  }
-  function peg$f28() {    return has("genericOptions");  }
-  function peg$f29() {    return option("two_phase", boolean(true));  }
-  function peg$f30(slotname, wait) {    return { type: "DropReplicationSlotCmd", slotname, wait: wait !== null };  }
-  function peg$f31(slotname, options) {    return { type: "AlterReplicationSlotCmd", slotname, options };  }
-  function peg$f32(slotname, startpoint, timeline) {    return { type: "StartReplicationCmd", kind: "PHYSICAL", slotname, startpoint, timeline, options: [] };  }
-  function peg$f33(slotname, startpoint, options) {    return { type: "StartReplicationCmd", kind: "LOGICAL", slotname, startpoint, timeline: 0, options };  }
-  function peg$f34(timeline) {    return { type: "TimeLineHistoryCmd", timeline };  }
-  function peg$f35() {    return { type: "UploadManifestCmd" };  }
-  function peg$f36(word) {    return word !== null;  }
-  function peg$f37(slotname) {    return slotname ?? undefined;  }
-  function peg$f38(timeline) {    return timeline ?? 0;  }
-  function peg$f39(timeline) {
-    if (timeline === 0) {
-      options.refuse({ code: "INVALID_VALUE", message: "invalid timeline 0", sqlstate: "42601", offset: offset() });
-    }
+  function peg$f0() {    return options.has.firstTokenRule;  }
+  function peg$f1() {    return { type: "SQLCmd", text: input };  }
+  function peg$f2() {    return options.has.showCommand;  }
+  function peg$f3() {    return options.has.readReplicationSlot;  }
+  function peg$f4() {    return options.has.alterReplicationSlot;  }
+  function peg$f5() {    return options.has.uploadManifest;  }
+  function peg$f6() {    return options.has.sqlCommands && !options.has.firstTokenRule;  }
+  function peg$f7() {    return { type: "SQLCmd", text: input };  }
+  function peg$f8() {    return { type: "IdentifySystemCmd" };  }
+  function peg$f9(slotname) {    return { type: "ReadReplicationSlotCmd", slotname };  }
+  function peg$f10(name) {    return { type: "VariableShowStmt", name };  }
+  function peg$f11(names) {    return names.join(".");  }
+  function peg$f12() {    return options.has.genericOptions;  }
+  function peg$f13() {    return options.has.baseBackupKeywords;  }
+  function peg$f14(options) {    return { type: "BaseBackupCmd", options: options ?? [] };  }
+  function peg$f15(sval) {    return option("label", string(sval));  }
+  function peg$f16() {    return option("progress", integer(1));  }
+  function peg$f17() {    return option("fast", integer(1));  }
+  function peg$f18() {    return option("wal", integer(1));  }
+  function peg$f19() {    return option("nowait", integer(1));  }
+  function peg$f20(uval) {    return option("max_rate", integer(uval | 0));  }
+  function peg$f21() {    return options.has.baseBackupTablespaceMap;  }
+  function peg$f22() {    return option("tablespace_map", integer(1));  }
+  function peg$f23() {    return options.has.baseBackupNoVerifyChecksums;  }
+  function peg$f24() {    return option("noverify_checksums", integer(1));  }
+  function peg$f25() {    return options.has.baseBackupManifest;  }
+  function peg$f26(sval) {    return option("manifest", string(sval));  }
+  function peg$f27() {    return options.has.baseBackupManifest;  }
+  function peg$f28(sval) {    return option("manifest_checksums", string(sval));  }
+  function peg$f29(slotname, temporary, options) {    return { type: "CreateReplicationSlotCmd", kind: "PHYSICAL", slotname, plugin: undefined, temporary, options };  }
+  function peg$f30(slotname, temporary, plugin, options) {    return { type: "CreateReplicationSlotCmd", kind: "LOGICAL", slotname, plugin, temporary, options };  }
+  function peg$f31() {    return options.has.createSlotOptions;  }
+  function peg$f32() {    return options.has.reserveWal;  }
+  function peg$f33(word) {    return word === null ? [] : [word];  }
+  function peg$f34() {    return options.has.createSlotOptions;  }
+  function peg$f35() {    return [];  }
+  function peg$f36() {    return options.has.genericOptions;  }
+  function peg$f37() {    return options.has.createSlotOptions;  }
+  function peg$f38() {    return option("reserve_wal", options.has.genericOptions ? boolean(true) : integer(1));  }
+  function peg$f39() {    return options.has.genericOptions;  }
+  function peg$f40() {    return option("two_phase", boolean(true));  }
+  function peg$f41() {    return options.has.genericOptions ? option("snapshot", string("export")) : option("export_snapshot", integer(1));  }
+  function peg$f42() {    return options.has.genericOptions ? option("snapshot", string("nothing")) : option("export_snapshot", integer(0));  }
+  function peg$f43() {    return options.has.genericOptions ? option("snapshot", string("use")) : option("use_snapshot", integer(1));  }
+  function peg$f44(slotname, wait) {    return { type: "DropReplicationSlotCmd", slotname, wait };  }
+  function peg$f45() {    return options.has.createSlotOptions;  }
+  function peg$f46(word) {    return word !== null;  }
+  function peg$f47(slotname, options) {    return { type: "AlterReplicationSlotCmd", slotname, options };  }
+  function peg$f48(slotname, startpoint, timeline) {    return { type: "StartReplicationCmd", kind: "PHYSICAL", slotname, startpoint, timeline, options: [] };  }
+  function peg$f49(slotname, startpoint, options) {    return { type: "StartReplicationCmd", kind: "LOGICAL", slotname, startpoint, timeline: 0, options };  }
+  function peg$f50(timeline) {    return { type: "TimeLineHistoryCmd", timeline };  }
+  function peg$f51() {    return { type: "UploadManifestCmd" };  }
+  function peg$f52() {    return options.has.createSlotOptions;  }
+  function peg$f53(word) {    return word !== null;  }
+  function peg$f54(slotname) {    return slotname ?? undefined;  }
+  function peg$f55(timeline) {    return timeline ?? 0;  }
+  function peg$f56(timeline) {
+    if (timeline === 0) refuse(offset(), "invalid timeline 0", "INVALID_VALUE");
     return timeline;
   }
-  function peg$f40(list) {    return list ?? [];  }
-  function peg$f41(defname, arg) {    return option(defname, arg);  }
-  function peg$f42(sval) {    return sval === null ? undefined : string(sval);  }
-  function peg$f43(defname, sval) {    return string(sval);  }
-  function peg$f44(defname, sval) {    return string(sval);  }
-  function peg$f45(defname, uval) {    return integer(uval | 0);  }
-  function peg$f46(defname, arg) {    return option(defname, arg ?? undefined);  }
-  function peg$f47() {    return "base_backup";  }
-  function peg$f48() {    return "identify_system";  }
-  function peg$f49() {    return "show";  }
-  function peg$f50() {    return "start_replication";  }
-  function peg$f51() {    return "create_replication_slot";  }
-  function peg$f52() {    return "drop_replication_slot";  }
-  function peg$f53() {    return "alter_replication_slot";  }
-  function peg$f54() {    return "timeline_history";  }
-  function peg$f55() {    return "wait";  }
-  function peg$f56() {    return "timeline";  }
-  function peg$f57() {    return "physical";  }
-  function peg$f58() {    return "logical";  }
-  function peg$f59() {    return "slot";  }
-  function peg$f60() {    return "reserve_wal";  }
-  function peg$f61() {    return "temporary";  }
-  function peg$f62() {    return "two_phase";  }
-  function peg$f63() {    return "export_snapshot";  }
-  function peg$f64() {    return "noexport_snapshot";  }
-  function peg$f65() {    return "use_snapshot";  }
-  function peg$f66() {    return "upload_manifest";  }
-  function peg$f67(kind) {    return { kind, text: text().replace(/[ \t\n\r\f\v]+$/, ""), offset: offset() };  }
-  function peg$f68() {    return "RECPTR";  }
-  function peg$f69() {    return "UCONST";  }
-  function peg$f70() {    return "keyword";  }
-  function peg$f71() {    return "IDENT";  }
-  function peg$f72() {    return "SCONST";  }
-  function peg$f73() {    return "character";  }
-  function peg$f74() {    return has("readReplicationSlot");  }
-  function peg$f75() {    return has("alterReplicationSlot");  }
-  function peg$f76() {    return has("genericOptions");  }
-  function peg$f77() {    return has("uploadManifest");  }
-  function peg$f78() {    return has("baseBackupKeywords");  }
-  function peg$f79() {    return has("baseBackupKeywords");  }
-  function peg$f80() {    return has("baseBackupKeywords");  }
-  function peg$f81() {    return has("baseBackupKeywords");  }
-  function peg$f82() {    return has("baseBackupKeywords");  }
-  function peg$f83() {    return has("baseBackupKeywords");  }
-  function peg$f84() {    return has("baseBackupKeywords");  }
-  function peg$f85() {    return has("baseBackupNoVerifyChecksums");  }
-  function peg$f86() {    return has("baseBackupManifest");  }
-  function peg$f87() {    return has("baseBackupManifest");  }
-  function peg$f88() {    return has("verticalTabIsSpace");  }
-  function peg$f89(digits) {    return uint32(digits, 10);  }
-  function peg$f90(hi, lo) {    return recptr(hi, lo, has("lsnLowHalfIsEightDigits"));  }
-  function peg$f91(inside) {    return inside.replaceAll("''", "'");  }
-  function peg$f92() {    unterminated(offset());  }
-  function peg$f93(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
-  function peg$f94(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
-  function peg$f95() {    unterminated(offset());  }
-  function peg$f96() {    return has("doubledQuoteInIdentifier");  }
-  let peg$currPos = options.peg$currPos | 0;
+  function peg$f57(list) {    return list ?? [];  }
+  function peg$f58(defname, arg) {    return option(defname, arg);  }
+  function peg$f59(sval) {    return sval === null ? undefined : string(sval);  }
+  function peg$f60(defname, sval) {    return string(sval);  }
+  function peg$f61(defname, sval) {    return string(sval);  }
+  function peg$f62(defname, uval) {    return integer(uval | 0);  }
+  function peg$f63(defname, arg) {    return option(defname, arg ?? undefined);  }
+  function peg$f64(word) {    return word.toLowerCase();  }
+  function peg$f65(kind) {    return { kind, text: text().replace(/[ \t\n\r\f\v]+$/, ""), offset: offset() };  }
+  function peg$f66() {    return "RECPTR";  }
+  function peg$f67() {    return "UCONST";  }
+  function peg$f68() {    return "keyword";  }
+  function peg$f69() {    return "IDENT";  }
+  function peg$f70() {    return "SCONST";  }
+  function peg$f71() {    return "character";  }
+  function peg$f72() {    return "character";  }
+  function peg$f73(character) {    if (!options.has.unknownCharacterIsToken) refuse(offset(), `syntax error: unexpected character "${character}"`);  }
+  function peg$f74(word) {    return keyword(word);  }
+  function peg$f75() {    return keyword("RESERVE_WAL");  }
+  function peg$f76() {    return keyword("SHOW");  }
+  function peg$f77() {    return keyword("TEMPORARY");  }
+  function peg$f78() {    return keyword("EXPORT_SNAPSHOT");  }
+  function peg$f79() {    return keyword("NOEXPORT_SNAPSHOT");  }
+  function peg$f80() {    return keyword("USE_SNAPSHOT");  }
+  function peg$f81() {    return keyword("WAIT");  }
+  function peg$f82() {    return keyword("TWO_PHASE");  }
+  function peg$f83() {    return keyword("READ_REPLICATION_SLOT");  }
+  function peg$f84() {    return keyword("ALTER_REPLICATION_SLOT");  }
+  function peg$f85() {    return keyword("UPLOAD_MANIFEST");  }
+  function peg$f86() {    return keyword("LABEL");  }
+  function peg$f87() {    return keyword("PROGRESS");  }
+  function peg$f88() {    return keyword("FAST");  }
+  function peg$f89() {    return keyword("WAL");  }
+  function peg$f90() {    return keyword("NOWAIT");  }
+  function peg$f91() {    return keyword("MAX_RATE");  }
+  function peg$f92() {    return keyword("TABLESPACE_MAP");  }
+  function peg$f93() {    return keyword("NOVERIFY_CHECKSUMS");  }
+  function peg$f94() {    return keyword("MANIFEST");  }
+  function peg$f95() {    return keyword("MANIFEST_CHECKSUMS");  }
+  function peg$f96() {    return !options.has.recptrIsHexadecimal;  }
+  function peg$f97() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f98() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f99() {    return options.has.carriageReturnIsSpace;  }
+  function peg$f100() {    return options.has.verticalTabIsSpace;  }
+  function peg$f101(digits) {    return uint32(digits, 10);  }
+  function peg$f102() {    return !options.has.recptrIsHexadecimal;  }
+  function peg$f103() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  function peg$f104(text) {    return sscanfRecptr(text) ?? refuse(offset(), "invalid streaming start location", "INVALID_VALUE");  }
+  function peg$f105(hi, lo) {    return recptr(hi, lo, options.has.lsnLowHalfIsEightDigits);  }
+  function peg$f106() {    return !options.has.recptrIsHexadecimal;  }
+  function peg$f107() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
+  function peg$f108() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
+  function peg$f109() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
+  function peg$f110() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
+  function peg$f111() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
+  function peg$f112(inside) {    return inside.replaceAll("''", "'");  }
+  function peg$f113() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
+  function peg$f114(name) {    return keyword(name);  }
+  function peg$f115(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
+  function peg$f116() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f117(name) {    return identifierOf(name, offset());  }
+  function peg$f118() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f119(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
+  function peg$f120() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
+  function peg$f121() {    return options.has.doubledQuoteInIdentifier;  }
+  function peg$f122() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f123() {    return options.has.dotIsToken;  }
+  function peg$f124() {    sticky$6.lastIndex = peg$currPos; if (!sticky$6.test(input)) return false; peg$currPos = sticky$6.lastIndex; return true;  }
+  function peg$f125() {    sticky$7.lastIndex = peg$currPos; if (!sticky$7.test(input)) return false; peg$currPos = sticky$7.lastIndex; return true;  }
+  let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
-  const peg$posDetailsCache = [{ line: 1, column: 1 }];
+  let peg$posDetailsCache = [{ line: 1, column: 1 }];
   let peg$maxFailPos = peg$currPos;
-  let peg$maxFailExpected = options.peg$maxFailExpected || [];
-  let peg$silentFails = options.peg$silentFails | 0;
+  let peg$maxFailExpected = [];
+  let peg$silentFails = 0;
 
   let peg$result;
-
-  if (options.startRule) {
-    if (!(options.startRule in peg$startRuleFunctions)) {
-      throw new Error("Can't start parsing from rule \"" + options.startRule + "\".");
-    }
-
-    peg$startRuleFunction = peg$startRuleFunctions[options.startRule];
-  }
 
   function text() {
     return input.substring(peg$savedPos, peg$currPos);
@@ -600,38 +614,45 @@ function peg$parse(input, options) {
   }
 
   function peg$parseexec_replication_command() {
-    let s0, s1, s2, s3;
+    let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
     s1 = peg$parse_();
-    s2 = peg$currPos;
-    peg$silentFails++;
-    s3 = peg$parsefirst_token_of_command();
-    peg$silentFails--;
-    if (s3 !== peg$FAILED) {
-      peg$currPos = s2;
-      s2 = undefined;
-    } else {
-      s2 = peg$FAILED;
-    }
+    s2 = peg$parsefirstcmd();
     if (s2 !== peg$FAILED) {
-      s3 = peg$parsefirstcmd();
-      if (s3 !== peg$FAILED) {
-        s0 = s3;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
+      s0 = s2;
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
     }
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = peg$parse_();
-      s2 = peg$parsesql_cmd();
-      if (s2 !== peg$FAILED) {
-        s0 = s2;
+      peg$savedPos = peg$currPos;
+      s1 = peg$f0();
+      if (s1) {
+        s1 = undefined;
+      } else {
+        s1 = peg$FAILED;
+      }
+      if (s1 !== peg$FAILED) {
+        s2 = peg$parse_();
+        s3 = peg$currPos;
+        peg$silentFails++;
+        s4 = peg$parsefirst_token_of_command();
+        peg$silentFails--;
+        if (s4 === peg$FAILED) {
+          s3 = undefined;
+        } else {
+          peg$currPos = s3;
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parsesql_text();
+          s0 = s4;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -676,32 +697,17 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parsesql_cmd() {
-    let s0, s1, s2, s3;
+  function peg$parsesql_text() {
+    let s0, s1, s2;
 
     s0 = peg$currPos;
-    s1 = peg$currPos;
-    peg$silentFails++;
-    s2 = peg$parsefirst_token_of_command();
-    peg$silentFails--;
-    if (s2 === peg$FAILED) {
-      s1 = undefined;
-    } else {
-      peg$currPos = s1;
-      s1 = peg$FAILED;
+    s1 = peg$parsetoken();
+    if (s1 === peg$FAILED) {
+      s1 = null;
     }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parsetoken();
-      if (s2 === peg$FAILED) {
-        s2 = null;
-      }
-      s3 = peg$parserest();
-      peg$savedPos = s0;
-      s0 = peg$f0();
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
+    s2 = peg$parserest();
+    peg$savedPos = s0;
+    s0 = peg$f1();
 
     return s0;
   }
@@ -740,29 +746,127 @@ function peg$parse(input, options) {
   }
 
   function peg$parsecommand() {
-    let s0;
+    let s0, s1, s2;
 
     s0 = peg$parseidentify_system();
     if (s0 === peg$FAILED) {
       s0 = peg$parsebase_backup();
       if (s0 === peg$FAILED) {
-        s0 = peg$parsestart_replication();
+        s0 = peg$parsestart_logical_replication();
         if (s0 === peg$FAILED) {
-          s0 = peg$parsestart_logical_replication();
+          s0 = peg$parsestart_replication();
           if (s0 === peg$FAILED) {
             s0 = peg$parsecreate_replication_slot();
             if (s0 === peg$FAILED) {
               s0 = peg$parsedrop_replication_slot();
               if (s0 === peg$FAILED) {
-                s0 = peg$parsealter_replication_slot();
+                s0 = peg$parsetimeline_history();
                 if (s0 === peg$FAILED) {
-                  s0 = peg$parseread_replication_slot();
+                  s0 = peg$currPos;
+                  peg$savedPos = peg$currPos;
+                  s1 = peg$f2();
+                  if (s1) {
+                    s1 = undefined;
+                  } else {
+                    s1 = peg$FAILED;
+                  }
+                  if (s1 !== peg$FAILED) {
+                    s2 = peg$parseshow();
+                    if (s2 !== peg$FAILED) {
+                      s0 = s2;
+                    } else {
+                      peg$currPos = s0;
+                      s0 = peg$FAILED;
+                    }
+                  } else {
+                    peg$currPos = s0;
+                    s0 = peg$FAILED;
+                  }
                   if (s0 === peg$FAILED) {
-                    s0 = peg$parsetimeline_history();
+                    s0 = peg$currPos;
+                    peg$savedPos = peg$currPos;
+                    s1 = peg$f3();
+                    if (s1) {
+                      s1 = undefined;
+                    } else {
+                      s1 = peg$FAILED;
+                    }
+                    if (s1 !== peg$FAILED) {
+                      s2 = peg$parseread_replication_slot();
+                      if (s2 !== peg$FAILED) {
+                        s0 = s2;
+                      } else {
+                        peg$currPos = s0;
+                        s0 = peg$FAILED;
+                      }
+                    } else {
+                      peg$currPos = s0;
+                      s0 = peg$FAILED;
+                    }
                     if (s0 === peg$FAILED) {
-                      s0 = peg$parseshow();
+                      s0 = peg$currPos;
+                      peg$savedPos = peg$currPos;
+                      s1 = peg$f4();
+                      if (s1) {
+                        s1 = undefined;
+                      } else {
+                        s1 = peg$FAILED;
+                      }
+                      if (s1 !== peg$FAILED) {
+                        s2 = peg$parsealter_replication_slot();
+                        if (s2 !== peg$FAILED) {
+                          s0 = s2;
+                        } else {
+                          peg$currPos = s0;
+                          s0 = peg$FAILED;
+                        }
+                      } else {
+                        peg$currPos = s0;
+                        s0 = peg$FAILED;
+                      }
                       if (s0 === peg$FAILED) {
-                        s0 = peg$parseupload_manifest();
+                        s0 = peg$currPos;
+                        peg$savedPos = peg$currPos;
+                        s1 = peg$f5();
+                        if (s1) {
+                          s1 = undefined;
+                        } else {
+                          s1 = peg$FAILED;
+                        }
+                        if (s1 !== peg$FAILED) {
+                          s2 = peg$parseupload_manifest();
+                          if (s2 !== peg$FAILED) {
+                            s0 = s2;
+                          } else {
+                            peg$currPos = s0;
+                            s0 = peg$FAILED;
+                          }
+                        } else {
+                          peg$currPos = s0;
+                          s0 = peg$FAILED;
+                        }
+                        if (s0 === peg$FAILED) {
+                          s0 = peg$currPos;
+                          peg$savedPos = peg$currPos;
+                          s1 = peg$f6();
+                          if (s1) {
+                            s1 = undefined;
+                          } else {
+                            s1 = peg$FAILED;
+                          }
+                          if (s1 !== peg$FAILED) {
+                            s2 = peg$parsesql_cmd();
+                            if (s2 !== peg$FAILED) {
+                              s0 = s2;
+                            } else {
+                              peg$currPos = s0;
+                              s0 = peg$FAILED;
+                            }
+                          } else {
+                            peg$currPos = s0;
+                            s0 = peg$FAILED;
+                          }
+                        }
                       }
                     }
                   }
@@ -777,6 +881,78 @@ function peg$parse(input, options) {
     return s0;
   }
 
+  function peg$parsesql_cmd() {
+    let s0, s1, s2, s3, s4, s5;
+
+    s0 = peg$currPos;
+    s1 = peg$parseIDENT();
+    if (s1 !== peg$FAILED) {
+      s2 = [];
+      s3 = peg$currPos;
+      s4 = peg$currPos;
+      peg$silentFails++;
+      s5 = peg$parseSEMICOLON();
+      peg$silentFails--;
+      if (s5 === peg$FAILED) {
+        s4 = undefined;
+      } else {
+        peg$currPos = s4;
+        s4 = peg$FAILED;
+      }
+      if (s4 !== peg$FAILED) {
+        s5 = peg$parsetoken();
+        if (s5 !== peg$FAILED) {
+          s4 = [s4, s5];
+          s3 = s4;
+        } else {
+          peg$currPos = s3;
+          s3 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s3;
+        s3 = peg$FAILED;
+      }
+      while (s3 !== peg$FAILED) {
+        s2.push(s3);
+        s3 = peg$currPos;
+        s4 = peg$currPos;
+        peg$silentFails++;
+        s5 = peg$parseSEMICOLON();
+        peg$silentFails--;
+        if (s5 === peg$FAILED) {
+          s4 = undefined;
+        } else {
+          peg$currPos = s4;
+          s4 = peg$FAILED;
+        }
+        if (s4 !== peg$FAILED) {
+          s5 = peg$parsetoken();
+          if (s5 !== peg$FAILED) {
+            s4 = [s4, s5];
+            s3 = s4;
+          } else {
+            peg$currPos = s3;
+            s3 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s3;
+          s3 = peg$FAILED;
+        }
+      }
+      s3 = peg$parseSEMICOLON();
+      if (s3 === peg$FAILED) {
+        s3 = null;
+      }
+      peg$savedPos = s0;
+      s0 = peg$f7();
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
   function peg$parseidentify_system() {
     let s0, s1;
 
@@ -784,7 +960,7 @@ function peg$parse(input, options) {
     s1 = peg$parseK_IDENTIFY_SYSTEM();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f1();
+      s1 = peg$f8();
     }
     s0 = s1;
 
@@ -800,7 +976,7 @@ function peg$parse(input, options) {
       s2 = peg$parsevar_name();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f2(s2);
+        s0 = peg$f9(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -822,7 +998,7 @@ function peg$parse(input, options) {
       s2 = peg$parsevar_name();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f3(s2);
+        s0 = peg$f10(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -866,7 +1042,7 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f4(s1);
+      s1 = peg$f11(s1);
     }
     s0 = s1;
 
@@ -881,7 +1057,7 @@ function peg$parse(input, options) {
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f5();
+      s3 = peg$f12();
       if (s3) {
         s3 = undefined;
       } else {
@@ -919,7 +1095,7 @@ function peg$parse(input, options) {
       if (s2 === peg$FAILED) {
         s2 = peg$currPos;
         peg$savedPos = peg$currPos;
-        s3 = peg$f6();
+        s3 = peg$f13();
         if (s3) {
           s3 = undefined;
         } else {
@@ -940,7 +1116,7 @@ function peg$parse(input, options) {
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f7(s2);
+        s0 = peg$f14(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -962,7 +1138,7 @@ function peg$parse(input, options) {
       s2 = peg$parseSCONST();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f8(s2);
+        s0 = peg$f15(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -976,7 +1152,7 @@ function peg$parse(input, options) {
       s1 = peg$parseK_PROGRESS();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f9();
+        s1 = peg$f16();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -984,7 +1160,7 @@ function peg$parse(input, options) {
         s1 = peg$parseK_FAST();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f10();
+          s1 = peg$f17();
         }
         s0 = s1;
         if (s0 === peg$FAILED) {
@@ -992,7 +1168,7 @@ function peg$parse(input, options) {
           s1 = peg$parseK_WAL();
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f11();
+            s1 = peg$f18();
           }
           s0 = s1;
           if (s0 === peg$FAILED) {
@@ -1000,7 +1176,7 @@ function peg$parse(input, options) {
             s1 = peg$parseK_NOWAIT();
             if (s1 !== peg$FAILED) {
               peg$savedPos = s0;
-              s1 = peg$f12();
+              s1 = peg$f19();
             }
             s0 = s1;
             if (s0 === peg$FAILED) {
@@ -1010,7 +1186,7 @@ function peg$parse(input, options) {
                 s2 = peg$parseUCONST();
                 if (s2 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f13(s2);
+                  s0 = peg$f20(s2);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -1021,16 +1197,30 @@ function peg$parse(input, options) {
               }
               if (s0 === peg$FAILED) {
                 s0 = peg$currPos;
-                s1 = peg$parseK_TABLESPACE_MAP();
-                if (s1 !== peg$FAILED) {
-                  peg$savedPos = s0;
-                  s1 = peg$f14();
+                peg$savedPos = peg$currPos;
+                s1 = peg$f21();
+                if (s1) {
+                  s1 = undefined;
+                } else {
+                  s1 = peg$FAILED;
                 }
-                s0 = s1;
+                if (s1 !== peg$FAILED) {
+                  s2 = peg$parseK_TABLESPACE_MAP();
+                  if (s2 !== peg$FAILED) {
+                    peg$savedPos = s0;
+                    s0 = peg$f22();
+                  } else {
+                    peg$currPos = s0;
+                    s0 = peg$FAILED;
+                  }
+                } else {
+                  peg$currPos = s0;
+                  s0 = peg$FAILED;
+                }
                 if (s0 === peg$FAILED) {
                   s0 = peg$currPos;
                   peg$savedPos = peg$currPos;
-                  s1 = peg$f15();
+                  s1 = peg$f23();
                   if (s1) {
                     s1 = undefined;
                   } else {
@@ -1040,7 +1230,7 @@ function peg$parse(input, options) {
                     s2 = peg$parseK_NOVERIFY_CHECKSUMS();
                     if (s2 !== peg$FAILED) {
                       peg$savedPos = s0;
-                      s0 = peg$f16();
+                      s0 = peg$f24();
                     } else {
                       peg$currPos = s0;
                       s0 = peg$FAILED;
@@ -1052,7 +1242,7 @@ function peg$parse(input, options) {
                   if (s0 === peg$FAILED) {
                     s0 = peg$currPos;
                     peg$savedPos = peg$currPos;
-                    s1 = peg$f17();
+                    s1 = peg$f25();
                     if (s1) {
                       s1 = undefined;
                     } else {
@@ -1064,7 +1254,7 @@ function peg$parse(input, options) {
                         s3 = peg$parseSCONST();
                         if (s3 !== peg$FAILED) {
                           peg$savedPos = s0;
-                          s0 = peg$f18(s3);
+                          s0 = peg$f26(s3);
                         } else {
                           peg$currPos = s0;
                           s0 = peg$FAILED;
@@ -1080,7 +1270,7 @@ function peg$parse(input, options) {
                     if (s0 === peg$FAILED) {
                       s0 = peg$currPos;
                       peg$savedPos = peg$currPos;
-                      s1 = peg$f19();
+                      s1 = peg$f27();
                       if (s1) {
                         s1 = undefined;
                       } else {
@@ -1092,7 +1282,7 @@ function peg$parse(input, options) {
                           s3 = peg$parseSCONST();
                           if (s3 !== peg$FAILED) {
                             peg$savedPos = s0;
-                            s0 = peg$f20(s3);
+                            s0 = peg$f28(s3);
                           } else {
                             peg$currPos = s0;
                             s0 = peg$FAILED;
@@ -1129,10 +1319,10 @@ function peg$parse(input, options) {
         s3 = peg$parseopt_temporary();
         s4 = peg$parseK_PHYSICAL();
         if (s4 !== peg$FAILED) {
-          s5 = peg$parsecreate_slot_options();
+          s5 = peg$parsecreate_physical_options();
           if (s5 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f21(s2, s3, s5);
+            s0 = peg$f29(s2, s3, s5);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1160,10 +1350,10 @@ function peg$parse(input, options) {
           if (s4 !== peg$FAILED) {
             s5 = peg$parseIDENT();
             if (s5 !== peg$FAILED) {
-              s6 = peg$parsecreate_slot_options();
+              s6 = peg$parsecreate_logical_options();
               if (s6 !== peg$FAILED) {
                 peg$savedPos = s0;
-                s0 = peg$f22(s2, s3, s5, s6);
+                s0 = peg$f30(s2, s3, s5, s6);
               } else {
                 peg$currPos = s0;
                 s0 = peg$FAILED;
@@ -1189,12 +1379,102 @@ function peg$parse(input, options) {
     return s0;
   }
 
+  function peg$parsecreate_physical_options() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f31();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parsecreate_slot_options();
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s2 = peg$f32();
+      if (s2) {
+        s2 = undefined;
+      } else {
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parsecreate_slot_legacy_opt();
+        if (s3 !== peg$FAILED) {
+          s1 = s3;
+        } else {
+          peg$currPos = s1;
+          s1 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s1;
+        s1 = peg$FAILED;
+      }
+      if (s1 === peg$FAILED) {
+        s1 = null;
+      }
+      peg$savedPos = s0;
+      s1 = peg$f33(s1);
+      s0 = s1;
+    }
+
+    return s0;
+  }
+
+  function peg$parsecreate_logical_options() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f34();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parsecreate_slot_options();
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = '';
+      peg$savedPos = s0;
+      s1 = peg$f35();
+      s0 = s1;
+    }
+
+    return s0;
+  }
+
   function peg$parsecreate_slot_options() {
     let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f23();
+    s1 = peg$f36();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1240,10 +1520,69 @@ function peg$parse(input, options) {
     let s0, s1, s2;
 
     s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f37();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parsecreate_snapshot_opt();
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = peg$parseK_RESERVE_WAL();
+      if (s1 !== peg$FAILED) {
+        peg$savedPos = s0;
+        s1 = peg$f38();
+      }
+      s0 = s1;
+      if (s0 === peg$FAILED) {
+        s0 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s1 = peg$f39();
+        if (s1) {
+          s1 = undefined;
+        } else {
+          s1 = peg$FAILED;
+        }
+        if (s1 !== peg$FAILED) {
+          s2 = peg$parseK_TWO_PHASE();
+          if (s2 !== peg$FAILED) {
+            peg$savedPos = s0;
+            s0 = peg$f40();
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      }
+    }
+
+    return s0;
+  }
+
+  function peg$parsecreate_snapshot_opt() {
+    let s0, s1;
+
+    s0 = peg$currPos;
     s1 = peg$parseK_EXPORT_SNAPSHOT();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f24();
+      s1 = peg$f41();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -1251,7 +1590,7 @@ function peg$parse(input, options) {
       s1 = peg$parseK_NOEXPORT_SNAPSHOT();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f25();
+        s1 = peg$f42();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -1259,41 +1598,9 @@ function peg$parse(input, options) {
         s1 = peg$parseK_USE_SNAPSHOT();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f26();
+          s1 = peg$f43();
         }
         s0 = s1;
-        if (s0 === peg$FAILED) {
-          s0 = peg$currPos;
-          s1 = peg$parseK_RESERVE_WAL();
-          if (s1 !== peg$FAILED) {
-            peg$savedPos = s0;
-            s1 = peg$f27();
-          }
-          s0 = s1;
-          if (s0 === peg$FAILED) {
-            s0 = peg$currPos;
-            peg$savedPos = peg$currPos;
-            s1 = peg$f28();
-            if (s1) {
-              s1 = undefined;
-            } else {
-              s1 = peg$FAILED;
-            }
-            if (s1 !== peg$FAILED) {
-              s2 = peg$parseK_TWO_PHASE();
-              if (s2 !== peg$FAILED) {
-                peg$savedPos = s0;
-                s0 = peg$f29();
-              } else {
-                peg$currPos = s0;
-                s0 = peg$FAILED;
-              }
-            } else {
-              peg$currPos = s0;
-              s0 = peg$FAILED;
-            }
-          }
-        }
       }
     }
 
@@ -1308,12 +1615,9 @@ function peg$parse(input, options) {
     if (s1 !== peg$FAILED) {
       s2 = peg$parseIDENT();
       if (s2 !== peg$FAILED) {
-        s3 = peg$parseK_WAIT();
-        if (s3 === peg$FAILED) {
-          s3 = null;
-        }
+        s3 = peg$parseopt_wait();
         peg$savedPos = s0;
-        s0 = peg$f30(s2, s3);
+        s0 = peg$f44(s2, s3);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1322,6 +1626,40 @@ function peg$parse(input, options) {
       peg$currPos = s0;
       s0 = peg$FAILED;
     }
+
+    return s0;
+  }
+
+  function peg$parseopt_wait() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    s1 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s2 = peg$f45();
+    if (s2) {
+      s2 = undefined;
+    } else {
+      s2 = peg$FAILED;
+    }
+    if (s2 !== peg$FAILED) {
+      s3 = peg$parseK_WAIT();
+      if (s3 !== peg$FAILED) {
+        s1 = s3;
+      } else {
+        peg$currPos = s1;
+        s1 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s1;
+      s1 = peg$FAILED;
+    }
+    if (s1 === peg$FAILED) {
+      s1 = null;
+    }
+    peg$savedPos = s0;
+    s1 = peg$f46(s1);
+    s0 = s1;
 
     return s0;
   }
@@ -1341,7 +1679,7 @@ function peg$parse(input, options) {
             s5 = peg$parseRPAREN();
             if (s5 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f31(s2, s4);
+              s0 = peg$f47(s2, s4);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -1378,7 +1716,7 @@ function peg$parse(input, options) {
       if (s4 !== peg$FAILED) {
         s5 = peg$parseopt_timeline();
         peg$savedPos = s0;
-        s0 = peg$f32(s2, s4, s5);
+        s0 = peg$f48(s2, s4, s5);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1407,7 +1745,7 @@ function peg$parse(input, options) {
             if (s5 !== peg$FAILED) {
               s6 = peg$parseplugin_options();
               peg$savedPos = s0;
-              s0 = peg$f33(s3, s5, s6);
+              s0 = peg$f49(s3, s5, s6);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -1441,7 +1779,7 @@ function peg$parse(input, options) {
       s2 = peg$parsetimeline();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f34(s2);
+        s0 = peg$f50(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1461,7 +1799,7 @@ function peg$parse(input, options) {
     s1 = peg$parseK_UPLOAD_MANIFEST();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f35();
+      s1 = peg$f51();
     }
     s0 = s1;
 
@@ -1480,15 +1818,34 @@ function peg$parse(input, options) {
   }
 
   function peg$parseopt_temporary() {
-    let s0, s1;
+    let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    s1 = peg$parseK_TEMPORARY();
+    s1 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s2 = peg$f52();
+    if (s2) {
+      s2 = undefined;
+    } else {
+      s2 = peg$FAILED;
+    }
+    if (s2 !== peg$FAILED) {
+      s3 = peg$parseK_TEMPORARY();
+      if (s3 !== peg$FAILED) {
+        s1 = s3;
+      } else {
+        peg$currPos = s1;
+        s1 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s1;
+      s1 = peg$FAILED;
+    }
     if (s1 === peg$FAILED) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f36(s1);
+    s1 = peg$f53(s1);
     s0 = s1;
 
     return s0;
@@ -1516,7 +1873,7 @@ function peg$parse(input, options) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f37(s1);
+    s1 = peg$f54(s1);
     s0 = s1;
 
     return s0;
@@ -1544,7 +1901,7 @@ function peg$parse(input, options) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f38(s1);
+    s1 = peg$f55(s1);
     s0 = s1;
 
     return s0;
@@ -1557,7 +1914,7 @@ function peg$parse(input, options) {
     s1 = peg$parseUCONST();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f39(s1);
+      s1 = peg$f56(s1);
     }
     s0 = s1;
 
@@ -1592,7 +1949,7 @@ function peg$parse(input, options) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f40(s1);
+    s1 = peg$f57(s1);
     s0 = s1;
 
     return s0;
@@ -1638,7 +1995,7 @@ function peg$parse(input, options) {
     if (s1 !== peg$FAILED) {
       s2 = peg$parseplugin_opt_arg();
       peg$savedPos = s0;
-      s0 = peg$f41(s1, s2);
+      s0 = peg$f58(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -1656,7 +2013,7 @@ function peg$parse(input, options) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f42(s1);
+    s1 = peg$f59(s1);
     s0 = s1;
 
     return s0;
@@ -1704,7 +2061,7 @@ function peg$parse(input, options) {
       s3 = peg$parseIDENT();
       if (s3 !== peg$FAILED) {
         peg$savedPos = s2;
-        s3 = peg$f43(s1, s3);
+        s3 = peg$f60(s1, s3);
       }
       s2 = s3;
       if (s2 === peg$FAILED) {
@@ -1712,7 +2069,7 @@ function peg$parse(input, options) {
         s3 = peg$parseSCONST();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s2;
-          s3 = peg$f44(s1, s3);
+          s3 = peg$f61(s1, s3);
         }
         s2 = s3;
         if (s2 === peg$FAILED) {
@@ -1720,7 +2077,7 @@ function peg$parse(input, options) {
           s3 = peg$parseUCONST();
           if (s3 !== peg$FAILED) {
             peg$savedPos = s2;
-            s3 = peg$f45(s1, s3);
+            s3 = peg$f62(s1, s3);
           }
           s2 = s3;
         }
@@ -1729,7 +2086,7 @@ function peg$parse(input, options) {
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f46(s1, s2);
+      s0 = peg$f63(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -1739,188 +2096,34 @@ function peg$parse(input, options) {
   }
 
   function peg$parseident_or_keyword() {
-    let s0, s1;
+    let s0, s1, s2;
 
     peg$silentFails++;
     s0 = peg$parseIDENT();
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = peg$parseK_BASE_BACKUP();
-      if (s1 !== peg$FAILED) {
-        peg$savedPos = s0;
-        s1 = peg$f47();
+      s1 = peg$currPos;
+      peg$silentFails++;
+      s2 = peg$parseK_READ_REPLICATION_SLOT();
+      peg$silentFails--;
+      if (s2 === peg$FAILED) {
+        s1 = undefined;
+      } else {
+        peg$currPos = s1;
+        s1 = peg$FAILED;
       }
-      s0 = s1;
-      if (s0 === peg$FAILED) {
-        s0 = peg$currPos;
-        s1 = peg$parseK_IDENTIFY_SYSTEM();
-        if (s1 !== peg$FAILED) {
+      if (s1 !== peg$FAILED) {
+        s2 = peg$parsekeyword();
+        if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f48();
+          s0 = peg$f64(s2);
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
         }
-        s0 = s1;
-        if (s0 === peg$FAILED) {
-          s0 = peg$currPos;
-          s1 = peg$parseK_SHOW();
-          if (s1 !== peg$FAILED) {
-            peg$savedPos = s0;
-            s1 = peg$f49();
-          }
-          s0 = s1;
-          if (s0 === peg$FAILED) {
-            s0 = peg$currPos;
-            s1 = peg$parseK_START_REPLICATION();
-            if (s1 !== peg$FAILED) {
-              peg$savedPos = s0;
-              s1 = peg$f50();
-            }
-            s0 = s1;
-            if (s0 === peg$FAILED) {
-              s0 = peg$currPos;
-              s1 = peg$parseK_CREATE_REPLICATION_SLOT();
-              if (s1 !== peg$FAILED) {
-                peg$savedPos = s0;
-                s1 = peg$f51();
-              }
-              s0 = s1;
-              if (s0 === peg$FAILED) {
-                s0 = peg$currPos;
-                s1 = peg$parseK_DROP_REPLICATION_SLOT();
-                if (s1 !== peg$FAILED) {
-                  peg$savedPos = s0;
-                  s1 = peg$f52();
-                }
-                s0 = s1;
-                if (s0 === peg$FAILED) {
-                  s0 = peg$currPos;
-                  s1 = peg$parseK_ALTER_REPLICATION_SLOT();
-                  if (s1 !== peg$FAILED) {
-                    peg$savedPos = s0;
-                    s1 = peg$f53();
-                  }
-                  s0 = s1;
-                  if (s0 === peg$FAILED) {
-                    s0 = peg$currPos;
-                    s1 = peg$parseK_TIMELINE_HISTORY();
-                    if (s1 !== peg$FAILED) {
-                      peg$savedPos = s0;
-                      s1 = peg$f54();
-                    }
-                    s0 = s1;
-                    if (s0 === peg$FAILED) {
-                      s0 = peg$currPos;
-                      s1 = peg$parseK_WAIT();
-                      if (s1 !== peg$FAILED) {
-                        peg$savedPos = s0;
-                        s1 = peg$f55();
-                      }
-                      s0 = s1;
-                      if (s0 === peg$FAILED) {
-                        s0 = peg$currPos;
-                        s1 = peg$parseK_TIMELINE();
-                        if (s1 !== peg$FAILED) {
-                          peg$savedPos = s0;
-                          s1 = peg$f56();
-                        }
-                        s0 = s1;
-                        if (s0 === peg$FAILED) {
-                          s0 = peg$currPos;
-                          s1 = peg$parseK_PHYSICAL();
-                          if (s1 !== peg$FAILED) {
-                            peg$savedPos = s0;
-                            s1 = peg$f57();
-                          }
-                          s0 = s1;
-                          if (s0 === peg$FAILED) {
-                            s0 = peg$currPos;
-                            s1 = peg$parseK_LOGICAL();
-                            if (s1 !== peg$FAILED) {
-                              peg$savedPos = s0;
-                              s1 = peg$f58();
-                            }
-                            s0 = s1;
-                            if (s0 === peg$FAILED) {
-                              s0 = peg$currPos;
-                              s1 = peg$parseK_SLOT();
-                              if (s1 !== peg$FAILED) {
-                                peg$savedPos = s0;
-                                s1 = peg$f59();
-                              }
-                              s0 = s1;
-                              if (s0 === peg$FAILED) {
-                                s0 = peg$currPos;
-                                s1 = peg$parseK_RESERVE_WAL();
-                                if (s1 !== peg$FAILED) {
-                                  peg$savedPos = s0;
-                                  s1 = peg$f60();
-                                }
-                                s0 = s1;
-                                if (s0 === peg$FAILED) {
-                                  s0 = peg$currPos;
-                                  s1 = peg$parseK_TEMPORARY();
-                                  if (s1 !== peg$FAILED) {
-                                    peg$savedPos = s0;
-                                    s1 = peg$f61();
-                                  }
-                                  s0 = s1;
-                                  if (s0 === peg$FAILED) {
-                                    s0 = peg$currPos;
-                                    s1 = peg$parseK_TWO_PHASE();
-                                    if (s1 !== peg$FAILED) {
-                                      peg$savedPos = s0;
-                                      s1 = peg$f62();
-                                    }
-                                    s0 = s1;
-                                    if (s0 === peg$FAILED) {
-                                      s0 = peg$currPos;
-                                      s1 = peg$parseK_EXPORT_SNAPSHOT();
-                                      if (s1 !== peg$FAILED) {
-                                        peg$savedPos = s0;
-                                        s1 = peg$f63();
-                                      }
-                                      s0 = s1;
-                                      if (s0 === peg$FAILED) {
-                                        s0 = peg$currPos;
-                                        s1 = peg$parseK_NOEXPORT_SNAPSHOT();
-                                        if (s1 !== peg$FAILED) {
-                                          peg$savedPos = s0;
-                                          s1 = peg$f64();
-                                        }
-                                        s0 = s1;
-                                        if (s0 === peg$FAILED) {
-                                          s0 = peg$currPos;
-                                          s1 = peg$parseK_USE_SNAPSHOT();
-                                          if (s1 !== peg$FAILED) {
-                                            peg$savedPos = s0;
-                                            s1 = peg$f65();
-                                          }
-                                          s0 = s1;
-                                          if (s0 === peg$FAILED) {
-                                            s0 = peg$currPos;
-                                            s1 = peg$parseK_UPLOAD_MANIFEST();
-                                            if (s1 !== peg$FAILED) {
-                                              peg$savedPos = s0;
-                                              s1 = peg$f66();
-                                            }
-                                            s0 = s1;
-                                          }
-                                        }
-                                      }
-                                    }
-                                  }
-                                }
-                              }
-                            }
-                          }
-                        }
-                      }
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
       }
     }
     peg$silentFails--;
@@ -1971,7 +2174,7 @@ function peg$parse(input, options) {
     s1 = peg$parsetoken_kind();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f67(s1);
+      s1 = peg$f65(s1);
     }
     s0 = s1;
 
@@ -1979,13 +2182,13 @@ function peg$parse(input, options) {
   }
 
   function peg$parsetoken_kind() {
-    let s0, s1, s2;
+    let s0, s1;
 
     s0 = peg$currPos;
     s1 = peg$parseRECPTR();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f68();
+      s1 = peg$f66();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -1993,7 +2196,7 @@ function peg$parse(input, options) {
       s1 = peg$parseUCONST();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f69();
+        s1 = peg$f67();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -2001,7 +2204,7 @@ function peg$parse(input, options) {
         s1 = peg$parsekeyword();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f70();
+          s1 = peg$f68();
         }
         s0 = s1;
         if (s0 === peg$FAILED) {
@@ -2009,7 +2212,7 @@ function peg$parse(input, options) {
           s1 = peg$parseIDENT();
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f71();
+            s1 = peg$f69();
           }
           s0 = s1;
           if (s0 === peg$FAILED) {
@@ -2017,28 +2220,68 @@ function peg$parse(input, options) {
             s1 = peg$parseSCONST();
             if (s1 !== peg$FAILED) {
               peg$savedPos = s0;
-              s1 = peg$f72();
+              s1 = peg$f70();
             }
             s0 = s1;
             if (s0 === peg$FAILED) {
               s0 = peg$currPos;
-              if (input.length > peg$currPos) {
-                s1 = input.charAt(peg$currPos);
-                peg$currPos++;
-              } else {
-                s1 = peg$FAILED;
-                if (peg$silentFails === 0) { peg$fail(peg$e1); }
-              }
+              s1 = peg$parseSELF();
               if (s1 !== peg$FAILED) {
-                s2 = peg$parse_();
                 peg$savedPos = s0;
-                s0 = peg$f73();
-              } else {
-                peg$currPos = s0;
-                s0 = peg$FAILED;
+                s1 = peg$f71();
+              }
+              s0 = s1;
+              if (s0 === peg$FAILED) {
+                s0 = peg$currPos;
+                s1 = peg$parseother();
+                if (s1 !== peg$FAILED) {
+                  peg$savedPos = s0;
+                  s1 = peg$f72();
+                }
+                s0 = s1;
               }
             }
           }
+        }
+      }
+    }
+
+    return s0;
+  }
+
+  function peg$parseother() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    if (input.length > peg$currPos) {
+      s1 = input.charAt(peg$currPos);
+      peg$currPos++;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e1); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parse_();
+      peg$savedPos = s0;
+      s0 = peg$f73(s1);
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseSELF() {
+    let s0;
+
+    s0 = peg$parseLPAREN();
+    if (s0 === peg$FAILED) {
+      s0 = peg$parseRPAREN();
+      if (s0 === peg$FAILED) {
+        s0 = peg$parseCOMMA();
+        if (s0 === peg$FAILED) {
+          s0 = peg$parseSEMICOLON();
         }
       }
     }
@@ -2047,120 +2290,36 @@ function peg$parse(input, options) {
   }
 
   function peg$parsekeyword() {
-    let s0, s1, s2;
+    let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
     s1 = peg$currPos;
     peg$silentFails++;
-    s2 = input.charAt(peg$currPos);
-    if (peg$r0.test(s2)) {
-      peg$currPos++;
-    } else {
-      s2 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e2); }
-    }
+    s2 = peg$parsebegins_recptr();
     peg$silentFails--;
-    if (s2 !== peg$FAILED) {
-      peg$currPos = s1;
+    if (s2 === peg$FAILED) {
       s1 = undefined;
     } else {
+      peg$currPos = s1;
       s1 = peg$FAILED;
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$parseK_BASE_BACKUP();
-      if (s2 === peg$FAILED) {
-        s2 = peg$parseK_IDENTIFY_SYSTEM();
-        if (s2 === peg$FAILED) {
-          s2 = peg$parseK_READ_REPLICATION_SLOT();
-          if (s2 === peg$FAILED) {
-            s2 = peg$parseK_SHOW();
-            if (s2 === peg$FAILED) {
-              s2 = peg$parseK_TIMELINE();
-              if (s2 === peg$FAILED) {
-                s2 = peg$parseK_START_REPLICATION();
-                if (s2 === peg$FAILED) {
-                  s2 = peg$parseK_CREATE_REPLICATION_SLOT();
-                  if (s2 === peg$FAILED) {
-                    s2 = peg$parseK_DROP_REPLICATION_SLOT();
-                    if (s2 === peg$FAILED) {
-                      s2 = peg$parseK_ALTER_REPLICATION_SLOT();
-                      if (s2 === peg$FAILED) {
-                        s2 = peg$parseK_TIMELINE_HISTORY();
-                        if (s2 === peg$FAILED) {
-                          s2 = peg$parseK_PHYSICAL();
-                          if (s2 === peg$FAILED) {
-                            s2 = peg$parseK_RESERVE_WAL();
-                            if (s2 === peg$FAILED) {
-                              s2 = peg$parseK_LOGICAL();
-                              if (s2 === peg$FAILED) {
-                                s2 = peg$parseK_SLOT();
-                                if (s2 === peg$FAILED) {
-                                  s2 = peg$parseK_TEMPORARY();
-                                  if (s2 === peg$FAILED) {
-                                    s2 = peg$parseK_TWO_PHASE();
-                                    if (s2 === peg$FAILED) {
-                                      s2 = peg$parseK_EXPORT_SNAPSHOT();
-                                      if (s2 === peg$FAILED) {
-                                        s2 = peg$parseK_NOEXPORT_SNAPSHOT();
-                                        if (s2 === peg$FAILED) {
-                                          s2 = peg$parseK_USE_SNAPSHOT();
-                                          if (s2 === peg$FAILED) {
-                                            s2 = peg$parseK_WAIT();
-                                            if (s2 === peg$FAILED) {
-                                              s2 = peg$parseK_UPLOAD_MANIFEST();
-                                              if (s2 === peg$FAILED) {
-                                                s2 = peg$parseK_LABEL();
-                                                if (s2 === peg$FAILED) {
-                                                  s2 = peg$parseK_PROGRESS();
-                                                  if (s2 === peg$FAILED) {
-                                                    s2 = peg$parseK_FAST();
-                                                    if (s2 === peg$FAILED) {
-                                                      s2 = peg$parseK_WAL();
-                                                      if (s2 === peg$FAILED) {
-                                                        s2 = peg$parseK_NOWAIT();
-                                                        if (s2 === peg$FAILED) {
-                                                          s2 = peg$parseK_MAX_RATE();
-                                                          if (s2 === peg$FAILED) {
-                                                            s2 = peg$parseK_TABLESPACE_MAP();
-                                                            if (s2 === peg$FAILED) {
-                                                              s2 = peg$parseK_NOVERIFY_CHECKSUMS();
-                                                              if (s2 === peg$FAILED) {
-                                                                s2 = peg$parseK_MANIFEST();
-                                                                if (s2 === peg$FAILED) {
-                                                                  s2 = peg$parseK_MANIFEST_CHECKSUMS();
-                                                                }
-                                                              }
-                                                            }
-                                                          }
-                                                        }
-                                                      }
-                                                    }
-                                                  }
-                                                }
-                                              }
-                                            }
-                                          }
-                                        }
-                                      }
-                                    }
-                                  }
-                                }
-                              }
-                            }
-                          }
-                        }
-                      }
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
+      s2 = peg$parseidentifier();
       if (s2 !== peg$FAILED) {
-        s1 = [s1, s2];
-        s0 = s1;
+        peg$savedPos = peg$currPos;
+        s3 = peg$f74(s2);
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s0 = s2;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -2178,12 +2337,12 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 11) === peg$c0) {
+    if (input.startsWith(peg$c0, peg$currPos)) {
       s1 = peg$c0;
       peg$currPos += 11;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e4); }
+      if (peg$silentFails === 0) { peg$fail(peg$e3); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -2211,7 +2370,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e3); }
+      if (peg$silentFails === 0) { peg$fail(peg$e2); }
     }
 
     return s0;
@@ -2222,113 +2381,13 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 15) === peg$c1) {
+    if (input.startsWith(peg$c1, peg$currPos)) {
       s1 = peg$c1;
       peg$currPos += 15;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e6); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e5); }
     }
-
-    return s0;
-  }
-
-  function peg$parseK_READ_REPLICATION_SLOT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 21) === peg$c2) {
-      s1 = peg$c2;
-      peg$currPos += 21;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e8); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f74();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e7); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_SHOW() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c3) {
-      s1 = peg$c3;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e10); }
-    }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$silentFails++;
@@ -2355,51 +2414,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e9); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TIMELINE() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 8) === peg$c4) {
-      s1 = peg$c4;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e11); }
+      if (peg$silentFails === 0) { peg$fail(peg$e4); }
     }
 
     return s0;
@@ -2410,12 +2425,12 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 17) === peg$c5) {
-      s1 = peg$c5;
+    if (input.startsWith(peg$c2, peg$currPos)) {
+      s1 = peg$c2;
       peg$currPos += 17;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e14); }
+      if (peg$silentFails === 0) { peg$fail(peg$e7); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -2443,7 +2458,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e13); }
+      if (peg$silentFails === 0) { peg$fail(peg$e6); }
     }
 
     return s0;
@@ -2454,12 +2469,12 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 23) === peg$c6) {
-      s1 = peg$c6;
+    if (input.startsWith(peg$c3, peg$currPos)) {
+      s1 = peg$c3;
       peg$currPos += 23;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e16); }
+      if (peg$silentFails === 0) { peg$fail(peg$e9); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -2487,7 +2502,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e15); }
+      if (peg$silentFails === 0) { peg$fail(peg$e8); }
     }
 
     return s0;
@@ -2498,12 +2513,12 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 21) === peg$c7) {
-      s1 = peg$c7;
+    if (input.startsWith(peg$c4, peg$currPos)) {
+      s1 = peg$c4;
       peg$currPos += 21;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e18); }
+      if (peg$silentFails === 0) { peg$fail(peg$e11); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -2531,23 +2546,207 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e17); }
+      if (peg$silentFails === 0) { peg$fail(peg$e10); }
     }
 
     return s0;
   }
 
-  function peg$parseK_ALTER_REPLICATION_SLOT() {
+  function peg$parseK_TIMELINE_HISTORY() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c5, peg$currPos)) {
+      s1 = peg$c5;
+      peg$currPos += 16;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e12); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TIMELINE() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c6, peg$currPos)) {
+      s1 = peg$c6;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e15); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e14); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_PHYSICAL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c7, peg$currPos)) {
+      s1 = peg$c7;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e17); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e16); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_LOGICAL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c8, peg$currPos)) {
+      s1 = peg$c8;
+      peg$currPos += 7;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e19); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e18); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_SLOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c9, peg$currPos)) {
+      s1 = peg$c9;
+      peg$currPos += 4;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e21); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e20); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_RESERVE_WAL() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 22) === peg$c8) {
-      s1 = peg$c8;
-      peg$currPos += 22;
+    if (input.startsWith(peg$c10, peg$currPos)) {
+      s1 = peg$c10;
+      peg$currPos += 11;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e20); }
+      if (peg$silentFails === 0) { peg$fail(peg$e23); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -2587,299 +2786,26 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e19); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TIMELINE_HISTORY() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 16) === peg$c9) {
-      s1 = peg$c9;
-      peg$currPos += 16;
-    } else {
-      s1 = peg$FAILED;
       if (peg$silentFails === 0) { peg$fail(peg$e22); }
     }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e21); }
-    }
 
     return s0;
   }
 
-  function peg$parseK_PHYSICAL() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 8) === peg$c10) {
-      s1 = peg$c10;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e24); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e23); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_RESERVE_WAL() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 11) === peg$c11) {
-      s1 = peg$c11;
-      peg$currPos += 11;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e26); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e25); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_LOGICAL() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 7) === peg$c12) {
-      s1 = peg$c12;
-      peg$currPos += 7;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e28); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e27); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_SLOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c13) {
-      s1 = peg$c13;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e30); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e29); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TEMPORARY() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 9) === peg$c14) {
-      s1 = peg$c14;
-      peg$currPos += 9;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e32); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e31); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TWO_PHASE() {
+  function peg$parseK_SHOW() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 9) === peg$c15) {
-      s1 = peg$c15;
-      peg$currPos += 9;
+    if (input.startsWith(peg$c11, peg$currPos)) {
+      s1 = peg$c11;
+      peg$currPos += 4;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e34); }
+      if (peg$silentFails === 0) { peg$fail(peg$e25); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
+      s2 = peg$parseend_of_word();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
         s3 = peg$f76();
@@ -2907,211 +2833,26 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e33); }
+      if (peg$silentFails === 0) { peg$fail(peg$e24); }
     }
 
     return s0;
   }
 
-  function peg$parseK_EXPORT_SNAPSHOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 15) === peg$c16) {
-      s1 = peg$c16;
-      peg$currPos += 15;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e36); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e35); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_NOEXPORT_SNAPSHOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 17) === peg$c17) {
-      s1 = peg$c17;
-      peg$currPos += 17;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e38); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e37); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_USE_SNAPSHOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 12) === peg$c18) {
-      s1 = peg$c18;
-      peg$currPos += 12;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e40); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e39); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_WAIT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c19) {
-      s1 = peg$c19;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e42); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e41); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_UPLOAD_MANIFEST() {
+  function peg$parseK_TEMPORARY() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 15) === peg$c20) {
-      s1 = peg$c20;
-      peg$currPos += 15;
+    if (input.startsWith(peg$c12, peg$currPos)) {
+      s1 = peg$c12;
+      peg$currPos += 9;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e44); }
+      if (peg$silentFails === 0) { peg$fail(peg$e27); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
+      s2 = peg$parseend_of_word();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
         s3 = peg$f77();
@@ -3139,23 +2880,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e43); }
+      if (peg$silentFails === 0) { peg$fail(peg$e26); }
     }
 
     return s0;
   }
 
-  function peg$parseK_LABEL() {
+  function peg$parseK_EXPORT_SNAPSHOT() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 5) === peg$c21) {
-      s1 = peg$c21;
-      peg$currPos += 5;
+    if (input.startsWith(peg$c13, peg$currPos)) {
+      s1 = peg$c13;
+      peg$currPos += 15;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e46); }
+      if (peg$silentFails === 0) { peg$fail(peg$e29); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3195,23 +2936,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e45); }
+      if (peg$silentFails === 0) { peg$fail(peg$e28); }
     }
 
     return s0;
   }
 
-  function peg$parseK_PROGRESS() {
+  function peg$parseK_NOEXPORT_SNAPSHOT() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 8) === peg$c22) {
-      s1 = peg$c22;
-      peg$currPos += 8;
+    if (input.startsWith(peg$c14, peg$currPos)) {
+      s1 = peg$c14;
+      peg$currPos += 17;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e48); }
+      if (peg$silentFails === 0) { peg$fail(peg$e31); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3251,23 +2992,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e47); }
+      if (peg$silentFails === 0) { peg$fail(peg$e30); }
     }
 
     return s0;
   }
 
-  function peg$parseK_FAST() {
+  function peg$parseK_USE_SNAPSHOT() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 4) === peg$c23) {
-      s1 = peg$c23;
-      peg$currPos += 4;
+    if (input.startsWith(peg$c15, peg$currPos)) {
+      s1 = peg$c15;
+      peg$currPos += 12;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e50); }
+      if (peg$silentFails === 0) { peg$fail(peg$e33); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3307,35 +3048,26 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e49); }
+      if (peg$silentFails === 0) { peg$fail(peg$e32); }
     }
 
     return s0;
   }
 
-  function peg$parseK_WAL() {
+  function peg$parseK_WAIT() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 3) === peg$c24) {
-      s1 = peg$c24;
-      peg$currPos += 3;
+    if (input.startsWith(peg$c16, peg$currPos)) {
+      s1 = peg$c16;
+      peg$currPos += 4;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e52); }
+      if (peg$silentFails === 0) { peg$fail(peg$e35); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
+      s2 = peg$parseend_of_word();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
         s3 = peg$f81();
@@ -3363,23 +3095,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e51); }
+      if (peg$silentFails === 0) { peg$fail(peg$e34); }
     }
 
     return s0;
   }
 
-  function peg$parseK_NOWAIT() {
+  function peg$parseK_TWO_PHASE() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 6) === peg$c25) {
-      s1 = peg$c25;
-      peg$currPos += 6;
+    if (input.startsWith(peg$c17, peg$currPos)) {
+      s1 = peg$c17;
+      peg$currPos += 9;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e54); }
+      if (peg$silentFails === 0) { peg$fail(peg$e37); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3419,23 +3151,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e53); }
+      if (peg$silentFails === 0) { peg$fail(peg$e36); }
     }
 
     return s0;
   }
 
-  function peg$parseK_MAX_RATE() {
+  function peg$parseK_READ_REPLICATION_SLOT() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 8) === peg$c26) {
-      s1 = peg$c26;
-      peg$currPos += 8;
+    if (input.startsWith(peg$c18, peg$currPos)) {
+      s1 = peg$c18;
+      peg$currPos += 21;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e56); }
+      if (peg$silentFails === 0) { peg$fail(peg$e39); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3475,23 +3207,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e55); }
+      if (peg$silentFails === 0) { peg$fail(peg$e38); }
     }
 
     return s0;
   }
 
-  function peg$parseK_TABLESPACE_MAP() {
+  function peg$parseK_ALTER_REPLICATION_SLOT() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 14) === peg$c27) {
-      s1 = peg$c27;
-      peg$currPos += 14;
+    if (input.startsWith(peg$c19, peg$currPos)) {
+      s1 = peg$c19;
+      peg$currPos += 22;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e58); }
+      if (peg$silentFails === 0) { peg$fail(peg$e41); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3531,23 +3263,23 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e57); }
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
     }
 
     return s0;
   }
 
-  function peg$parseK_NOVERIFY_CHECKSUMS() {
+  function peg$parseK_UPLOAD_MANIFEST() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 18) === peg$c28) {
-      s1 = peg$c28;
-      peg$currPos += 18;
+    if (input.startsWith(peg$c20, peg$currPos)) {
+      s1 = peg$c20;
+      peg$currPos += 15;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e60); }
+      if (peg$silentFails === 0) { peg$fail(peg$e43); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
@@ -3587,35 +3319,26 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e59); }
+      if (peg$silentFails === 0) { peg$fail(peg$e42); }
     }
 
     return s0;
   }
 
-  function peg$parseK_MANIFEST() {
+  function peg$parseK_LABEL() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 8) === peg$c29) {
-      s1 = peg$c29;
-      peg$currPos += 8;
+    if (input.startsWith(peg$c21, peg$currPos)) {
+      s1 = peg$c21;
+      peg$currPos += 5;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e62); }
+      if (peg$silentFails === 0) { peg$fail(peg$e45); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
+      s2 = peg$parseend_of_word();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
         s3 = peg$f86();
@@ -3643,35 +3366,26 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e61); }
+      if (peg$silentFails === 0) { peg$fail(peg$e44); }
     }
 
     return s0;
   }
 
-  function peg$parseK_MANIFEST_CHECKSUMS() {
+  function peg$parseK_PROGRESS() {
     let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    if (input.substr(peg$currPos, 18) === peg$c30) {
-      s1 = peg$c30;
-      peg$currPos += 18;
+    if (input.startsWith(peg$c22, peg$currPos)) {
+      s1 = peg$c22;
+      peg$currPos += 8;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e64); }
+      if (peg$silentFails === 0) { peg$fail(peg$e47); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
+      s2 = peg$parseend_of_word();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
         s3 = peg$f87();
@@ -3699,33 +3413,26 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e63); }
+      if (peg$silentFails === 0) { peg$fail(peg$e46); }
     }
 
     return s0;
   }
 
-  function peg$parse_() {
-    let s0, s1, s2, s3;
+  function peg$parseK_FAST() {
+    let s0, s1, s2, s3, s4;
 
     peg$silentFails++;
-    s0 = [];
-    s1 = input.charAt(peg$currPos);
-    if (peg$r1.test(s1)) {
-      peg$currPos++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c23, peg$currPos)) {
+      s1 = peg$c23;
+      peg$currPos += 4;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e65); }
+      if (peg$silentFails === 0) { peg$fail(peg$e49); }
     }
-    if (s1 === peg$FAILED) {
-      s1 = peg$currPos;
-      if (input.charCodeAt(peg$currPos) === 11) {
-        s2 = peg$c31;
-        peg$currPos++;
-      } else {
-        s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e66); }
-      }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
         s3 = peg$f88();
@@ -3735,57 +3442,613 @@ function peg$parse(input, options) {
           s3 = peg$FAILED;
         }
         if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e48); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_WAL() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c24, peg$currPos)) {
+      s1 = peg$c24;
+      peg$currPos += 3;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e51); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f89();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e50); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_NOWAIT() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c25, peg$currPos)) {
+      s1 = peg$c25;
+      peg$currPos += 6;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e53); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f90();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e52); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_MAX_RATE() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c26, peg$currPos)) {
+      s1 = peg$c26;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e55); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f91();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e54); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TABLESPACE_MAP() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c27, peg$currPos)) {
+      s1 = peg$c27;
+      peg$currPos += 14;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e57); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f92();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e56); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_NOVERIFY_CHECKSUMS() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c28, peg$currPos)) {
+      s1 = peg$c28;
+      peg$currPos += 18;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e59); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f93();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e58); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_MANIFEST() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c29, peg$currPos)) {
+      s1 = peg$c29;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e61); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f94();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e60); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_MANIFEST_CHECKSUMS() {
+    let s0, s1, s2, s3, s4;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c30, peg$currPos)) {
+      s1 = peg$c30;
+      peg$currPos += 18;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e63); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = peg$currPos;
+        s3 = peg$f95();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          s1 = [s1, s2, s3, s4];
+          s0 = s1;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e62); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseend_of_word() {
+    let s0, s1, s2, s3, s4, s5, s6;
+
+    s0 = peg$currPos;
+    s1 = peg$currPos;
+    peg$silentFails++;
+    s2 = peg$parseident_cont();
+    peg$silentFails--;
+    if (s2 === peg$FAILED) {
+      s1 = undefined;
+    } else {
+      peg$currPos = s1;
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s4 = peg$f96();
+      if (s4) {
+        s4 = undefined;
+      } else {
+        s4 = peg$FAILED;
+      }
+      if (s4 !== peg$FAILED) {
+        if (input.charCodeAt(peg$currPos) === 47) {
+          s5 = peg$c31;
+          peg$currPos++;
+        } else {
+          s5 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e64); }
+        }
+        if (s5 !== peg$FAILED) {
+          s6 = peg$parseletter_or_digit();
+          if (s6 !== peg$FAILED) {
+            s4 = [s4, s5, s6];
+            s3 = s4;
+          } else {
+            peg$currPos = s3;
+            s3 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s3;
+          s3 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s3;
+        s3 = peg$FAILED;
+      }
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parse_() {
+    let s0, s1, s2;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    s1 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s2 = peg$f97();
+    if (s2) {
+      s2 = undefined;
+    } else {
+      s2 = peg$FAILED;
+    }
+    s1 = input.substring(s1, peg$currPos);
+    s2 = peg$parselater_space();
+    if (s2 === peg$FAILED) {
+      s2 = null;
+    }
+    s1 = [s1, s2];
+    s0 = s1;
+    peg$silentFails--;
+
+    return s0;
+  }
+
+  function peg$parselater_space() {
+    let s0, s1, s2, s3, s4;
+
+    s0 = [];
+    s1 = peg$currPos;
+    s2 = peg$parsecarriage_return();
+    if (s2 === peg$FAILED) {
+      s2 = peg$parsevertical_tab();
+    }
+    if (s2 !== peg$FAILED) {
+      s3 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s4 = peg$f98();
+      if (s4) {
+        s4 = undefined;
+      } else {
+        s4 = peg$FAILED;
+      }
+      s3 = input.substring(s3, peg$currPos);
+      s2 = [s2, s3];
+      s1 = s2;
+    } else {
+      peg$currPos = s1;
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      while (s1 !== peg$FAILED) {
+        s0.push(s1);
+        s1 = peg$currPos;
+        s2 = peg$parsecarriage_return();
+        if (s2 === peg$FAILED) {
+          s2 = peg$parsevertical_tab();
+        }
+        if (s2 !== peg$FAILED) {
+          s3 = peg$currPos;
+          peg$savedPos = peg$currPos;
+          s4 = peg$f98();
+          if (s4) {
+            s4 = undefined;
+          } else {
+            s4 = peg$FAILED;
+          }
+          s3 = input.substring(s3, peg$currPos);
           s2 = [s2, s3];
           s1 = s2;
         } else {
           peg$currPos = s1;
           s1 = peg$FAILED;
         }
-      } else {
-        peg$currPos = s1;
-        s1 = peg$FAILED;
       }
+    } else {
+      s0 = peg$FAILED;
     }
-    while (s1 !== peg$FAILED) {
-      s0.push(s1);
-      s1 = input.charAt(peg$currPos);
-      if (peg$r1.test(s1)) {
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e65); }
-      }
-      if (s1 === peg$FAILED) {
-        s1 = peg$currPos;
-        if (input.charCodeAt(peg$currPos) === 11) {
-          s2 = peg$c31;
-          peg$currPos++;
-        } else {
-          s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e66); }
-        }
-        if (s2 !== peg$FAILED) {
-          peg$savedPos = peg$currPos;
-          s3 = peg$f88();
-          if (s3) {
-            s3 = undefined;
-          } else {
-            s3 = peg$FAILED;
-          }
-          if (s3 !== peg$FAILED) {
-            s2 = [s2, s3];
-            s1 = s2;
-          } else {
-            peg$currPos = s1;
-            s1 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s1;
-          s1 = peg$FAILED;
-        }
-      }
+
+    return s0;
+  }
+
+  function peg$parsecarriage_return() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    s1 = input.charAt(peg$currPos);
+    if (peg$r0.test(s1)) {
+      peg$currPos++;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e65); }
     }
-    peg$silentFails--;
+    if (s1 !== peg$FAILED) {
+      peg$savedPos = peg$currPos;
+      s2 = peg$f99();
+      if (s2) {
+        s2 = undefined;
+      } else {
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parsevertical_tab() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    if (input.charCodeAt(peg$currPos) === 11) {
+      s1 = peg$c32;
+      peg$currPos++;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e66); }
+    }
+    if (s1 !== peg$FAILED) {
+      peg$savedPos = peg$currPos;
+      s2 = peg$f100();
+      if (s2) {
+        s2 = undefined;
+      } else {
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
 
     return s0;
   }
@@ -3810,7 +4073,7 @@ function peg$parse(input, options) {
       if (s2 !== peg$FAILED) {
         s3 = peg$parse_();
         peg$savedPos = s0;
-        s0 = peg$f89(s2);
+        s0 = peg$f101(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3833,21 +4096,60 @@ function peg$parse(input, options) {
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = peg$parsehexdigits();
+    peg$savedPos = peg$currPos;
+    s1 = peg$f102();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
     if (s1 !== peg$FAILED) {
-      if (input.charCodeAt(peg$currPos) === 47) {
-        s2 = peg$c32;
-        peg$currPos++;
+      s2 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f103();
+      if (s3) {
+        s3 = undefined;
       } else {
-        s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e69); }
+        s3 = peg$FAILED;
+      }
+      if (s3 !== peg$FAILED) {
+        s2 = input.substring(s2, peg$currPos);
+      } else {
+        s2 = s3;
       }
       if (s2 !== peg$FAILED) {
-        s3 = peg$parsehexdigits();
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          peg$savedPos = s0;
-          s0 = peg$f90(s1, s3);
+        s3 = peg$parse_();
+        peg$savedPos = s0;
+        s0 = peg$f104(s2);
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      s1 = peg$parsehexdigits();
+      if (s1 !== peg$FAILED) {
+        if (input.charCodeAt(peg$currPos) === 47) {
+          s2 = peg$c31;
+          peg$currPos++;
+        } else {
+          s2 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e64); }
+        }
+        if (s2 !== peg$FAILED) {
+          s3 = peg$parsehexdigits();
+          if (s3 !== peg$FAILED) {
+            s4 = peg$parse_();
+            peg$savedPos = s0;
+            s0 = peg$f105(s1, s3);
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -3856,9 +4158,6 @@ function peg$parse(input, options) {
         peg$currPos = s0;
         s0 = peg$FAILED;
       }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
     }
     peg$silentFails--;
     if (s0 === peg$FAILED) {
@@ -3870,17 +4169,17 @@ function peg$parse(input, options) {
   }
 
   function peg$parsebegins_recptr() {
-    let s0, s1, s2, s3;
+    let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
     s1 = peg$parsehexdigits();
     if (s1 !== peg$FAILED) {
       if (input.charCodeAt(peg$currPos) === 47) {
-        s2 = peg$c32;
+        s2 = peg$c31;
         peg$currPos++;
       } else {
         s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e69); }
+        if (peg$silentFails === 0) { peg$fail(peg$e64); }
       }
       if (s2 !== peg$FAILED) {
         s3 = peg$parsehexdigit();
@@ -3899,11 +4198,86 @@ function peg$parse(input, options) {
       peg$currPos = s0;
       s0 = peg$FAILED;
     }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s1 = peg$f106();
+      if (s1) {
+        s1 = undefined;
+      } else {
+        s1 = peg$FAILED;
+      }
+      if (s1 !== peg$FAILED) {
+        s2 = peg$parseletters_and_digits();
+        if (s2 !== peg$FAILED) {
+          if (input.charCodeAt(peg$currPos) === 47) {
+            s3 = peg$c31;
+            peg$currPos++;
+          } else {
+            s3 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e64); }
+          }
+          if (s3 !== peg$FAILED) {
+            s4 = peg$parseletter_or_digit();
+            if (s4 !== peg$FAILED) {
+              s1 = [s1, s2, s3, s4];
+              s0 = s1;
+            } else {
+              peg$currPos = s0;
+              s0 = peg$FAILED;
+            }
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    }
 
     return s0;
   }
 
   function peg$parsehexdigit() {
+    let s0;
+
+    s0 = input.charAt(peg$currPos);
+    if (peg$r1.test(s0)) {
+      peg$currPos++;
+    } else {
+      s0 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e69); }
+    }
+
+    return s0;
+  }
+
+  function peg$parsehexdigits() {
+    let s0, s1;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f107();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s0 = input.substring(s0, peg$currPos);
+    } else {
+      s0 = s1;
+    }
+
+    return s0;
+  }
+
+  function peg$parseletter_or_digit() {
     let s0;
 
     s0 = input.charAt(peg$currPos);
@@ -3917,17 +4291,14 @@ function peg$parse(input, options) {
     return s0;
   }
 
-  function peg$parsehexdigits() {
-    let s0, s1, s2;
+  function peg$parseletters_and_digits() {
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = [];
-    s2 = peg$parsehexdigit();
-    if (s2 !== peg$FAILED) {
-      while (s2 !== peg$FAILED) {
-        s1.push(s2);
-        s2 = peg$parsehexdigit();
-      }
+    peg$savedPos = peg$currPos;
+    s1 = peg$f108();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
     }
@@ -3941,7 +4312,7 @@ function peg$parse(input, options) {
   }
 
   function peg$parseSCONST() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9;
 
     peg$silentFails++;
     s0 = peg$currPos;
@@ -3954,41 +4325,12 @@ function peg$parse(input, options) {
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
-      s3 = [];
-      s4 = input.charAt(peg$currPos);
-      if (peg$r3.test(s4)) {
-        peg$currPos++;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f109();
+      if (s3) {
+        s3 = undefined;
       } else {
-        s4 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e73); }
-      }
-      if (s4 === peg$FAILED) {
-        if (input.substr(peg$currPos, 2) === peg$c34) {
-          s4 = peg$c34;
-          peg$currPos += 2;
-        } else {
-          s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e74); }
-        }
-      }
-      while (s4 !== peg$FAILED) {
-        s3.push(s4);
-        s4 = input.charAt(peg$currPos);
-        if (peg$r3.test(s4)) {
-          peg$currPos++;
-        } else {
-          s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e73); }
-        }
-        if (s4 === peg$FAILED) {
-          if (input.substr(peg$currPos, 2) === peg$c34) {
-            s4 = peg$c34;
-            peg$currPos += 2;
-          } else {
-            s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e74); }
-          }
-        }
+        s3 = peg$FAILED;
       }
       s2 = input.substring(s2, peg$currPos);
       if (input.charCodeAt(peg$currPos) === 39) {
@@ -3999,9 +4341,29 @@ function peg$parse(input, options) {
         if (peg$silentFails === 0) { peg$fail(peg$e72); }
       }
       if (s3 !== peg$FAILED) {
-        s4 = peg$parse_();
-        peg$savedPos = s0;
-        s0 = peg$f91(s2);
+        s4 = peg$currPos;
+        peg$silentFails++;
+        if (input.charCodeAt(peg$currPos) === 39) {
+          s5 = peg$c33;
+          peg$currPos++;
+        } else {
+          s5 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e72); }
+        }
+        peg$silentFails--;
+        if (s5 === peg$FAILED) {
+          s4 = undefined;
+        } else {
+          peg$currPos = s4;
+          s4 = peg$FAILED;
+        }
+        if (s4 !== peg$FAILED) {
+          s5 = peg$parse_();
+          s0 = s2;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -4020,10 +4382,106 @@ function peg$parse(input, options) {
         if (peg$silentFails === 0) { peg$fail(peg$e72); }
       }
       if (s1 !== peg$FAILED) {
-        peg$savedPos = s0;
-        s1 = peg$f92();
+        s2 = peg$currPos;
+        s3 = peg$currPos;
+        s4 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s5 = peg$f110();
+        if (s5) {
+          s5 = undefined;
+        } else {
+          s5 = peg$FAILED;
+        }
+        s4 = input.substring(s4, peg$currPos);
+        s5 = [];
+        s6 = peg$currPos;
+        if (input.startsWith(peg$c34, peg$currPos)) {
+          s7 = peg$c34;
+          peg$currPos += 2;
+        } else {
+          s7 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e73); }
+        }
+        if (s7 !== peg$FAILED) {
+          s8 = peg$currPos;
+          peg$savedPos = peg$currPos;
+          s9 = peg$f111();
+          if (s9) {
+            s9 = undefined;
+          } else {
+            s9 = peg$FAILED;
+          }
+          s8 = input.substring(s8, peg$currPos);
+          s7 = [s7, s8];
+          s6 = s7;
+        } else {
+          peg$currPos = s6;
+          s6 = peg$FAILED;
+        }
+        while (s6 !== peg$FAILED) {
+          s5.push(s6);
+          s6 = peg$currPos;
+          if (input.startsWith(peg$c34, peg$currPos)) {
+            s7 = peg$c34;
+            peg$currPos += 2;
+          } else {
+            s7 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e73); }
+          }
+          if (s7 !== peg$FAILED) {
+            s8 = peg$currPos;
+            peg$savedPos = peg$currPos;
+            s9 = peg$f111();
+            if (s9) {
+              s9 = undefined;
+            } else {
+              s9 = peg$FAILED;
+            }
+            s8 = input.substring(s8, peg$currPos);
+            s7 = [s7, s8];
+            s6 = s7;
+          } else {
+            peg$currPos = s6;
+            s6 = peg$FAILED;
+          }
+        }
+        s4 = [s4, s5];
+        s3 = s4;
+        s2 = input.substring(s2, peg$currPos);
+        if (input.charCodeAt(peg$currPos) === 39) {
+          s3 = peg$c33;
+          peg$currPos++;
+        } else {
+          s3 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e72); }
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parse_();
+          peg$savedPos = s0;
+          s0 = peg$f112(s2);
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
       }
-      s0 = s1;
+      if (s0 === peg$FAILED) {
+        s0 = peg$currPos;
+        if (input.charCodeAt(peg$currPos) === 39) {
+          s1 = peg$c33;
+          peg$currPos++;
+        } else {
+          s1 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e72); }
+        }
+        if (s1 !== peg$FAILED) {
+          peg$savedPos = s0;
+          s1 = peg$f113();
+        }
+        s0 = s1;
+      }
     }
     peg$silentFails--;
     if (s0 === peg$FAILED) {
@@ -4035,13 +4493,13 @@ function peg$parse(input, options) {
   }
 
   function peg$parseIDENT() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1, s2, s3, s4, s5, s6;
 
     peg$silentFails++;
     s0 = peg$currPos;
     s1 = peg$currPos;
     peg$silentFails++;
-    s2 = peg$parsekeyword();
+    s2 = peg$parsebegins_recptr();
     peg$silentFails--;
     if (s2 === peg$FAILED) {
       s1 = undefined;
@@ -4050,22 +4508,19 @@ function peg$parse(input, options) {
       s1 = peg$FAILED;
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parsebegins_recptr();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
+      s2 = peg$parseidentifier();
       if (s2 !== peg$FAILED) {
-        s3 = peg$parseidentifier();
+        peg$savedPos = peg$currPos;
+        s3 = peg$f114(s2);
+        if (s3) {
+          s3 = peg$FAILED;
+        } else {
+          s3 = undefined;
+        }
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f93(s3);
+          s0 = peg$f115(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4085,22 +4540,46 @@ function peg$parse(input, options) {
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e76); }
+        if (peg$silentFails === 0) { peg$fail(peg$e75); }
       }
       if (s1 !== peg$FAILED) {
-        s2 = peg$parsexdinside();
-        if (s2 !== peg$FAILED) {
+        s2 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s3 = peg$f116();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        s2 = input.substring(s2, peg$currPos);
+        if (input.charCodeAt(peg$currPos) === 34) {
+          s3 = peg$c35;
+          peg$currPos++;
+        } else {
+          s3 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e75); }
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$currPos;
+          peg$silentFails++;
           if (input.charCodeAt(peg$currPos) === 34) {
-            s3 = peg$c35;
+            s5 = peg$c35;
             peg$currPos++;
           } else {
-            s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e76); }
+            s5 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e75); }
           }
-          if (s3 !== peg$FAILED) {
-            s4 = peg$parse_();
+          peg$silentFails--;
+          if (s5 === peg$FAILED) {
+            s4 = undefined;
+          } else {
+            peg$currPos = s4;
+            s4 = peg$FAILED;
+          }
+          if (s4 !== peg$FAILED) {
+            s5 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f94(s2);
+            s0 = peg$f117(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4120,107 +4599,119 @@ function peg$parse(input, options) {
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e76); }
+          if (peg$silentFails === 0) { peg$fail(peg$e75); }
         }
         if (s1 !== peg$FAILED) {
-          peg$savedPos = s0;
-          s1 = peg$f95();
+          s2 = peg$currPos;
+          s3 = peg$currPos;
+          s4 = peg$currPos;
+          peg$savedPos = peg$currPos;
+          s5 = peg$f118();
+          if (s5) {
+            s5 = undefined;
+          } else {
+            s5 = peg$FAILED;
+          }
+          s4 = input.substring(s4, peg$currPos);
+          s5 = [];
+          s6 = peg$parsexddouble();
+          while (s6 !== peg$FAILED) {
+            s5.push(s6);
+            s6 = peg$parsexddouble();
+          }
+          s4 = [s4, s5];
+          s3 = s4;
+          s2 = input.substring(s2, peg$currPos);
+          if (input.charCodeAt(peg$currPos) === 34) {
+            s3 = peg$c35;
+            peg$currPos++;
+          } else {
+            s3 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e75); }
+          }
+          if (s3 !== peg$FAILED) {
+            s4 = peg$parse_();
+            peg$savedPos = s0;
+            s0 = peg$f119(s2);
+          } else {
+            peg$currPos = s0;
+            s0 = peg$FAILED;
+          }
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
         }
-        s0 = s1;
+        if (s0 === peg$FAILED) {
+          s0 = peg$currPos;
+          if (input.charCodeAt(peg$currPos) === 34) {
+            s1 = peg$c35;
+            peg$currPos++;
+          } else {
+            s1 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e75); }
+          }
+          if (s1 !== peg$FAILED) {
+            peg$savedPos = s0;
+            s1 = peg$f120();
+          }
+          s0 = s1;
+        }
       }
     }
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e75); }
+      if (peg$silentFails === 0) { peg$fail(peg$e74); }
     }
 
     return s0;
   }
 
-  function peg$parsexdinside() {
+  function peg$parsexddouble() {
     let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f96();
-    if (s1) {
-      s1 = undefined;
+    if (input.startsWith(peg$c36, peg$currPos)) {
+      s1 = peg$c36;
+      peg$currPos += 2;
     } else {
       s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e76); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      s3 = [];
-      s4 = input.charAt(peg$currPos);
-      if (peg$r4.test(s4)) {
-        peg$currPos++;
+      peg$savedPos = peg$currPos;
+      s2 = peg$f121();
+      if (s2) {
+        s2 = undefined;
       } else {
-        s4 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e77); }
+        s2 = peg$FAILED;
       }
-      if (s4 === peg$FAILED) {
-        if (input.substr(peg$currPos, 2) === peg$c36) {
-          s4 = peg$c36;
-          peg$currPos += 2;
+      if (s2 !== peg$FAILED) {
+        s3 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s4 = peg$f122();
+        if (s4) {
+          s4 = undefined;
         } else {
           s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e78); }
         }
+        s3 = input.substring(s3, peg$currPos);
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
       }
-      while (s4 !== peg$FAILED) {
-        s3.push(s4);
-        s4 = input.charAt(peg$currPos);
-        if (peg$r4.test(s4)) {
-          peg$currPos++;
-        } else {
-          s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e77); }
-        }
-        if (s4 === peg$FAILED) {
-          if (input.substr(peg$currPos, 2) === peg$c36) {
-            s4 = peg$c36;
-            peg$currPos += 2;
-          } else {
-            s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e78); }
-          }
-        }
-      }
-      s2 = input.substring(s2, peg$currPos);
-      s0 = s2;
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
-    }
-    if (s0 === peg$FAILED) {
-      s0 = peg$currPos;
-      s1 = [];
-      s2 = input.charAt(peg$currPos);
-      if (peg$r4.test(s2)) {
-        peg$currPos++;
-      } else {
-        s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e77); }
-      }
-      while (s2 !== peg$FAILED) {
-        s1.push(s2);
-        s2 = input.charAt(peg$currPos);
-        if (peg$r4.test(s2)) {
-          peg$currPos++;
-        } else {
-          s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e77); }
-        }
-      }
-      s0 = input.substring(s0, peg$currPos);
     }
 
     return s0;
   }
 
   function peg$parseDOT() {
-    let s0, s1, s2;
+    let s0, s1, s2, s3;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 46) {
@@ -4228,12 +4719,24 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e79); }
+      if (peg$silentFails === 0) { peg$fail(peg$e77); }
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$parse_();
-      s1 = [s1, s2];
-      s0 = s1;
+      peg$savedPos = peg$currPos;
+      s2 = peg$f123();
+      if (s2) {
+        s2 = undefined;
+      } else {
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -4251,7 +4754,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e80); }
+      if (peg$silentFails === 0) { peg$fail(peg$e78); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4269,11 +4772,11 @@ function peg$parse(input, options) {
     let s0;
 
     s0 = input.charAt(peg$currPos);
-    if (peg$r5.test(s0)) {
+    if (peg$r3.test(s0)) {
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e81); }
+      if (peg$silentFails === 0) { peg$fail(peg$e79); }
     }
 
     return s0;
@@ -4283,33 +4786,25 @@ function peg$parse(input, options) {
     let s0;
 
     s0 = input.charAt(peg$currPos);
-    if (peg$r6.test(s0)) {
+    if (peg$r4.test(s0)) {
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e82); }
+      if (peg$silentFails === 0) { peg$fail(peg$e80); }
     }
 
     return s0;
   }
 
   function peg$parseidentifier() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = peg$currPos;
-    s2 = peg$parseident_start();
-    if (s2 !== peg$FAILED) {
-      s3 = [];
-      s4 = peg$parseident_cont();
-      while (s4 !== peg$FAILED) {
-        s3.push(s4);
-        s4 = peg$parseident_cont();
-      }
-      s2 = [s2, s3];
-      s1 = s2;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f124();
+    if (s1) {
+      s1 = undefined;
     } else {
-      peg$currPos = s1;
       s1 = peg$FAILED;
     }
     if (s1 !== peg$FAILED) {
@@ -4322,28 +4817,13 @@ function peg$parse(input, options) {
   }
 
   function peg$parsedigits() {
-    let s0, s1, s2;
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = [];
-    s2 = input.charAt(peg$currPos);
-    if (peg$r7.test(s2)) {
-      peg$currPos++;
-    } else {
-      s2 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e83); }
-    }
-    if (s2 !== peg$FAILED) {
-      while (s2 !== peg$FAILED) {
-        s1.push(s2);
-        s2 = input.charAt(peg$currPos);
-        if (peg$r7.test(s2)) {
-          peg$currPos++;
-        } else {
-          s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e83); }
-        }
-      }
+    peg$savedPos = peg$currPos;
+    s1 = peg$f125();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
     }
@@ -4365,7 +4845,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e84); }
+      if (peg$silentFails === 0) { peg$fail(peg$e81); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4388,7 +4868,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e85); }
+      if (peg$silentFails === 0) { peg$fail(peg$e82); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4411,7 +4891,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e86); }
+      if (peg$silentFails === 0) { peg$fail(peg$e83); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4448,7 +4928,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e87); }
+      if (peg$silentFails === 0) { peg$fail(peg$e84); }
     }
 
     return s0;
@@ -4480,18 +4960,40 @@ function peg$parse(input, options) {
   }
 
 
-  const has = options.supports;
+  function keyword(word) {
+    return isKeyword(word, options.has);
+  }
 
   function identifierOf(name, at) {
     const cut = truncateIdentifier(name);
-    if (cut !== name) options.truncated(name, cut, at);
+    if (cut !== name) options.scan.truncated(name, cut, at);
     return cut;
   }
 
-  function unterminated(at) {
-    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted string", sqlstate: "42601", offset: at });
+  function refuse(at, message, code = "SYNTAX") {
+    options.scan.refuse({ code, message, sqlstate: "42601", offset: at });
   }
 
+function peg$parse(text, hooks) {
+  const startRule = hooks?.startRule;
+  if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
+    throw new Error("Can't start parsing from rule \"" + startRule + "\".");
+  }
+  input = text;
+  options = hooks ?? {};
+  peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
+  peg$posDetailsCache = [{ line: 1, column: 1 }];
+  peg$maxFailExpected = [];
+  try {
+    return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
+  } finally {
+    // A text may be megabytes long: it is not to stay until the next parse.
+    input = options = peg$result = undefined;
+    peg$maxFailExpected = [];
+  }
+}
+
+function peg$run(peg$startRuleFunction) {
   peg$result = peg$startRuleFunction();
 
   const peg$success = (peg$result !== peg$FAILED && peg$currPos === input.length);

@@ -6,6 +6,11 @@
 
 import { atoi } from "../scan.ts";
 
+const sticky$0 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
+const sticky$1 = /[\u0030-\u0039]+/y;
+
+
+
 const config = (syncrepMethod, numSync, memberNames) => ({
   type: "SyncRepConfig",
   syncrepMethod,
@@ -163,18 +168,17 @@ class peg$SyntaxError extends SyntaxError {
   }
 }
 
-function peg$parse(input, options) {
-  options = options !== undefined ? options : {};
+let input, options;
 
   const peg$FAILED = {};
-  const peg$source = options.grammarSource;
+  const peg$source = undefined;
 
   const peg$startRuleFunctions = {
     result: peg$parseresult,
     offending_token: peg$parseoffending_token,
     standby_name: peg$parsestandby_name,
   };
-  let peg$startRuleFunction = peg$parseresult;
+  const peg$defaultStartRule = peg$parseresult;
 
   const peg$c0 = "\"";
   const peg$c1 = "any";
@@ -189,7 +193,6 @@ function peg$parse(input, options) {
   const peg$r1 = /^[ \t\n\r\f\v]/;
   const peg$r2 = /^[A-Za-z_\x80-\uFFFF]/;
   const peg$r3 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
-  const peg$r4 = /^[0-9]/;
 
   const peg$e0 = peg$literalExpectation("\"", false);
   const peg$e1 = peg$anyExpectation();
@@ -205,11 +208,10 @@ function peg$parse(input, options) {
   const peg$e11 = peg$classExpectation([" ", "\t", "\n", "\r", "\f", "\v"], false, false, false);
   const peg$e12 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
   const peg$e13 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e14 = peg$classExpectation([["0", "9"]], false, false, false);
-  const peg$e15 = peg$literalExpectation("(", false);
-  const peg$e16 = peg$literalExpectation(")", false);
-  const peg$e17 = peg$literalExpectation(",", false);
-  const peg$e18 = peg$otherExpectation("end of input");
+  const peg$e14 = peg$literalExpectation("(", false);
+  const peg$e15 = peg$literalExpectation(")", false);
+  const peg$e16 = peg$literalExpectation(",", false);
+  const peg$e17 = peg$otherExpectation("end of input");
 
   function peg$f0(numSync, memberNames) {    return config("PRIORITY", numSync, memberNames);  }
   function peg$f1(numSync, memberNames) {    return config("QUORUM", numSync, memberNames);  }
@@ -218,22 +220,16 @@ function peg$parse(input, options) {
   function peg$f4() {    return '"';  }
   function peg$f5(inside) {    return inside.replaceAll('""', '"');  }
   function peg$f6() {    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", sqlstate: "42601", offset: offset() });  }
-  let peg$currPos = options.peg$currPos | 0;
+  function peg$f7() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f8() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
-  const peg$posDetailsCache = [{ line: 1, column: 1 }];
+  let peg$posDetailsCache = [{ line: 1, column: 1 }];
   let peg$maxFailPos = peg$currPos;
-  let peg$maxFailExpected = options.peg$maxFailExpected || [];
-  let peg$silentFails = options.peg$silentFails | 0;
+  let peg$maxFailExpected = [];
+  let peg$silentFails = 0;
 
   let peg$result;
-
-  if (options.startRule) {
-    if (!(options.startRule in peg$startRuleFunctions)) {
-      throw new Error("Can't start parsing from rule \"" + options.startRule + "\".");
-    }
-
-    peg$startRuleFunction = peg$startRuleFunctions[options.startRule];
-  }
 
   function text() {
     return input.substring(peg$savedPos, peg$currPos);
@@ -765,7 +761,7 @@ function peg$parse(input, options) {
           if (peg$silentFails === 0) { peg$fail(peg$e7); }
         }
         if (s4 === peg$FAILED) {
-          if (input.substr(peg$currPos, 2) === peg$c3) {
+          if (input.startsWith(peg$c3, peg$currPos)) {
             s4 = peg$c3;
             peg$currPos += 2;
           } else {
@@ -783,7 +779,7 @@ function peg$parse(input, options) {
             if (peg$silentFails === 0) { peg$fail(peg$e7); }
           }
           if (s4 === peg$FAILED) {
-            if (input.substr(peg$currPos, 2) === peg$c3) {
+            if (input.startsWith(peg$c3, peg$currPos)) {
               s4 = peg$c3;
               peg$currPos += 2;
             } else {
@@ -932,22 +928,14 @@ function peg$parse(input, options) {
   }
 
   function peg$parseidentifier() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = peg$currPos;
-    s2 = peg$parseident_start();
-    if (s2 !== peg$FAILED) {
-      s3 = [];
-      s4 = peg$parseident_cont();
-      while (s4 !== peg$FAILED) {
-        s3.push(s4);
-        s4 = peg$parseident_cont();
-      }
-      s2 = [s2, s3];
-      s1 = s2;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f7();
+    if (s1) {
+      s1 = undefined;
     } else {
-      peg$currPos = s1;
       s1 = peg$FAILED;
     }
     if (s1 !== peg$FAILED) {
@@ -960,28 +948,13 @@ function peg$parse(input, options) {
   }
 
   function peg$parsedigits() {
-    let s0, s1, s2;
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = [];
-    s2 = input.charAt(peg$currPos);
-    if (peg$r4.test(s2)) {
-      peg$currPos++;
-    } else {
-      s2 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e14); }
-    }
-    if (s2 !== peg$FAILED) {
-      while (s2 !== peg$FAILED) {
-        s1.push(s2);
-        s2 = input.charAt(peg$currPos);
-        if (peg$r4.test(s2)) {
-          peg$currPos++;
-        } else {
-          s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e14); }
-        }
-      }
+    peg$savedPos = peg$currPos;
+    s1 = peg$f8();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
     }
@@ -1003,7 +976,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e15); }
+      if (peg$silentFails === 0) { peg$fail(peg$e14); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1026,7 +999,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e16); }
+      if (peg$silentFails === 0) { peg$fail(peg$e15); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1049,7 +1022,7 @@ function peg$parse(input, options) {
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e17); }
+      if (peg$silentFails === 0) { peg$fail(peg$e16); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1086,7 +1059,7 @@ function peg$parse(input, options) {
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e18); }
+      if (peg$silentFails === 0) { peg$fail(peg$e17); }
     }
 
     return s0;
@@ -1117,6 +1090,26 @@ function peg$parse(input, options) {
     return s0;
   }
 
+function peg$parse(text, hooks) {
+  const startRule = hooks?.startRule;
+  if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
+    throw new Error("Can't start parsing from rule \"" + startRule + "\".");
+  }
+  input = text;
+  options = hooks ?? {};
+  peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
+  peg$posDetailsCache = [{ line: 1, column: 1 }];
+  peg$maxFailExpected = [];
+  try {
+    return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
+  } finally {
+    // A text may be megabytes long: it is not to stay until the next parse.
+    input = options = peg$result = undefined;
+    peg$maxFailExpected = [];
+  }
+}
+
+function peg$run(peg$startRuleFunction) {
   peg$result = peg$startRuleFunction();
 
   const peg$success = (peg$result !== peg$FAILED && peg$currPos === input.length);

@@ -174,6 +174,16 @@ function verdict(text: string, server: number | string): string {
   }
 }
 
+function refusal(text: string, server: number | string, database = true): ParseError {
+  try {
+    parseCommand(text, { server, database });
+  } catch (error) {
+    if (error instanceof ParseError) return error;
+    throw error;
+  }
+  throw new Error(`${text} is taken`);
+}
+
 describe("which version takes what", () => {
   const since = (major: number, then: string, before: string) => (server: number) => (server >= major ? then : before);
   const words =
@@ -274,16 +284,115 @@ describe("which version takes what", () => {
     expect(servers.filter(takes)).toEqual(["14.24", 15, 16, 17, 18, 19]);
     expect(parseCommand('SHOW "a""b"')).toStrictEqual({ type: "VariableShowStmt", name: 'a"b' });
   });
+});
 
-  test.each(["9.4", "9.6", "10.19", "11.14", "12.9", "13.5", "14.1"])(
-    "%s parses SQL too, which is not covered",
-    (server) => {
-      expect(() => parseCommand("IDENTIFY_SYSTEM", { server })).toThrow(UnsupportedError);
-      expect(() => printCommand({ type: "IdentifySystemCmd" }, { server })).toThrow(
-        expect.objectContaining({ capability: "firstTokenRule" }),
-      );
-    },
-  );
+describe("servers before 10", () => {
+  test("know no SQL: every text is a command or an error", () => {
+    for (const server of ["9.4", "9.5", "9.6"]) {
+      for (const text of ["", "SELECT 1", "identify_system", "SHOW wal_level", "READ_REPLICATION_SLOT s"]) {
+        expect([text, verdict(text, server)]).toEqual([text, "syntax error"]);
+        expect(() => parseCommand(text, { server, database: false })).toThrow("syntax error");
+      }
+    }
+  });
+
+  test("refuse a character that the scanner does not know as soon as it is read", () => {
+    expect(verdict("IDENTIFY_SYSTEM %", "9.6")).toBe('syntax error: unexpected character "%"');
+    expect(verdict("\rIDENTIFY_SYSTEM", "9.6")).toBe('syntax error: unexpected character "\r"');
+    expect(verdict("SHOW a.b", "9.6")).toBe("syntax error");
+    expect(verdict("TIMELINE_HISTORY 0 %", "9.6")).toBe("invalid timeline 0");
+    expect(verdict("START_REPLICATION 0/0 SLOT %", "9.6")).toBe("syntax error");
+  });
+
+  test("have fewer words the older they are", () => {
+    const create = "CREATE_REPLICATION_SLOT s PHYSICAL RESERVE_WAL";
+    expect(parseCommand(create, { server: "9.6" })).toMatchObject({ options: [integer("reserve_wal", 1)] });
+    expect(verdict(create, "9.5")).toBe("syntax error");
+    expect(verdict("CREATE_REPLICATION_SLOT reserve_wal PHYSICAL", "9.6")).toBe("command");
+    expect(verdict("CREATE_REPLICATION_SLOT RESERVE_WAL PHYSICAL", "9.6")).toBe("syntax error");
+    expect(parseCommand("CREATE_REPLICATION_SLOT RESERVE_WAL PHYSICAL", { server: "9.5" })).toMatchObject({
+      slotname: "reserve_wal",
+    });
+    expect(verdict(`${create} RESERVE_WAL`, "9.6")).toBe("syntax error");
+    expect(verdict("CREATE_REPLICATION_SLOT s LOGICAL p RESERVE_WAL", "9.6")).toBe("syntax error");
+    expect(verdict("CREATE_REPLICATION_SLOT s TEMPORARY PHYSICAL", "9.6")).toBe("syntax error");
+    expect(verdict("DROP_REPLICATION_SLOT s WAIT", "9.6")).toBe("syntax error");
+    expect(verdict("BASE_BACKUP TABLESPACE_MAP", "9.5")).toBe("command");
+    expect(verdict("BASE_BACKUP TABLESPACE_MAP", "9.4")).toBe("syntax error");
+  });
+
+  test("name no word of a later version as expected", () => {
+    expect(refusal("x", "9.4").expected).toEqual([
+      ...["IDENTIFY_SYSTEM", "BASE_BACKUP", "START_REPLICATION", "CREATE_REPLICATION_SLOT", "DROP_REPLICATION_SLOT"],
+      "TIMELINE_HISTORY",
+    ]);
+    expect(refusal("CREATE_REPLICATION_SLOT s PHYSICAL x", "9.4").expected).toEqual(['";"', "end of input"]);
+    expect(refusal("CREATE_REPLICATION_SLOT s x", "9.6").expected).toEqual(["PHYSICAL", "LOGICAL"]);
+  });
+
+  test.each([
+    ["READ_REPLICATION_SLOT s", "READ_REPLICATION_SLOT is a command since 15."],
+    ["identify_system", "Write keywords in capitals: IDENTIFY_SYSTEM."],
+    ["SELECT 1", "SQL on a replication connection is for servers since 10."],
+  ])("%s: %s", (text, advice) => {
+    expect(refusal(text, "9.6").advice).toBe(advice);
+  });
+});
+
+describe("servers before the rule of the first token", () => {
+  const early = ["10.19", "11.14", "12.9", "13.5", "14.1"];
+
+  test("read SQL with the replication scanner, up to the first semicolon", () => {
+    for (const server of early) {
+      for (const text of ["SELECT 1", "select 1;", "select 1;;", "x", "BEGIN;", '"SHOW" 1', "select a . b % c"]) {
+        expect(parseCommand(text, { server })).toStrictEqual({ type: "SQLCmd", text });
+      }
+      for (const text of ["", ";", "(select 1)", "-- c\nselect 1", "SELECT 1; SELECT 2", "1", "LABEL", "\rselect 1"]) {
+        expect([text, verdict(text, server)]).toEqual([text, "syntax error"]);
+      }
+      expect(verdict("select $$it's$$", server)).toBe("unterminated quoted string");
+      expect(verdict("select 1; don't", server)).toBe("syntax error");
+      // A division is a position to this scanner, if one without blanks.
+      expect(verdict("select total/count", server)).toBe("invalid streaming start location");
+      expect(verdict("select a/b", server)).toBe("sql");
+    }
+  });
+
+  test("do not tell SQL on a physical connection by a SQLSTATE of its own", () => {
+    const sqlstate = (server: number | string) => refusal("select 1", server, false).sqlstate;
+    expect(early.map(sqlstate)).toEqual(early.map(() => "XX000"));
+    expect(sqlstate(18)).toBe("0A000");
+  });
+
+  test("take any letter for a hexadecimal digit, and leave the rest to sscanf", () => {
+    for (const server of ["9.4", "9.6", ...early]) {
+      const start = (text: string) => {
+        const command = parseCommand(`START_REPLICATION ${text}`, { server });
+        return command.type === "StartReplicationCmd" ? command.startpoint : undefined;
+      };
+      expect(start("0/16XYZ")).toBe(0x16n);
+      expect(start("0x1F/0XA")).toBe(0x1f0000000an);
+      expect(start("0x/1")).toBe(1n);
+      expect(start("1/00x1")).toBe(0x100000000n);
+      expect(start("FF/0TIMELINE TIMELINE 1")).toBe(0xff00000000n);
+      for (const text of ["xyz/0", "12G/5", "0xx/5", "1/x", "00x1/1"]) {
+        expect([text, verdict(`START_REPLICATION ${text}`, server)]).toEqual([
+          text,
+          "invalid streaming start location",
+        ]);
+      }
+      expect(verdict("START_REPLICATION SLOT/0", server)).toBe("invalid streaming start location");
+      expect(verdict("START_REPLICATION SLOT a/b", server)).toBe("syntax error");
+    }
+    expect(verdict("START_REPLICATION 0/16XYZ", 18)).toBe("syntax error");
+  });
+
+  test("have no dots", () => {
+    for (const server of early) {
+      expect(verdict("SHOW a.b", server)).toBe("syntax error");
+      expect(printCommand({ type: "VariableShowStmt", name: "a.b" }, { server })).toBe('SHOW "a.b"');
+    }
+  });
 });
 
 describe("numbers are C's", () => {
@@ -660,7 +769,36 @@ describe("printing", () => {
     );
   });
 
+  test("words become options in parentheses, where one says that they are words", () => {
+    const reform = (text: string, from: number | string, server: number): string =>
+      printCommand(parseCommand(text, { server: from }), { server, from });
+    expect(
+      reform("BASE_BACKUP LABEL 'l' PROGRESS FAST NOWAIT WAL MAX_RATE 32 NOVERIFY_CHECKSUMS MANIFEST 'no'", 14, 18),
+    ).toBe(
+      "BASE_BACKUP (label 'l', progress, checkpoint 'fast', wait false, wal, max_rate 32, verify_checksums false, manifest 'no')",
+    );
+    expect(reform("CREATE_REPLICATION_SLOT s LOGICAL p NOEXPORT_SNAPSHOT", 14, 15)).toBe(
+      "CREATE_REPLICATION_SLOT s LOGICAL p (snapshot 'nothing')",
+    );
+    expect(reform("CREATE_REPLICATION_SLOT s PHYSICAL RESERVE_WAL", "9.6", 15)).toBe(
+      "CREATE_REPLICATION_SLOT s PHYSICAL (reserve_wal)",
+    );
+    expect(reform("CREATE_REPLICATION_SLOT s PHYSICAL RESERVE_WAL", "9.6", 14)).toBe(
+      "CREATE_REPLICATION_SLOT s PHYSICAL RESERVE_WAL",
+    );
+    // Not said, it is a command of the newer server, if one that is refused.
+    expect(reprint("BASE_BACKUP FAST", 14, 18)).toBe("BASE_BACKUP (fast 1)");
+  });
+
   test.each([
+    ["CREATE_REPLICATION_SLOT s TEMPORARY PHYSICAL", "9.6", "createSlotOptions"],
+    ["CREATE_REPLICATION_SLOT s PHYSICAL (RESERVE_WAL)", "9.5", "reserveWal"],
+    ["CREATE_REPLICATION_SLOT s LOGICAL p (RESERVE_WAL)", "9.6", "createSlotOptions"],
+    ["CREATE_REPLICATION_SLOT s LOGICAL p (SNAPSHOT 'use')", "9.6", "createSlotOptions"],
+    ["DROP_REPLICATION_SLOT s WAIT", "9.6", "createSlotOptions"],
+    ["BASE_BACKUP (TABLESPACE_MAP)", "9.4", "baseBackupTablespaceMap"],
+    ["SHOW a", "9.6", "showCommand"],
+    ["select 1", "9.6", "sqlCommands"],
     ["BASE_BACKUP (TARGET 'client')", 14, "genericOptions"],
     ["BASE_BACKUP (VERIFY_CHECKSUMS false)", 10, "baseBackupNoVerifyChecksums"],
     ["BASE_BACKUP (MANIFEST 'yes')", 12, "baseBackupManifest"],

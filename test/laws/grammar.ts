@@ -10,10 +10,10 @@ export function expectErrorForPeople(error: ParseError, text: string): void {
   expect(error.message).not.toBe("");
   expect(error.offset).toBeGreaterThanOrEqual(0);
   expect(error.offset).toBeLessThanOrEqual(text.length);
-  expect(text.slice(error.offset)).not.toMatch(/^[ \t\n\r\f]/);
+  expect(text.slice(error.offset)).not.toMatch(/^[ \t\n]/);
   const [line, caret] = drawCaret(text, error.offset);
   expect(String(error)).toContain(`\n${line}\n${caret}`);
-  if (error.code === "SYNTAX" && error.sqlstate === "42601") expect(error.expected).not.toEqual([]);
+  if (error.message === "syntax error") expect(error.expected).not.toEqual([]);
   expect(new Set(error.expected).size).toBe(error.expected.length);
   for (const name of error.expected) expect(name).toMatch(/^("."|[A-Z_]+|[a-zA-Z ]+)$/);
 }

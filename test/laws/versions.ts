@@ -2,9 +2,9 @@
 import { type CapabilityName, capabilities, supports } from "../../src/server-version.ts";
 
 /** Each version at which a capability comes or goes, lowest first, of those that have the one named. */
-export function versionsWith(name: CapabilityName): number[] {
+export function versionsWith(name?: CapabilityName): number[] {
   const changes = Object.values<{ since: readonly number[]; until?: number }>(capabilities).flatMap((row) =>
     row.until === undefined ? row.since : [...row.since, row.until],
   );
-  return [...new Set(changes)].filter((version) => supports(version, name)).sort((a, b) => a - b);
+  return [...new Set(changes)].filter((version) => name === undefined || supports(version, name)).sort((a, b) => a - b);
 }
