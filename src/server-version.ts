@@ -60,10 +60,18 @@ export const capabilities = {
   showCommand: { since: [100000], source: "repl_gram.y: show" },
   sqlCommands: { since: [100000], source: "walsender.c: exec_replication_command" },
   unknownCharacterIsToken: { since: [100000], source: "repl_scanner.l: T_WORD" },
+  walsenderTupleDesc: { since: [100000], source: "walsender.c: begin_tup_output_tupdesc" },
   publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
+  ownCommandTag: { since: [130000], source: "walsender.c: EndReplicationCommand, commit 07082b08cc" },
+  startReplicationTagMissing: {
+    since: [130000],
+    until: 130001,
+    source: "walsender.c: exec_replication_command, commit 4e9821b6fa",
+  },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  timelineHistoryText: { since: [140000], source: "walsender.c: SendTimeLineHistory" },
   firstTokenRule: {
     since: scannerOf2022,
     source: "repl_scanner.l: replication_scanner_is_replication_command",
@@ -73,7 +81,10 @@ export const capabilities = {
   dotIsToken: { since: scannerOf2022, source: "repl_scanner.l: the rule of any character" },
   sqlOnPhysicalIsUnsupported: { since: scannerOf2022, source: "walsender.c: exec_replication_command" },
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
+  baseBackupOneStream: { since: [150000], source: "basebackup_copy.c: bbsink_copystream_begin_backup" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
+  backupTupleDesc: { since: [160000], source: "basebackup_copy.c, walsender.c: SendTimeLineHistory" },
+  identifySystemInt8: { since: [160000], source: "walsender.c: IdentifySystem, commit ec40f34224" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
   verticalTabIsSpace: { since: [170000], source: "repl_scanner.l: space" },
@@ -200,19 +211,23 @@ export function versionRanges(): VersionRange[] {
   return sorted.map((since, i) => ({ since, until: sorted[i + 1] }));
 }
 
-/**
- * Ranges as people name them: "15 and later", "10 to 14", "10.0 to 10.19", "14.24, 15.19, 16.15 and later", "no version".
- *
- * @param ranges In ascending order; those that touch are taken together.
- */
-export function formatVersions(ranges: readonly VersionRange[]): string {
-  if (ranges.length === 0) return "no version";
+/** Ranges in ascending order, with those that touch made one. */
+export function joinRanges(ranges: readonly VersionRange[]): VersionRange[] {
   const joined: VersionRange[] = [];
   for (const range of ranges) {
     const touching = joined.at(-1)?.until === range.since ? joined.pop() : undefined;
     joined.push({ since: touching?.since ?? range.since, until: range.until });
   }
-  return joined.map((range, i) => formatRange(range, joined[i + 1])).join(", ");
+  return joined;
+}
+
+/**
+ * Ranges as people name them: "15 and later", "10 to 14", "10.0 to 10.19", "14.24, 15.19, 16.15 and later", "no version".
+ *
+ * @param ranges As `joinRanges` gives them.
+ */
+export function formatVersions(ranges: readonly VersionRange[]): string {
+  return ranges.map((range, i) => formatRange(range, ranges[i + 1])).join(", ") || "no version";
 }
 
 function formatRange({ since, until }: VersionRange, next: VersionRange | undefined): string {
@@ -220,7 +235,8 @@ function formatRange({ since, until }: VersionRange, next: VersionRange | undefi
   const first = wholeMajor ? formatMajor(since) : formatServerVersion(since);
   if (until === undefined) return `${first} and later`;
   if (until !== majorOf(until)) {
-    const [from, last] = [formatServerVersion(since), formatServerVersion(until - 1)];
+    const last = formatServerVersion(until - 1);
+    const from = majorOf(since) === majorOf(until) ? formatServerVersion(since) : first;
     return from === last ? last : `${from} to ${last}`;
   }
   const last = majorBefore(until);

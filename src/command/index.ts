@@ -3,3 +3,14 @@ export type * from "./ast.ts";
 export { type CommandLocations, locateCommand } from "./locate.ts";
 export { type Notice, type ParseCommandOptions, parseCommand } from "./parse.ts";
 export { type PrintCommandOptions, printCommand } from "./print.ts";
+export { type AnswerStep, commandAnswer, type Occurs } from "./results/answer.ts";
+export type { Column, ColumnForm, Columns, RowValue } from "./results/columns.ts";
+export { type ResultSet, type ResultSetName, resultSets } from "./results/result-sets.ts";
+export {
+  type ColumnDescription,
+  decodeResult,
+  describeResult,
+  encodeResult,
+  type Result,
+  type ResultRow,
+} from "./results/rows.ts";

@@ -3,7 +3,7 @@
  * it hands to SQL, or an error.
  */
 import { ParseError } from "../errors.ts";
-import { supports, type VersionRange, versionRanges } from "../server-version.ts";
+import { joinRanges, type VersionRange, versionRanges } from "../server-version.ts";
 import type { Command, SQLCmd } from "./ast.ts";
 import { type ParseCommandOptions, parseCommand } from "./parse.ts";
 
@@ -52,7 +52,6 @@ export function judgeByVersion(
 ): VersionVerdict[] {
   const groups = new Map<string, { versions: VersionRange[]; verdict: Verdict }>();
   for (const range of versionRanges().reverse()) {
-    if (!supports(range.since, "firstTokenRule")) continue;
     const verdict = judgeCommand(text, { server: range.since, database });
     const key =
       verdict.type === "refused"
@@ -60,14 +59,24 @@ export function judgeByVersion(
         : verdict.type;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { versions: [range], verdict });
-    else group.versions.unshift(range);
+    else group.versions = joinRanges([range, ...group.versions]);
   }
   return [...groups.values()];
 }
 
+/** The versions that give a verdict of this type. */
+export function versionsThat(type: Verdict["type"], byVersion: readonly VersionVerdict[]): readonly VersionRange[] {
+  return joinRanges(
+    byVersion
+      .filter(({ verdict }) => verdict.type === type)
+      .flatMap(({ versions }) => versions)
+      .sort((a, b) => a.since - b.since),
+  );
+}
+
 /**
- * The versions that take a text as a replication command, as ranges in ascending order; `formatVersions` puts them in words.
- * Text that a server would hand to SQL is none.
+ * The versions that take a text as a replication command; `formatVersions` puts them in words. Text that a server would hand to
+ * SQL is none.
  *
  * @example formatVersions(acceptedBy("READ_REPLICATION_SLOT s")) // "15 and later"
  * @example formatVersions(acceptedBy("BASE_BACKUP FAST EXCLUSIVE")) // "no version"
@@ -76,5 +85,5 @@ export function acceptedBy(
   text: string,
   options: { readonly database?: boolean | undefined } = {},
 ): readonly VersionRange[] {
-  return judgeByVersion(text, options).find(({ verdict }) => verdict.type === "command")?.versions ?? [];
+  return versionsThat("command", judgeByVersion(text, options));
 }

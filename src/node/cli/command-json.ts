@@ -2,8 +2,8 @@
  * What `walwire command` answers to programs. A position of the log is text, as the server prints it, since numbers of JSON are
  * doubles for most who read them; what is undefined is left out.
  */
-import { type Command, locateCommand } from "../../command/index.ts";
-import type { VersionVerdict } from "../../command/judge.ts";
+import { type Command, commandAnswer, locateCommand } from "../../command/index.ts";
+import { type VersionVerdict, versionsThat } from "../../command/judge.ts";
 import { type EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
 import { formatLsn } from "../../lsn.ts";
 import { formatVersions, type VersionRange } from "../../server-version.ts";
@@ -49,7 +49,7 @@ export function unreadableJson(reason: string): Answer {
 
 /** The versions that take the text as a replication command. */
 export function acceptedByJson(byVersion: readonly VersionVerdict[]): object {
-  return versionsJson(byVersion.find(({ verdict }) => verdict.type === "command")?.versions ?? []);
+  return versionsJson(versionsThat("command", byVersion));
 }
 
 /** In words, and as ranges of server_version_num in which null is no end. */
@@ -61,12 +61,13 @@ function versionsJson(versions: readonly VersionRange[]): object {
 }
 
 export function explanationJson({ judged, byVersion, printed }: Explanation): Answer {
-  const { verdict } = judged;
+  const { verdict, call } = judged;
   const known =
     verdict.type === "command"
       ? {
           offsets: Object.fromEntries(locateCommand(verdict.command).offsets),
           options: verdict.options,
+          answer: commandAnswer(verdict.command, { server: call.server }),
         }
       : {};
   return {

@@ -1,6 +1,7 @@
 /** What `walwire command` says to people. */
-import type { Notice } from "../../command/index.ts";
-import type { Verdict, VersionVerdict } from "../../command/judge.ts";
+import { type AnswerStep, commandAnswer, type Notice, type ResultSet, resultSets } from "../../command/index.ts";
+import { type Verdict, type VersionVerdict, versionsThat } from "../../command/judge.ts";
+import { forms } from "../../command/results/columns.ts";
 import { drawCaret, type ParseError } from "../../errors.ts";
 import { formatServerVersion, formatVersions } from "../../server-version.ts";
 import type { Explanation, Judged } from "./command.ts";
@@ -46,10 +47,9 @@ export function sayError(page: Page, error: ParseError): void {
 
 /** Which versions take the text, and which hand it to SQL. */
 export function sayAcceptedBy(page: Page, byVersion: readonly VersionVerdict[]): void {
-  const versions = (type: Verdict["type"]) =>
-    formatVersions(byVersion.find(({ verdict }) => verdict.type === type)?.versions ?? []);
-  const isSql = byVersion.some(({ verdict }) => verdict.type === "sql");
-  page.line(`accepted by ${versions("command")}${isSql ? `; handed to SQL by ${versions("sql")}` : ""}`);
+  page.line(`accepted by ${formatVersions(versionsThat("command", byVersion))}`);
+  const sql = versionsThat("sql", byVersion);
+  if (sql.length > 0) page.line(`handed to SQL by ${formatVersions(sql)}`);
 }
 
 /** All there is to say about a text. */
@@ -71,6 +71,7 @@ export function sayExplanation(page: Page, explanation: Explanation): void {
     }
     if (rows.length > 0) page.line();
     page.table(rows, ["bold", "green"]);
+    sayAnswer(page, commandAnswer(command, { server: call.server }), call.server);
   }
   page.heading("Versions");
   page.table(byVersion.map(({ versions, verdict }) => [formatVersions(versions), inWords(verdict)]));
@@ -79,6 +80,30 @@ export function sayExplanation(page: Page, explanation: Explanation): void {
     page.table(printed.map(({ versions, text }) => [formatVersions(versions), printable(text)]));
   }
 }
+
+const occurs = { once: "", maybe: ", or nothing", some: ", once or more often" } as const;
+
+/** What comes back, step by step; the columns of rows below them. */
+function sayAnswer(page: Page, steps: readonly AnswerStep[] = [], server: number): void {
+  page.heading("Answer");
+  for (const step of steps) {
+    if (step.type === "CommandComplete") page.line(`  CommandComplete ${page.style("bold", step.tag)}`);
+    else if (step.type === "Rows") {
+      const { rows, doc, columns }: ResultSet = resultSets[step.resultSet];
+      page.line(`  ${rows === "one" ? "one row" : "rows"}${occurs[step.occurs]}: ${doc}`);
+      page.table(
+        Object.entries(columns).map(([name, { form, doc }]) => [`  ${name}`, forms[form].type(server), doc]),
+        ["bold", "green"],
+      );
+    } else page.line(`  ${streams[step.type]}${occurs[step.occurs]}`);
+  }
+}
+
+const streams = {
+  CopyOut: "CopyOut: a stream from the server",
+  CopyIn: "CopyIn: a stream to the server",
+  CopyBoth: "CopyBoth: a stream in both directions, until both sides end it",
+} as const;
 
 function inWords(verdict: Verdict): string {
   switch (verdict.type) {

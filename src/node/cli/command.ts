@@ -1,10 +1,11 @@
 /**
  * `walwire command`: what a server says to a replication command, its normal form, and what it means. For people, or as JSON.
  */
+import { parseArgs } from "node:util";
 import { type Notice, parseCommand, printCommand } from "../../command/index.ts";
 import { judgeByVersion, judgeCommand, type Verdict, type VersionVerdict } from "../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
-import { defaultServer, serverVersionNum, type VersionRange, versionRanges } from "../../server-version.ts";
+import { defaultServer, joinRanges, serverVersionNum, type VersionRange, versionRanges } from "../../server-version.ts";
 import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./command-json.ts";
 import { sayAcceptedBy, sayError, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
 import { answerLines } from "./jsonl.ts";
@@ -81,13 +82,19 @@ const verbs: Readonly<Record<string, Verb>> = {
 export async function run([name = "", ...args]: readonly string[]): Promise<number> {
   if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire command ${listed(Object.keys(verbs))}?`);
   const verb = verbs[name]!;
-  const { values, positionals } = readArgs(args, {
-    server: { type: "string", default: String(defaultServer) },
-    for: { type: "string" },
-    physical: { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    jsonl: { type: "boolean", default: false },
-  });
+  const { values, positionals } = readArgs(() =>
+    parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        server: { type: "string", default: String(defaultServer) },
+        for: { type: "string" },
+        physical: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        jsonl: { type: "boolean", default: false },
+      },
+    }),
+  );
   if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
   const server = serverOf(values.server);
   const call = { server, database: !values.physical, for: values.for === undefined ? server : serverOf(values.for) };
@@ -183,7 +190,7 @@ function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
     try {
       const text = printCommand(verdict.command, { server: range.since, from: call.server });
       if (judgeCommand(text, { server: range.since, database: call.database }).type !== "command") continue;
-      groups.set(text, [range, ...(groups.get(text) ?? [])]);
+      groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
     } catch (error) {
       if (!isUnprintable(error)) throw error;
     }

@@ -4,11 +4,13 @@
 import { UnsupportedError, WalwireError } from "../../errors.ts";
 import { isDatabaseError, PeerMissingError } from "../client.ts";
 import { TailError } from "../tail.ts";
-import { UsageError } from "./usage.ts";
+import { InputError, UsageError } from "./usage.ts";
 
 /** What went wrong, in a sentence, and what to do about it; undefined if it is a bug of ours. */
 export function explain(error: unknown): string | undefined {
-  const said = [UsageError, TailError, UnsupportedError, PeerMissingError].some((kind) => error instanceof kind);
+  const said = [UsageError, InputError, TailError, UnsupportedError, PeerMissingError].some(
+    (kind) => error instanceof kind,
+  );
   if (said) return (error as Error).message;
   if (isDatabaseError(error)) {
     const advice = error.code === undefined ? undefined : adviceBySqlState[error.code];

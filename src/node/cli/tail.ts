@@ -2,6 +2,7 @@
  * `walwire tail` from the command line: whom to connect to, until when, and what stands in the way.
  */
 import { randomUUID } from "node:crypto";
+import { parseArgs } from "node:util";
 import { connect, loadPg } from "../client.ts";
 import { Conversation } from "../conversation.ts";
 import { builtinTypes, demo, summarise } from "../demo.ts";
@@ -13,10 +14,16 @@ const INTERRUPTED = 130;
 
 /** `walwire tail`. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArgs(args, {
-    publication: { type: "string", multiple: true, default: [] },
-    all: { type: "boolean", default: false },
-  });
+  const { values, positionals } = readArgs(() =>
+    parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        publication: { type: "string", multiple: true, default: [] },
+        all: { type: "boolean", default: false },
+      },
+    }),
+  );
   if (positionals.length > 1) throw new UsageError(`one URL, not ${positionals.length}`);
   const conversation = new Conversation({ output: process.stdout, all: values.all });
   const [url] = positionals;

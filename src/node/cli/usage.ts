@@ -1,5 +1,4 @@
-/** How subcommands are called: their arguments, and what a wrong call is. */
-import { type ParseArgsConfig, parseArgs } from "node:util";
+/** How subcommands are called, and what a wrong call is. */
 
 /** The call is wrong: it is answered with how it goes, and exit status 2. */
 export class UsageError extends Error {}
@@ -8,13 +7,13 @@ export class UsageError extends Error {}
 export class InputError extends Error {}
 
 /**
- * Arguments as node:util reads them, positional ones too.
+ * What `parse`, which calls node:util's parseArgs, makes of arguments.
  *
  * @throws UsageError
  */
-export function readArgs<const O extends NonNullable<ParseArgsConfig["options"]>>(args: readonly string[], options: O) {
+export function readArgs<T>(parse: () => T): T {
   try {
-    return parseArgs({ args: [...args], allowPositionals: true, options });
+    return parse();
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
