@@ -16,7 +16,7 @@ export function judgedJson({ verdict, notices, call }: Judged): Answer {
     case "command":
       return { ok: true, command: commandJson(verdict.command, call.server), ...said };
     case "sql":
-      return { ok: true, sql: true };
+      return { ok: true, sql: true, ...said };
     case "refused":
       return { ...refusalJson(verdict.stage, verdict.error), ...said };
   }
