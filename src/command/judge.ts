@@ -5,29 +5,38 @@
 import { ParseError } from "../errors.ts";
 import { joinRanges, type VersionRange, versionRanges } from "../server-version.ts";
 import type { Command, SQLCmd } from "./ast.ts";
+import { type CheckCommandOptions, type CommandOptions, checkCommand } from "./check.ts";
 import { type ParseCommandOptions, parseCommand } from "./parse.ts";
 
 /** What a server makes of a text. */
 export type Verdict =
-  | { readonly type: "command"; readonly command: Exclude<Command, SQLCmd>; readonly options: CheckedOptions }
+  | {
+      readonly type: "command";
+      readonly command: Exclude<Command, SQLCmd>;
+      /** As `checkCommand` gives them. */
+      readonly options: CommandOptions | undefined;
+    }
   | { readonly type: "sql"; readonly command: SQLCmd }
   | { readonly type: "refused"; readonly stage: "parse" | "check"; readonly error: ParseError };
 
-type CheckedOptions = Readonly<Record<string, unknown>>;
+export interface JudgeOptions extends ParseCommandOptions, CheckCommandOptions {}
+
+/** What all versions are asked with. */
+export type VersionOptions = Omit<JudgeOptions, "server" | "onNotice">;
 
 /**
  * Parse a text and check what it says, as a server of this version does.
  *
  * @throws UnsupportedError for an unknown server.
- * @example judgeCommand("TIMELINE_HISTORY 0").type // "refused"
+ * @example judgeCommand("TIMELINE_HISTORY 0").stage // "parse"
  */
-export function judgeCommand(text: string, options: ParseCommandOptions = {}): Verdict {
+export function judgeCommand(text: string, options: JudgeOptions = {}): Verdict {
   let stage: "parse" | "check" = "parse";
   try {
     const command = parseCommand(text, options);
     if (command.type === "SQLCmd") return { type: "sql", command };
     stage = "check";
-    return { type: "command", command, options: {} };
+    return { type: "command", command, options: checkCommand(command, options) };
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     return { type: "refused", stage, error };
@@ -46,13 +55,11 @@ export interface VersionVerdict {
  * What each version makes of a text: the different verdicts, that of the newest version first. Errors differ by stage, SQLSTATE
  * and message; commands do not differ here, though versions make different trees of them.
  */
-export function judgeByVersion(
-  text: string,
-  { database }: { readonly database?: boolean | undefined } = {},
-): VersionVerdict[] {
+export function judgeByVersion(text: string, options: VersionOptions = {}): VersionVerdict[] {
   const groups = new Map<string, { versions: VersionRange[]; verdict: Verdict }>();
   for (const range of versionRanges().reverse()) {
-    const verdict = judgeCommand(text, { server: range.since, database });
+    const verdict = judgeForVersion(text, range.since, options);
+    if (verdict === undefined) continue;
     const key =
       verdict.type === "refused"
         ? JSON.stringify([verdict.stage, verdict.error.sqlstate, verdict.error.message])
@@ -64,14 +71,18 @@ export function judgeByVersion(
   return [...groups.values()];
 }
 
-/** The versions that give a verdict of this type. */
-export function versionsThat(type: Verdict["type"], byVersion: readonly VersionVerdict[]): readonly VersionRange[] {
-  return joinRanges(
-    byVersion
-      .filter(({ verdict }) => verdict.type === type)
-      .flatMap(({ versions }) => versions)
-      .sort((a, b) => a.since - b.since),
-  );
+/** The verdict of one version; undefined for a stream of pgoutput where there is no pgoutput, since there no slot has it. */
+export function judgeForVersion(text: string, server: number, options: VersionOptions): Verdict | undefined {
+  const { plugin = "pgoutput" } = options;
+  const verdict = judgeCommand(text, { ...options, server, onNotice: undefined });
+  const isUnchecked = verdict.type === "command" && verdict.options === undefined;
+  const isLogical = isUnchecked && verdict.command.type === "StartReplicationCmd" && verdict.command.kind === "LOGICAL";
+  return isLogical && plugin === "pgoutput" ? undefined : verdict;
+}
+
+/** The versions that take the text, or hand it to SQL. */
+export function versionsThat(type: "command" | "sql", byVersion: readonly VersionVerdict[]): readonly VersionRange[] {
+  return byVersion.find(({ verdict }) => verdict.type === type)?.versions ?? [];
 }
 
 /**
@@ -79,11 +90,8 @@ export function versionsThat(type: Verdict["type"], byVersion: readonly VersionV
  * SQL is none.
  *
  * @example formatVersions(acceptedBy("READ_REPLICATION_SLOT s")) // "15 and later"
- * @example formatVersions(acceptedBy("BASE_BACKUP FAST EXCLUSIVE")) // "no version"
+ * @example formatVersions(acceptedBy('DROP_REPLICATION_SLOT "a""b"')) // "14.24, 15.19, 16.15, 17.11, 18.6 and later"
  */
-export function acceptedBy(
-  text: string,
-  options: { readonly database?: boolean | undefined } = {},
-): readonly VersionRange[] {
+export function acceptedBy(text: string, options: VersionOptions = {}): readonly VersionRange[] {
   return versionsThat("command", judgeByVersion(text, options));
 }

@@ -15,16 +15,17 @@ interface Subcommand {
 const subcommands: Readonly<Record<string, Subcommand>> = {
   command: {
     usage: `\
-  walwire command check [TEXT] [--server V] [--physical] [--json]
+  walwire command check [TEXT] [--server V] [--physical] [--plugin NAME]
   walwire command print [TEXT] [--server V] [--for V]
-  walwire command explain [TEXT] [--server V] [--physical] [--json]
-      What a server says to a replication command before it does anything; the command in its shortest form; what each
-      part of it means. Without TEXT, or for -, the command is read from standard input.
-      --server V     the server's version: 18 (the default), 15.18, 9.6
-      --for V        write it as this version takes it
-      --physical     the connection is one with replication=true, to no database
-      --json         one JSON object
-      --jsonl        one JSON string a line on standard input, one JSON object a line on standard output
+  walwire command explain [TEXT] [--server V] [--physical] [--plugin NAME]
+      What a server says to a replication command before it does anything; the command in its normal form; what each part
+      of it means. Without TEXT, or for -, the command is read from standard input.
+      --server V      the server's version: 18 (the default), 15.18, 9.6
+      --for V         write it as this version takes it
+      --physical      the connection is one with replication=true, to no database
+      --plugin NAME   the output plugin of the slot that START_REPLICATION names, if it is not pgoutput
+      --json          one JSON object instead of text
+      --jsonl         one JSON string a line on standard input, one JSON object a line on standard output
 `,
     run: async (args) => (await import("./cli/command.ts")).run(args),
   },

@@ -1,31 +1,37 @@
 /** What `walwire command` says to people. */
+import { adviseOnFirstWord } from "../../command/advise.ts";
 import { type AnswerStep, commandAnswer, type Notice, type ResultSet, resultSets } from "../../command/index.ts";
-import { type Verdict, type VersionVerdict, versionsThat } from "../../command/judge.ts";
+import { judgeCommand, type Verdict, type VersionVerdict, versionsThat } from "../../command/judge.ts";
 import { forms } from "../../command/results/columns.ts";
 import { drawCaret, type ParseError } from "../../errors.ts";
 import { formatServerVersion, formatVersions } from "../../server-version.ts";
 import type { Explanation, Judged } from "./command.ts";
-import { describeCommand, optionValue } from "./command-words.ts";
-import { listed, type Page, printable } from "./people.ts";
+import { optionsOf, partsOf, summarise } from "./command-words.ts";
+import { listed, type Mark, type Page, printable } from "./people.ts";
 
 /** The verdict of the server in a line, and what it says. */
 export function sayVerdict(page: Page, { text, call, verdict, notices }: Judged): void {
   const server = `PostgreSQL ${formatServerVersion(call.server)}`;
   const where = call.database ? "" : " on a connection without a database";
   // The first word, whatever it is: of text that is refused nothing else may be known.
-  const name = page.style("bold", printable(/^\s*(\w*)/.exec(text)![1]!) || "This text");
+  const word = /^\s*(\w*)/.exec(text)![1]!;
+  const name = page.style("bold", printable(word) || "This text");
   switch (verdict.type) {
     case "command":
       page.mark("good", `${name} is accepted by ${server}${where}`);
       break;
     case "sql":
       page.mark("neutral", `${name} is no replication command of ${server}, which hands the text to SQL`);
+      sayAdvice(page, adviseOnFirstWord(word, call.server));
       break;
     case "refused":
       page.mark("bad", `${name} is refused by ${server}${where}`);
   }
   for (const notice of notices) sayNotice(page, notice);
   if (verdict.type === "refused") sayError(page, verdict.error);
+  if (verdict.type === "refused" && judgeCommand(text, { ...call, plugin: "" }).type === "command") {
+    sayAdvice(page, "The slot is taken to be one of pgoutput: with --plugin it is one of another output plugin.");
+  }
 }
 
 export function sayNotice(page: Page, { sqlstate, message }: Notice): void {
@@ -42,6 +48,10 @@ export function sayError(page: Page, error: ParseError): void {
   page.line(line);
   page.line(page.style("red", caret));
   if (expected.length > 0) page.line(`expected ${listed(expected)}`);
+  sayAdvice(page, advice);
+}
+
+function sayAdvice(page: Page, advice: string | undefined): void {
   if (advice !== undefined) page.line(page.style("cyan", printable(advice)));
 }
 
@@ -59,25 +69,25 @@ export function sayExplanation(page: Page, explanation: Explanation): void {
   const { verdict, call } = judged;
   if (verdict.type === "command") {
     const { command } = verdict;
-    const { summary, parts, options: meanings } = describeCommand(command, call.server);
-    page.line(summary);
-    const rows = parts.map(({ name, value, meaning }) => [name, printable(value), meaning]);
-    if ("options" in command) {
-      for (const option of command.options) {
-        const { defname } = option;
-        const meaning = Object.hasOwn(meanings, defname) ? meanings[defname]! : "";
-        rows.push([printable(defname), printable(optionValue(option)), meaning]);
-      }
-    }
+    page.line(summarise(command));
+    const rows = [
+      ...partsOf(command, call.server).map(([name, value, meaning]) => [name, value, "", meaning]),
+      ...optionsOf(command, verdict.options, call.server).map(({ name, value, isDefault, meaning }) => {
+        return [name, value, isDefault ? "default" : "", meaning];
+      }),
+    ];
     if (rows.length > 0) page.line();
-    page.table(rows, ["bold", "green"]);
+    page.table(rows, ["bold", "green", "dim"]);
     sayAnswer(page, commandAnswer(command, { server: call.server }), call.server);
   }
-  page.heading("Versions");
-  page.table(byVersion.map(({ versions, verdict }) => [formatVersions(versions), inWords(verdict)]));
+  page.heading("What each version says");
+  for (const { versions, verdict } of byVersion) page.mark(...inWords(formatVersions(versions), verdict));
   if (printed.length > 1 || printed.some(({ text }) => text !== judged.text)) {
-    page.heading("In their words");
-    page.table(printed.map(({ versions, text }) => [formatVersions(versions), printable(text)]));
+    page.heading("How to write it");
+    page.table(
+      printed.map(({ versions, text }) => [formatVersions(versions), text]),
+      ["bold"],
+    );
   }
 }
 
@@ -105,15 +115,19 @@ const streams = {
   CopyBoth: "CopyBoth: a stream in both directions, until both sides end it",
 } as const;
 
-function inWords(verdict: Verdict): string {
+/** What some versions say, in a line. */
+function inWords(versions: string, verdict: Verdict): [mark: Mark, text: string] {
   switch (verdict.type) {
     case "command":
-      return "accepted";
+      return ["good", `${versions}: accepted`];
     case "sql":
-      return "handed to SQL";
+      return ["neutral", `${versions}: handed to SQL`];
     case "refused": {
       const { sqlstate, message, advice } = verdict.error;
-      return `${sqlstate}: ${printable(message)}${advice === undefined ? "" : ` (${printable(advice)})`}`;
+      return [
+        "bad",
+        `${versions}: ${sqlstate} ${printable(message)}${advice === undefined ? "" : `. ${printable(advice)}`}`,
+      ];
     }
   }
 }

@@ -3,7 +3,13 @@
  */
 import { parseArgs } from "node:util";
 import { type Notice, parseCommand, printCommand } from "../../command/index.ts";
-import { judgeByVersion, judgeCommand, type Verdict, type VersionVerdict } from "../../command/judge.ts";
+import {
+  judgeByVersion,
+  judgeCommand,
+  judgeForVersion,
+  type Verdict,
+  type VersionVerdict,
+} from "../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
 import { defaultServer, joinRanges, serverVersionNum, type VersionRange, versionRanges } from "../../server-version.ts";
 import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./command-json.ts";
@@ -17,6 +23,8 @@ export interface Call {
   readonly server: number;
   /** Is the connection to a database? */
   readonly database: boolean;
+  /** The output plugin of the slot of a START_REPLICATION. */
+  readonly plugin: string | undefined;
   /** The server that it is printed for. */
   readonly for: number;
 }
@@ -89,6 +97,7 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
       options: {
         server: { type: "string", default: String(defaultServer) },
         for: { type: "string" },
+        plugin: { type: "string" },
         physical: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         jsonl: { type: "boolean", default: false },
@@ -97,7 +106,12 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
   );
   if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
   const server = serverOf(values.server);
-  const call = { server, database: !values.physical, for: values.for === undefined ? server : serverOf(values.for) };
+  const call = {
+    server,
+    database: !values.physical,
+    plugin: values.plugin,
+    for: values.for === undefined ? server : serverOf(values.for),
+  };
   if (values.jsonl) {
     if (positionals.length > 0) throw new UsageError("with --jsonl the commands come from standard input, one a line");
     // Nobody sees the stacks of the errors that are answers, and to make them takes a third of the time of a refusal.
@@ -146,9 +160,8 @@ export interface Judged {
 }
 
 function judge(text: string, call: Call): Judged {
-  const { server, database } = call;
   const notices: Notice[] = [];
-  const verdict = judgeCommand(text, { server, database, onNotice: (notice) => notices.push(notice) });
+  const verdict = judgeCommand(text, { ...call, onNotice: (notice) => notices.push(notice) });
   return { text, call, verdict, notices };
 }
 
@@ -191,7 +204,7 @@ function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
   for (const range of versionRanges().reverse()) {
     try {
       const text = printCommand(verdict.command, { server: range.since, from: call.server });
-      if (judgeCommand(text, { server: range.since, database: call.database }).type !== "command") continue;
+      if (judgeForVersion(text, range.since, call)?.type !== "command") continue;
       groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
     } catch (error) {
       if (!isUnprintable(error)) throw error;

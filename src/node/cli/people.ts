@@ -16,6 +16,8 @@ const marks = {
   neutral: { sign: "→", style: "blue" },
 } as const;
 
+export type Mark = keyof typeof marks;
+
 /** Lines on an output, coloured if it is a terminal. */
 export class Page {
   readonly #output: Output;
@@ -35,7 +37,7 @@ export class Page {
   }
 
   /** A line that is good, bad or neither at a glance. */
-  mark(kind: keyof typeof marks, text: string): void {
+  mark(kind: Mark, text: string): void {
     const { sign, style } = marks[kind];
     this.line(`${this.style(style, sign)} ${text}`);
   }
@@ -47,19 +49,20 @@ export class Page {
   }
 
   /**
-   * Rows in columns, indented, each column as wide as it needs to be.
+   * Rows in columns, indented, each column as wide as it needs to be; cells are made printable.
    *
    * @param styles One for each column.
    */
   table(rows: readonly (readonly string[])[], styles: readonly (Style | undefined)[] = []): void {
-    const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, width(cell))), []);
-    for (const row of rows) {
-      const cells = row.map((cell, i) => {
+    const cells = rows.map((row) => row.map(printable));
+    const widths = cells.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, width(cell))), []);
+    for (const row of cells) {
+      const padded = row.map((cell, i) => {
         const padding = " ".repeat(widths[i]! - width(cell));
         const style = styles[i];
         return (style === undefined || cell === "" ? cell : this.style(style, cell)) + padding;
       });
-      this.line(`  ${cells.join("  ").trimEnd()}`);
+      this.line(`  ${padded.join("  ").trimEnd()}`);
     }
   }
 }
