@@ -51,6 +51,10 @@ const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  slotNameHintSaysLowerCase: {
+    since: [90405, 90500],
+    source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
+  },
   baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
   reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
@@ -71,6 +75,8 @@ export const capabilities = {
     source: "walsender.c: exec_replication_command, commit 4e9821b6fa",
   },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  pgoutputBinary: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  streamingOfTransactions: { since: [140000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_VERSION_NUM" },
   timelineHistoryText: { since: [140000], source: "walsender.c: SendTimeLineHistory" },
   firstTokenRule: {
     since: scannerOf2022,
@@ -83,17 +89,32 @@ export const capabilities = {
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
   baseBackupOneStream: { since: [150000], source: "basebackup_copy.c: bbsink_copystream_begin_backup" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
+  twoPhaseOption: { since: [150000], source: "logicalproto.h: LOGICALREP_PROTO_TWOPHASE_VERSION_NUM" },
+  protoVersionThroughStrtoul: { since: [150000], source: "pgoutput.c: parse_output_parameters, commit cfc7191dfe" },
+  compressionLong: { since: [160000], source: "compression.c: PG_COMPRESSION_OPTION_LONG_DISTANCE" },
+  parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
+  originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
+  protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
   backupTupleDesc: { since: [160000], source: "basebackup_copy.c, walsender.c: SendTimeLineHistory" },
   identifySystemInt8: { since: [160000], source: "walsender.c: IdentifySystem, commit ec40f34224" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
+  incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
+  failoverSlots: { since: [170000], source: "walsender.c: parseCreateReplSlotOptions" },
+  pgoutputOptionsRequired: {
+    since: [170000],
+    source: "pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d",
+  },
   verticalTabIsSpace: { since: [170000], source: "repl_scanner.l: space" },
   doubledQuoteInIdentifier: {
     since: [140024, 150019, 160015, 170011, 180006],
     source: "repl_scanner.l: xddouble, commit a75bd485b5",
   },
+  alterTwoPhase: { since: [180000], source: "walsender.c: AlterReplicationSlot" },
   lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
   lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
+  conflictDetectionSlot: { since: [190000], source: "slot.c: IsSlotForConflictCheck" },
+  emptyProtoVersionRefused: { since: [200000], source: "pgoutput.c: parse_output_parameters, commit 290bb8afe6" },
 } as const satisfies Record<string, Capability>;
 
 export type CapabilityName = keyof typeof capabilities;

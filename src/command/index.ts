@@ -1,5 +1,6 @@
 /** The replication commands: text to a Command and back, for each version of the server. */
 export type * from "./ast.ts";
+export * from "./check.ts";
 export {
   acceptedBy,
   type JudgeOptions,
