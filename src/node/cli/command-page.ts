@@ -22,7 +22,8 @@ export function sayVerdict(page: Page, { text, call, verdict, notices }: Judged)
       break;
     case "sql":
       page.mark("neutral", `${name} is no replication command of ${server}, which hands the text to SQL`);
-      sayAdvice(page, adviseOnFirstWord(word, call.server));
+      // SQL has a command of this name too, and no other.
+      if (word.toUpperCase() !== "SHOW") sayAdvice(page, adviseOnFirstWord(word, call.server));
       break;
     case "refused":
       page.mark("bad", `${name} is refused by ${server}${where}`);
