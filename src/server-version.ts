@@ -51,13 +51,13 @@ const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
+  baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
+  reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
   slotNameHintSaysLowerCase: {
     since: [90405, 90500],
     source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
   },
-  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
-  baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
-  reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
   createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
@@ -75,9 +75,9 @@ export const capabilities = {
     source: "walsender.c: exec_replication_command, commit 4e9821b6fa",
   },
   logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
+  timelineHistoryText: { since: [140000], source: "walsender.c: SendTimeLineHistory" },
   pgoutputBinary: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
   streamingOfTransactions: { since: [140000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_VERSION_NUM" },
-  timelineHistoryText: { since: [140000], source: "walsender.c: SendTimeLineHistory" },
   firstTokenRule: {
     since: scannerOf2022,
     source: "repl_scanner.l: replication_scanner_is_replication_command",
@@ -89,14 +89,14 @@ export const capabilities = {
   genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
   baseBackupOneStream: { since: [150000], source: "basebackup_copy.c: bbsink_copystream_begin_backup" },
   readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
+  backupTupleDesc: { since: [160000], source: "basebackup_copy.c, walsender.c: SendTimeLineHistory" },
+  identifySystemInt8: { since: [160000], source: "walsender.c: IdentifySystem, commit ec40f34224" },
   twoPhaseOption: { since: [150000], source: "logicalproto.h: LOGICALREP_PROTO_TWOPHASE_VERSION_NUM" },
   protoVersionThroughStrtoul: { since: [150000], source: "pgoutput.c: parse_output_parameters, commit cfc7191dfe" },
   compressionLong: { since: [160000], source: "compression.c: PG_COMPRESSION_OPTION_LONG_DISTANCE" },
   parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
   originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
   protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
-  backupTupleDesc: { since: [160000], source: "basebackup_copy.c, walsender.c: SendTimeLineHistory" },
-  identifySystemInt8: { since: [160000], source: "walsender.c: IdentifySystem, commit ec40f34224" },
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
   incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
@@ -135,11 +135,13 @@ const numbers = new Map<Server, number>();
 
 function readServerVersion(server: Server): number {
   // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
-  const num =
-    typeof server === "number" && !(server < 100 && Number.isInteger(server)) ? server : numFromText(String(server));
-  if (!Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+  const isMajor = typeof server === "number" && server < 100 && Number.isInteger(server);
+  const num = typeof server === "string" || isMajor ? numFromText(String(server)) : server;
+  if (typeof num !== "number" || !Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+    const named =
+      typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
-      `${JSON.stringify(server) ?? String(server)} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
+      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
     );
   }
   // There are some hundred versions; whatever else a caller names must not pile up.

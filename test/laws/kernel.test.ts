@@ -20,6 +20,7 @@ import {
   pgTimeToDate,
   toPgTime,
 } from "../../src/time.ts";
+import { hostileValue } from "./grammar.ts";
 import { law } from "./law.ts";
 
 describe("Lsn", () => {
@@ -148,6 +149,17 @@ describe("server versions", () => {
       expect.objectContaining({ code: "UNKNOWN_SERVER", constructor: UnsupportedError }),
     );
   });
+
+  law(
+    "anything from JavaScript is a version or an UnsupportedError",
+    fc.property(fc.oneof(hostileValue(), fc.anything({ withBigInt: true })), (server) => {
+      try {
+        expect(serverVersionNum(serverVersionNum(server as never))).toBe(serverVersionNum(server as never));
+      } catch (error) {
+        if (!(error instanceof UnsupportedError)) throw error;
+      }
+    }),
+  );
 
   law(
     "a version reads back as it is written",
