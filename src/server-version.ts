@@ -16,10 +16,13 @@ export type Server = number | string;
 export const defaultServer: Server = "18";
 
 /** The oldest version that walwire knows anything about. */
-const oldest = 90400;
+const oldest = 90100;
 
 /** Newest minor known of each major (major as in `majorOf`). A major that is not here has no release that we know. */
 const newestMinor: Readonly<Record<number, number>> = {
+  90100: 24,
+  90200: 24,
+  90300: 25,
   90400: 26,
   90500: 25,
   90600: 24,
@@ -51,9 +54,13 @@ const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  standbyIdentifierList: { since: [90100], until: 90600, source: "syncrep.c: SplitIdentifierString" },
+  replicationSlots: { since: [90400], source: "repl_gram.y: create_replication_slot" },
   baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
   reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
+  syncrepGrammar: { since: [90600], source: "syncrep_gram.y, commit 989be0810d" },
+  numSyncIsChecked: { since: [90602], source: "syncrep.c: check_synchronous_standby_names, commit 93eb619cd3" },
   quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
   createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
@@ -90,7 +97,7 @@ export type CapabilityName = keyof typeof capabilities;
 /**
  * The `server_version_num` of a server.
  *
- * @throws UnsupportedError UNKNOWN_SERVER if it is no version, or one before 9.4.
+ * @throws UnsupportedError UNKNOWN_SERVER if it is no version, or one before 9.1.
  * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
  */
 export function serverVersionNum(server: Server = defaultServer): number {
@@ -109,7 +116,7 @@ function readServerVersion(server: Server): number {
     const named =
       typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
-      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
+      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.1 on`,
     );
   }
   // There are some hundred versions; whatever else a caller names must not pile up.

@@ -1,4 +1,10 @@
-/** `synchronous_standby_names`: text to a SyncRepConfig and back. */
+/** `synchronous_standby_names`: text to a SyncRepConfig and back, and where its parts stand. */
 export type * from "./ast.ts";
+export {
+  locateSynchronousStandbyNames,
+  type StandbyNameLocation,
+  type SynchronousStandbyNamesLocations,
+} from "./locate.ts";
 export { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "./parse.ts";
-export { printSynchronousStandbyNames } from "./print.ts";
+export type { TextRange } from "./parts.ts";
+export { type PrintSynchronousStandbyNamesOptions, printSynchronousStandbyNames } from "./print.ts";
