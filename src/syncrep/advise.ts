@@ -1,5 +1,5 @@
 /** What a person can do about a value that a server refuses, for the mistakes that people make: a sentence of ours. */
-import { type Capabilities, sinceVersion } from "../server-version.ts";
+import { type SyncrepCapabilities, syncrepCapabilities } from "../server-version.ts";
 
 /**
  * On a syntax error.
@@ -12,7 +12,7 @@ export function advise(
   offset: number,
   near: string | undefined,
   expected: readonly string[],
-  has: Capabilities,
+  has: SyncrepCapabilities,
 ): string | undefined {
   const may = (name: string): boolean => expected.includes(name);
   const before = text.slice(0, offset);
@@ -20,10 +20,10 @@ export function advise(
 
   if (text.trim() === "") return "Write the empty string, without blanks, to switch synchronous replication off.";
   if (!has.quorumCommit && /^\s*(any|first)\s+\d+\s*\(/i.test(text)) {
-    return `ANY and FIRST are known since PostgreSQL ${sinceVersion("quorumCommit")}.`;
+    return `ANY and FIRST are known since PostgreSQL ${syncrepCapabilities.since("quorumCommit")}.`;
   }
   if (!has.syncrepGrammar && /^\s*\d+\s*\(/.test(text)) {
-    return `A number of standbys is known since PostgreSQL ${sinceVersion("syncrepGrammar")}: before, write the names alone.`;
+    return `A number of standbys is known since PostgreSQL ${syncrepCapabilities.since("syncrepGrammar")}: before, write the names alone.`;
   }
   if (near === "(") {
     const forms = has.quorumCommit ? "FIRST 1 (a, b) or ANY 1 (a, b)" : "1 (a, b)";

@@ -1,5 +1,6 @@
-/** `synchronous_standby_names`: text to a SyncRepConfig and back, and where its parts stand. */
+/** `synchronous_standby_names`: text to a SyncRepConfig and back, where its parts stand, and how to change it. */
 export type * from "./ast.ts";
+export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";
 export {
   locateSynchronousStandbyNames,
   type StandbyNameLocation,
@@ -7,4 +8,4 @@ export {
 } from "./locate.ts";
 export { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "./parse.ts";
 export type { TextRange } from "./parts.ts";
-export { type PrintSynchronousStandbyNamesOptions, printSynchronousStandbyNames } from "./print.ts";
+export { printSynchronousStandbyNames } from "./print.ts";

@@ -6,7 +6,13 @@
 import { ParseError, type ParseErrorInit } from "../errors.ts";
 import * as grammar from "../generated/syncrep.js";
 import { displayNames, type Refuse, requireText } from "../scan.ts";
-import { type Capabilities, capabilitiesOf, defaultServer, type Server, serverVersionNum } from "../server-version.ts";
+import {
+  defaultServer,
+  type Server,
+  type SyncrepCapabilities,
+  serverVersionNum,
+  syncrepCapabilities,
+} from "../server-version.ts";
 import { withSource } from "../source.ts";
 import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
@@ -41,7 +47,7 @@ export function parseSynchronousStandbyNames(
   const server = serverVersionNum(options.server ?? defaultServer);
   requireText(text, nulInValue);
   if (text === "") return undefined;
-  const has = capabilitiesOf(server);
+  const has = syncrepCapabilities.of(server);
   const config = parse(text, has);
   if (config.numSync <= 0 && has.numSyncIsChecked) refuseNumSync(text, config.numSync);
   return withSource(config, { text, server });
@@ -70,12 +76,12 @@ export interface Token {
 
 /** All tokens of any text. A quote that is left open takes all the rest. */
 export function tokens(text: string, server: number): readonly Token[] {
-  return grammar.parse(text, { startRule: "tokens", has: capabilitiesOf(server), refuse: () => {} });
+  return grammar.parse(text, { startRule: "tokens", has: syncrepCapabilities.of(server), refuse: () => {} });
 }
 
 /** Does the text, as it stands, scan as this one standby name? What the printer asks, so that it has no opinion of its own. */
 export function scansAsStandbyName(text: string, name: string, server: number): boolean {
-  const has = capabilitiesOf(server);
+  const has = syncrepCapabilities.of(server);
   try {
     return grammar.parse(text, { startRule: "standby_name", has, refuse: () => {} }) === name;
   } catch (error) {
@@ -84,7 +90,7 @@ export function scansAsStandbyName(text: string, name: string, server: number): 
   }
 }
 
-function parse(text: string, has: Capabilities): SyncRepConfig {
+function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
   const fail = (
     init: Pick<ParseErrorInit, "code" | "offset" | "near" | "expected" | "advice">,
     detail: string,

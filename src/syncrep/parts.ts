@@ -1,5 +1,5 @@
 /** Where things stand in a text that is known to be a value of `synchronous_standby_names`: the tokens alone tell. */
-import { supports } from "../server-version.ts";
+import { syncrepCapabilities } from "../server-version.ts";
 import { tokens } from "./parse.ts";
 
 /** A piece of a text, in UTF-16 code units from its start; without the white space around it. */
@@ -23,7 +23,7 @@ export function partsOf(text: string, server: number): Parts {
     range: { offset: token.offset, end: token.offset + token.text.length },
   }));
   // Parentheses are around the names or nowhere, and a number is before them. Where there is no such grammar they are letters.
-  const grammar = supports(server, "syncrepGrammar");
+  const grammar = syncrepCapabilities.supports(server, "syncrepGrammar");
   const open = grammar ? list.findIndex((token) => token.text === "(") : -1;
   const names = list.slice(open + 1).filter((token) => token.text !== "," && !(grammar && token.text === ")"));
   return {

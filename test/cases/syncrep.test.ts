@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { EncodeError, ParseError, UnsupportedError } from "../../src/errors.ts";
 import {
+  editSynchronousStandbyNames,
   locateSynchronousStandbyNames,
   parseSynchronousStandbyNames,
   printSynchronousStandbyNames,
@@ -232,7 +233,7 @@ describe("before 10", () => {
   });
 });
 
-describe("like what was there", () => {
+describe("edits as little as need be", () => {
   test.each<[string, SyncRepConfig, string]>([
     ["a , b", first(1, "a", "b"), "a , b"],
     ["a , b", first(1, "a", "b", "c-d"), 'a , b , "c-d"'],
@@ -248,7 +249,7 @@ describe("like what was there", () => {
     ["", first(1, "a"), "FIRST 1 (a)"],
     ["a", { ...first(1, "a"), memberNames: ["b", "c"] }, "b, c"],
   ])("%j becomes %j", (like, config, printed) => {
-    expect(printSynchronousStandbyNames(config, { like })).toBe(printed);
+    expect(editSynchronousStandbyNames(like, config)).toBe(printed);
   });
 
   test.each<[string, string, string, string]>([
@@ -258,12 +259,12 @@ describe("like what was there", () => {
     ["18", 'First 1 ( "a", B )\n', "9.5", '"a", "B"\n'],
   ])("of %s, %j, for %s", (from, like, server, printed) => {
     const config = parseSynchronousStandbyNames(like, { server: from });
-    expect(printSynchronousStandbyNames(config, { server, like, from })).toBe(printed);
+    expect(editSynchronousStandbyNames(like, config, { server, from })).toBe(printed);
     expect(parseSynchronousStandbyNames(printed, { server })).toStrictEqual(config);
   });
 
-  test("which must be a value itself", () => {
-    expect(() => printSynchronousStandbyNames(first(1, "a"), { like: "a b" })).toThrow(ParseError);
+  test("a value, and nothing else", () => {
+    expect(() => editSynchronousStandbyNames("a b", first(1, "a"))).toThrow(ParseError);
   });
 });
 
