@@ -1,10 +1,12 @@
 /** Arbitraries of replication commands: as values, and as text that is right, almost right, or hostile. */
 import fc from "fast-check";
 import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
+import { keywords as keywordsOfVersions } from "../command/keywords.ts";
 import { identifierBytes, truncateIdentifier } from "../command/scansup.ts";
-import { capabilitiesOf, defaultServer, type Server, supports } from "../server-version.ts";
+import { capabilitiesOf, defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { clientTexts, clientTextsFor } from "./clients.ts";
 import { lsn } from "./messages.ts";
-import { almost, characters, commaList, optional, record, sequence } from "./text.ts";
+import { almost, characters, commaList, optional, pieces, record, sequence } from "./text.ts";
 
 export interface CommandArbitraryOptions {
   /** The server that the commands are for. */
@@ -99,8 +101,9 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
 
 /**
  * Text for a walsender: commands of this version, sometimes of another, in any legal spelling (blanks, quotes, case, leading
- * zeros, numbers too large); the same with tokens swapped, doubled, dropped or put in, with characters changed or the end cut
- * off; and hostile strings. All of it can be sent in a Query message: there is no NUL character and no lone surrogate.
+ * zeros, numbers too large), and as clients write them; the same with tokens swapped, doubled, dropped or put in, with characters
+ * changed or the end cut off; and hostile strings. All of it can be sent in a Query message: there is no NUL character and no lone
+ * surrogate.
  *
  * @example fc.sample(commandText({ server: "16.14" }), 1).length // 1
  */
@@ -232,13 +235,35 @@ const sqlForTheGrammar = fc
 
 // ---- Tokens ----
 
-const keywords = [
-  ...["BASE_BACKUP", "IDENTIFY_SYSTEM", "READ_REPLICATION_SLOT", "SHOW", "TIMELINE", "START_REPLICATION"],
-  ...["CREATE_REPLICATION_SLOT", "DROP_REPLICATION_SLOT", "ALTER_REPLICATION_SLOT", "TIMELINE_HISTORY", "PHYSICAL"],
-  ...["RESERVE_WAL", "LOGICAL", "SLOT", "TEMPORARY", "TWO_PHASE", "EXPORT_SNAPSHOT", "NOEXPORT_SNAPSHOT"],
-  ...["USE_SNAPSHOT", "WAIT", "UPLOAD_MANIFEST", "LABEL", "PROGRESS", "FAST", "WAL", "NOWAIT", "MAX_RATE"],
-  ...["TABLESPACE_MAP", "NOVERIFY_CHECKSUMS", "MANIFEST", "MANIFEST_CHECKSUMS"],
+/** Of any version. */
+const keywords: readonly string[] = [...keywordsOfVersions.keys()];
+
+/** Names of options, of commands and of pgoutput, of any version. */
+const optionNames = [
+  ...[
+    "label",
+    "progress",
+    "checkpoint",
+    "wait",
+    "wal",
+    "incremental",
+    "max_rate",
+    "tablespace_map",
+    "verify_checksums",
+  ],
+  ...["manifest", "manifest_checksums", "target", "target_detail", "compression", "compression_detail"],
+  ...["snapshot", "reserve_wal", "two_phase", "failover"],
+  ...["proto_version", "publication_names", "binary", "messages", "streaming", "origin"],
 ];
+
+/** The name of an option in any of its forms. */
+const optionName = fc
+  .tuple(fc.constantFrom(...optionNames), fc.constantFrom("lower", "UPPER", "Capital", '"quoted"', '"QUOTED"'))
+  .map(([name, form]) => {
+    const cased = form.toUpperCase() === form ? name.toUpperCase() : name;
+    if (form.startsWith('"')) return `"${cased}"`;
+    return form === "Capital" ? name.slice(0, 1).toUpperCase() + name.slice(1) : cased;
+  });
 
 const IDENT = fc.oneof(
   {
@@ -279,8 +304,21 @@ const UCONST = fc.oneof(
   { weight: 1, arbitrary: fc.stringMatching(/^[0-9]{1,24}$/) },
 );
 
+// Letters beyond F are digits to old scanners; then 0x may stand before a half.
 const RECPTR = fc.oneof(
   fc.constantFrom("0/0", "0/16B3748", "DEAD/BEEF", "16/b374d848", "FFFFFFFF/FFFFFFFF", "1/123456789", "123456789/0"),
+  fc.constantFrom(
+    "0/00000000",
+    "0x1/0X2",
+    "0x/1",
+    "1/0x",
+    "0/16XYZ",
+    "xyz/0",
+    "0/g",
+    "1/0xG",
+    "0x0x1/0",
+    "FF/0TIMELINE",
+  ),
   fc
     .tuple(fc.stringMatching(/^[0-9A-Fa-f]{1,20}$/), fc.stringMatching(/^[0-9A-Fa-f]{1,20}$/))
     .map((ends) => ends.join("/")),
@@ -313,18 +351,64 @@ const anyToken = fc.oneof(
     "1.5",
     "12ab",
     "XX/0",
+    "$$it's$$",
+    "/* it's */",
+    "a.b",
+    "\r",
+    "\f",
+    "[",
+    "\\",
+    "\u0001",
   ),
+  optionName,
+);
+
+/** What SQL means by itself, and what an old walsender makes of it: it scans SQL to the first semicolon. */
+const sqlStatement = fc.oneof(
+  fc
+    .constantFrom(
+      ...[
+        "select 1",
+        "SELECT 1;",
+        "select 1;;",
+        "select 1; select 2",
+        "select a/b",
+        "select 'it''s'",
+        "select $$it's$$",
+      ],
+      ...[
+        "select 1 -- it's",
+        "/* c */ select 1",
+        "BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ",
+        "COMMIT",
+        "rollback;",
+      ],
+      ...["SELECT pg_catalog.set_config('search_path', '', false);", 'select "a""b"', "(select 1)", "values (1, 'a')"],
+      ...[
+        "show server_version",
+        "show all;",
+        "Show TIMELINE",
+        "identify_system",
+        "drop_replication_slot s; x",
+        "x ; ;",
+      ],
+    )
+    .map(pieces),
+  fc.array(fc.oneof(IDENT, SCONST, UCONST, RECPTR, fc.constantFrom("select", "x", ";", "(", ",", "=", "'", '"')), {
+    minLength: 1,
+    maxLength: 6,
+  }),
 );
 
 /** Right commands as tokens, each production as often as another; one in ten is of another version. */
 function commandTokens(server: Server): fc.Arbitrary<readonly string[]> {
   const parenthesised = supports(server, "genericOptions");
   const genericOption = sequence(
-    fc.oneof(IDENT, fc.constantFrom(...keywords)),
+    fc.oneof(IDENT, optionName, fc.constantFrom(...keywords)),
     optional(fc.oneof(IDENT, SCONST, UCONST)),
   );
   const genericOptions = sequence("(", commaList(genericOption), ")");
-  const pluginOptions = sequence("(", commaList(sequence(IDENT, optional(SCONST))), ")");
+  const pluginOptions = sequence("(", commaList(sequence(fc.oneof(IDENT, optionName), optional(SCONST))), ")");
   const dotted = fc.array(IDENT, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(" . ").split(" "));
 
   const baseBackupWords = sequence(
@@ -368,19 +452,29 @@ function commandTokens(server: Server): fc.Arbitrary<readonly string[]> {
     sequence("SHOW", dotted),
     sequence("BASE_BACKUP"),
     createSlot(slotWords),
+    sequence(
+      "CREATE_REPLICATION_SLOT",
+      IDENT,
+      fc.oneof(sequence("PHYSICAL", optional("RESERVE_WAL")), sequence("LOGICAL", IDENT)),
+    ),
     sequence("DROP_REPLICATION_SLOT", IDENT, optional("WAIT")),
     sequence("START_REPLICATION", optional("SLOT", IDENT), optional("PHYSICAL"), RECPTR, optional("TIMELINE", UCONST)),
     sequence("START_REPLICATION", "SLOT", IDENT, "LOGICAL", RECPTR, fc.oneof(fc.constant([]), pluginOptions)),
     sequence("TIMELINE_HISTORY", UCONST),
   ];
   const [fitting, other] = parenthesised ? [recent, old] : [old, recent];
+  const ofClients = (texts: typeof clientTexts): fc.Arbitrary<readonly string[]> =>
+    fc.constantFrom(...texts.map(({ text }) => pieces(text)));
   const firstly = fc.oneof(
-    { weight: 9, arbitrary: fc.oneof(...always, ...fitting) },
+    { weight: 8, arbitrary: fc.oneof(...always, ...fitting) },
+    { weight: 1, arbitrary: ofClients(clientTextsFor(serverVersionNum(server))) },
     {
       weight: 1,
       arbitrary: fc.oneof(
         ...other,
+        ofClients(clientTexts),
         sqlText.map((text) => [text]),
+        sqlStatement,
       ),
     },
   );

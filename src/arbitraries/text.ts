@@ -33,6 +33,16 @@ export function commaList(item: fc.Arbitrary<readonly string[]>, maxLength = 4):
     .map((items) => items.flatMap((tokens, i) => (i === 0 ? tokens : [",", ...tokens])));
 }
 
+/**
+ * A text as pieces that a scanner could take for tokens: words, numbers, positions, what is quoted, single characters. Blanks stand
+ * with what follows them, since they are part of how a client writes.
+ */
+export function pieces(text: string): readonly string[] {
+  return text
+    .match(/\s*(?:[\dA-Za-z]+\/[\dA-Za-z]+|[\w$\u0080-\uffff]+|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|.|$)/gs)!
+    .filter((piece) => piece !== "");
+}
+
 /** Characters that scanners treat differently: classes of characters, and what other languages of PostgreSQL give a meaning. */
 const notableCharacters = [
   ..." \t\n\r\f\v'\"`\\();,.:*/-+=$_#@!?<>[]{}|&%^~aAfFgGzZ019éÄſKİ世😀\u00a0\u2028\ufeff\u0001\u007f\u0080",

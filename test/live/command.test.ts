@@ -1,11 +1,13 @@
-/** Our parser of replication commands and a walsender of each version say the same, word for word. */
+/** Our parser of replication commands, the second reader and a walsender of each version say the same, word for word. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { clientTextsFor } from "../../src/arbitraries/clients.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
-import { type Command, type Notice, parseCommand } from "../../src/command/index.ts";
+import { type Command, type ParseCommandOptions, parseCommand } from "../../src/command/index.ts";
 import { ParseError } from "../../src/errors.ts";
 import { formatLsn } from "../../src/lsn.ts";
-import { commandVerdicts, type Verdict } from "../oracle/commands.ts";
+import { compareReaders } from "../oracle/readers.ts";
+import { commandTexts } from "../oracle/texts.ts";
 import { seed, times } from "../seed.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { errorFields } from "../servers/raw.ts";
@@ -15,32 +17,47 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
   const sample = (numRuns: number): string[] =>
     fc.sample(commandText({ server: server.versionNum }), { seed: seed + major, numRuns: numRuns * times });
 
-  /** What we say, in the oracle's form. */
-  function verdict(text: string): Partial<Verdict> {
-    const notices: { sqlstate: string; message: string }[] = [];
-    const onNotice = ({ sqlstate, message }: Notice) => notices.push({ sqlstate, message });
-    try {
-      const command = parseCommand(text, { server: server.versionNum, onNotice });
-      return command.type === "SQLCmd" ? { outcome: "sql" } : { outcome: "command", notices };
-    } catch (error) {
-      if (!(error instanceof ParseError)) throw error;
-      return { outcome: "error", sqlstate: error.sqlstate, message: error.message, notices };
-    }
-  }
-
-  test("says the same of any text: command, SQL, or error and notices", { timeout: 120_000 * times }, async () => {
-    const texts = sample(4000);
-    const verdicts = await commandVerdicts(server, texts);
-    const disagreements = texts.flatMap((text, i) => {
-      const { routine: _, ...theirs } = verdicts[i] as Verdict & { routine?: string };
-      const ours = verdict(text);
-      return JSON.stringify(ours) === JSON.stringify(theirs) ? [] : [{ text, theirs, ours }];
-    });
+  test("all three readers say the same of any text: command, SQL, or error and notices", {
+    timeout: 120_000 * times,
+  }, async () => {
+    const texts = [...commandTexts(server.versionNum, seed + major, 5000 * times)].flat();
+    const comparisons = await compareReaders(server, texts);
+    const disagreements = comparisons.flatMap(({ disagreement }) => disagreement ?? []);
     expect(disagreements, `seed ${seed}`).toEqual([]);
     // The texts were worth it: each outcome came often.
     for (const outcome of ["command", "sql", "error"]) {
-      expect(verdicts.filter((each) => each.outcome === outcome).length).toBeGreaterThan(texts.length / 10);
+      const count = comparisons.filter(({ verdict }) => verdict.outcome === outcome).length;
+      expect(count, outcome).toBeGreaterThan(texts.length / 20);
     }
+  });
+
+  test("refuses SQL without a database in the server's words", async () => {
+    const connection = await server.connect({ replication: "true" });
+    try {
+      for (const text of ["select 1", "", ";", '"SHOW"', "identify_system", "'it''s'", '"']) {
+        const theirs = errorFields((await connection.query(text)).find(({ type }) => type === "E")!.body);
+        const ours = refusal(text, { server: server.versionNum, database: false });
+        expect([text, ours?.sqlstate, ours?.message]).toEqual([text, theirs.C, theirs.M]);
+      }
+    } finally {
+      await connection.close();
+    }
+  });
+
+  test("takes what clients send to it, and all three readers do", async () => {
+    const texts = clientTextsFor(server.versionNum).map(({ text }) => text);
+    const comparisons = await compareReaders(server, texts);
+    expect(comparisons.map(({ verdict }, i) => [texts[i], verdict.outcome])).toEqual(
+      texts.map((text) => [text, "command"]),
+    );
+    expect(comparisons.flatMap(({ disagreement }) => disagreement ?? [])).toEqual([]);
+  });
+
+  test("refuses what some clients send all the same", async () => {
+    const texts = ["BASE_BACKUP()", "START_REPLICATION PHYSICAL 0/0 (term='1')"];
+    const comparisons = await compareReaders(server, texts);
+    expect(comparisons.map(({ verdict }) => verdict)).toMatchObject(texts.map(() => ({ message: "syntax error" })));
+    expect(comparisons.flatMap(({ disagreement }) => disagreement ?? [])).toEqual([]);
   });
 
   test("reads the same names, numbers and positions: errors repeat them", { timeout: 120_000 * times }, async () => {
@@ -116,6 +133,16 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     }
   }
 });
+
+function refusal(text: string, options: ParseCommandOptions): ParseError | undefined {
+  try {
+    parseCommand(text, options);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ParseError) return error;
+    throw error;
+  }
+}
 
 /** Halves of all lengths around those at which they wrap or saturate. */
 const positions = [7, 8, 9, 15, 16, 17, 20].flatMap((digits) => {

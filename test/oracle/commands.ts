@@ -12,17 +12,28 @@
  *   here: those that begin, after white space, with one of the keywords. As SQL they would begin with an identifier such as
  *   `BASE_BACKUPS`, which begins no statement, and SQL parses a string whole before it runs any of it. SHOW is the only word that
  *   begins both; a text that begins with the token SHOW is the walsender's, and `SHOWS` is an identifier again.
- * - `replication=true`, for all other texts. There is no database, so what would go to SQL is refused (0A000) and nothing runs.
- *   Nor does a replication command, though there is no transaction to abort here: a text without a keyword in front is none.
+ * - `replication=true`, for all other texts. There is no database, so what would go to SQL is refused and nothing runs. Nor does a
+ *   replication command, though there is no transaction to abort here: a text without a keyword in front is none.
+ *
+ * The same holds of the early minors of 10 to 14 (those without `firstTokenRule`), where the grammar itself makes of a text that
+ * begins with an identifier a command for SQL.
+ *
+ * A walsender before 10 knows neither SQL nor transactions, and runs each command that it parses. There the oracle needs a server
+ * that was altered: one that answers 25P02 as soon as the grammar is done. All texts go to it.
  *
  * The byte in each ReadyForQuery is checked all the same: should a transaction be in any other state, the oracle throws.
  */
+import { supports } from "../../src/server-version.ts";
 import { checked, errorFields, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { pipeline, queryBody } from "./pipeline.ts";
 
 export type Verdict =
   | { readonly outcome: "command"; readonly notices: readonly Notice[] }
-  | { readonly outcome: "sql" }
+  | {
+      readonly outcome: "sql";
+      /** Undefined where SQL has scanned the text too: its scanner cuts identifiers with the same words. */
+      readonly notices: readonly Notice[] | undefined;
+    }
   | {
       readonly outcome: "error";
       readonly sqlstate: string;
@@ -39,7 +50,7 @@ export interface Notice {
 }
 
 /** The newest major of which it is known that {@link keywordFirst} has all keywords that it should. */
-const newestKnown = 18;
+const newestKnown = 19;
 
 /**
  * The first keywords of commands in any version, as repl_scanner.l spells them. With more white space than any version knows (\v
@@ -47,6 +58,14 @@ const newestKnown = 18;
  */
 const keywordFirst =
   /^[ \t\n\r\f\v]*(?:IDENTIFY_SYSTEM|BASE_BACKUP|START_REPLICATION|(?:CREATE|DROP|ALTER|READ)_REPLICATION_SLOT|TIMELINE_HISTORY|UPLOAD_MANIFEST|SHOW)/;
+
+/**
+ * Is the server asked about the text on a connection to a database? On the others it knows no encoding, and cuts an identifier
+ * inside a character.
+ */
+export function isAskedOnDatabase(server: Pick<Server, "versionNum">, text: string): boolean {
+  return !supports(server.versionNum, "sqlCommands") || keywordFirst.test(text);
+}
 
 /**
  * Asks a server about many texts, pipelined (80,000 to 200,000 a second on two cores, busy or idle).
@@ -61,36 +80,88 @@ export async function commandVerdicts(server: Server, texts: readonly (string | 
     throw new Error(`Add the first keywords of PostgreSQL ${server.major} to the oracle.`);
   const queries = texts.map(queryBody);
   const verdicts: Verdict[] = new Array(texts.length);
-  const ask = async (database: boolean) => {
-    const indexes = [...queries.keys()].filter(
-      (index) => keywordFirst.test(queries[index]!.toString("latin1")) === database,
-    );
+  const ask = async (database: boolean, indexes: readonly number[]) => {
     if (indexes.length === 0) return;
-    const connection = await server.connect({ replication: database ? "database" : "true" });
+    const connection = await openHarmless(server, database);
     try {
-      if (database) await abortTransaction(connection);
       await pipeline(
         connection,
         indexes.map((index) => queries[index]!),
         (answer, nth) => {
-          const index = indexes[nth]!;
-          if (!isInState(answer, database ? "E" : "I")) {
-            throw new Error(`The oracle's transaction changed its state at the text ${JSON.stringify(texts[index])}.`);
-          }
-          verdicts[index] = verdict(answer);
+          verdicts[indexes[nth]!] = verdictIn(server, database, answer, texts[indexes[nth]!]!);
         },
       );
     } finally {
       await connection.close();
     }
   };
-  await Promise.all([ask(true), ask(false)]);
+  /** Each with a connection that no other has spoilt. */
+  const askAlone = async (database: boolean, indexes: readonly number[]) => {
+    let connection: RawConnection | undefined;
+    for (const index of indexes) {
+      connection ??= await openHarmless(server, database);
+      const answer = await connection.query(queries[index]!.subarray(0, -1));
+      const said = verdictIn(server, database, answer, texts[index]!);
+      verdicts[index] = said;
+      if (said.outcome === "error" && said.message === openQuote) {
+        await connection.close();
+        connection = undefined;
+      }
+    }
+    await connection?.close();
+  };
+  const remembers = !supports(server.versionNum, "firstTokenRule");
+  await Promise.all(
+    [true, false].map(async (database) => {
+      const indexes = [...queries.keys()].filter(
+        (index) => isAskedOnDatabase(server, queries[index]!.toString("latin1")) === database,
+      );
+      const spoils = (index: number): boolean => remembers && mayLeaveQuoteOpen(queries[index]!.toString("latin1"));
+      await ask(
+        database,
+        indexes.filter((index) => !spoils(index)),
+      );
+      await askAlone(database, indexes.filter(spoils));
+    }),
+  );
   return verdicts;
 }
 
-async function abortTransaction(connection: RawConnection): Promise<void> {
-  checked(await connection.query("BEGIN"));
-  if (!isInState(await connection.query("x"), "E")) throw new Error("The oracle's transaction is not aborted.");
+const openQuote = "unterminated quoted string";
+
+/**
+ * Before `firstTokenRule`, a text in which a quote is left open lets the server scan the next text from inside that quote (and
+ * write to memory that it has freed). Is this perhaps such a text? It is not if all quotes in it are of one kind, and even in number.
+ */
+function mayLeaveQuoteOpen(text: string): boolean {
+  const [single, double] = [text.split("'").length - 1, text.split('"').length - 1];
+  return (single > 0 && double > 0) || (single + double) % 2 === 1;
+}
+
+/** A connection on which no text of its kind does anything. */
+async function openHarmless(server: Server, database: boolean): Promise<RawConnection> {
+  const connection = await server.connect({ replication: database ? "database" : "true" });
+  try {
+    if (!supports(server.versionNum, "sqlCommands")) {
+      const answer = verdict(await connection.query("IDENTIFY_SYSTEM"));
+      if (answer.outcome !== "command") throw new Error("This server runs what it parses, and is no oracle.");
+    } else if (database) {
+      checked(await connection.query("BEGIN"));
+      if (!isInState(await connection.query("x"), "E")) throw new Error("The oracle's transaction is not aborted.");
+    }
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}
+
+function verdictIn(server: Server, database: boolean, answer: readonly Message[], text: string | Uint8Array): Verdict {
+  const expected = database && supports(server.versionNum, "sqlCommands") ? "E" : "I";
+  if (!isInState(answer, expected)) {
+    throw new Error(`The oracle's transaction changed its state at the text ${JSON.stringify(text)}.`);
+  }
+  return verdict(answer);
 }
 
 /** What ReadyForQuery says of the transaction: I none, T one, E an aborted one. */
@@ -106,8 +177,8 @@ function verdict(answer: readonly Message[]): Verdict {
   const { C: sqlstate, M: message, R: routine } = error as { C: string; M: string; R: string };
   if (routine === "exec_replication_command") {
     if (sqlstate === "25P02") return { outcome: "command", notices };
-    if (sqlstate === "0A000") return { outcome: "sql" };
+    if (message.startsWith("cannot execute SQL commands")) return { outcome: "sql", notices };
   }
-  if (routine === "scanner_yyerror") return { outcome: "sql" };
+  if (routine === "scanner_yyerror") return { outcome: "sql", notices: undefined };
   return { outcome: "error", sqlstate, message, routine, notices };
 }

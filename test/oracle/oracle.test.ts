@@ -1,8 +1,12 @@
 /** The oracles themselves: they say what servers are known to say, and do nothing of what a text says. */
 import { describe, expect, test } from "vitest";
+import { serverVersionNum, supports } from "../../src/server-version.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { commandVerdicts, type Verdict } from "./commands.ts";
+import { queryBody } from "./pipeline.ts";
+import { compareReaders } from "./readers.ts";
 import { standbyNamesVerdicts } from "./standby-names.ts";
+import { commandTexts } from "./texts.ts";
 
 const since = (major: number, then: string, before: string) => (server: number) => (server >= major ? then : before);
 
@@ -106,7 +110,7 @@ describe.for(liveMajors)("the oracle of commands, PostgreSQL %i", (major) => {
     expect(await commandVerdicts(server, [`SHOW ${long}`, `SHOW ${long} x`, `SHOW${long}`])).toEqual([
       { outcome: "command", notices },
       { ...error, notices },
-      { outcome: "sql" },
+      { outcome: "sql", notices: undefined },
     ]);
   });
 
@@ -196,6 +200,37 @@ describe.for(liveMajors)("the oracle of commands, PostgreSQL %i", (major) => {
       ...["NOVERIFY_CHECKSUMS", "MANIFEST", "MANIFEST_CHECKSUMS", "0", "0/0", "'a'", '"a"', "(", ",", ".", ";"],
     ];
     expect(new Set((await commandVerdicts(server, words)).map(short))).toEqual(new Set(["sql"]));
+  });
+});
+
+describe("the texts for the oracle of commands", () => {
+  const texts = (seed: number) => [...commandTexts(liveServer(liveMajors[0]!).versionNum, seed, 7000)].flat();
+
+  test("are as many as asked for, the same for the same seed, and others for another", () => {
+    expect(texts(1)).toHaveLength(7000);
+    expect(texts(1)).toEqual(texts(1));
+    const others = new Set(texts(2));
+    expect(texts(1).filter((text) => others.has(text)).length).toBeLessThan(2000);
+  });
+
+  test("can all be sent", () => {
+    for (const text of texts(3)) expect(() => queryBody(text)).not.toThrow();
+  });
+});
+
+describe.for(liveMajors)("readers compared with PostgreSQL %i", (major) => {
+  const server = liveServer(major);
+
+  test("disagree when one reads for another version, and agree when not", async () => {
+    const other = {
+      ...server,
+      versionNum: serverVersionNum(supports(server.versionNum, "genericOptions") ? "14" : "15"),
+    };
+    const texts = ["IDENTIFY_SYSTEM", "BASE_BACKUP FAST", "BASE_BACKUP (a)"];
+    const disagreeing = async (as: typeof server) =>
+      (await compareReaders(as, texts)).flatMap(({ disagreement }) => disagreement?.text ?? []);
+    expect(await disagreeing(server)).toEqual([]);
+    expect(await disagreeing(other)).toEqual(["BASE_BACKUP FAST", "BASE_BACKUP (a)"]);
   });
 });
 

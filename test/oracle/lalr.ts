@@ -1,0 +1,318 @@
+/**
+ * The second reader of replication commands: grammars/lalr/replication.jison made into a parser for each version, and what is C in
+ * PostgreSQL's Bison and flex files.
+ *
+ * It shares no code with src/command, and reads bytes where that reads UTF-16, so that a mistake of one is not a mistake of both.
+ *
+ * Source: repl_gram.y, repl_scanner.l; scansup.c; walsender.c, exec_replication_command.
+ */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type {
+  Command,
+  CreateReplicationSlotCmd,
+  DefElem,
+  DefElemArg,
+  StartReplicationCmd,
+} from "../../src/command/ast.ts";
+import { toLsn } from "../../src/lsn.ts";
+import { type CapabilityName, capabilities, supports } from "../../src/server-version.ts";
+import type { Notice, Verdict } from "./commands.ts";
+
+/** What the second reader makes of a text: a verdict as the oracle's, without the routine, and the tree. */
+export type Reading =
+  | { readonly outcome: "command" | "sql"; readonly notices: readonly Notice[]; readonly command: Command }
+  | Omit<Extract<Verdict, { outcome: "error" }>, "routine">;
+
+/**
+ * Reads a text as a server of this version does.
+ *
+ * @param database Is the connection to a database? If not, the server knows no encoding, and cuts identifiers inside characters.
+ */
+export function readCommand(text: string, server: number, database = true): Reading {
+  const { parser, firstTokenRule } = lalrParser(server);
+  const { yy } = parser;
+  const bytes = Buffer.from(text, "utf8").toString("latin1");
+  yy.reset(database);
+  const notices = yy.notices();
+  try {
+    if (firstTokenRule && !isReplicationCommand(parser, bytes)) {
+      return { outcome: "sql", notices, command: { type: "SQLCmd", text } };
+    }
+    parser.parse(bytes);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { outcome: "error", sqlstate: "42601", message: error.message, notices };
+  }
+  const command = yy.result();
+  if (command.type === "SQLCmd") return { outcome: "sql", notices, command: { type: "SQLCmd", text } };
+  return { outcome: "command", notices, command: bytes.length === text.length ? command : decoded(command) };
+}
+
+/** repl_scanner.l: replication_scanner_is_replication_command; of all versions, since a version scans only those that it has. */
+const firstKeywords: readonly string[] = [
+  ...[
+    "K_IDENTIFY_SYSTEM",
+    "K_BASE_BACKUP",
+    "K_START_REPLICATION",
+    "K_CREATE_REPLICATION_SLOT",
+    "K_DROP_REPLICATION_SLOT",
+  ],
+  ...["K_ALTER_REPLICATION_SLOT", "K_READ_REPLICATION_SLOT", "K_TIMELINE_HISTORY", "K_UPLOAD_MANIFEST", "K_SHOW"],
+];
+
+function isReplicationCommand(parser: Jison, bytes: string): boolean {
+  // Scanned once more by the parser: the server pushes the token back, but a keyword has neither value nor notice.
+  const lexer: JisonLexer = Object.create(parser.lexer);
+  const token = lexer.setInput(bytes, parser.yy).lex();
+  return firstKeywords.includes(parser.terminals_[token as number] ?? "");
+}
+
+/** ereport(ERROR) with ERRCODE_SYNTAX_ERROR, the only one that is in these files. */
+class Refusal extends Error {}
+
+// ---- What is C ----
+
+type Yy = ReturnType<typeof cParts>;
+
+/** What grammar and scanner call `yy`. Strings are bytes; what they become is decoded at the end. */
+function cParts() {
+  let encoding: "UTF8" | "SQL_ASCII" = "UTF8";
+  let notices: Notice[] = [];
+  let litbuf = "";
+  let parsed: Command | undefined;
+  const yyerror = (message: string): never => {
+    throw new Refusal(message);
+  };
+  const makeDefElem = (defname: string, arg: DefElemArg | undefined): DefElem => ({ defname, arg });
+
+  /** scansup.c: truncate_identifier, with its NOTICE; NAMEDATALEN is 64. */
+  function truncate_identifier(ident: string): string {
+    if (ident.length < 64) return ident;
+    let length = 63;
+    // mbutils.c: pg_mbcliplen. A character ends where none goes on.
+    if (encoding === "UTF8") while (/[\x80-\xbf]/.test(ident[length]!)) length--;
+    const cut = ident.slice(0, length);
+    notices.push({ sqlstate: "42622", message: utf8(`identifier "${ident}" will be truncated to "${cut}"`) });
+    return cut;
+  }
+
+  return {
+    reset: (database: boolean) => {
+      encoding = database ? "UTF8" : "SQL_ASCII";
+      notices = [];
+      parsed = undefined;
+    },
+    notices: () => notices,
+    result: () => parsed!,
+    replication_parse_result: (command: Command) => {
+      parsed = command;
+    },
+    yyerror,
+    /** jison's own, for what fits no production: Bison says no more than this. */
+    parseError: () => yyerror("syntax error"),
+    startlit: () => {
+      litbuf = "";
+    },
+    addlit: (text: string) => {
+      litbuf += text;
+    },
+    litbufdup: () => litbuf,
+    truncate_identifier,
+    /** scansup.c: downcase_truncate_identifier. In an encoding of many bytes, or none, only ASCII is folded. */
+    downcase_truncate_identifier: (ident: string) =>
+      truncate_identifier(ident.replace(/[A-Z]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 32))),
+    /** Of C on 64-bit Linux, and put into a uint32. */
+    strtoul: (digits: string) => uint32(digits, 10),
+    sscanfRecptr,
+    makeDefElem,
+    makeString: (sval: string): DefElemArg => ({ type: "String", sval }),
+    /** value.c. The parameter is an int (a long before 11, of which our tree tells as much as an int). */
+    makeInteger: (ival: number): DefElemArg => ({ type: "Integer", ival: Number(BigInt.asIntN(32, BigInt(ival))) }),
+    makeBoolean: (boolval: boolean): DefElemArg => ({ type: "Boolean", boolval }),
+    lappend: <T>(list: T[], item: T): T[] => {
+      list.push(item);
+      return list;
+    },
+    createReplicationSlot: (
+      kind: "PHYSICAL" | "LOGICAL",
+      slotname: string,
+      plugin: string | undefined,
+      temporary: boolean,
+      options: DefElem[],
+    ): CreateReplicationSlotCmd => ({ type: "CreateReplicationSlotCmd", kind, slotname, plugin, temporary, options }),
+    startReplication: (
+      kind: "PHYSICAL" | "LOGICAL",
+      slotname: string | undefined,
+      startpoint: bigint,
+      timeline: number,
+      options: DefElem[],
+    ): StartReplicationCmd => {
+      return { type: "StartReplicationCmd", kind, slotname, startpoint: toLsn(startpoint), timeline, options };
+    },
+  };
+}
+
+/** The low 32 bits of what strtoul() makes of digits. Beyond 64 bits that is ULONG_MAX. */
+function uint32(digits: string, radix: 10 | 16): number {
+  let value = 0n;
+  for (const digit of digits) {
+    value = value * BigInt(radix) + BigInt(Number.parseInt(digit, 16));
+    if (value >= 1n << 64n) return 0xffffffff;
+  }
+  return Number(BigInt.asUintN(32, value));
+}
+
+/**
+ * sscanf() of "%X/%X", or of another width for the second, and the halves put together; undefined if it scans fewer than two.
+ * %X takes a prefix 0x, which letters before the scanner knew only hexadecimal digits can be; what follows the second is nobody's.
+ */
+function sscanfRecptr(text: string, lowWidth: number): bigint | undefined {
+  let at = 0;
+  const percentX = (width: number): bigint | undefined => {
+    const end = at + width;
+    let digits = "";
+    if (text[at] === "0") {
+      digits = "0";
+      at++;
+      if (at < end && (text[at] === "x" || text[at] === "X")) at++;
+    }
+    const from = at;
+    while (at < end && at < text.length && /[0-9A-Fa-f]/.test(text[at]!)) at++;
+    digits += text.slice(from, at);
+    return digits === "" ? undefined : BigInt(uint32(digits, 16));
+  };
+  const hi = percentX(Number.POSITIVE_INFINITY);
+  if (hi === undefined || text[at] !== "/") return undefined;
+  at++;
+  const lo = percentX(lowWidth);
+  return lo === undefined ? undefined : (hi << 32n) | lo;
+}
+
+function utf8(bytes: string): string {
+  return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, "latin1").toString("utf8") : bytes;
+}
+
+/** A tree of strings of bytes as one of text. */
+function decoded<T>(node: T): T {
+  if (typeof node === "string") return utf8(node) as T;
+  if (Array.isArray(node)) return node.map(decoded) as T;
+  if (typeof node !== "object" || node === null) return node;
+  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, decoded(value)])) as T;
+}
+
+// ---- The parsers ----
+
+/** What is used of jison, which has no types. */
+interface JisonLexer {
+  setInput(input: string, yy: Yy): this;
+  /** The next token, or false for what is none. */
+  next(): number | string | false;
+  lex(): number | string;
+}
+
+interface Jison {
+  yy: Yy;
+  readonly lexer: JisonLexer;
+  readonly terminals_: Readonly<Record<number, string>>;
+  parse(input: string): true;
+}
+
+interface JisonGenerator {
+  readonly conflicts: number;
+  readonly terminals_: Readonly<Record<number, string>>;
+  readonly table: readonly Readonly<Record<string, Action | number>>[];
+  defaultActions: Record<number, Action>;
+  createParser(): Jison;
+}
+
+/** To shift (1) or to reduce (2), and the state or the production. */
+type Action = readonly [kind: number, target?: number];
+
+const jison: {
+  Generator: new (grammar: string, options: object) => JisonGenerator;
+  print: (...lines: unknown[]) => void;
+} = createRequire(import.meta.url)("jison");
+// Conflicts, which are errors here.
+jison.print = () => {};
+
+const source = readFileSync(new URL("../../grammars/lalr/replication.jison", import.meta.url), "utf8");
+
+/** One for each grammar that versions make of the file: some have the same. */
+const parsers = new Map<string, Jison>();
+
+interface LalrParser {
+  readonly parser: Jison;
+  readonly firstTokenRule: boolean;
+}
+
+const byServer = new Map<number, LalrParser>();
+
+function lalrParser(server: number): LalrParser {
+  let known = byServer.get(server);
+  if (known === undefined) {
+    const grammar = grammarFor(server);
+    const parser = parsers.get(grammar) ?? makeParser(grammar);
+    parsers.set(grammar, parser);
+    known = { parser, firstTokenRule: supports(server, "firstTokenRule") };
+    byServer.set(server, known);
+  }
+  return known;
+}
+
+/** The file as it is for one version: without the lines that are for others. */
+export function grammarFor(server: number): string {
+  /** Of each `%if` that is open: are its lines for this version? */
+  const open: boolean[] = [];
+  const lines = source.split("\n").filter((line) => {
+    const [, directive, not, name] = /^%(if|else|endif)(?: (not )?(\w+))?$/.exec(line) ?? [];
+    if (directive === undefined) return open.every(Boolean);
+    if (directive === "if") {
+      if (!Object.hasOwn(capabilities, name!)) throw new Error(`No capability is named ${name}.`);
+      open.push(supports(server, name as CapabilityName) === (not === undefined));
+    } else {
+      const last = open.pop();
+      if (last === undefined) throw new Error(`%${directive} without %if.`);
+      if (directive === "else") open.push(!last);
+    }
+    return false;
+  });
+  if (open.length > 0) throw new Error("%if without %endif.");
+  return lines.join("\n");
+}
+
+/** A parser as Bison would make it. @throws Error for a grammar with conflicts, of which jison only prints a warning. */
+export function makeParser(grammar: string): Jison {
+  const generator = new jison.Generator(grammar, { type: "lalr" });
+  if (generator.conflicts > 0) throw new Error(`The grammar has ${generator.conflicts} conflicts.`);
+  generator.defaultActions = consistentStates(generator);
+  const parser = generator.createParser();
+  parser.yy = cParts();
+  // jison's own calls itself for each thing that is no token.
+  parser.lexer.lex = function (this: JisonLexer) {
+    for (;;) {
+      const token = this.next();
+      if (token !== false) return token;
+    }
+  };
+  return parser;
+}
+
+/**
+ * The states in which Bison reduces without a look at the next token, since there is nothing else to do: an action may refuse a
+ * value before the scanner refuses what follows it. jison does so only where one token alone may follow.
+ */
+function consistentStates({ table, terminals_ }: JisonGenerator): Record<number, Action> {
+  const states: Record<number, Action> = {};
+  for (const [state, row] of table.entries()) {
+    const actions = Object.entries(row).filter(([symbol]) => symbol in terminals_);
+    const [first] = actions.map(([, action]) => action as Action);
+    if (
+      first?.[0] === 2 &&
+      actions.every(([, action]) => (action as Action)[1] === first[1] && (action as Action)[0] === 2)
+    ) {
+      states[state] = first;
+    }
+  }
+  return states;
+}
