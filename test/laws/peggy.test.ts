@@ -64,7 +64,7 @@ function outcome({ parse }: Parser, text: string, startRule: string, options: ob
 const plainReplication = await unchanged("replication");
 const plainSyncrep = await unchanged("syncrep");
 
-describe.each(versionsWith())("%s", (server) => {
+describe.each(versionsWith("replicationSlots"))("%s", (server) => {
   law(
     "both parsers of commands say the same",
     fc.property(

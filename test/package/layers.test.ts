@@ -17,6 +17,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   "generated/syncrep": { from: ["kernel", "syncrep"] },
   command: { from: ["kernel", "generated/replication"] },
   syncrep: { from: ["kernel", "generated/syncrep"] },
+  conf: { from: ["kernel"] },
   physical: { from: ["kernel", "wire", "generated/physical"] },
   logical: { from: ["kernel", "wire", "generated/logical"] },
   session: { from: ["kernel", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
