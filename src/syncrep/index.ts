@@ -1,4 +1,26 @@
-/** `synchronous_standby_names`: text to a SyncRepConfig and back. */
+/** `synchronous_standby_names`: text to a SyncRepConfig and back, and what a server makes of it. */
 export type * from "./ast.ts";
+export {
+  type EvaluatedStandby,
+  type EvaluateOptions,
+  evaluateSynchronousStandbys,
+  type SyncLevel,
+  type SyncRepEvaluation,
+  type SyncRepRelease,
+  type SyncRepStandby,
+} from "./evaluate.ts";
+export {
+  type BlockingLosses,
+  blockingLosses,
+  type CertainCopies,
+  type ChangeOutcome,
+  certainCopies,
+  explainSynchronousStandbys,
+  type Satisfiability,
+  type StandbyChange,
+  satisfiableWith,
+  streamingStandby,
+  whatIfStandbysChange,
+} from "./evaluate-questions.ts";
 export { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "./parse.ts";
 export { printSynchronousStandbyNames } from "./print.ts";
