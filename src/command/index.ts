@@ -13,14 +13,14 @@ export {
 export { type CommandLocations, locateCommand } from "./locate.ts";
 export { type Notice, type ParseCommandOptions, parseCommand } from "./parse.ts";
 export { type PrintCommandOptions, printCommand } from "./print.ts";
-export { type AnswerStep, commandAnswer, type Occurs } from "./results/answer.ts";
-export type { Column, ColumnForm, Columns, RowValue } from "./results/columns.ts";
+export { type AnswerStep, commandAnswer } from "./results/answer.ts";
+export type { ResultColumn, ResultColumnForm, ResultColumns, RowValue } from "./results/columns.ts";
 export { type ResultSet, type ResultSetName, resultSets } from "./results/result-sets.ts";
 export {
   type ColumnDescription,
-  decodeResult,
-  describeResult,
-  encodeResult,
-  type Result,
-  type ResultRow,
+  decodeResultSet,
+  describeResultSet,
+  encodeResultSet,
+  type ResultSetRow,
+  type ResultSetValue,
 } from "./results/rows.ts";
