@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Page } from "../../src/node/cli/people.ts";
 import { compile } from "../compiled.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -476,6 +477,52 @@ describe("--jsonl", () => {
     await sent;
     expect(await ended).toEqual([0, null]);
     expect([count, rest]).toEqual([2000 * blocks, ""]);
+  });
+});
+
+describe("output", () => {
+  const written = (output: { hasColors?(): boolean }) => {
+    let all = "";
+    const write = (text: string) => {
+      all += text;
+    };
+    const page = new Page({ ...output, write });
+    page.mark("bad", "no");
+    page.table(
+      [
+        ["name", "a\u{1f600}b", ""],
+        ["n", "a", "x"],
+      ],
+      ["bold", undefined, "dim"],
+    );
+    return all;
+  };
+
+  test("it has colours where the terminal says that it has them, and nowhere else", () => {
+    const plain = "✘ no\n  name  a\u{1f600}b\n  n     a    x\n";
+    expect(written({})).toBe(plain);
+    expect(written({ hasColors: () => false })).toBe(plain);
+    const coloured = written({ hasColors: () => true });
+    expect(coloured).toContain("\u001b[31m✘\u001b[39m no\n");
+    expect(coloured.replace(/\u001b\[\d+m/g, "")).toBe(plain);
+  });
+
+  test("whoever reads no further ends it quietly", async () => {
+    const child = spawn(process.execPath, [program, "command", "check", "--jsonl"]);
+    const ended = once(child, "close");
+    let stderr = "";
+    child.stderr.on("data", (text) => {
+      stderr += text;
+    });
+    child.stdin.on("error", () => {});
+    const block = lines(...Array.from({ length: 10_000 }, () => "IDENTIFY_SYSTEM"));
+    child.stdin.write(block);
+    await once(child.stdout, "data");
+    child.stdout.destroy();
+    for (let i = 0; i < 100 && !child.stdin.destroyed; i++) child.stdin.write(block);
+    child.stdin.end();
+    expect(await ended).toEqual([0, null]);
+    expect(stderr).toBe("");
   });
 });
 

@@ -7,16 +7,19 @@ import type {
   CreateReplicationSlotOptions,
   DefElem,
   PGOutputOptions,
+  SQLCmd,
   StartReplicationCmd,
 } from "../../command/index.ts";
 import { formatLsn } from "../../lsn.ts";
 import { type CapabilityName, supports } from "../../server-version.ts";
 
+type ReplicationCommand = Exclude<Command, SQLCmd>;
+
 /** A part of a command: what it is called, its value, and what it means. */
 export type Part = readonly [name: string, value: string, meaning: string];
 
 /** What a command does, in a sentence. */
-export function summarise(command: Command): string {
+export function summarise(command: ReplicationCommand): string {
   switch (command.type) {
     case "IdentifySystemCmd":
       return "Ask which cluster this is, and how far its log is.";
@@ -38,15 +41,13 @@ export function summarise(command: Command): string {
       return "Stream a copy of the whole cluster.";
     case "UploadManifestCmd":
       return "Send the manifest of an earlier backup, for an incremental BASE_BACKUP that follows.";
-    case "SQLCmd":
-      return "Text for SQL.";
     default:
       return command satisfies never;
   }
 }
 
 /** The parts of a command but for its options, in the order of the text; positions as this server writes them. */
-export function partsOf(command: Command, server: number): Part[] {
+export function partsOf(command: ReplicationCommand, server: number): Part[] {
   switch (command.type) {
     case "VariableShowStmt":
       return [["name", command.name, "the parameter, whatever the case; all for all of them"]];
@@ -115,7 +116,11 @@ export interface OptionPart {
  * The options of a command: all that the server has, with what it makes of them; where that is not known, those that are there
  * as they are written.
  */
-export function optionsOf(command: Command, checked: CommandOptions | undefined, server: number): OptionPart[] {
+export function optionsOf(
+  command: ReplicationCommand,
+  checked: CommandOptions | undefined,
+  server: number,
+): OptionPart[] {
   const given = "options" in command ? command.options : [];
   if (checked === undefined) {
     return given.map((option) => ({ name: option.defname, value: written(option), isDefault: false, meaning: "" }));
@@ -153,7 +158,7 @@ interface Option {
   readonly meaning: string;
 }
 
-function optionTable(command: Command, checked: CommandOptions): readonly Option[] {
+function optionTable(command: ReplicationCommand, checked: CommandOptions): readonly Option[] {
   switch (checked.type) {
     case "CreateReplicationSlotOptions":
       return command.type === "CreateReplicationSlotCmd" && command.kind === "LOGICAL"

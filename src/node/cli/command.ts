@@ -161,7 +161,8 @@ export interface Judged {
 
 function judge(text: string, call: Call): Judged {
   const notices: Notice[] = [];
-  const verdict = judgeCommand(text, { ...call, onNotice: (notice) => notices.push(notice) });
+  const { server, database, plugin } = call;
+  const verdict = judgeCommand(text, { server, database, plugin, onNotice: (notice) => notices.push(notice) });
   return { text, call, verdict, notices };
 }
 

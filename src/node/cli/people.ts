@@ -1,14 +1,8 @@
 /** Output for people: colours on a terminal, tables, and text that no terminal takes for anything but text. */
 import { styleText } from "node:util";
+import type { Output } from "../conversation.ts";
 
 type Style = Parameters<typeof styleText>[0];
-
-/** Where text goes: process.stdout, or anything that takes text. */
-export interface Output {
-  write(text: string): unknown;
-  /** A terminal has this method, and it knows NO_COLOR and FORCE_COLOR. */
-  hasColors?(): boolean;
-}
 
 const marks = {
   good: { sign: "✔", style: "green" },
@@ -73,7 +67,7 @@ function width(text: string): number {
 }
 
 /** What a line shows of a text that may be megabytes long. */
-const SHOWN = 300;
+const SHOWN = 1000;
 
 /** Text for a line: what a terminal might obey is written as an escape, and what is very long is cut. */
 export function printable(text: string): string {
@@ -82,6 +76,6 @@ export function printable(text: string): string {
 }
 
 /** "a", "a or b", "a, b or c". */
-export function listed(words: readonly string[], conjunction: "and" | "or" = "or"): string {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
+export function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
