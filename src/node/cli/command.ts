@@ -11,11 +11,14 @@ import {
   type VersionVerdict,
 } from "../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
-import { defaultServer, joinRanges, serverVersionNum, type VersionRange, versionRanges } from "../../server-version.ts";
+import { defaultServer, joinRanges, type VersionRange, versionRanges } from "../../server-version.ts";
 import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./command-json.ts";
-import { sayAcceptedBy, sayError, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
+import { sayAcceptedBy, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
+import { serverOf, textOf } from "./input.ts";
+import type { Answer } from "./json.ts";
 import { answerLines } from "./jsonl.ts";
 import { listed, Page } from "./people.ts";
+import { sayError } from "./say-error.ts";
 import { InputError, readArgs, UsageError } from "./usage.ts";
 
 /** How a text is to be taken. */
@@ -36,12 +39,6 @@ interface Verb {
   readonly json: (text: string, call: Call) => Answer;
   /** For people; is it good? */
   readonly say: (text: string, call: Call) => boolean;
-}
-
-/** An answer to a program begins with this. */
-export interface Answer {
-  readonly ok: boolean;
-  readonly [name: string]: unknown;
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -121,34 +118,11 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
     await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
     return 0;
   }
-  const text = await textOf(positionals);
+  const text = await textOf(positionals, "TEXT");
   if (!values.json) return verb.say(text, call) ? 0 : 1;
   const answer = verb.json(text, call);
   process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
   return answer.ok ? 0 : 1;
-}
-
-function serverOf(version: string): number {
-  try {
-    return serverVersionNum(version);
-  } catch (error) {
-    throw error instanceof UnsupportedError ? new UsageError(error.message) : error;
-  }
-}
-
-/** The command: the only argument, or all of standard input without the newline at its end. */
-async function textOf(positionals: readonly string[]): Promise<string> {
-  if (positionals.length > 1) throw new UsageError(`one TEXT, in quotes, not ${positionals.length}`);
-  const [text = "-"] = positionals;
-  if (text !== "-") return text;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  try {
-    return decoder.decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
-  } catch {
-    throw new InputError("what comes from standard input is not UTF-8");
-  }
 }
 
 /** What the server says to a text, with its notices. */
