@@ -83,6 +83,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
 };
 
+/** What servers must have, and what it is called. */
+const language = ["replicationSlots", "The replication language with slots"] as const;
+
 /** `walwire command`. Gives the exit status. */
 export async function run([name = "", ...args]: readonly string[]): Promise<number> {
   if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire command ${listed(Object.keys(verbs))}?`);
@@ -102,12 +105,12 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
     }),
   );
   if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
-  const server = serverOf(values.server);
+  const server = serverOf(values.server, language);
   const call = {
     server,
     database: !values.physical,
     plugin: values.plugin,
-    for: values.for === undefined ? server : serverOf(values.for),
+    for: values.for === undefined ? server : serverOf(values.for, language),
   };
   if (values.jsonl) {
     if (positionals.length > 0) throw new UsageError("with --jsonl the commands come from standard input, one a line");
@@ -176,7 +179,7 @@ function explain(text: string, call: Call): Explanation {
 function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
   if (verdict.type !== "command") return [];
   const groups = new Map<string, VersionRange[]>();
-  for (const range of versionRanges().reverse()) {
+  for (const range of versionRanges("replicationSlots").reverse()) {
     try {
       const text = printCommand(verdict.command, { server: range.since, from: call.server });
       if (judgeForVersion(text, range.since, call)?.type !== "command") continue;

@@ -1,12 +1,17 @@
 /** What subcommands read: the version of a server, and a text. */
 import { UnsupportedError } from "../../errors.ts";
-import { serverVersionNum } from "../../server-version.ts";
+import { type CapabilityName, requireCapability, serverVersionNum } from "../../server-version.ts";
 import { InputError, UsageError } from "./usage.ts";
 
-/** @throws UsageError for what is no version. */
-export function serverOf(version: string): number {
+/**
+ * @param needs What the version must have, and its name.
+ * @throws UsageError for what is no version, or one that has not.
+ */
+export function serverOf(version: string, needs?: readonly [capability: CapabilityName, what: string]): number {
   try {
-    return serverVersionNum(version);
+    const server = serverVersionNum(version);
+    if (needs !== undefined) requireCapability(server, ...needs);
+    return server;
   } catch (error) {
     throw error instanceof UnsupportedError ? new UsageError(error.message) : error;
   }
