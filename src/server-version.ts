@@ -85,6 +85,7 @@ export const capabilities = {
   showCommand: { since: [100000], source: "repl_gram.y: show" },
   sqlCommands: { since: [100000], source: "walsender.c: exec_replication_command" },
   unknownCharacterIsToken: { since: [100000], source: "repl_scanner.l: T_WORD" },
+  walFunctionNames: { since: [100000], source: "pg_proc.h: pg_current_wal_lsn, commits 806091c96f and d10c626de4" },
   walsenderTupleDesc: { since: [100000], source: "walsender.c: begin_tup_output_tupdesc" },
   stoppingIsSynchronous: {
     since: [90421, 90516, 90612, 100007, 110002, 120000],
