@@ -1,0 +1,130 @@
+/**
+ * What a walsender answers to each command when all goes well, message by message: result sets, copy streams, and the
+ * tags of CommandComplete, some of which come more than once and not where one expects them.
+ */
+import { EncodeError } from "../../errors.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../../server-version.ts";
+import type { Command } from "../ast.ts";
+import type { ResultSetName } from "./result-sets.ts";
+
+/** How often a step comes: "some" is once or more often. */
+export type Occurs = "once" | "maybe" | "some";
+
+export type AnswerStep =
+  | {
+      /** RowDescription and its DataRows. No CommandComplete is part of it: that is a step of its own, or is missing. */
+      readonly type: "Rows";
+      readonly resultSet: ResultSetName;
+      readonly occurs: Occurs;
+    }
+  | {
+      /**
+       * CopyOutResponse, CopyInResponse or CopyBothResponse, and all up to CopyDone; both sides send it in CopyBoth, and
+       * there a server may still send a keepalive after its own.
+       */
+      readonly type: "CopyOut" | "CopyIn" | "CopyBoth";
+      readonly occurs: Occurs;
+    }
+  | { readonly type: "CommandComplete"; readonly tag: string };
+
+/**
+ * What a server of this version answers to a command, in order, up to ReadyForQuery; undefined for SQL, of which we know
+ * nothing. An error may take the place of any step, also after a RowDescription (TIMELINE_HISTORY without the file) or
+ * CopyBothResponse; notices may come between any two. A server that shuts down says `COPY 0` and closes the connection, in
+ * the middle of CopyBoth.
+ *
+ * @throws UnsupportedError if this version has no such command.
+ * @throws EncodeError if it is no command at all.
+ * @source walsender.c: exec_replication_command
+ * @example commandAnswer(parseCommand("IDENTIFY_SYSTEM"))?.length // 2
+ * @example commandAnswer(parseCommand("DROP_REPLICATION_SLOT s"), { server: 12 })?.[1] // { type: "CommandComplete", tag: "SELECT" }
+ */
+export function commandAnswer(
+  command: Command,
+  options: { readonly server?: Server | undefined } = {},
+): readonly AnswerStep[] | undefined {
+  const type: unknown = command?.type;
+  if (typeof type !== "string" || !Object.hasOwn(answers, type)) {
+    throw new EncodeError("Command.type", "Command.type: it names no replication command");
+  }
+  const answer = answers[command.type] as Answer<Command>;
+  return answer(command, serverVersionNum(options.server ?? defaultServer));
+}
+
+type Answer<C extends Command> = (command: C, server: number) => readonly AnswerStep[] | undefined;
+
+const answers: { readonly [T in Command["type"]]: Answer<Extract<Command, { type: T }>> } = {
+  IdentifySystemCmd: (_, server) => [rows("IDENTIFY_SYSTEM"), end("IDENTIFY_SYSTEM", server)],
+
+  // A server that ends commands with "SELECT" says both.
+  DropReplicationSlotCmd: (_, server) =>
+    supports(server, "ownCommandTag")
+      ? [end("DROP_REPLICATION_SLOT", server)]
+      : [tag("DROP_REPLICATION_SLOT"), end("DROP_REPLICATION_SLOT", server)],
+
+  CreateReplicationSlotCmd: (_, server) => [rows("CREATE_REPLICATION_SLOT"), end("CREATE_REPLICATION_SLOT", server)],
+
+  AlterReplicationSlotCmd: (_, server) => {
+    requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+    return [end("ALTER_REPLICATION_SLOT", server)];
+  },
+
+  ReadReplicationSlotCmd: (_, server) => {
+    requireCapability(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+    return [rows("READ_REPLICATION_SLOT"), end("READ_REPLICATION_SLOT", server)];
+  },
+
+  TimeLineHistoryCmd: (_, server) => [rows("TIMELINE_HISTORY"), end("TIMELINE_HISTORY", server)],
+
+  VariableShowStmt: ({ name }, server) => {
+    requireCapability(server, "showCommand", "SHOW");
+    // guc_name_compare() does not look at the case.
+    const all = typeof name === "string" && name.toLowerCase() === "all";
+    return [rows(all ? "SHOW_ALL" : "SHOW"), end("SHOW", server)];
+  },
+
+  StartReplicationCmd: ({ kind, timeline }, server) => {
+    const logical = kind === "LOGICAL";
+    return [
+      // Of a timeline that ends at the very position there is nothing to stream.
+      { type: "CopyBoth", occurs: logical || timeline === 0 ? "once" : "maybe" },
+      // Of the latest timeline there is no next one. A standby's may cease to be the latest while it is streamed.
+      ...(logical ? [] : [rows("NEXT_TIMELINE", "maybe")]),
+      tag(logical ? "COPY 0" : "START_STREAMING"),
+      // The stream has its tag, the command another, but for one release that forgot it.
+      ...(supports(server, "startReplicationTagMissing") ? [] : [end("START_REPLICATION", server)]),
+    ];
+  },
+
+  BaseBackupCmd: (_, server) => [
+    rows("BACKUP_START"),
+    tag("SELECT"),
+    rows("BACKUP_TABLESPACES"),
+    tag("SELECT"),
+    // One stream for all; before, one for each tablespace, and one more for the manifest if that was asked for.
+    { type: "CopyOut", occurs: supports(server, "baseBackupOneStream") ? "once" : "some" },
+    rows("BACKUP_END"),
+    tag("SELECT"),
+    end("BASE_BACKUP", server),
+  ],
+
+  UploadManifestCmd: (_, server) => {
+    requireCapability(server, "uploadManifest", "UPLOAD_MANIFEST");
+    return [{ type: "CopyIn", occurs: "once" }, end("UPLOAD_MANIFEST", server)];
+  },
+
+  SQLCmd: () => undefined,
+};
+
+function rows(resultSet: ResultSetName, occurs: Occurs = "once"): AnswerStep {
+  return { type: "Rows", resultSet, occurs };
+}
+
+function tag(text: string): AnswerStep {
+  return { type: "CommandComplete", tag: text };
+}
+
+/** The tag with which every command ends. */
+function end(command: string, server: number): AnswerStep {
+  return tag(supports(server, "ownCommandTag") ? command : "SELECT");
+}
