@@ -92,7 +92,11 @@ let input, options;
   function peg$f19() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
   function peg$f20() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
   function peg$f21(inside) {    return inside.replaceAll('""', '"');  }
-  function peg$f22() {    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", sqlstate: "42601", offset: offset() });  }
+  function peg$f22() {
+    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
+    // Who looks at tokens only does not refuse it.
+    return "";
+  }
   function peg$f23() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
   function peg$f24() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
   function peg$f25() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }

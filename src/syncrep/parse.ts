@@ -5,7 +5,7 @@
  */
 import { ParseError, type ParseErrorInit } from "../errors.ts";
 import * as grammar from "../generated/syncrep.js";
-import { displayNames, type Refuse, requireText } from "../scan.ts";
+import { displayNames, requireText } from "../scan.ts";
 import {
   defaultServer,
   type Server,
@@ -105,8 +105,8 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
   };
   // What the scanner itself refuses becomes the detail of the parameter's error.
   const refuseFrom =
-    (base: number): Refuse =>
-    ({ code, message, offset }) =>
+    (base: number) =>
+    ({ code, message, offset }: Pick<ParseErrorInit, "code" | "message" | "offset">) =>
       fail({ code, offset: base + offset }, message);
   try {
     return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });
