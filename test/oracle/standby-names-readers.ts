@@ -27,6 +27,7 @@ export interface Disagreement {
 
 /** What the readers said of one value. */
 export interface Comparison {
+  readonly text: string;
   readonly verdict: StandbyNamesVerdict;
   readonly disagreement: Disagreement | undefined;
 }
@@ -42,6 +43,6 @@ export async function compareStandbyNames(server: Server, texts: readonly string
     const [ours, second] = [parsedStandbyNames(text, server.versionNum), readStandbyNames(text, server.versionNum)];
     const said = second.ok ? { ok: true } : second;
     const agreed = isDeepStrictEqual(ours, second) && isDeepStrictEqual(said, verdict);
-    return { verdict, disagreement: agreed ? undefined : { text, package: ours, second, server: verdict } };
+    return { text, verdict, disagreement: agreed ? undefined : { text, package: ours, second, server: verdict } };
   });
 }
