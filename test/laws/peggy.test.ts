@@ -85,7 +85,7 @@ describe.each(["9.5", "9.6", "10"])("%s", (server) => {
     "both parsers of synchronous_standby_names say the same",
     fc.property(
       synchronousStandbyNamesText({ server }),
-      fc.constantFrom("result", "tokens", "offending_token", "standby_name"),
+      fc.constantFrom("result", "tokens", "offending_token", "standby_name", "identifier_item"),
       (text, rule) => {
         const has = capabilitiesOf(server);
         expect(outcome(syncrep, text, rule, { has })).toEqual(outcome(plainSyncrep, text, rule, { has }));
