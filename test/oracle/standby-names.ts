@@ -56,7 +56,10 @@ export async function standbyNamesVerdicts(server: Server, values: readonly stri
 async function postgresOf(server: Server): Promise<(value: string) => StandbyNamesVerdict> {
   const setting = async (sql: string) => (await server.sql(sql)).rows[0]![0]!;
   const data = await setting("SHOW data_directory");
-  const postgres = readlinkSync(`/proc/${(await setting(`SELECT pg_read_file('postmaster.pid')`)).split("\n")[0]}/exe`);
+  const postgres =
+    server.versionNum >= 90600
+      ? `${await setting("SELECT setting FROM pg_config WHERE name = 'BINDIR'")}/postgres`
+      : readlinkSync(`/proc/${(await setting("SELECT pg_read_file('postmaster.pid')")).split("\n")[0]}/exe`);
   // The message on one line each, and with it the SQLSTATE.
   const log = ["log_line_prefix=", "log_error_verbosity=verbose", "log_destination=stderr", "logging_collector=off"];
   const options = log.flatMap((each) => ["-c", each]);
