@@ -6,10 +6,10 @@
  * Rates are the best of some rounds, in which the subjects take turns; only their ratios mean anything elsewhere.
  */
 import { cpus } from "node:os";
-import { majors, startServer } from "@walwire/test-servers";
 import { formatServerVersion } from "../src/server-version.ts";
 import { commandVerdicts } from "../test/oracle/commands.ts";
 import { readCommand } from "../test/oracle/lalr.ts";
+import { majors, startServer } from "../test/servers/index.ts";
 
 // What is published, and not the sources through a loader, which makes functions slower.
 const { parseCommand, checkCommand, printCommand } = (await import(

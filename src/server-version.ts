@@ -271,6 +271,66 @@ export function sinceVersion(name: CapabilityName): string {
   return table.since(name);
 }
 
+/** Versions that follow each other: those from `since` on, and before `until`; undefined means that there is no end. */
+export interface VersionRange {
+  readonly since: number;
+  readonly until: number | undefined;
+}
+
+/** All versions, oldest first, as ranges within which nothing changes: to ask one version of each is to ask them all. */
+export function versionRanges(): VersionRange[] {
+  const starts = new Set([oldest]);
+  for (const { since, until } of Object.values<Capability>(capabilities)) {
+    // A major begins without what the one before it got in a minor.
+    for (const first of since) starts.add(first).add(majorOf(first));
+    if (until !== undefined) starts.add(until);
+  }
+  const sorted = [...starts].sort((a, b) => a - b);
+  return sorted.map((since, i) => ({ since, until: sorted[i + 1] }));
+}
+
+/** Ranges in ascending order, with those that touch made one. */
+export function joinRanges(ranges: readonly VersionRange[]): VersionRange[] {
+  const joined: VersionRange[] = [];
+  for (const range of ranges) {
+    const touching = joined.at(-1)?.until === range.since ? joined.pop() : undefined;
+    joined.push({ since: touching?.since ?? range.since, until: range.until });
+  }
+  return joined;
+}
+
+/**
+ * Ranges as people name them: "15 and later", "10 to 14", "10.0 to 10.19", "14.24, 15.19, 16.15 and later", "no version".
+ *
+ * @param ranges As `joinRanges` gives them.
+ */
+export function formatVersions(ranges: readonly VersionRange[]): string {
+  return ranges.map((range, i) => formatRange(range, ranges[i + 1])).join(", ") || "no version";
+}
+
+function formatRange({ since, until }: VersionRange, next: VersionRange | undefined): string {
+  const wholeMajor = since === majorOf(since);
+  const first = wholeMajor ? formatMajor(since) : formatServerVersion(since);
+  if (until === undefined) return `${first} and later`;
+  if (until !== majorOf(until)) {
+    const last = formatServerVersion(until - 1);
+    const from = majorOf(since) === majorOf(until) ? formatServerVersion(since) : first;
+    return from === last ? last : `${from} to ${last}`;
+  }
+  const last = majorBefore(until);
+  if (wholeMajor) return since === last ? first : `${first} to ${formatMajor(last)}`;
+  if (majorOf(since) < last) return `${first} to ${formatMajor(last)}`;
+  // What came by minors: "14.24, 15.19 and later" means from there on in each.
+  const nextToo = next !== undefined && next.since !== majorOf(next.since);
+  return nextToo ? first : `${first} and later minors`;
+}
+
+/** The major before this one. */
+function majorBefore(major: number): number {
+  if (major > 100000) return major - 10000;
+  return major === 100000 ? 90600 : major - 100;
+}
+
 /** "18" or "9.6". */
 function formatMajor(num: number): string {
   return num >= 100000 ? String(num / 10000) : `${Math.floor(num / 10000)}.${Math.floor(num / 100) % 100}`;

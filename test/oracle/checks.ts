@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { character } from "../../src/arbitraries/text.ts";
+import type { ServerBuild } from "../../src/command/index.ts";
 import { supports } from "../../src/server-version.ts";
 import { checked, errorFields, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { pipeline, queryBody } from "./pipeline.ts";
@@ -21,7 +22,7 @@ export interface Complaint {
 }
 
 /** The slot of pgoutput that START_REPLICATION names here; {@link outcomes} makes it. */
-const streamed = "check_stream";
+export const streamed = "check_stream";
 
 /** What a server with these texts says when the checks are over. */
 const afterChecks: readonly RegExp[] = [
@@ -65,6 +66,18 @@ export async function outcomes(
   }
 }
 
+/** What the server is built with, by its own word. */
+export async function buildOf(server: Server): Promise<ServerBuild> {
+  if (!supports(server.versionNum, "genericOptions")) return {};
+  const names = ["gzip", "lz4", "zstd"];
+  const said = await outcomes(
+    server,
+    names.map((name) => `BASE_BACKUP (COMPRESSION ${name}, ${tooLong})`),
+    false,
+  );
+  return Object.fromEntries(names.map((name, i) => [name, !said[i]!.message.includes("this build")]));
+}
+
 /** Makes the slot for streams. */
 export async function prepare(server: Server): Promise<void> {
   if (!supports(server.versionNum, "pgoutput")) return;
@@ -97,7 +110,7 @@ function stream(connection: RawConnection, text: string): Promise<Message[]> {
 /** Drops the slot that a text may have made, or does nothing. */
 function dropOf(text: string): string {
   const name = /^CREATE_REPLICATION_SLOT "?([a-z0-9_]+)"? /.exec(text)?.[1];
-  return name === undefined ? "IDENTIFY_SYSTEM" : `DROP_REPLICATION_SLOT ${name.slice(0, 63)}`;
+  return name === undefined ? "IDENTIFY_SYSTEM" : `DROP_REPLICATION_SLOT "${name.slice(0, 63)}"`;
 }
 
 function complaint(answer: readonly Message[]): Complaint | undefined {
@@ -144,7 +157,21 @@ const booleans = [
   ...["true", "false", "on", "off", "TRUE", "Off", "yes", "no", "t", "f", "o", "of", "y", "n", "1", "0", "", " on"],
   ...["parallel", "PARALLEL", "truex", "onn", "\u212a", "oﬀ", "tru"],
 ];
-const numbers = ["0", "1", "2", "31", "32", "1048576", "1048577", "2147483647", "2147483648", "4294967295", "00", "7"];
+const numbers = [
+  "0",
+  "1",
+  "2",
+  "31",
+  "32",
+  "1048576",
+  "1048577",
+  "2147483647",
+  "2147483648",
+  "4294967295",
+  "00",
+  "7",
+  "4294967297",
+];
 
 /** A value in any of its spellings: a name, a name in quotes, a string. */
 function spelt(text: string): fc.Arbitrary<string> {
@@ -254,14 +281,17 @@ const options: Readonly<Record<string, fc.Arbitrary<string>>> = {
   manifest: value(spelling(...booleans, "force-encode", "Force-Encode", "force_encode")),
   manifest_checksums: value(spelling("none", "NONE", "crc32c", "SHA224", "sha256", "sha384", "sha512", "md5")),
   target: value(spelling("client", "server", "blackhole", "Client", "shell")),
-  target_detail: value(spelling(emptyDirectory, "x", "", "./x", "../é", emptyDirectory)),
+  // What another directory of that name would say depends on the directory.
+  target_detail: value(spelling(emptyDirectory, "x", "", "./x", "../é", emptyDirectory)).filter(
+    (text) => !/^['"]\//.test(text) || text.includes(emptyDirectory),
+  ),
   compression: value(spelling("none", "gzip", "lz4", "zstd", "gzip", "GZIP", "bzip2")),
   compression_detail: value(fc.oneof(compressionDetail.map(quote), fc.constantFrom("1", "9", "22", "0"))),
 };
 
 const wrongNames = fc.oneof(
   fc.constantFrom("export_snapshot", "use_snapshot", "fast", "nowait", "noverify_checksums", "labels", '"Label"', "a"),
-  fc.constantFrom("TIMELINE", "SLOT", '"constructor"', '"__proto__"', '""', '"WAIT"', "e"),
+  fc.constantFrom("TIMELINE", "SLOT", '"constructor"', '"__proto__"', '""', '"WAIT"', "e", "x".repeat(64)),
   anything.map(quoteIdentifier),
 );
 
@@ -351,7 +381,7 @@ export const nameList: fc.Arbitrary<string> = fc.oneof(
           fc.constantFrom("a", "B", " ", "\t", "\v", "\f", "\n", '"', '""', ",", ",", ".", '"a"', '"B,"', "é", "É"),
           fc
             .tuple(fc.constantFrom("a", "É", '"世', "😀"), fc.nat(70))
-            .map(([unit, n]) => unit + unit.at(-1)!.repeat(n)),
+            .map(([unit, n]) => unit + [...unit].at(-1)!.repeat(n)),
         ),
         { maxLength: 8 },
       )

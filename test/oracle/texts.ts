@@ -40,8 +40,8 @@ function* changedTexts(
   count: number,
 ): Generator<string[]> {
   for (let batch = 0, left = count; left > 0; batch++) {
-    // Far from the seeds of other runs, which are often neighbours.
-    const own = (seed + Math.imul(batch, 0x9e3779b1)) | 0;
+    // Far from the seeds of other runs, which are often neighbours; and other texts for each server.
+    const own = (seed + server + Math.imul(batch, 0x9e3779b1)) | 0;
     const bases = fc.sample(arbitrary, { seed: own, numRuns: basesInBatch });
     const texts = [...bases];
     const change = changer(pseudoRandom(own), [...bases, ...others]);
