@@ -13,21 +13,21 @@ const changesOfEach = 24;
 const changesOfOthers = 4;
 const basesInBatch = 250;
 
-/** Texts of commands for a server, in batches, the same for the same seed: `count` in all. */
+/** Texts of commands for a server, in batches, the same for the same seed, and others for another server: `count` in all. */
 export function commandTexts(server: number, seed: number, count: number): Generator<string[]> {
   const clients = clientTextsFor(server).map(({ text }) => text);
   const changes = (base: string): number => (/^\s*[A-Z]+_/.test(base) ? changesOfEach : changesOfOthers);
-  return changedTexts(commandText({ server }), clients, changes, seed, count);
+  return changedTexts(commandText({ server }), clients, changes, seed + server, count);
 }
 
 /** A newline can be asked about through a process only, and so only of one in this many values that have one. */
-const newlinesKept = 30;
+const newlinesKept = 100;
 
 /** Values of synchronous_standby_names for a server, likewise. */
 export function* standbyNamesTexts(server: number, seed: number, count: number): Generator<string[]> {
   const changes = (base: string): number => (base.trim() === "" ? 0 : changesOfEach);
   let seen = 0;
-  for (const batch of changedTexts(synchronousStandbyNamesText({ server }), [], changes, seed, count)) {
+  for (const batch of changedTexts(synchronousStandbyNamesText({ server }), [], changes, seed + server, count)) {
     yield batch.map((text) => (text.includes("\n") && seen++ % newlinesKept > 0 ? text.replaceAll("\n", "\f") : text));
   }
 }
@@ -40,8 +40,8 @@ function* changedTexts(
   count: number,
 ): Generator<string[]> {
   for (let batch = 0, left = count; left > 0; batch++) {
-    // Far from the seeds of other runs, which are often neighbours; and other texts for each server.
-    const own = (seed + server + Math.imul(batch, 0x9e3779b1)) | 0;
+    // Far from the seeds of other runs, which are often neighbours.
+    const own = (seed + Math.imul(batch, 0x9e3779b1)) | 0;
     const bases = fc.sample(arbitrary, { seed: own, numRuns: basesInBatch });
     const texts = [...bases];
     const change = changer(pseudoRandom(own), [...bases, ...others]);
