@@ -28,8 +28,10 @@ export const grammars: readonly GrammarConfig[] = [
     inputs: ["syncrep.peggy", "lexical.peggy"],
     returnTypes: {
       result: 'import("../syncrep/ast.js").SyncRepConfig',
-      offending_token: "string",
+      offending_token: 'import("../syncrep/parse.js").Token',
+      tokens: 'readonly import("../syncrep/parse.js").Token[]',
       standby_name: "string",
+      identifier_item: "string",
     },
   },
 ];

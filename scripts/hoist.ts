@@ -1,9 +1,12 @@
 /**
- * Makes the functions of a generated parser once, instead of once in each parse.
+ * Makes the functions of a generated parser once, instead of once in each parse, and leaves out what nobody asks it for.
  *
  * Peggy puts all of a parser into one function, so that each parse makes some two hundred closures before it looks at the text:
  * for a short command that is a third of the time. Here what that function declares is moved to the module, and what is left of
  * it sets the state and starts. The price: no parse inside of a parse, which no action of ours begins.
+ *
+ * Left out are the sentences that Peggy makes of an error, since ours are the server's: a third of a small parser. And parsing as a
+ * part of something else, to find out how far a text would do.
  *
  * Every edit names what it expects of Peggy's output, and fails if that is not there.
  */
@@ -16,6 +19,13 @@ export function hoisted(parser: string): string {
     if (count === 0) throw new Error(`Peggy's output has no ${what}`);
     text = text.replace(new RegExp(pattern, "g"), by);
   };
+  replace(
+    "sentences of an error",
+    /\n {2}format\(sources\) {\n[\s\S]*?\n {2}}\n\n {2}static buildMessage\(expected, found\) {\n[\s\S]*?\n {2}}\n(?=}\n)/,
+    "",
+  );
+  replace("sentence of an error", /peg\$SyntaxError\.buildMessage\(expected, found\)/, '"syntax error"');
+  replace("result of a part", / {2}if \(options\.peg\$library\) {\n {4}return [^;]*;\n {2}}\n/, "");
   // What peg$parse is given becomes variables of the module, and so does its state.
   replace(
     "head of peg$parse",

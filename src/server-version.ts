@@ -16,10 +16,13 @@ export type Server = number | string;
 export const defaultServer: Server = "18";
 
 /** The oldest version that walwire knows anything about. */
-const oldest = 90400;
+const oldest = 90100;
 
 /** Newest minor known of each major (major as in `majorOf`). A major that is not here has no release that we know. */
 const newestMinor: Readonly<Record<number, number>> = {
+  90100: 24,
+  90200: 24,
+  90300: 25,
   90400: 26,
   90500: 25,
   90600: 24,
@@ -49,16 +52,32 @@ interface Capability {
 /** The minor releases of January 2022, which changed the replication scanner: commits 6aa5186146 and 3c06ec6d14. */
 const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
 
+/**
+ * What synchronous_standby_names needs, apart: who uses that language alone, in a browser, is to carry no other capabilities. Nothing
+ * that is in the tables refers to another table or is computed, so that bundlers can tell what is not used.
+ */
+const standbyIdentifierList = { since: [90100], until: 90600, source: "syncrep.c: SplitIdentifierString" } as const;
+const syncrepGrammar = { since: [90600], source: "syncrep_gram.y, commit 989be0810d" } as const;
+const numSyncIsChecked = {
+  since: [90602],
+  source: "syncrep.c: check_synchronous_standby_names, commit 93eb619cd3",
+} as const;
+const quorumCommit = { since: [100000], source: "syncrep_gram.y: standby_config" } as const;
+
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
+  standbyIdentifierList,
+  replicationSlots: { since: [90400], source: "repl_gram.y: create_replication_slot" },
   baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
   baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
   reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
+  syncrepGrammar,
+  numSyncIsChecked,
   slotNameHintSaysLowerCase: {
     since: [90405, 90500],
     source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
   },
-  quorumCommit: { since: [100000], source: "syncrep_gram.y: standby_config" },
+  quorumCommit,
   pgoutput: { since: [100000], source: "pgoutput.c" },
   createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
   showCommand: { since: [100000], source: "repl_gram.y: show" },
@@ -125,7 +144,7 @@ export type CapabilityName = keyof typeof capabilities;
 /**
  * The `server_version_num` of a server.
  *
- * @throws UnsupportedError UNKNOWN_SERVER if it is no version, or one before 9.4.
+ * @throws UnsupportedError UNKNOWN_SERVER if it is no version, or one before 9.1.
  * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
  */
 export function serverVersionNum(server: Server = defaultServer): number {
@@ -144,7 +163,7 @@ function readServerVersion(server: Server): number {
     const named =
       typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
-      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.4 on`,
+      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.1 on`,
     );
   }
   // There are some hundred versions; whatever else a caller names must not pile up.
@@ -161,34 +180,81 @@ export function formatServerVersion(server: Server): string {
     : `${Math.floor(num / 10000)}.${Math.floor(num / 100) % 100}.${num % 100}`;
 }
 
+/** Capabilities by name, and what servers have of them. */
+class CapabilityTable<Name extends string> {
+  readonly #rows: Readonly<Record<Name, Capability>>;
+  readonly #known = new Map<number, Readonly<Record<Name, boolean>>>();
+
+  constructor(rows: Readonly<Record<Name, Capability>>) {
+    this.#rows = rows;
+  }
+
+  supports(server: Server, name: Name): boolean {
+    const num = serverVersionNum(server);
+    const { since, until } = this.#rows[name];
+    if (until !== undefined && num >= until) return false;
+    const major = majorOf(num);
+    for (const first of since) {
+      if (majorOf(first) >= major) return num >= first;
+    }
+    return true;
+  }
+
+  of(server: Server): Readonly<Record<Name, boolean>> {
+    const num = serverVersionNum(server);
+    let has = this.#known.get(num);
+    if (has === undefined) {
+      const names = Object.keys(this.#rows) as Name[];
+      has = Object.fromEntries(names.map((name) => [name, this.supports(num, name)])) as Record<Name, boolean>;
+      if (this.#known.size > 1000) this.#known.clear();
+      this.#known.set(num, has);
+    }
+    return has;
+  }
+
+  require(server: Server, name: Name, what: string): void {
+    if (this.supports(server, name)) return;
+    const { until } = this.#rows[name];
+    const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
+    const version = formatServerVersion(server);
+    throw new UnsupportedError(
+      `${what} is not in PostgreSQL ${version}, only since ${this.since(name)}${before}`,
+      name,
+    );
+  }
+
+  since(name: Name): string {
+    const names = this.#rows[name].since.map((num) =>
+      num === majorOf(num) ? formatMajor(num) : formatServerVersion(num),
+    );
+    const last = names.pop()!;
+    return names.length > 0 ? `${names.join(", ")} or ${last}` : last;
+  }
+}
+
+const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
+
+/** Those of synchronous_standby_names alone, with the same functions as below. */
+export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
+  standbyIdentifierList,
+  syncrepGrammar,
+  numSyncIsChecked,
+  quorumCommit,
+});
+
+export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;
+
 /** Does this server have the capability? */
 export function supports(server: Server, name: CapabilityName): boolean {
-  const num = serverVersionNum(server);
-  const { since, until }: Capability = capabilities[name];
-  if (until !== undefined && num >= until) return false;
-  const major = majorOf(num);
-  for (const first of since) {
-    if (majorOf(first) >= major) return num >= first;
-  }
-  return true;
+  return table.supports(server, name);
 }
 
 /** What one server can do, by the names of capabilities. */
 export type Capabilities = Readonly<Record<CapabilityName, boolean>>;
 
-const known = new Map<number, Capabilities>();
-
 /** All capabilities of a server, for code that asks for many of them. */
 export function capabilitiesOf(server: Server): Capabilities {
-  const num = serverVersionNum(server);
-  let has = known.get(num);
-  if (has === undefined) {
-    const names = Object.keys(capabilities) as CapabilityName[];
-    has = Object.fromEntries(names.map((name) => [name, supports(num, name)])) as Capabilities;
-    if (known.size > 1000) known.clear();
-    known.set(num, has);
-  }
-  return has;
+  return table.of(server);
 }
 
 /**
@@ -198,25 +264,14 @@ export function capabilitiesOf(server: Server): Capabilities {
  * @throws UnsupportedError UNSUPPORTED, naming the capability, if this server lacks it.
  */
 export function requireCapability(server: Server, name: CapabilityName, what: string): void {
-  if (supports(server, name)) return;
-  const { until }: Capability = capabilities[name];
-  const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
-  const version = formatServerVersion(server);
-  throw new UnsupportedError(
-    `${what} is not in PostgreSQL ${version}, only since ${sinceVersion(name)}${before}`,
-    name,
-  );
+  table.require(server, name, what);
 }
 
 /**
  * The first version that has the capability, as a person would name it: "17", or "14.24, 15.19, 16.15, 17.11 or 18.6".
  */
 export function sinceVersion(name: CapabilityName): string {
-  const names = capabilities[name].since.map((num) =>
-    num === majorOf(num) ? formatMajor(num) : formatServerVersion(num),
-  );
-  const last = names.pop()!;
-  return names.length > 0 ? `${names.join(", ")} or ${last}` : last;
+  return table.since(name);
 }
 
 /** Versions that follow each other: those from `since` on, and before `until`; undefined means that there is no end. */

@@ -6,8 +6,9 @@
  * the parts of the tree.
  */
 import { defaultServer, type Server, serverVersionNum } from "../server-version.ts";
+import { sourceOf } from "../source.ts";
 import type { Command, DefElem } from "./ast.ts";
-import { sourceOf, type Token, tokens } from "./parse.ts";
+import { type Token, tokens } from "./parse.ts";
 import { printCommand } from "./print.ts";
 
 /** A text, and where in it the parts of a command begin. */

@@ -6,7 +6,15 @@
 import { ParseError, type ParseErrorInit } from "../errors.ts";
 import * as grammar from "../generated/replication.js";
 import { displayNames, requireText } from "../scan.ts";
-import { type Capabilities, capabilitiesOf, defaultServer, type Server, serverVersionNum } from "../server-version.ts";
+import {
+  type Capabilities,
+  capabilitiesOf,
+  defaultServer,
+  requireCapability,
+  type Server,
+  serverVersionNum,
+} from "../server-version.ts";
+import { withSource } from "../source.ts";
 import { advise, adviseOnSql } from "./advise.ts";
 import type { Command } from "./ast.ts";
 
@@ -59,45 +67,10 @@ export function parseCommand(text: string, options: ParseCommandOptions = {}): C
   try {
     const command = scan.command();
     if (command.type === "SQLCmd" && !database) scan.refuseSql();
-    return new Parsed(command, { text, server: num }) as unknown as Command;
+    return withSource(command, { text, server: num });
   } finally {
     if (onNotice !== undefined) for (const notice of scan.notices()) onNotice(notice);
   }
-}
-
-export interface CommandSource {
-  readonly text: string;
-  readonly server: number;
-}
-
-/** A constructor that makes nothing, and lets what extends it put its private fields on what it is given. */
-class Given {
-  constructor(given: object) {
-    // biome-ignore lint/correctness/noConstructorReturn: this is what it is for
-    return given;
-  }
-}
-
-/**
- * Notes on a command what it was parsed from, for whoever asks where its parts stand (locate.ts), where nobody else sees it:
- * a private field. A WeakMap does the same in 500 ns, this takes 30, and the parse of a short command 1,000.
- */
-class Parsed extends Given {
-  readonly #source: CommandSource;
-
-  constructor(command: Command, source: CommandSource) {
-    super(command);
-    this.#source = source;
-  }
-
-  static source(command: object): CommandSource | undefined {
-    return #source in command ? command.#source : undefined;
-  }
-}
-
-/** The text that `parseCommand` made this very command of. */
-export function sourceOf(command: Command): CommandSource | undefined {
-  return Parsed.source(command);
 }
 
 /** A token of the replication scanner. */
@@ -141,6 +114,8 @@ class Scan {
 
   constructor(text: string, server: number) {
     this.has = capabilitiesOf(server);
+    if (!this.has.replicationSlots)
+      requireCapability(server, "replicationSlots", "The replication language with slots");
     this.#text = text;
     this.#server = server;
   }

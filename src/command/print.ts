@@ -39,6 +39,7 @@ export interface PrintCommandOptions {
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
   const { server = defaultServer, from = server } = options;
+  requireCapability(server, "replicationSlots", "The replication language with slots");
   const type: unknown = command?.type;
   if (typeof type !== "string" || !Object.hasOwn(printers, type))
     fail("Command.type", "it names no replication command");

@@ -6,39 +6,7 @@
 import { type Lsn, toLsn } from "../lsn.ts";
 import { uint32 } from "../scan.ts";
 
-/** NAMEDATALEN - 1: the bytes that an identifier can have. */
-export const identifierBytes = 63;
-
-/**
- * An unquoted identifier in lower case: A to Z only, since what is not ASCII stays as it is in a multi-byte encoding.
- *
- * @source scansup.c: downcase_identifier
- */
-export function downcaseIdentifier(name: string): string {
-  // toLowerCase alone is twice as fast, and would fold É too.
-  return /[^\0-\x7f]/.test(name) ? name.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : name.toLowerCase();
-}
-
-/**
- * An identifier cut to 63 bytes of UTF-8, between characters.
- *
- * A connection without a database has no encoding, and there the server cuts after 63 bytes even inside a character. No
- * JavaScript string holds what that leaves, so it is not told apart here.
- *
- * @source scansup.c: truncate_identifier; mbutils.c: pg_mbcliplen
- */
-export function truncateIdentifier(name: string): string {
-  // A UTF-16 unit takes three bytes at most.
-  if (name.length * 3 <= identifierBytes) return name;
-  let bytes = 0;
-  for (let i = 0; i < name.length; ) {
-    const point = name.codePointAt(i)!;
-    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    if (bytes > identifierBytes) return name.slice(0, i);
-    i += point < 0x10000 ? 1 : 2;
-  }
-  return name;
-}
+export { downcaseIdentifier, identifierBytes, truncateIdentifier } from "../identifier.ts";
 
 /**
  * The two halves of a position, both hexadecimal. Up to 18 a half of more than eight digits wraps; from 19 on the low half

@@ -169,7 +169,7 @@ export type ParserTracerEvent
       readonly result: unknown;
     };
 
-export type StartRuleNames = "result" | "offending_token" | "standby_name";
+export type StartRuleNames = "result" | "offending_token" | "tokens" | "standby_name" | "identifier_item";
 export interface ParseOptions<T extends StartRuleNames = "result"> {
   /**
    * String or object that will be attached to the each `LocationRange` object
@@ -205,9 +205,19 @@ declare function ParseFunction<Options extends ParseOptions<"result">>(
 declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
   input: string,
   options?: Options,
-): string;
+): import("../syncrep/parse.js").Token;
+
+declare function ParseFunction<Options extends ParseOptions<"tokens">>(
+  input: string,
+  options?: Options,
+): readonly import("../syncrep/parse.js").Token[];
 
 declare function ParseFunction<Options extends ParseOptions<"standby_name">>(
+  input: string,
+  options?: Options,
+): string;
+
+declare function ParseFunction<Options extends ParseOptions<"identifier_item">>(
   input: string,
   options?: Options,
 ): string;
@@ -215,4 +225,4 @@ declare function ParseFunction<Options extends ParseOptions<"standby_name">>(
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
   options?: Options,
-): import("../syncrep/ast.js").SyncRepConfig | string;
+): import("../syncrep/ast.js").SyncRepConfig | import("../syncrep/parse.js").Token | readonly import("../syncrep/parse.js").Token[] | string;

@@ -4,10 +4,14 @@
 
 
 
+import { downcaseIdentifier, truncateIdentifier } from "../identifier.ts";
 import { atoi } from "../scan.ts";
 
-const sticky$0 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
-const sticky$1 = /[\u0030-\u0039]+/y;
+const sticky$0 = /[^\u0022]*/y;
+const sticky$1 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
+const sticky$2 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
+const sticky$3 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
+const sticky$4 = /[\u0030-\u0039]+/y;
 
 
 
@@ -26,146 +30,6 @@ class peg$SyntaxError extends SyntaxError {
     this.location = location;
     this.name = "SyntaxError";
   }
-
-  format(sources) {
-    let str = "Error: " + this.message;
-    if (this.location) {
-      let src = null;
-      const st = sources.find(s => s.source === this.location.source);
-      if (st) {
-        src = st.text.split(/\r\n|\n|\r/g);
-      }
-      const s = this.location.start;
-      const offset_s = (this.location.source && (typeof this.location.source.offset === "function"))
-        ? this.location.source.offset(s)
-        : s;
-      const loc = this.location.source + ":" + offset_s.line + ":" + offset_s.column;
-      if (src) {
-        const e = this.location.end;
-        const filler = "".padEnd(offset_s.line.toString().length, " ");
-        const line = src[s.line - 1];
-        const last = s.line === e.line ? e.column : line.length + 1;
-        const hatLen = (last - s.column) || 1;
-        str += "\n --> " + loc + "\n"
-            + filler + " |\n"
-            + offset_s.line + " | " + line + "\n"
-            + filler + " | " + "".padEnd(s.column - 1, " ")
-            + "".padEnd(hatLen, "^");
-      } else {
-        str += "\n at " + loc;
-      }
-    }
-    return str;
-  }
-
-  static buildMessage(expected, found) {
-    function hex(ch) {
-      return ch.codePointAt(0).toString(16).toUpperCase();
-    }
-
-    const nonPrintable = Object.prototype.hasOwnProperty.call(RegExp.prototype, "unicode")
-      ? new RegExp("[\\p{C}\\p{Mn}\\p{Mc}]", "gu")
-      : null;
-    function unicodeEscape(s) {
-      if (nonPrintable) {
-        return s.replace(nonPrintable,  ch => "\\u{" + hex(ch) + "}");
-      }
-      return s;
-    }
-
-    function literalEscape(s) {
-      return unicodeEscape(s
-        .replace(/\\/g, "\\\\")
-        .replace(/"/g,  "\\\"")
-        .replace(/\0/g, "\\0")
-        .replace(/\t/g, "\\t")
-        .replace(/\n/g, "\\n")
-        .replace(/\r/g, "\\r")
-        .replace(/[\x00-\x0F]/g,          ch => "\\x0" + hex(ch))
-        .replace(/[\x10-\x1F\x7F-\x9F]/g, ch => "\\x"  + hex(ch)));
-    }
-
-    function classEscape(s) {
-      return unicodeEscape(s
-        .replace(/\\/g, "\\\\")
-        .replace(/\]/g, "\\]")
-        .replace(/\^/g, "\\^")
-        .replace(/-/g,  "\\-")
-        .replace(/\0/g, "\\0")
-        .replace(/\t/g, "\\t")
-        .replace(/\n/g, "\\n")
-        .replace(/\r/g, "\\r")
-        .replace(/[\x00-\x0F]/g,          ch => "\\x0" + hex(ch))
-        .replace(/[\x10-\x1F\x7F-\x9F]/g, ch => "\\x"  + hex(ch)));
-    }
-
-    const DESCRIBE_EXPECTATION_FNS = {
-      literal(expectation) {
-        return "\"" + literalEscape(expectation.text) + "\"";
-      },
-
-      class(expectation) {
-        const escapedParts = expectation.parts.map(
-          part => (Array.isArray(part)
-            ? classEscape(part[0]) + "-" + classEscape(part[1])
-            : classEscape(part))
-        );
-
-        return "[" + (expectation.inverted ? "^" : "") + escapedParts.join("") + "]" + (expectation.unicode ? "u" : "");
-      },
-
-      any() {
-        return "any character";
-      },
-
-      end() {
-        return "end of input";
-      },
-
-      other(expectation) {
-        return expectation.description;
-      },
-    };
-
-    function describeExpectation(expectation) {
-      return DESCRIBE_EXPECTATION_FNS[expectation.type](expectation);
-    }
-
-    function describeExpected(expected) {
-      const descriptions = expected.map(describeExpectation);
-      descriptions.sort();
-
-      if (descriptions.length > 0) {
-        let j = 1;
-        for (let i = 1; i < descriptions.length; i++) {
-          if (descriptions[i - 1] !== descriptions[i]) {
-            descriptions[j] = descriptions[i];
-            j++;
-          }
-        }
-        descriptions.length = j;
-      }
-
-      switch (descriptions.length) {
-        case 1:
-          return descriptions[0];
-
-        case 2:
-          return descriptions[0] + " or " + descriptions[1];
-
-        default:
-          return descriptions.slice(0, -1).join(", ")
-            + ", or "
-            + descriptions[descriptions.length - 1];
-      }
-    }
-
-    function describeFound(found) {
-      return found ? "\"" + literalEscape(found) + "\"" : "end of input";
-    }
-
-    return "Expected " + describeExpected(expected) + " but " + describeFound(found) + " found.";
-  }
 }
 
 let input, options;
@@ -176,52 +40,66 @@ let input, options;
   const peg$startRuleFunctions = {
     result: peg$parseresult,
     offending_token: peg$parseoffending_token,
+    tokens: peg$parsetokens,
     standby_name: peg$parsestandby_name,
+    identifier_item: peg$parseidentifier_item,
   };
   const peg$defaultStartRule = peg$parseresult;
 
-  const peg$c0 = "\"";
-  const peg$c1 = "any";
-  const peg$c2 = "first";
-  const peg$c3 = "\"\"";
-  const peg$c4 = "*";
-  const peg$c5 = "(";
-  const peg$c6 = ")";
-  const peg$c7 = ",";
+  const peg$c0 = "*";
+  const peg$c1 = "\"";
+  const peg$c2 = "\"\"";
+  const peg$c3 = "(";
+  const peg$c4 = ")";
+  const peg$c5 = ",";
 
-  const peg$r0 = /^[^"]/;
-  const peg$r1 = /^[ \t\n\r\f\v]/;
-  const peg$r2 = /^[A-Za-z_\x80-\uFFFF]/;
-  const peg$r3 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
+  const peg$r0 = /^[A-Za-z_\x80-\uFFFF]/;
+  const peg$r1 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
 
-  const peg$e0 = peg$literalExpectation("\"", false);
+  const peg$e0 = peg$otherExpectation("standby name");
   const peg$e1 = peg$anyExpectation();
   const peg$e2 = peg$otherExpectation("ANY");
-  const peg$e3 = peg$literalExpectation("ANY", true);
-  const peg$e4 = peg$otherExpectation("FIRST");
-  const peg$e5 = peg$literalExpectation("FIRST", true);
-  const peg$e6 = peg$otherExpectation("standby name");
-  const peg$e7 = peg$classExpectation(["\""], true, false, false);
-  const peg$e8 = peg$literalExpectation("\"\"", false);
-  const peg$e9 = peg$literalExpectation("*", false);
-  const peg$e10 = peg$otherExpectation("number");
-  const peg$e11 = peg$classExpectation([" ", "\t", "\n", "\r", "\f", "\v"], false, false, false);
-  const peg$e12 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e13 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e14 = peg$literalExpectation("(", false);
-  const peg$e15 = peg$literalExpectation(")", false);
-  const peg$e16 = peg$literalExpectation(",", false);
-  const peg$e17 = peg$otherExpectation("end of input");
+  const peg$e3 = peg$otherExpectation("FIRST");
+  const peg$e4 = peg$literalExpectation("*", false);
+  const peg$e5 = peg$otherExpectation("number");
+  const peg$e6 = peg$literalExpectation("\"", false);
+  const peg$e7 = peg$literalExpectation("\"\"", false);
+  const peg$e8 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
+  const peg$e9 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
+  const peg$e10 = peg$literalExpectation("(", false);
+  const peg$e11 = peg$literalExpectation(")", false);
+  const peg$e12 = peg$literalExpectation(",", false);
+  const peg$e13 = peg$otherExpectation("end of input");
 
-  function peg$f0(numSync, memberNames) {    return config("PRIORITY", numSync, memberNames);  }
-  function peg$f1(numSync, memberNames) {    return config("QUORUM", numSync, memberNames);  }
-  function peg$f2(numSync, memberNames) {    return config("PRIORITY", numSync, memberNames);  }
+  function peg$f0() {    return options.has.syncrepGrammar;  }
+  function peg$f1() {    return !options.has.syncrepGrammar;  }
+  function peg$f2(syncrepMethod, numSync, memberNames) {    return config(syncrepMethod ?? "PRIORITY", numSync, memberNames);  }
   function peg$f3(memberNames) {    return config("PRIORITY", "1", memberNames);  }
-  function peg$f4() {    return '"';  }
-  function peg$f5(inside) {    return inside.replaceAll('""', '"');  }
-  function peg$f6() {    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", sqlstate: "42601", offset: offset() });  }
-  function peg$f7() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f8() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  function peg$f4() {    return options.has.quorumCommit;  }
+  function peg$f5() {    return "QUORUM";  }
+  function peg$f6() {    return "PRIORITY";  }
+  function peg$f7(memberNames) {    return config("PRIORITY", "1", memberNames);  }
+  function peg$f8(name) {    return downcaseIdentifier(name);  }
+  function peg$f9(name) {    return truncateIdentifier(name);  }
+  function peg$f10() {    return options.has.syncrepGrammar;  }
+  function peg$f11() {    return !options.has.syncrepGrammar;  }
+  function peg$f12(text) {    return { text, offset: offset() };  }
+  function peg$f13(word) {    return /^any$/i.test(word);  }
+  function peg$f14(word) {    return /^first$/i.test(word);  }
+  function peg$f15(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
+  function peg$f16() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f17() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f18() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f19(inside) {    return inside.replaceAll('""', '"');  }
+  function peg$f20() {
+    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
+    // Who looks at tokens only does not refuse it.
+    return "";
+  }
+  function peg$f21() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  function peg$f22() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
+  function peg$f23() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
+  function peg$f24() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -377,7 +255,7 @@ let input, options;
 
   function peg$buildStructuredError(expected, found, location) {
     return new peg$SyntaxError(
-      peg$SyntaxError.buildMessage(expected, found),
+      "syntax error",
       expected,
       found,
       location
@@ -385,11 +263,47 @@ let input, options;
   }
 
   function peg$parseresult() {
-    let s0, s1, s2, s3;
+    let s0, s1, s2, s3, s4;
 
     s0 = peg$currPos;
     s1 = peg$parse_();
-    s2 = peg$parsestandby_config();
+    s2 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s3 = peg$f0();
+    if (s3) {
+      s3 = undefined;
+    } else {
+      s3 = peg$FAILED;
+    }
+    if (s3 !== peg$FAILED) {
+      s4 = peg$parsestandby_config();
+      if (s4 !== peg$FAILED) {
+        s2 = s4;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s2;
+      s2 = peg$FAILED;
+    }
+    if (s2 === peg$FAILED) {
+      s2 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f1();
+      if (s3) {
+        s3 = undefined;
+      } else {
+        s3 = peg$FAILED;
+      }
+      if (s3 !== peg$FAILED) {
+        s4 = peg$parseidentifier_list();
+        s2 = s4;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+    }
     if (s2 !== peg$FAILED) {
       s3 = peg$parseend_of_input();
       if (s3 !== peg$FAILED) {
@@ -410,16 +324,20 @@ let input, options;
     let s0, s1, s2, s3, s4, s5;
 
     s0 = peg$currPos;
-    s1 = peg$parseNUM();
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseLPAREN();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parsestandby_list();
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parseRPAREN();
-          if (s4 !== peg$FAILED) {
+    s1 = peg$parsesyncrep_method();
+    if (s1 === peg$FAILED) {
+      s1 = null;
+    }
+    s2 = peg$parseNUM();
+    if (s2 !== peg$FAILED) {
+      s3 = peg$parseLPAREN();
+      if (s3 !== peg$FAILED) {
+        s4 = peg$parsestandby_list();
+        if (s4 !== peg$FAILED) {
+          s5 = peg$parseRPAREN();
+          if (s5 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f0(s1, s3);
+            s0 = peg$f2(s1, s2, s4);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -438,82 +356,54 @@ let input, options;
     }
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = peg$parseANY();
+      s1 = peg$parsestandby_list();
       if (s1 !== peg$FAILED) {
-        s2 = peg$parseNUM();
-        if (s2 !== peg$FAILED) {
-          s3 = peg$parseLPAREN();
-          if (s3 !== peg$FAILED) {
-            s4 = peg$parsestandby_list();
-            if (s4 !== peg$FAILED) {
-              s5 = peg$parseRPAREN();
-              if (s5 !== peg$FAILED) {
-                peg$savedPos = s0;
-                s0 = peg$f1(s2, s4);
-              } else {
-                peg$currPos = s0;
-                s0 = peg$FAILED;
-              }
-            } else {
-              peg$currPos = s0;
-              s0 = peg$FAILED;
-            }
-          } else {
-            peg$currPos = s0;
-            s0 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
+        peg$savedPos = s0;
+        s1 = peg$f3(s1);
+      }
+      s0 = s1;
+    }
+
+    return s0;
+  }
+
+  function peg$parsesyncrep_method() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f4();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      s3 = peg$parseANY();
+      if (s3 !== peg$FAILED) {
+        peg$savedPos = s2;
+        s3 = peg$f5();
+      }
+      s2 = s3;
+      if (s2 === peg$FAILED) {
+        s2 = peg$currPos;
+        s3 = peg$parseFIRST();
+        if (s3 !== peg$FAILED) {
+          peg$savedPos = s2;
+          s3 = peg$f6();
         }
+        s2 = s3;
+      }
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
       }
-      if (s0 === peg$FAILED) {
-        s0 = peg$currPos;
-        s1 = peg$parseFIRST();
-        if (s1 !== peg$FAILED) {
-          s2 = peg$parseNUM();
-          if (s2 !== peg$FAILED) {
-            s3 = peg$parseLPAREN();
-            if (s3 !== peg$FAILED) {
-              s4 = peg$parsestandby_list();
-              if (s4 !== peg$FAILED) {
-                s5 = peg$parseRPAREN();
-                if (s5 !== peg$FAILED) {
-                  peg$savedPos = s0;
-                  s0 = peg$f2(s2, s4);
-                } else {
-                  peg$currPos = s0;
-                  s0 = peg$FAILED;
-                }
-              } else {
-                peg$currPos = s0;
-                s0 = peg$FAILED;
-              }
-            } else {
-              peg$currPos = s0;
-              s0 = peg$FAILED;
-            }
-          } else {
-            peg$currPos = s0;
-            s0 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-        if (s0 === peg$FAILED) {
-          s0 = peg$currPos;
-          s1 = peg$parsestandby_list();
-          if (s1 !== peg$FAILED) {
-            peg$savedPos = s0;
-            s1 = peg$f3(s1);
-          }
-          s0 = s1;
-        }
-      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
     }
 
     return s0;
@@ -562,58 +452,172 @@ let input, options;
     return s0;
   }
 
-  function peg$parseoffending_token() {
+  function peg$parseidentifier_list() {
     let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    s1 = peg$parseidentifier();
-    if (s1 === peg$FAILED) {
-      s1 = peg$parsedigits();
-      if (s1 === peg$FAILED) {
-        s1 = peg$currPos;
-        s2 = peg$currPos;
-        peg$silentFails++;
-        if (input.charCodeAt(peg$currPos) === 34) {
-          s3 = peg$c0;
-          peg$currPos++;
-        } else {
-          s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e0); }
-        }
-        peg$silentFails--;
-        if (s3 !== peg$FAILED) {
+    s1 = [];
+    s2 = peg$parseidentifier_item();
+    while (s2 !== peg$FAILED) {
+      s1.push(s2);
+      s2 = peg$currPos;
+      s3 = peg$parseCOMMA();
+      if (s3 !== peg$FAILED) {
+        s3 = peg$parseidentifier_item();
+        if (s3 === peg$FAILED) {
           peg$currPos = s2;
-          s2 = undefined;
+          s2 = peg$FAILED;
         } else {
+          s2 = s3;
+        }
+      } else {
+        s2 = s3;
+      }
+    }
+    peg$savedPos = s0;
+    s1 = peg$f7(s1);
+    s0 = s1;
+
+    return s0;
+  }
+
+  function peg$parseidentifier_item() {
+    let s0, s1, s2;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    s1 = peg$parsequoted();
+    if (s1 === peg$FAILED) {
+      s1 = peg$currPos;
+      s2 = peg$parseword();
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = s1;
+        s2 = peg$f8(s2);
+      }
+      s1 = s2;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parse_();
+      peg$savedPos = s0;
+      s0 = peg$f9(s1);
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e0); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseoffending_token() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    s1 = peg$parsetoken();
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parserest();
+      s0 = s1;
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parsetokens() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    s1 = peg$parse_();
+    s2 = [];
+    s3 = peg$parsetoken();
+    while (s3 !== peg$FAILED) {
+      s2.push(s3);
+      s3 = peg$parsetoken();
+    }
+    s0 = s2;
+
+    return s0;
+  }
+
+  function peg$parsetoken() {
+    let s0, s1, s2, s3, s4;
+
+    s0 = peg$currPos;
+    s1 = peg$currPos;
+    s2 = peg$parsequoted();
+    if (s2 === peg$FAILED) {
+      s2 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f10();
+      if (s3) {
+        s3 = undefined;
+      } else {
+        s3 = peg$FAILED;
+      }
+      if (s3 !== peg$FAILED) {
+        s4 = peg$parseidentifier();
+        if (s4 === peg$FAILED) {
+          s4 = peg$parsedigits();
+        }
+        if (s4 !== peg$FAILED) {
+          s3 = [s3, s4];
+          s2 = s3;
+        } else {
+          peg$currPos = s2;
           s2 = peg$FAILED;
         }
-        if (s2 !== peg$FAILED) {
-          s3 = peg$parseNAME();
-          if (s3 !== peg$FAILED) {
-            peg$savedPos = s1;
-            s1 = peg$f4();
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 === peg$FAILED) {
+        s2 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s3 = peg$f11();
+        if (s3) {
+          s3 = undefined;
+        } else {
+          s3 = peg$FAILED;
+        }
+        if (s3 !== peg$FAILED) {
+          s4 = peg$parseword();
+          if (s4 !== peg$FAILED) {
+            s3 = [s3, s4];
+            s2 = s3;
           } else {
-            peg$currPos = s1;
-            s1 = peg$FAILED;
+            peg$currPos = s2;
+            s2 = peg$FAILED;
           }
         } else {
-          peg$currPos = s1;
-          s1 = peg$FAILED;
+          peg$currPos = s2;
+          s2 = peg$FAILED;
         }
-        if (s1 === peg$FAILED) {
+        if (s2 === peg$FAILED) {
           if (input.length > peg$currPos) {
-            s1 = input.charAt(peg$currPos);
+            s2 = input.charAt(peg$currPos);
             peg$currPos++;
           } else {
-            s1 = peg$FAILED;
+            s2 = peg$FAILED;
             if (peg$silentFails === 0) { peg$fail(peg$e1); }
           }
         }
       }
     }
+    if (s2 !== peg$FAILED) {
+      s1 = input.substring(s1, peg$currPos);
+    } else {
+      s1 = s2;
+    }
     if (s1 !== peg$FAILED) {
-      s2 = peg$parserest();
-      s0 = s1;
+      s2 = peg$parse_();
+      peg$savedPos = s0;
+      s0 = peg$f12(s1);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -627,22 +631,13 @@ let input, options;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 3);
-    if (s1.toLowerCase() === peg$c1) {
-      peg$currPos += (3);
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e3); }
-    }
+    s1 = peg$parseidentifier();
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
+      peg$savedPos = peg$currPos;
+      s2 = peg$f13(s1);
+      if (s2) {
         s2 = undefined;
       } else {
-        peg$currPos = s2;
         s2 = peg$FAILED;
       }
       if (s2 !== peg$FAILED) {
@@ -671,22 +666,13 @@ let input, options;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    s1 = input.substr(peg$currPos, 5);
-    if (s1.toLowerCase() === peg$c2) {
-      peg$currPos += (5);
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e5); }
-    }
+    s1 = peg$parseidentifier();
     if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
+      peg$savedPos = peg$currPos;
+      s2 = peg$f14(s1);
+      if (s2) {
         s2 = undefined;
       } else {
-        peg$currPos = s2;
         s2 = peg$FAILED;
       }
       if (s2 !== peg$FAILED) {
@@ -704,147 +690,60 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e4); }
+      if (peg$silentFails === 0) { peg$fail(peg$e3); }
     }
 
     return s0;
   }
 
   function peg$parseNAME() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1, s2, s3;
 
     peg$silentFails++;
     s0 = peg$currPos;
     s1 = peg$currPos;
-    peg$silentFails++;
-    s2 = peg$parseANY();
-    if (s2 === peg$FAILED) {
-      s2 = peg$parseFIRST();
-    }
-    peg$silentFails--;
-    if (s2 === peg$FAILED) {
-      s1 = undefined;
+    s2 = peg$parseidentifier();
+    if (s2 !== peg$FAILED) {
+      peg$savedPos = peg$currPos;
+      s3 = peg$f15(s2);
+      if (s3) {
+        s3 = peg$FAILED;
+      } else {
+        s3 = undefined;
+      }
+      if (s3 !== peg$FAILED) {
+        s1 = s2;
+      } else {
+        peg$currPos = s1;
+        s1 = peg$FAILED;
+      }
     } else {
       peg$currPos = s1;
       s1 = peg$FAILED;
     }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseidentifier();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s0 = s2;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    if (s0 === peg$FAILED) {
-      s0 = peg$currPos;
-      if (input.charCodeAt(peg$currPos) === 34) {
-        s1 = peg$c0;
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e0); }
-      }
-      if (s1 !== peg$FAILED) {
-        s2 = peg$currPos;
-        s3 = [];
-        s4 = input.charAt(peg$currPos);
-        if (peg$r0.test(s4)) {
-          peg$currPos++;
-        } else {
-          s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e7); }
-        }
-        if (s4 === peg$FAILED) {
-          if (input.startsWith(peg$c3, peg$currPos)) {
-            s4 = peg$c3;
-            peg$currPos += 2;
-          } else {
-            s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e8); }
-          }
-        }
-        while (s4 !== peg$FAILED) {
-          s3.push(s4);
-          s4 = input.charAt(peg$currPos);
-          if (peg$r0.test(s4)) {
-            peg$currPos++;
-          } else {
-            s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e7); }
-          }
-          if (s4 === peg$FAILED) {
-            if (input.startsWith(peg$c3, peg$currPos)) {
-              s4 = peg$c3;
-              peg$currPos += 2;
-            } else {
-              s4 = peg$FAILED;
-              if (peg$silentFails === 0) { peg$fail(peg$e8); }
-            }
-          }
-        }
-        s2 = input.substring(s2, peg$currPos);
-        if (input.charCodeAt(peg$currPos) === 34) {
-          s3 = peg$c0;
-          peg$currPos++;
-        } else {
-          s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e0); }
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          peg$savedPos = s0;
-          s0 = peg$f5(s2);
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-      if (s0 === peg$FAILED) {
-        s0 = peg$currPos;
-        if (input.charCodeAt(peg$currPos) === 34) {
+    if (s1 === peg$FAILED) {
+      s1 = peg$parsequoted();
+      if (s1 === peg$FAILED) {
+        if (input.charCodeAt(peg$currPos) === 42) {
           s1 = peg$c0;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e0); }
-        }
-        if (s1 !== peg$FAILED) {
-          peg$savedPos = s0;
-          s1 = peg$f6();
-        }
-        s0 = s1;
-        if (s0 === peg$FAILED) {
-          s0 = peg$currPos;
-          if (input.charCodeAt(peg$currPos) === 42) {
-            s1 = peg$c4;
-            peg$currPos++;
-          } else {
-            s1 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e9); }
-          }
-          if (s1 !== peg$FAILED) {
-            s2 = peg$parse_();
-            s0 = s1;
-          } else {
-            peg$currPos = s0;
-            s0 = peg$FAILED;
-          }
+          if (peg$silentFails === 0) { peg$fail(peg$e4); }
         }
       }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parse_();
+      s0 = s1;
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
     }
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e6); }
+      if (peg$silentFails === 0) { peg$fail(peg$e0); }
     }
 
     return s0;
@@ -866,7 +765,231 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e10); }
+      if (peg$silentFails === 0) { peg$fail(peg$e5); }
+    }
+
+    return s0;
+  }
+
+  function peg$parsequoted() {
+    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9;
+
+    s0 = peg$currPos;
+    if (input.charCodeAt(peg$currPos) === 34) {
+      s1 = peg$c1;
+      peg$currPos++;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e6); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f16();
+      if (s3) {
+        s3 = undefined;
+      } else {
+        s3 = peg$FAILED;
+      }
+      s2 = input.substring(s2, peg$currPos);
+      if (input.charCodeAt(peg$currPos) === 34) {
+        s3 = peg$c1;
+        peg$currPos++;
+      } else {
+        s3 = peg$FAILED;
+        if (peg$silentFails === 0) { peg$fail(peg$e6); }
+      }
+      if (s3 !== peg$FAILED) {
+        s4 = peg$currPos;
+        peg$silentFails++;
+        if (input.charCodeAt(peg$currPos) === 34) {
+          s5 = peg$c1;
+          peg$currPos++;
+        } else {
+          s5 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e6); }
+        }
+        peg$silentFails--;
+        if (s5 === peg$FAILED) {
+          s4 = undefined;
+        } else {
+          peg$currPos = s4;
+          s4 = peg$FAILED;
+        }
+        if (s4 !== peg$FAILED) {
+          s0 = s2;
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    if (s0 === peg$FAILED) {
+      s0 = peg$currPos;
+      if (input.charCodeAt(peg$currPos) === 34) {
+        s1 = peg$c1;
+        peg$currPos++;
+      } else {
+        s1 = peg$FAILED;
+        if (peg$silentFails === 0) { peg$fail(peg$e6); }
+      }
+      if (s1 !== peg$FAILED) {
+        s2 = peg$currPos;
+        s3 = peg$currPos;
+        s4 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s5 = peg$f17();
+        if (s5) {
+          s5 = undefined;
+        } else {
+          s5 = peg$FAILED;
+        }
+        s4 = input.substring(s4, peg$currPos);
+        s5 = [];
+        s6 = peg$currPos;
+        if (input.startsWith(peg$c2, peg$currPos)) {
+          s7 = peg$c2;
+          peg$currPos += 2;
+        } else {
+          s7 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e7); }
+        }
+        if (s7 !== peg$FAILED) {
+          s8 = peg$currPos;
+          peg$savedPos = peg$currPos;
+          s9 = peg$f18();
+          if (s9) {
+            s9 = undefined;
+          } else {
+            s9 = peg$FAILED;
+          }
+          s8 = input.substring(s8, peg$currPos);
+          s7 = [s7, s8];
+          s6 = s7;
+        } else {
+          peg$currPos = s6;
+          s6 = peg$FAILED;
+        }
+        while (s6 !== peg$FAILED) {
+          s5.push(s6);
+          s6 = peg$currPos;
+          if (input.startsWith(peg$c2, peg$currPos)) {
+            s7 = peg$c2;
+            peg$currPos += 2;
+          } else {
+            s7 = peg$FAILED;
+            if (peg$silentFails === 0) { peg$fail(peg$e7); }
+          }
+          if (s7 !== peg$FAILED) {
+            s8 = peg$currPos;
+            peg$savedPos = peg$currPos;
+            s9 = peg$f18();
+            if (s9) {
+              s9 = undefined;
+            } else {
+              s9 = peg$FAILED;
+            }
+            s8 = input.substring(s8, peg$currPos);
+            s7 = [s7, s8];
+            s6 = s7;
+          } else {
+            peg$currPos = s6;
+            s6 = peg$FAILED;
+          }
+        }
+        s4 = [s4, s5];
+        s3 = s4;
+        s2 = input.substring(s2, peg$currPos);
+        if (input.charCodeAt(peg$currPos) === 34) {
+          s3 = peg$c1;
+          peg$currPos++;
+        } else {
+          s3 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e6); }
+        }
+        if (s3 !== peg$FAILED) {
+          peg$savedPos = s0;
+          s0 = peg$f19(s2);
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+      if (s0 === peg$FAILED) {
+        s0 = peg$currPos;
+        if (input.charCodeAt(peg$currPos) === 34) {
+          s1 = peg$c1;
+          peg$currPos++;
+        } else {
+          s1 = peg$FAILED;
+          if (peg$silentFails === 0) { peg$fail(peg$e6); }
+        }
+        if (s1 !== peg$FAILED) {
+          s2 = peg$parserest();
+          peg$savedPos = s0;
+          s0 = peg$f20();
+        } else {
+          peg$currPos = s0;
+          s0 = peg$FAILED;
+        }
+      }
+    }
+
+    return s0;
+  }
+
+  function peg$parseword() {
+    let s0, s1, s2, s3;
+
+    s0 = peg$currPos;
+    s1 = peg$currPos;
+    peg$silentFails++;
+    if (input.charCodeAt(peg$currPos) === 34) {
+      s2 = peg$c1;
+      peg$currPos++;
+    } else {
+      s2 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e6); }
+    }
+    peg$silentFails--;
+    if (s2 === peg$FAILED) {
+      s1 = undefined;
+    } else {
+      peg$currPos = s1;
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f21();
+      if (s3) {
+        s3 = undefined;
+      } else {
+        s3 = peg$FAILED;
+      }
+      if (s3 !== peg$FAILED) {
+        s2 = input.substring(s2, peg$currPos);
+      } else {
+        s2 = s3;
+      }
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
     }
 
     return s0;
@@ -876,24 +999,15 @@ let input, options;
     let s0, s1;
 
     peg$silentFails++;
-    s0 = [];
-    s1 = input.charAt(peg$currPos);
-    if (peg$r1.test(s1)) {
-      peg$currPos++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f22();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e11); }
     }
-    while (s1 !== peg$FAILED) {
-      s0.push(s1);
-      s1 = input.charAt(peg$currPos);
-      if (peg$r1.test(s1)) {
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e11); }
-      }
-    }
+    s0 = input.substring(s0, peg$currPos);
     peg$silentFails--;
 
     return s0;
@@ -903,11 +1017,11 @@ let input, options;
     let s0;
 
     s0 = input.charAt(peg$currPos);
-    if (peg$r2.test(s0)) {
+    if (peg$r0.test(s0)) {
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
+      if (peg$silentFails === 0) { peg$fail(peg$e8); }
     }
 
     return s0;
@@ -917,11 +1031,11 @@ let input, options;
     let s0;
 
     s0 = input.charAt(peg$currPos);
-    if (peg$r3.test(s0)) {
+    if (peg$r1.test(s0)) {
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e13); }
+      if (peg$silentFails === 0) { peg$fail(peg$e9); }
     }
 
     return s0;
@@ -932,7 +1046,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f7();
+    s1 = peg$f23();
     if (s1) {
       s1 = undefined;
     } else {
@@ -952,7 +1066,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f8();
+    s1 = peg$f24();
     if (s1) {
       s1 = undefined;
     } else {
@@ -972,11 +1086,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 40) {
-      s1 = peg$c5;
+      s1 = peg$c3;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e14); }
+      if (peg$silentFails === 0) { peg$fail(peg$e10); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -995,11 +1109,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 41) {
-      s1 = peg$c6;
+      s1 = peg$c4;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e15); }
+      if (peg$silentFails === 0) { peg$fail(peg$e11); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1018,11 +1132,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 44) {
-      s1 = peg$c7;
+      s1 = peg$c5;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e16); }
+      if (peg$silentFails === 0) { peg$fail(peg$e12); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1059,7 +1173,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e17); }
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
     }
 
     return s0;
@@ -1126,17 +1240,6 @@ function peg$run(peg$startRuleFunction) {
         : peg$computeLocation(peg$maxFailPos, peg$maxFailPos)
     );
   }
-  if (options.peg$library) {
-    return /** @type {any} */ ({
-      peg$result,
-      peg$currPos,
-      peg$FAILED,
-      peg$maxFailExpected,
-      peg$maxFailPos,
-      peg$success,
-      peg$throw: peg$success ? undefined : peg$throw,
-    });
-  }
   if (peg$success) {
     return peg$result;
   } else {
@@ -1147,7 +1250,9 @@ function peg$run(peg$startRuleFunction) {
 const peg$allowedStartRules = [
   "result",
   "offending_token",
-  "standby_name"
+  "tokens",
+  "standby_name",
+  "identifier_item"
 ];
 
 export {

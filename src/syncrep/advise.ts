@@ -1,9 +1,10 @@
 /** What a person can do about a value that a server refuses, for the mistakes that people make: a sentence of ours. */
+import { type SyncrepCapabilities, syncrepCapabilities } from "../server-version.ts";
 
 /**
  * On a syntax error.
  *
- * @param near The token at `offset`, as the server names it; undefined at the end of the text.
+ * @param near The token at `offset`; undefined at the end of the text.
  * @param expected Display names of the grammar.
  */
 export function advise(
@@ -11,16 +12,26 @@ export function advise(
   offset: number,
   near: string | undefined,
   expected: readonly string[],
+  has: SyncrepCapabilities,
 ): string | undefined {
   const may = (name: string): boolean => expected.includes(name);
   const before = text.slice(0, offset);
   const previous = before.at(-1) ?? "";
 
   if (text.trim() === "") return "Write the empty string, without blanks, to switch synchronous replication off.";
-  if (near === "(") return "Write how many standbys to wait for before the list: FIRST 1 (a, b) or ANY 1 (a, b).";
+  if (!has.quorumCommit && /^\s*(any|first)\s+\d+\s*\(/i.test(text)) {
+    return `ANY and FIRST are known since PostgreSQL ${syncrepCapabilities.since("quorumCommit")}.`;
+  }
+  if (!has.syncrepGrammar && /^\s*\d+\s*\(/.test(text)) {
+    return `A number of standbys is known since PostgreSQL ${syncrepCapabilities.since("syncrepGrammar")}: before, write the names alone.`;
+  }
+  if (near === "(") {
+    const forms = has.quorumCommit ? "FIRST 1 (a, b) or ANY 1 (a, b)" : "1 (a, b)";
+    return `Write how many standbys to wait for before the list: ${forms}.`;
+  }
   // A keyword where a name was meant: the server stumbles at it, or at what follows the first word.
   const meant = may("standby name") ? near : before.trim();
-  if (meant !== undefined && /^(any|first)$/i.test(meant)) {
+  if (has.quorumCommit && meant !== undefined && /^(any|first)$/i.test(meant)) {
     return `${meant} is a keyword: write "${meant}" to name a standby so.`;
   }
   if (near === undefined) return undefined;

@@ -5,13 +5,20 @@
  */
 import { ParseError, type ParseErrorInit } from "../errors.ts";
 import * as grammar from "../generated/syncrep.js";
-import { displayNames, type Refuse, requireText } from "../scan.ts";
-import { defaultServer, requireCapability, type Server } from "../server-version.ts";
+import { displayNames, requireText } from "../scan.ts";
+import {
+  defaultServer,
+  type Server,
+  type SyncrepCapabilities,
+  serverVersionNum,
+  syncrepCapabilities,
+} from "../server-version.ts";
+import { withSource } from "../source.ts";
 import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
 
 export interface SynchronousStandbyNamesOptions {
-  /** The server that the value is for. */
+  /** The server that the value is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;
 }
 
@@ -19,77 +26,107 @@ export interface SynchronousStandbyNamesOptions {
 const nulInValue = { message: 'invalid byte sequence for encoding "UTF8": 0x00', sqlstate: "22021" };
 
 /**
- * Read a value of `synchronous_standby_names` as a server's check of the parameter does.
+ * Read a value of `synchronous_standby_names` as the check of the parameter does, on any server from 9.1 on.
  *
- * @param text The value itself, without the quotes that it has in postgresql.conf.
+ * Three languages, by server: a list of identifiers to 9.5; `N (list)` or a list in 9.6; from 10 on also `FIRST N (list)` and
+ * `ANY N (list)`.
+ *
+ * @param text The value itself, without the quotes that it has in postgresql.conf. The server is taken to be in UTF-8.
  * @returns undefined for the empty string, which switches synchronous replication off.
  * @throws ParseError SYNTAX | UNTERMINATED | INVALID_VALUE | NOT_TEXT, with the server's message, detail and SQLSTATE.
- * @throws UnsupportedError for a server before 10 (`quorumCommit`), whose language is another, and for an unknown one.
- * @source syncrep_gram.y, syncrep_scanner.l; syncrep.c: check_synchronous_standby_names
+ * @throws UnsupportedError for a version that walwire does not know.
+ * @source syncrep_gram.y, syncrep_scanner.l; syncrep.c: check_synchronous_standby_names; varlena.c: SplitIdentifierString
  * @example parseSynchronousStandbyNames("ANY 2 (a, b, c)") // { type: "SyncRepConfig", syncrepMethod: "QUORUM", numSync: 2, memberNames: ["a", "b", "c"] }
  * @example parseSynchronousStandbyNames("*")?.numSync // 1
+ * @example parseSynchronousStandbyNames("node-1, Node-2", { server: "9.5" })?.memberNames // ["node-1", "node-2"]
  */
 export function parseSynchronousStandbyNames(
   text: string,
   options: SynchronousStandbyNamesOptions = {},
 ): SyncRepConfig | undefined {
-  const { server = defaultServer } = options;
-  requireCapability(server, "quorumCommit", "The language of ANY and FIRST");
+  const server = serverVersionNum(options.server ?? defaultServer);
   requireText(text, nulInValue);
   if (text === "") return undefined;
-  const config = parse(text);
-  if (config.numSync <= 0) {
-    throw new ParseError({
-      code: "INVALID_VALUE",
-      message: `number of synchronous standbys (${config.numSync}) must be greater than zero`,
-      sqlstate: "22023",
-      text,
-      // Nothing but white space and a keyword can stand before the number.
-      offset: text.search(/[0-9]/),
-    });
-  }
-  return config;
+  const has = syncrepCapabilities.of(server);
+  const config = parse(text, has);
+  if (config.numSync <= 0 && has.numSyncIsChecked) refuseNumSync(text, config.numSync);
+  return withSource(config, { text, server });
 }
 
-/** Does the text, unquoted, scan as this one standby name? What the printer asks, so that it has no opinion of its own. */
-export function scansAsStandbyName(name: string): boolean {
-  if (name.startsWith('"')) return false;
+function refuseNumSync(text: string, numSync: number): never {
+  // Nothing but white space and a keyword can stand before the number.
+  const { 0: near, index: offset } = /[0-9]+/.exec(text)!;
+  throw new ParseError({
+    code: "INVALID_VALUE",
+    message: `number of synchronous standbys (${numSync}) must be greater than zero`,
+    sqlstate: "22023",
+    text,
+    offset,
+    near,
+  });
+}
+
+/** A token of the scanner: a name, a number, `(`, `)`, `,`, or a character that is none of these. */
+export interface Token {
+  /** As it stands in the text, quotes included. */
+  readonly text: string;
+  /** UTF-16 code units from the start of the text. */
+  readonly offset: number;
+}
+
+/** All tokens of any text. A quote that is left open takes all the rest. */
+export function tokens(text: string, server: number): readonly Token[] {
+  return grammar.parse(text, { startRule: "tokens", has: syncrepCapabilities.of(server), refuse: () => {} });
+}
+
+/** Does the text, as it stands, scan as this one standby name? What the printer asks, so that it has no opinion of its own. */
+export function scansAsStandbyName(text: string, name: string, server: number): boolean {
+  // An error takes ten times as long as to see that there are more tokens.
+  if (tokens(text, server).length !== 1) return false;
+  const has = syncrepCapabilities.of(server);
+  const startRule = has.syncrepGrammar ? "standby_name" : "identifier_item";
   try {
-    return grammar.parse(name, { startRule: "standby_name" }) === name;
+    return grammar.parse(text, { startRule, has, refuse: () => {} }) === name;
   } catch (error) {
     if (error instanceof grammar.SyntaxError) return false;
     throw error;
   }
 }
 
-function parse(text: string): SyncRepConfig {
-  const fail = (init: Pick<ParseErrorInit, "code" | "offset" | "expected" | "advice">, detail: string): never => {
+function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
+  const fail = (
+    init: Pick<ParseErrorInit, "code" | "offset" | "near" | "expected" | "advice">,
+    detail: string,
+  ): never => {
     throw new ParseError({
       ...init,
       message: `invalid value for parameter "synchronous_standby_names": "${text}"`,
-      sqlstate: "42601",
-      detail,
+      sqlstate: has.syncrepGrammar ? "42601" : "22023",
+      detail: has.syncrepGrammar ? detail : "List syntax is invalid.",
       text,
     });
   };
   // What the scanner itself refuses becomes the detail of the parameter's error.
   const refuseFrom =
-    (base: number): Refuse =>
-    ({ code, message, offset }) =>
+    (base: number) =>
+    ({ code, message, offset }: Pick<ParseErrorInit, "code" | "message" | "offset">) =>
       fail({ code, offset: base + offset }, message);
   try {
-    return grammar.parse(text, { startRule: "result", refuse: refuseFrom(0) });
+    return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });
   } catch (error) {
     if (!(error instanceof grammar.SyntaxError)) throw error;
     const offset = error.location.start.offset;
     const expected = displayNames(error.expected);
     const near =
       offset < text.length
-        ? grammar.parse(text.slice(offset), { startRule: "offending_token", refuse: refuseFrom(offset) })
+        ? grammar.parse(text.slice(offset), { startRule: "offending_token", has, refuse: refuseFrom(offset) }).text
         : undefined;
     return fail(
-      { code: "SYNTAX", offset, expected, advice: advise(text, offset, near, expected) },
-      near === undefined ? "syntax error at end of input" : `syntax error at or near "${near}"`,
+      { code: "SYNTAX", offset, near, expected, advice: advise(text, offset, near, expected, has) },
+      // Of a quoted name flex holds the closing quote only.
+      near === undefined
+        ? "syntax error at end of input"
+        : `syntax error at or near "${near.startsWith('"') ? '"' : near}"`,
     );
   }
 }

@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { EncodeError, ParseError, UnsupportedError } from "../../src/errors.ts";
 import {
+  editSynchronousStandbyNames,
+  locateSynchronousStandbyNames,
   parseSynchronousStandbyNames,
   printSynchronousStandbyNames,
   type SyncRepConfig,
@@ -165,7 +167,8 @@ test.each<[object | null, string]>([
   [first(0, "a"), "SyncRepConfig.numSync"],
   [first(2 ** 31, "a"), "SyncRepConfig.numSync"],
   [first(1.5, "a"), "SyncRepConfig.numSync"],
-  [first(1), "SyncRepConfig.memberNames"],
+  [{ ...first(1), memberNames: "a" }, "SyncRepConfig.memberNames"],
+  [null, "SyncRepConfig"],
   [first(1, "a", "b\0"), "SyncRepConfig.memberNames[1]"],
   [first(1, "\ud800"), "SyncRepConfig.memberNames[0]"],
   [{ ...first(1, "a"), syncrepMethod: "toString" }, "SyncRepConfig.syncrepMethod"],
@@ -174,11 +177,127 @@ test.each<[object | null, string]>([
   expect(() => printSynchronousStandbyNames(config as SyncRepConfig)).toThrow(expect.objectContaining({ path }));
 });
 
-test("before 10 the language was another", () => {
-  for (const server of ["9.4", "9.6"]) {
-    expect(() => parseSynchronousStandbyNames("a", { server })).toThrow(UnsupportedError);
-    expect(() => printSynchronousStandbyNames(undefined, { server })).toThrow(
-      expect.objectContaining({ capability: "quorumCommit" }),
+/** Texts of servers before 10: their value and how it is printed there, or the server's detail and the place. */
+describe("before 10", () => {
+  test.each<[string, string, SyncRepConfig, string]>([
+    ["9.6", "a, B", first(1, "a", "B"), "1 (a, B)"],
+    ["9.6", ' 2\n(a , "b-c")', first(2, "a", "b-c"), '2 (a, "b-c")'],
+    ["9.6", "first, Any", first(1, "first", "Any"), "1 (first, Any)"],
+    ["9.6", "2 (any)", first(2, "any"), "2 (any)"],
+    ["9.6.1", "0 (a)", first(0, "a"), "0 (a)"],
+    ["9.6.1", "99999999999999999999 (a)", first(-1, "a"), "4294967295 (a)"],
+    ["9.6.1", "2147483648 (a)", first(-(2 ** 31), "a"), "2147483648 (a)"],
+    ["9.5", "node-1, Node.2\v,*", first(1, "node-1", "node.2", "*"), "node-1, node.2, *"],
+    [
+      "9.5",
+      "FIRST,any, 1a, (b), \u00c9A",
+      first(1, "first", "any", "1a", "(b)", "\u00c9a"),
+      "first, any, 1a, (b), \u00c9a",
+    ],
+    ["9.5", '"Node", "a""b", "", a"b', first(1, "Node", 'a"b', "", 'a"b'), '"Node", a"b, "", a"b'],
+    ["9.5", "'a', a;", first(1, "'a'", "a;"), "'a', a;"],
+    ["9.5", " \t\v", first(1), " "],
+    ["9.1", "x".repeat(70), first(1, "x".repeat(63)), "x".repeat(63)],
+    ["9.4", `"${"\u00e9".repeat(40)}"`, first(1, "\u00e9".repeat(31)), "\u00e9".repeat(31)],
+  ])("%s: %j", (server, text, config, printed) => {
+    expect(parseSynchronousStandbyNames(text, { server })).toStrictEqual(config);
+    expect(printSynchronousStandbyNames(config, { server })).toBe(printed);
+    expect(parseSynchronousStandbyNames(printed, { server })).toStrictEqual(config);
+  });
+
+  test.each<[string, string, string, string, number]>([
+    ["9.6", "FIRST 1 (a)", "42601", 'syntax error at or near "1"', 6],
+    ["9.6", " ", "42601", "syntax error at end of input", 1],
+    ["9.5", "a b", "22023", "List syntax is invalid.", 2],
+    ["9.5", '"a"b', "22023", "List syntax is invalid.", 3],
+    ["9.5", "a,", "22023", "List syntax is invalid.", 2],
+    ["9.5", ",a", "22023", "List syntax is invalid.", 0],
+    ["9.1", 'a, "b', "22023", "List syntax is invalid.", 3],
+    ["9.1", "2 (a, b)", "22023", "List syntax is invalid.", 2],
+  ])("%s: %j is refused", (server, text, sqlstate, detail, offset) => {
+    const message = `invalid value for parameter "synchronous_standby_names": "${text}"`;
+    expect(() => parseSynchronousStandbyNames(text, { server })).toThrow(
+      expect.objectContaining({ sqlstate, message, detail, offset }),
     );
-  }
+  });
+
+  test.each<[string, SyncRepConfig, string]>([
+    ["9.6", any(1, "a"), "quorumCommit"],
+    ["9.5", first(2, "a"), "syncrepGrammar"],
+    ["9.5", first(1, "x".repeat(64)), "syncrepGrammar"],
+    ["9.6", first(1), "standbyIdentifierList"],
+    ["18", first(1), "standbyIdentifierList"],
+  ])("%s cannot say %j", (server, config, capability) => {
+    expect(() => printSynchronousStandbyNames(config, { server })).toThrow(UnsupportedError);
+    expect(() => printSynchronousStandbyNames(config, { server })).toThrow(expect.objectContaining({ capability }));
+  });
+});
+
+describe("edits as little as need be", () => {
+  test.each<[string, SyncRepConfig, string]>([
+    ["a , b", first(1, "a", "b"), "a , b"],
+    ["a , b", first(1, "a", "b", "c-d"), 'a , b , "c-d"'],
+    ["a,\n  b,\n  c\n", first(1, "a", "c"), "a,\n  c\n"],
+    ["a,\n  b,\n  c\n", first(1, "a", "x", "b", "c"), "a,\n  x,\n  b,\n  c\n"],
+    [" a, b ", any(2, "a", "b"), " ANY 2 (a, b) "],
+    ['1 ("a")', first(1, "b"), "1 (b)"],
+    ["007 (a)", first(7, "a", "b"), "007 (a, b)"],
+    ["2 (a, b)", any(2, "b", "a"), "ANY 2 (b, a)"],
+    ['First  2("a",b) ', any(1, "b"), "ANY  1(b) "],
+    ["any 2 (a)", any(3, "a"), "any 3 (a)"],
+    ['"a", a', first(1, "a", "a"), '"a", a'],
+    ["", first(1, "a"), "FIRST 1 (a)"],
+    ["a", { ...first(1, "a"), memberNames: ["b", "c"] }, "b, c"],
+  ])("%j becomes %j", (like, config, printed) => {
+    expect(editSynchronousStandbyNames(like, config)).toBe(printed);
+  });
+
+  test.each<[string, string, string, string]>([
+    ["9.5", 'node-1 ,"b", C', "18", '"node-1" ,"b", c'],
+    ["9.6", '2 (any , "b")', "18", '2 ("any" , "b")'],
+    ["18", 'First 2 ( "a", B )', "9.6", '2 ( "a", B )'],
+    ["18", 'First 1 ( "a", B )\n', "9.5", '"a", "B"\n'],
+  ])("of %s, %j, for %s", (from, like, server, printed) => {
+    const config = parseSynchronousStandbyNames(like, { server: from });
+    expect(editSynchronousStandbyNames(like, config, { server, from })).toBe(printed);
+    expect(parseSynchronousStandbyNames(printed, { server })).toStrictEqual(config);
+  });
+
+  test("a value, and nothing else", () => {
+    expect(() => editSynchronousStandbyNames("a b", first(1, "a"))).toThrow(ParseError);
+  });
+});
+
+describe("where the parts stand", () => {
+  test("in the text that it was parsed from", () => {
+    const text = ' any 2\n("a""b",c , *)';
+    const { memberNames, ...head } = locateSynchronousStandbyNames(parseSynchronousStandbyNames(text)!);
+    expect(head).toEqual({ text, syncrepMethod: { offset: 1, end: 4 }, numSync: { offset: 5, end: 6 } });
+    expect(memberNames).toEqual([
+      { name: 'a"b', quoted: true, offset: 8, end: 14 },
+      { name: "c", quoted: false, offset: 15, end: 16 },
+      { name: "*", quoted: false, offset: 19, end: 20 },
+    ]);
+  });
+
+  test("in the text that is printed, if it was made by hand", () => {
+    expect(locateSynchronousStandbyNames(first(1, "a"), { server: "9.5" })).toEqual({
+      text: "a",
+      syncrepMethod: undefined,
+      numSync: undefined,
+      memberNames: [{ name: "a", quoted: false, offset: 0, end: 1 }],
+    });
+  });
+
+  test("where parentheses are letters", () => {
+    const { memberNames } = locateSynchronousStandbyNames(
+      parseSynchronousStandbyNames("2, (, ), b)", { server: "9.4" })!,
+    );
+    expect(memberNames.map(({ name, offset }) => [name, offset])).toEqual([
+      ["2", 0],
+      ["(", 3],
+      [")", 6],
+      ["b)", 9],
+    ]);
+  });
 });

@@ -9,7 +9,7 @@ import { expectErrorForPeople, expectLinear, hostileValue, withChange } from "./
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";
 
-describe.each(versionsWith())("%s", (server) => {
+describe.each(versionsWith("replicationSlots"))("%s", (server) => {
   law(
     "printing then parsing gives the same command",
     fc.property(command({ server }), (each) => {
@@ -74,7 +74,7 @@ const needing: Partial<Record<CapabilityName, string>> = {
 };
 
 test.each(Object.entries(needing) as [CapabilityName, string][])("%s is what %j needs", (capability, text) => {
-  for (const server of versionsWith()) {
+  for (const server of versionsWith("replicationSlots")) {
     const isCommand = refusal(text, { server }) === undefined && parseCommand(text, { server }).type !== "SQLCmd";
     expect([server, isCommand]).toEqual([server, supports(server, capability)]);
   }

@@ -11,7 +11,7 @@ import { versionsWith } from "./versions.ts";
 
 const newest = serverVersionNum("19");
 
-describe.each(versionsWith())("%s", (server) => {
+describe.each(versionsWith("replicationSlots"))("%s", (server) => {
   law(
     "both readers make the same of any text: a tree, SQL, or an error; and notices",
     fc.property(commandText({ server }), (text) => {
@@ -33,7 +33,7 @@ describe.each(versionsWith())("%s", (server) => {
 });
 
 test("every command of a client is sent to some version", () => {
-  const sent = new Set(versionsWith().flatMap((server) => clientTextsFor(server)));
+  const sent = new Set(versionsWith("replicationSlots").flatMap((server) => clientTextsFor(server)));
   expect(clientTexts.filter((each) => !sent.has(each))).toEqual([]);
 });
 

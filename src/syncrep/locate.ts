@@ -1,0 +1,55 @@
+/**
+ * Where the parts of a SyncRepConfig stand in its text.
+ *
+ * A SyncRepConfig holds no positions: two that mean the same are equal. Positions are found again when someone asks, from the text
+ * that it was parsed from.
+ */
+import { defaultServer, serverVersionNum } from "../server-version.ts";
+import { sourceOf } from "../source.ts";
+import type { SyncRepConfig } from "./ast.ts";
+import type { SynchronousStandbyNamesOptions } from "./parse.ts";
+import { type Parts, partsOf, type TextRange } from "./parts.ts";
+import { printSynchronousStandbyNames } from "./print.ts";
+
+/** A standby name, and where it stands. */
+export interface StandbyNameLocation extends TextRange {
+  /** As in `memberNames`. */
+  readonly name: string;
+  readonly quoted: boolean;
+}
+
+/** A text, and where in it the parts of a SyncRepConfig stand, by its fields. */
+export interface SynchronousStandbyNamesLocations extends Parts {
+  /** The text that the value was parsed from; if it was made otherwise, what `printSynchronousStandbyNames` writes. */
+  readonly text: string;
+  /** One for each of `memberNames`, in order. */
+  readonly memberNames: readonly StandbyNameLocation[];
+}
+
+/**
+ * Find the parts of a value of `synchronous_standby_names` in its text.
+ *
+ * A value that `parseSynchronousStandbyNames` gave is found in the text that it was given; a copy of it, or one made by hand, in
+ * the text that `printSynchronousStandbyNames` writes for this server.
+ *
+ * @throws UnsupportedError, EncodeError as printSynchronousStandbyNames does, for a value that was not parsed.
+ * @example locateSynchronousStandbyNames(parseSynchronousStandbyNames('ANY 1 (a, "b c")')).memberNames[1] // { name: "b c", quoted: true, offset: 10, end: 15 }
+ */
+export function locateSynchronousStandbyNames(
+  config: SyncRepConfig,
+  options: SynchronousStandbyNamesOptions = {},
+): SynchronousStandbyNamesLocations {
+  const server = serverVersionNum(options.server ?? defaultServer);
+  const source = sourceOf(config) ?? { text: printSynchronousStandbyNames(config, { server }), server };
+  const { text } = source;
+  const { memberNames, ...head } = partsOf(text, source.server);
+  return {
+    text,
+    ...head,
+    memberNames: memberNames.map((range, i) => ({
+      name: config.memberNames[i]!,
+      quoted: text[range.offset] === '"',
+      ...range,
+    })),
+  };
+}

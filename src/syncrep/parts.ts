@@ -1,0 +1,34 @@
+/** Where things stand in a text that is known to be a value of `synchronous_standby_names`: the tokens alone tell. */
+import { syncrepCapabilities } from "../server-version.ts";
+import { tokens } from "./parse.ts";
+
+/** A piece of a text, in UTF-16 code units from its start; without the white space around it. */
+export interface TextRange {
+  readonly offset: number;
+  /** Where what follows begins. */
+  readonly end: number;
+}
+
+export interface Parts {
+  /** The word FIRST or ANY; undefined where there is none. */
+  readonly syncrepMethod: TextRange | undefined;
+  /** The number; undefined for a list alone. */
+  readonly numSync: TextRange | undefined;
+  readonly memberNames: readonly TextRange[];
+}
+
+export function partsOf(text: string, server: number): Parts {
+  const list = tokens(text, server).map((token) => ({
+    text: token.text,
+    range: { offset: token.offset, end: token.offset + token.text.length },
+  }));
+  // Parentheses are around the names or nowhere, and a number is before them. Where there is no such grammar they are letters.
+  const grammar = syncrepCapabilities.supports(server, "syncrepGrammar");
+  const open = grammar ? list.findIndex((token) => token.text === "(") : -1;
+  const names = list.slice(open + 1).filter((token) => token.text !== "," && !(grammar && token.text === ")"));
+  return {
+    syncrepMethod: open > 1 ? list[0]!.range : undefined,
+    numSync: open > 0 ? list[open - 1]!.range : undefined,
+    memberNames: names.map(({ range }) => range),
+  };
+}
