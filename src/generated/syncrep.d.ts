@@ -169,7 +169,7 @@ export type ParserTracerEvent
       readonly result: unknown;
     };
 
-export type StartRuleNames = "result" | "offending_token" | "tokens" | "standby_name";
+export type StartRuleNames = "result" | "offending_token" | "tokens" | "standby_name" | "identifier_item";
 export interface ParseOptions<T extends StartRuleNames = "result"> {
   /**
    * String or object that will be attached to the each `LocationRange` object
@@ -213,6 +213,11 @@ declare function ParseFunction<Options extends ParseOptions<"tokens">>(
 ): readonly import("../syncrep/parse.js").Token[];
 
 declare function ParseFunction<Options extends ParseOptions<"standby_name">>(
+  input: string,
+  options?: Options,
+): string;
+
+declare function ParseFunction<Options extends ParseOptions<"identifier_item">>(
   input: string,
   options?: Options,
 ): string;

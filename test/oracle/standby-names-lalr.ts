@@ -21,7 +21,12 @@ export type StandbyNamesReading =
 export function readStandbyNames(text: string, server: number): StandbyNamesReading {
   const bytes = bytesOf(text);
   const invalid = (sqlstate: string, detail: string): StandbyNamesReading => {
-    return { ok: false, sqlstate, message: `invalid value for parameter "synchronous_standby_names": "${text}"`, detail };
+    return {
+      ok: false,
+      sqlstate,
+      message: `invalid value for parameter "synchronous_standby_names": "${text}"`,
+      detail,
+    };
   };
   if (!supports(server, "syncrepGrammar")) {
     const elemlist: string[] = [];
