@@ -39,7 +39,7 @@ export function setting(server: Server): fc.Arbitrary<SyncRepConfig> {
         )
       : fc.constant(1),
     memberNames: fc.oneof(
-      { weight: 6, arbitrary: fc.array(fc.constantFrom(...listedNames), { minLength: 1, maxLength: 6 }) },
+      { weight: 6, arbitrary: fc.array(fc.constantFrom(...listedNames), { minLength: 1, maxLength: 10 }) },
       { weight: 1, arbitrary: fc.constant(["*"]) },
       { weight: 1, arbitrary: fc.constant(["*", "a"]) },
     ),
