@@ -2,6 +2,20 @@
 export type * from "./ast.ts";
 export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";
 export {
+  applyFixes,
+  type Edit,
+  type Finding,
+  type FindingCode,
+  type FindingSeverity,
+  type Fix,
+  findingCodes,
+} from "./lint/findings.ts";
+export {
+  fixSynchronousStandbyNames,
+  type LintSynchronousStandbyNamesOptions,
+  lintSynchronousStandbyNames,
+} from "./lint/index.ts";
+export {
   locateSynchronousStandbyNames,
   type StandbyNameLocation,
   type SynchronousStandbyNamesLocations,
