@@ -63,6 +63,7 @@ const numSyncIsChecked = {
   source: "syncrep.c: check_synchronous_standby_names, commit 93eb619cd3",
 } as const;
 const quorumCommit = { since: [100000], source: "syncrep_gram.y: standby_config" } as const;
+const applicationNameEscapes = { since: [160000], source: "string.c: pg_clean_ascii, commit 45b1a67a0f" } as const;
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
@@ -127,6 +128,7 @@ export const capabilities = {
   parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
   originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
   protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
+  applicationNameEscapes,
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
   incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
@@ -251,6 +253,7 @@ export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   syncrepGrammar,
   numSyncIsChecked,
   quorumCommit,
+  applicationNameEscapes,
 });
 
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;

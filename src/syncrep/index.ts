@@ -24,6 +24,20 @@ export {
   whatIfStandbysChange,
 } from "./evaluate-questions.ts";
 export {
+  applyFixes,
+  type Edit,
+  type Finding,
+  type FindingCode,
+  type FindingSeverity,
+  type Fix,
+  findingCodes,
+} from "./lint/findings.ts";
+export {
+  fixSynchronousStandbyNames,
+  type LintSynchronousStandbyNamesOptions,
+  lintSynchronousStandbyNames,
+} from "./lint/index.ts";
+export {
   locateSynchronousStandbyNames,
   type StandbyNameLocation,
   type SynchronousStandbyNamesLocations,
