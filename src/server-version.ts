@@ -132,8 +132,11 @@ export const capabilities = {
   alterTwoPhase: { since: [180000], source: "walsender.c: AlterReplicationSlot" },
   lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
   lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
+  pgoutputValuesChecked: {
+    since: [140025, 150020, 160016, 170012, 180007, 190001],
+    source: "pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8",
+  },
   conflictDetectionSlot: { since: [190000], source: "slot.c: IsSlotForConflictCheck" },
-  emptyProtoVersionRefused: { since: [200000], source: "pgoutput.c: parse_output_parameters, commit 290bb8afe6" },
 } as const satisfies Record<string, Capability>;
 
 export type CapabilityName = keyof typeof capabilities;
