@@ -82,6 +82,7 @@ class Primary {
   readonly #random: () => number;
   readonly #seed: number;
   readonly #names: Record<"insert" | "current", string>;
+  readonly #kinds: readonly Kind[];
   #standbys: FakeStandby[] = [];
   #settings = 0;
   readonly #seen: Record<string, number> = {};
@@ -96,6 +97,8 @@ class Primary {
     this.#monitor = monitor;
     this.#seed = seed;
     this.#random = randomNumbers(seed);
+    // Before commit 263c19572b (December 2015) who has not reported shows what the last user of its place in the array had.
+    this.#kinds = server.versionNum < 90406 ? ["streaming"] : kinds;
     const [wal, lsn] = server.versionNum >= 100000 ? ["wal", "lsn"] : ["xlog", "location"];
     this.#names = { insert: `pg_current_${wal}_insert_${lsn}()`, current: `pg_current_${wal}_${lsn}()` };
   }
@@ -119,7 +122,7 @@ class Primary {
 
   async close(): Promise<void> {
     for (const standby of this.#standbys) standby.close();
-    await this.#rows("ALTER SYSTEM RESET synchronous_standby_names");
+    await this.#rows("ALTER SYSTEM SET synchronous_standby_names = DEFAULT");
     await this.#monitor.close();
   }
 
@@ -148,7 +151,8 @@ class Primary {
     }
   }
 
-  async #join(kind: Kind = this.#pick(kinds)): Promise<FakeStandby> {
+  async #join(wanted?: Kind): Promise<FakeStandby> {
+    const kind = wanted ?? this.#pick(this.#kinds);
     const before = new Set((await this.#view()).map(({ pid }) => pid));
     const current = await this.#current();
     const positions = this.#anyPositions(current);
@@ -244,6 +248,7 @@ class Primary {
         onProgress(this.#schedules);
       }
     } finally {
+      await this.#cancel(sessions);
       await Promise.all(sessions.map((session) => session.close()));
     }
   }
@@ -274,11 +279,12 @@ class Primary {
   async #schedule(drawn: SyncRepConfig, sessions: readonly Session[], usual: bigint): Promise<void> {
     while (this.#standbys.filter(({ reports }) => reports).length < 3) await this.#join("streaming");
     while (this.#standbys.length > 6) await this.#leave();
-    // One that can be met, mostly.
+    // One that can be met, mostly, and sometimes just so.
+    const reporting = this.#standbys.filter(({ reports }) => reports).length;
     const listed = this.#pick([true, true, true, false]);
     const config: SyncRepConfig = {
       ...drawn,
-      numSync: Math.min(drawn.numSync, 3),
+      numSync: drawn.numSync > 1 && this.#random() < 0.4 ? reporting : Math.min(drawn.numSync, 3),
       memberNames: listed ? [...drawn.memberNames, this.#pick(this.#standbys).name, "*"] : drawn.memberNames,
     };
     const text = await this.#set(config);
@@ -306,8 +312,8 @@ class Primary {
         await this.#cancel(sessions);
         return;
       }
-      session.end = end;
-      ends.push(end - 1n, end);
+      session.end = endOfRecord(end);
+      ends.push(session.end - 1n, session.end);
       before = end;
     }
 
@@ -362,15 +368,20 @@ class Primary {
     return standby;
   }
 
+  /** `wait_event` knows SyncRep since 10: before, nothing says that a commit waits. */
+  get #saysWhatItWaitsFor(): boolean {
+    return this.#server.versionNum >= 100000;
+  }
+
   /** Where the session's commit ends, once it waits; undefined if it did not wait. */
   async #waiting(session: Session, before: bigint, usual: bigint): Promise<bigint | undefined> {
     let end: bigint | undefined;
     await this.#until("the commit waits", async () => {
       if (session.done) return true;
-      if (supports(this.#server.versionNum, "remoteApply")) {
+      if (this.#saysWhatItWaitsFor) {
         if ((await this.#stillWaits(session)) === "waits") end = await this.#inserted();
       } else {
-        // Nothing says so before 9.6, but that it has written what it writes.
+        // But that it has written what it writes.
         await sleep(5);
         const inserted = await this.#inserted();
         if (inserted >= before + usual) end = inserted;
@@ -381,7 +392,7 @@ class Primary {
   }
 
   async #stillWaits(session: Session): Promise<string> {
-    if (supports(this.#server.versionNum, "remoteApply")) {
+    if (this.#saysWhatItWaitsFor) {
       const [row] = await this.#rows(`SELECT wait_event FROM pg_stat_activity WHERE pid = ${session.pid}`);
       if (!session.done && row?.wait_event !== "SyncRep") return `wait_event ${row?.wait_event}`;
     } else await sleep(2);
@@ -409,7 +420,7 @@ class Primary {
 
   /** One of these, later ones with later steps; rarely unknown. */
   #position(ends: readonly bigint[], step: number): Lsn {
-    if (this.#random() < 0.05) return 0n as Lsn;
+    if (this.#random() < 0.1) return 0n as Lsn;
     if (this.#random() < step / 15) return ends.at(-1) as Lsn;
     const reach = Math.min(ends.length, 3 + step);
     return ends[Math.floor(this.#random() * reach)] as Lsn;
@@ -617,6 +628,12 @@ function settingText({ syncrepMethod, numSync, memberNames }: SyncRepConfig, ser
 
 function lsnText(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`;
+}
+
+/** Where the last record ends, by where the next one will begin: after the header, if a page, or even a file, begins there. */
+function endOfRecord(inserted: bigint): bigint {
+  if (inserted % (1n << 24n) === 40n) return inserted - 40n;
+  return inserted % 8192n === 24n ? inserted - 24n : inserted;
 }
 
 /** The rows of an answer, by the names of their columns. */
