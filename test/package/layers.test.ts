@@ -27,7 +27,10 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     packages: /^fast-check$/,
   },
   node: {
-    from: ["kernel", "wire", "generated/physical", "generated/logical", "command", "physical", "logical", "session"],
+    from: [
+      ...["kernel", "wire", "generated/physical", "generated/logical"],
+      ...["command", "syncrep", "conf", "physical", "logical", "session"],
+    ],
     packages: /^(node:.*|pg|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
   },
 };

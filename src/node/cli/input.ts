@@ -39,3 +39,10 @@ export async function readStandardInput(): Promise<string> {
     throw new InputError("what comes from standard input is not UTF-8");
   }
 }
+
+/** What the file system says of a path, in a sentence; an error of another kind as it is. */
+export function fileError(path: string, error: unknown): unknown {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return error;
+  return new InputError(`${path}: ${message.replace(/^\w+: ([^,]+),.*$/s, "$1")}`);
+}

@@ -22,6 +22,7 @@ import {
   readPostgresqlConf,
   sameParameter,
 } from "../../conf/index.ts";
+import { fileError } from "./input.ts";
 import { InputError } from "./usage.ts";
 
 export const parameter = "synchronous_standby_names";
@@ -77,7 +78,7 @@ function orNothing<T>(get: () => T): T | undefined {
   try {
     return get();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     return undefined;
   }
 }
@@ -87,9 +88,7 @@ function explained<T>(path: string, get: () => T): T {
   try {
     return get();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    throw new InputError(`${path}: ${message}`);
+    throw fileError(path, error);
   }
 }
 

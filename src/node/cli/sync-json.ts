@@ -15,6 +15,7 @@ import type { Explained, Subject } from "./sync.ts";
 import type { ConfValue } from "./sync-conf.ts";
 import {
   acceptedBy,
+  awaited,
   differing,
   type Fixed,
   inWords,
@@ -113,7 +114,12 @@ function meaningJson(config: SyncRepConfig | undefined, server: number, standbys
     const release = evaluation.released[level];
     if (release === undefined) return [];
     const { copies, sentence } = certainCopies(config, rows, level, options);
-    return [[level, { lsn: lsn(release.lsn), heldBy: release.heldBy, certainCopies: copies, sentence }]];
+    return [
+      [
+        level,
+        { lsn: lsn(release.lsn), waitsFor: awaited(config, rows, evaluation, level), certainCopies: copies, sentence },
+      ],
+    ];
   });
   return {
     ...located,

@@ -17,6 +17,7 @@ import type { Explained, Subject } from "./sync.ts";
 import type { ConfValue } from "./sync-conf.ts";
 import {
   acceptedBy,
+  awaited,
   differing,
   findingsBeside,
   inWords,
@@ -223,16 +224,22 @@ function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: St
   }
   if (config === undefined || cascading) return;
   page.heading("Commits");
-  const join = config.syncrepMethod === "QUORUM" ? "or" : "and";
   const name = (i: number): string => rows[i]!.applicationName;
   const levels = (Object.keys(evaluation.released) as SyncLevel[]).flatMap((level) => {
     const release = evaluation.released[level];
     if (release === undefined) return [];
     const { copies, done } = certainCopies(config, rows, level, options);
-    const holders = release.heldBy.slice(0, FEW).map(name);
-    if (release.heldBy.length > FEW) holders.push(`${release.heldBy.length - FEW} more`);
+    const { number, of } = awaited(config, rows, evaluation, level);
+    const names = of.slice(0, FEW).map(name);
+    if (of.length > FEW) names.push(`${of.length - FEW} more`);
+    const who =
+      number === 1
+        ? listed(names)
+        : number === of.length
+          ? listed(names, "and")
+          : `any ${number} of ${listed(names, "and")}`;
     const until = release.lsn === undefined ? "nothing" : formatLsn(release.lsn, server);
-    return [[level, until, listed(holders, join), `${done} on ${copies} standby${copies === 1 ? "" : "s"}`]];
+    return [[level, until, who, `${done} on ${copies} standby${copies === 1 ? "" : "s"}`]];
   });
   page.table(
     [["synchronous_commit", "released up to", "the next wait for", "a commit that returned is"], ...levels],

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { ParseError } from "../../errors.ts";
 import { type Lsn, parseLsn } from "../../lsn.ts";
 import type { SyncRepStandby } from "../../syncrep/index.ts";
-import { readStandardInput } from "./input.ts";
+import { fileError, readStandardInput } from "./input.ts";
 import { InputError } from "./usage.ts";
 
 export interface Standbys {
@@ -30,7 +30,7 @@ async function textOfFile(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    throw new InputError(`${path}: ${(error as Error).message}`);
+    throw fileError(path, error);
   }
 }
 
