@@ -31,6 +31,7 @@ export const grammars: readonly GrammarConfig[] = [
       offending_token: 'import("../syncrep/parse.js").Token',
       tokens: 'readonly import("../syncrep/parse.js").Token[]',
       standby_name: "string",
+      identifier_item: "string",
     },
   },
 ];

@@ -21,10 +21,12 @@ export {
   type CapabilityName,
   defaultServer,
   formatServerVersion,
+  formatVersions,
   type Server,
   serverVersionNum,
   sinceVersion,
   supports,
+  type VersionRange,
 } from "./server-version.ts";
 export * from "./syncrep/index.ts";
 export {

@@ -134,8 +134,11 @@ export const capabilities = {
   alterTwoPhase: { since: [180000], source: "walsender.c: AlterReplicationSlot" },
   lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
   lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
+  pgoutputValuesChecked: {
+    since: [140025, 150020, 160016, 170012, 180007, 190001],
+    source: "pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8",
+  },
   conflictDetectionSlot: { since: [190000], source: "slot.c: IsSlotForConflictCheck" },
-  emptyProtoVersionRefused: { since: [200000], source: "pgoutput.c: parse_output_parameters, commit 290bb8afe6" },
 } as const satisfies Record<string, Capability>;
 
 export type CapabilityName = keyof typeof capabilities;
@@ -272,6 +275,69 @@ export function requireCapability(server: Server, name: CapabilityName, what: st
  */
 export function sinceVersion(name: CapabilityName): string {
   return table.since(name);
+}
+
+/** Versions that follow each other: those from `since` on, and before `until`; undefined means that there is no end. */
+export interface VersionRange {
+  readonly since: number;
+  readonly until: number | undefined;
+}
+
+/**
+ * All versions that have a capability, oldest first, as ranges within which nothing changes: to ask one version of each is to ask
+ * them all.
+ */
+export function versionRanges(name: CapabilityName): VersionRange[] {
+  const starts = new Set([oldest]);
+  for (const { since, until } of Object.values<Capability>(capabilities)) {
+    // A major begins without what the one before it got in a minor.
+    for (const first of since) starts.add(first).add(majorOf(first));
+    if (until !== undefined) starts.add(until);
+  }
+  const sorted = [...starts].sort((a, b) => a - b);
+  return sorted.map((since, i) => ({ since, until: sorted[i + 1] })).filter(({ since }) => supports(since, name));
+}
+
+/** Ranges in ascending order, with those that touch made one. */
+export function joinRanges(ranges: readonly VersionRange[]): VersionRange[] {
+  const joined: VersionRange[] = [];
+  for (const range of ranges) {
+    const touching = joined.at(-1)?.until === range.since ? joined.pop() : undefined;
+    joined.push({ since: touching?.since ?? range.since, until: range.until });
+  }
+  return joined;
+}
+
+/**
+ * Ranges as people name them: "15 and later", "10 to 14", "10.0 to 10.19", "14.24, 15.19, 16.15 and later", "no version".
+ *
+ * @param ranges As `joinRanges` gives them.
+ */
+export function formatVersions(ranges: readonly VersionRange[]): string {
+  return ranges.map((range, i) => formatRange(range, ranges[i + 1])).join(", ") || "no version";
+}
+
+function formatRange({ since, until }: VersionRange, next: VersionRange | undefined): string {
+  const wholeMajor = since === majorOf(since);
+  const first = wholeMajor ? formatMajor(since) : formatServerVersion(since);
+  if (until === undefined) return `${first} and later`;
+  if (until !== majorOf(until)) {
+    const last = formatServerVersion(until - 1);
+    const from = majorOf(since) === majorOf(until) ? formatServerVersion(since) : first;
+    return from === last ? last : `${from} to ${last}`;
+  }
+  const last = majorBefore(until);
+  if (wholeMajor) return since === last ? first : `${first} to ${formatMajor(last)}`;
+  if (majorOf(since) < last) return `${first} to ${formatMajor(last)}`;
+  // What came by minors: "14.24, 15.19 and later" means from there on in each.
+  const nextToo = next !== undefined && next.since !== majorOf(next.since);
+  return nextToo ? first : `${first} and later minors`;
+}
+
+/** The major before this one. */
+function majorBefore(major: number): number {
+  if (major > 100000) return major - 10000;
+  return major === 100000 ? 90600 : major - 100;
 }
 
 /** "18" or "9.6". */

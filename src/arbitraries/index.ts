@@ -4,6 +4,6 @@
  */
 export { damaged, splits } from "./bytes.ts";
 export { command, commandText } from "./command.ts";
-export { commandResult } from "./command-results.ts";
+export { resultSetValue } from "./command-results.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";

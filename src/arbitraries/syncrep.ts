@@ -1,34 +1,70 @@
 /** Arbitraries of `synchronous_standby_names`: as values, and as text that is right, almost right, or hostile. */
 import fc from "fast-check";
+import { truncateIdentifier } from "../identifier.ts";
+import { defaultServer, type Server, syncrepCapabilities } from "../server-version.ts";
 import type { SyncRepConfig } from "../syncrep/ast.ts";
 import { almost, characters, commaList, record, sequence } from "./text.ts";
 
+export interface StandbyNamesArbitraryOptions {
+  /** The server that it is for. Default: as of the parser. */
+  readonly server?: Server | undefined;
+}
+
 /** Names as people choose them, and names that need quotes or nearly. */
 const wellKnownNames = [
-  ...["s1", "standby", "walreceiver", "*", "Node", "node-1", "a.b", "a b", "any", "FIRST", "First", "1", "12", "1a"],
-  ...["", '"', '""', "a$", "$a", "é", "世界", "any1", "a,b", "(a)", "\t", "a\nb", "'a'"],
+  ...["s1", "standby", "walreceiver", "*", "Node", "node-1", "pg-0.pg.svc", "a.b", "a b", "any", "FIRST", "First"],
+  ...[
+    "1",
+    "12",
+    "1a",
+    "",
+    '"',
+    '""',
+    "a$",
+    "$a",
+    "é",
+    "世界",
+    "any1",
+    "a,b",
+    "(a)",
+    "\t",
+    "a\nb",
+    "'a'",
+    "ANY1",
+    "firſt",
+  ],
 ];
+
+/** About 63 bytes: an identifier is cut after them, and no application_name is longer. */
+const longName = fc
+  .tuple(fc.constantFrom<[string, number]>(["x", 1], ["X", 1], ["é", 2], ["世", 3], ["😀", 4]), fc.nat(3), fc.nat(9))
+  .map(([[letter, bytes], before, more]) => "y".repeat(before) + letter.repeat(Math.ceil((58 + more) / bytes)));
 
 const name = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...wellKnownNames) },
   { weight: 2, arbitrary: fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_$]{0,12}$/) },
   { weight: 2, arbitrary: characters() },
   { weight: 1, arbitrary: fc.stringMatching(/^[0-9]{1,12}$/) },
-  // No limit at 63 bytes here.
-  { weight: 1, arbitrary: fc.nat(100).map((n) => "x".repeat(n)) },
+  { weight: 1, arbitrary: longName },
 );
 
 /**
  * Any SyncRepConfig that a server makes of some text.
  *
  * @example fc.sample(syncRepConfig(), 1)[0]?.type // "SyncRepConfig"
+ * @example fc.sample(syncRepConfig({ server: "9.5" }), 1)[0]?.numSync // 1
  */
-export function syncRepConfig(): fc.Arbitrary<SyncRepConfig> {
+export function syncRepConfig(options: StandbyNamesArbitraryOptions = {}): fc.Arbitrary<SyncRepConfig> {
+  const has = syncrepCapabilities.of(options.server ?? defaultServer);
+  const many = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer(has.numSyncIsChecked ? { min: 1 } : {}));
   return record({
     type: fc.constant("SyncRepConfig"),
-    syncrepMethod: fc.constantFrom("PRIORITY", "QUORUM"),
-    numSync: fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1 })),
-    memberNames: fc.array(name, { minLength: 1, maxLength: 6 }),
+    syncrepMethod: has.quorumCommit ? fc.constantFrom("PRIORITY", "QUORUM") : fc.constant("PRIORITY"),
+    numSync: has.syncrepGrammar ? many : fc.constant(1),
+    memberNames: fc.array(has.syncrepGrammar ? name : name.map(truncateIdentifier), {
+      minLength: has.standbyIdentifierList ? 0 : 1,
+      maxLength: 6,
+    }),
   });
 }
 
@@ -52,6 +88,19 @@ const NAME = fc.oneof(
   { weight: 1, arbitrary: NUM },
 );
 
+/** Before 9.6 anything without a comma or white space does for a name, if it does not begin with a quote. */
+const identifierItem = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom("a", "s1", "Node-1", "a.b", "(a", "b)", "*", "any", "1", "'a'", 'a"b', "É-x"),
+  },
+  { weight: 2, arbitrary: quotedName },
+  {
+    weight: 2,
+    arbitrary: name.map((text) => text.replace(/[,\s]|^"+/g, "") || "x"),
+  },
+);
+
 const ANY = fc.constantFrom("ANY", "any", "Any", "aNY");
 const FIRST = fc.constantFrom("FIRST", "first", "First", "fIRST");
 
@@ -61,24 +110,27 @@ const anyToken = fc.oneof(
   ANY,
   FIRST,
   fc.constantFrom(
-    "(",
-    ")",
-    ",",
-    ";",
-    "-",
-    ".",
-    "/",
-    "*",
-    "'",
-    '"',
-    '"a""b"',
-    "--",
-    "$",
-    "\\",
-    "=",
-    "+",
-    "FIRST1",
-    "1a",
+    ...[
+      "(",
+      ")",
+      ",",
+      ";",
+      "-",
+      ".",
+      "/",
+      "*",
+      "'",
+      '"',
+      '"a""b"',
+      "--",
+      "$",
+      "\\",
+      "=",
+      "+",
+      "FIRST1",
+      "1a",
+      "node-1",
+    ],
   ),
 );
 
@@ -86,21 +138,28 @@ const list = commaList(
   NAME.map((token) => [token]),
   5,
 );
-const inParentheses = sequence("(", list, ")");
-const configTokens = fc.oneof(
-  list,
-  sequence(NUM, inParentheses),
-  sequence(ANY, NUM, inParentheses),
-  sequence(FIRST, NUM, inParentheses),
+const identifierList = commaList(
+  identifierItem.map((token) => [token]),
+  5,
 );
+const inParentheses = sequence("(", list, ")");
+const withNumber = sequence(NUM, inParentheses);
+const withMethod = fc.oneof(sequence(ANY, NUM, inParentheses), sequence(FIRST, NUM, inParentheses));
 
 /**
- * Text for `synchronous_standby_names`: right values in any legal spelling; the same with tokens swapped, doubled, dropped or
- * put in, with characters changed or the end cut off; and hostile strings. There is no NUL character and no lone surrogate;
- * there are newlines, which ALTER SYSTEM refuses before it looks at the value.
+ * Text for `synchronous_standby_names`: values of the server in any legal spelling, and some of other servers; the same with tokens
+ * swapped, doubled, dropped or put in, with characters changed or the end cut off; and hostile strings. There is no NUL character
+ * and no lone surrogate; there are newlines, which ALTER SYSTEM refuses before it looks at the value.
  *
  * @example typeof fc.sample(synchronousStandbyNamesText(), 1)[0] // "string"
  */
-export function synchronousStandbyNamesText(): fc.Arbitrary<string> {
-  return fc.oneof({ weight: 60, arbitrary: almost(configTokens, anyToken) }, fc.constantFrom("", " ", "\t", "*"));
+export function synchronousStandbyNamesText(options: StandbyNamesArbitraryOptions = {}): fc.Arbitrary<string> {
+  const has = syncrepCapabilities.of(options.server ?? defaultServer);
+  const tokens = fc.oneof(
+    { weight: 3, arbitrary: list },
+    { weight: has.syncrepGrammar ? 3 : 1, arbitrary: withNumber },
+    { weight: has.quorumCommit ? 6 : 1, arbitrary: withMethod },
+    { weight: has.syncrepGrammar ? 1 : 8, arbitrary: identifierList },
+  );
+  return fc.oneof({ weight: 60, arbitrary: almost(tokens, anyToken) }, fc.constantFrom("", " ", "\t", "*"));
 }

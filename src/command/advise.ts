@@ -16,7 +16,7 @@ export function adviseOnSql(text: string, offset: number, server: number): strin
 }
 
 /** On a word that begins no command of this server, but nearly. */
-function adviseOnFirstWord(word: string, server: number): string | undefined {
+export function adviseOnFirstWord(word: string, server: number): string | undefined {
   const command = word.toUpperCase();
   if (!commandKeywords.includes(command)) return undefined;
   const needs = keywords.get(command)!;

@@ -63,7 +63,7 @@ export type CommandOptions =
  * |---|---|
  * | any | an aborted transaction, or one where there may be none; a server that stops |
  * | BASE_BACKUP | `summarize_wal` and an uploaded manifest; targets of extensions (refused here); the directory for a backup on the server, and the right to write there; threads in zstd |
- * | CREATE_REPLICATION_SLOT | `wal_level`, `max_replication_slots`; whether the slot exists; whether there is such a plugin; a standby; the transaction that a snapshot is for |
+ * | CREATE_REPLICATION_SLOT | `wal_level`, `max_replication_slots`; whether the slot exists; whether there is such a plugin, and `output_plugin_libraries` has it; a standby; the transaction that a snapshot is for |
  * | ALTER_, DROP_, READ_REPLICATION_SLOT | whether there is such a slot, of which kind, in use by whom |
  * | START_REPLICATION | the same; timelines and positions; `wal_level`; whether publications exist |
  * | SHOW | whether there is such a parameter |

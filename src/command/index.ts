@@ -1,17 +1,26 @@
 /** The replication commands: text to a Command and back, for each version of the server. */
 export type * from "./ast.ts";
 export * from "./check.ts";
+export {
+  acceptedBy,
+  type JudgeOptions,
+  judgeByVersion,
+  judgeCommand,
+  type Verdict,
+  type VersionOptions,
+  type VersionVerdict,
+} from "./judge.ts";
 export { type CommandLocations, locateCommand } from "./locate.ts";
 export { type Notice, type ParseCommandOptions, parseCommand } from "./parse.ts";
 export { type PrintCommandOptions, printCommand } from "./print.ts";
-export { type AnswerStep, commandAnswer, type Occurs } from "./results/answer.ts";
-export type { Column, ColumnForm, Columns, RowValue } from "./results/columns.ts";
+export { type AnswerStep, commandAnswer } from "./results/answer.ts";
+export type { ResultColumn, ResultColumnForm, ResultColumns, RowValue } from "./results/columns.ts";
 export { type ResultSet, type ResultSetName, resultSets } from "./results/result-sets.ts";
 export {
   type ColumnDescription,
-  decodeResult,
-  describeResult,
-  encodeResult,
-  type Result,
-  type ResultRow,
+  decodeResultSet,
+  describeResultSet,
+  encodeResultSet,
+  type ResultSetRow,
+  type ResultSetValue,
 } from "./results/rows.ts";

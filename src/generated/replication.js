@@ -13,9 +13,12 @@ const sticky$1 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+\u002f[\u0030-\u0039
 const sticky$2 = /[\u0030-\u0039\u0041-\u0046\u0061-\u0066]+/y;
 const sticky$3 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+/y;
 const sticky$4 = /[^\u0027]*/y;
-const sticky$5 = /[^\u0022]*/y;
-const sticky$6 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
-const sticky$7 = /[\u0030-\u0039]+/y;
+const sticky$5 = /[^\u0027]+/y;
+const sticky$6 = /[^\u0022]*/y;
+const sticky$7 = /[^\u0022]+/y;
+const sticky$8 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
+const sticky$9 = /[\u0030-\u0039]+/y;
+const sticky$10 = /[^]*/y;
 
 
 
@@ -24,13 +27,11 @@ const integer = (ival) => ({ type: "Integer", ival });
 const boolean = (boolval) => ({ type: "Boolean", boolval });
 const option = (defname, arg) => ({ defname, arg });
 
-class peg$SyntaxError extends SyntaxError {
-  constructor(message, expected, found, location) {
-    super(message);
+class peg$SyntaxError {
+  constructor(expected, found, location) {
     this.expected = expected;
     this.found = found;
     this.location = location;
-    this.name = "SyntaxError";
   }
 }
 
@@ -81,8 +82,8 @@ let input, options;
   const peg$c31 = "/";
   const peg$c32 = "\v";
   const peg$c33 = "'";
-  const peg$c34 = "''";
-  const peg$c35 = "\"";
+  const peg$c34 = "\"";
+  const peg$c35 = "''";
   const peg$c36 = "\"\"";
   const peg$c37 = ".";
   const peg$c38 = ";";
@@ -169,9 +170,9 @@ let input, options;
   const peg$e70 = peg$classExpectation([["0", "9"], ["A", "Z"], ["a", "z"]], false, false, false);
   const peg$e71 = peg$otherExpectation("quoted string");
   const peg$e72 = peg$literalExpectation("'", false);
-  const peg$e73 = peg$literalExpectation("''", false);
-  const peg$e74 = peg$otherExpectation("identifier");
-  const peg$e75 = peg$literalExpectation("\"", false);
+  const peg$e73 = peg$otherExpectation("identifier");
+  const peg$e74 = peg$literalExpectation("\"", false);
+  const peg$e75 = peg$literalExpectation("''", false);
   const peg$e76 = peg$literalExpectation("\"\"", false);
   const peg$e77 = peg$literalExpectation(".", false);
   const peg$e78 = peg$literalExpectation(";", false);
@@ -295,22 +296,21 @@ let input, options;
   function peg$f107() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
   function peg$f108() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
   function peg$f109() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f110() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f111() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f112(inside) {    return inside.replaceAll("''", "'");  }
-  function peg$f113() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
-  function peg$f114(name) {    return keyword(name);  }
-  function peg$f115(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
-  function peg$f116() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
-  function peg$f117(name) {    return identifierOf(name, offset());  }
-  function peg$f118() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
-  function peg$f119(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
-  function peg$f120() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
-  function peg$f121() {    return options.has.doubledQuoteInIdentifier;  }
-  function peg$f122() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
-  function peg$f123() {    return options.has.dotIsToken;  }
-  function peg$f124() {    sticky$6.lastIndex = peg$currPos; if (!sticky$6.test(input)) return false; peg$currPos = sticky$6.lastIndex; return true;  }
-  function peg$f125() {    sticky$7.lastIndex = peg$currPos; if (!sticky$7.test(input)) return false; peg$currPos = sticky$7.lastIndex; return true;  }
+  function peg$f110() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f111(inside) {    return inside.replaceAll("''", "'");  }
+  function peg$f112() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
+  function peg$f113(name) {    return keyword(name);  }
+  function peg$f114(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
+  function peg$f115() {    sticky$6.lastIndex = peg$currPos; if (!sticky$6.test(input)) return false; peg$currPos = sticky$6.lastIndex; return true;  }
+  function peg$f116(name) {    return identifierOf(name, offset());  }
+  function peg$f117() {    sticky$7.lastIndex = peg$currPos; if (!sticky$7.test(input)) return false; peg$currPos = sticky$7.lastIndex; return true;  }
+  function peg$f118(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
+  function peg$f119() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
+  function peg$f120() {    return options.has.doubledQuoteInIdentifier;  }
+  function peg$f121() {    return options.has.dotIsToken;  }
+  function peg$f122() {    sticky$8.lastIndex = peg$currPos; if (!sticky$8.test(input)) return false; peg$currPos = sticky$8.lastIndex; return true;  }
+  function peg$f123() {    sticky$9.lastIndex = peg$currPos; if (!sticky$9.test(input)) return false; peg$currPos = sticky$9.lastIndex; return true;  }
+  function peg$f124() {    sticky$10.lastIndex = peg$currPos; if (!sticky$10.test(input)) return false; peg$currPos = sticky$10.lastIndex; return true;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -461,12 +461,11 @@ let input, options;
   }
 
   function peg$buildSimpleError(message, location) {
-    return new peg$SyntaxError(message, null, null, location);
+    return new Error(message);
   }
 
   function peg$buildStructuredError(expected, found, location) {
     return new peg$SyntaxError(
-      "syntax error",
       expected,
       found,
       location
@@ -4172,7 +4171,7 @@ let input, options;
   }
 
   function peg$parseSCONST() {
-    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9;
+    let s0, s1, s2, s3, s4, s5;
 
     peg$silentFails++;
     s0 = peg$currPos;
@@ -4243,70 +4242,42 @@ let input, options;
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
-        s3 = peg$currPos;
-        s4 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s5 = peg$f110();
-        if (s5) {
-          s5 = undefined;
-        } else {
-          s5 = peg$FAILED;
-        }
-        s4 = input.substring(s4, peg$currPos);
-        s5 = [];
-        s6 = peg$currPos;
-        if (input.startsWith(peg$c34, peg$currPos)) {
-          s7 = peg$c34;
-          peg$currPos += 2;
-        } else {
-          s7 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e73); }
-        }
-        if (s7 !== peg$FAILED) {
-          s8 = peg$currPos;
+        s3 = [];
+        s4 = peg$parsexqdouble();
+        if (s4 === peg$FAILED) {
+          s4 = peg$currPos;
           peg$savedPos = peg$currPos;
-          s9 = peg$f111();
-          if (s9) {
-            s9 = undefined;
+          s5 = peg$f110();
+          if (s5) {
+            s5 = undefined;
           } else {
-            s9 = peg$FAILED;
+            s5 = peg$FAILED;
           }
-          s8 = input.substring(s8, peg$currPos);
-          s7 = [s7, s8];
-          s6 = s7;
-        } else {
-          peg$currPos = s6;
-          s6 = peg$FAILED;
+          if (s5 !== peg$FAILED) {
+            s4 = input.substring(s4, peg$currPos);
+          } else {
+            s4 = s5;
+          }
         }
-        while (s6 !== peg$FAILED) {
-          s5.push(s6);
-          s6 = peg$currPos;
-          if (input.startsWith(peg$c34, peg$currPos)) {
-            s7 = peg$c34;
-            peg$currPos += 2;
-          } else {
-            s7 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e73); }
-          }
-          if (s7 !== peg$FAILED) {
-            s8 = peg$currPos;
+        while (s4 !== peg$FAILED) {
+          s3.push(s4);
+          s4 = peg$parsexqdouble();
+          if (s4 === peg$FAILED) {
+            s4 = peg$currPos;
             peg$savedPos = peg$currPos;
-            s9 = peg$f111();
-            if (s9) {
-              s9 = undefined;
+            s5 = peg$f110();
+            if (s5) {
+              s5 = undefined;
             } else {
-              s9 = peg$FAILED;
+              s5 = peg$FAILED;
             }
-            s8 = input.substring(s8, peg$currPos);
-            s7 = [s7, s8];
-            s6 = s7;
-          } else {
-            peg$currPos = s6;
-            s6 = peg$FAILED;
+            if (s5 !== peg$FAILED) {
+              s4 = input.substring(s4, peg$currPos);
+            } else {
+              s4 = s5;
+            }
           }
         }
-        s4 = [s4, s5];
-        s3 = s4;
         s2 = input.substring(s2, peg$currPos);
         if (input.charCodeAt(peg$currPos) === 39) {
           s3 = peg$c33;
@@ -4318,7 +4289,7 @@ let input, options;
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f112(s2);
+          s0 = peg$f111(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4338,7 +4309,7 @@ let input, options;
         }
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f113();
+          s1 = peg$f112();
         }
         s0 = s1;
       }
@@ -4353,7 +4324,7 @@ let input, options;
   }
 
   function peg$parseIDENT() {
-    let s0, s1, s2, s3, s4, s5, s6;
+    let s0, s1, s2, s3, s4, s5;
 
     peg$silentFails++;
     s0 = peg$currPos;
@@ -4371,7 +4342,7 @@ let input, options;
       s2 = peg$parseidentifier();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f114(s2);
+        s3 = peg$f113(s2);
         if (s3) {
           s3 = peg$FAILED;
         } else {
@@ -4380,7 +4351,7 @@ let input, options;
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f115(s2);
+          s0 = peg$f114(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4396,16 +4367,16 @@ let input, options;
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 34) {
-        s1 = peg$c35;
+        s1 = peg$c34;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e75); }
+        if (peg$silentFails === 0) { peg$fail(peg$e74); }
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
         peg$savedPos = peg$currPos;
-        s3 = peg$f116();
+        s3 = peg$f115();
         if (s3) {
           s3 = undefined;
         } else {
@@ -4413,21 +4384,21 @@ let input, options;
         }
         s2 = input.substring(s2, peg$currPos);
         if (input.charCodeAt(peg$currPos) === 34) {
-          s3 = peg$c35;
+          s3 = peg$c34;
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e75); }
+          if (peg$silentFails === 0) { peg$fail(peg$e74); }
         }
         if (s3 !== peg$FAILED) {
           s4 = peg$currPos;
           peg$silentFails++;
           if (input.charCodeAt(peg$currPos) === 34) {
-            s5 = peg$c35;
+            s5 = peg$c34;
             peg$currPos++;
           } else {
             s5 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e75); }
+            if (peg$silentFails === 0) { peg$fail(peg$e74); }
           }
           peg$silentFails--;
           if (s5 === peg$FAILED) {
@@ -4439,7 +4410,7 @@ let input, options;
           if (s4 !== peg$FAILED) {
             s5 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f117(s2);
+            s0 = peg$f116(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4455,44 +4426,62 @@ let input, options;
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 34) {
-          s1 = peg$c35;
+          s1 = peg$c34;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e75); }
+          if (peg$silentFails === 0) { peg$fail(peg$e74); }
         }
         if (s1 !== peg$FAILED) {
           s2 = peg$currPos;
-          s3 = peg$currPos;
-          s4 = peg$currPos;
-          peg$savedPos = peg$currPos;
-          s5 = peg$f118();
-          if (s5) {
-            s5 = undefined;
-          } else {
-            s5 = peg$FAILED;
+          s3 = [];
+          s4 = peg$parsexddouble();
+          if (s4 === peg$FAILED) {
+            s4 = peg$currPos;
+            peg$savedPos = peg$currPos;
+            s5 = peg$f117();
+            if (s5) {
+              s5 = undefined;
+            } else {
+              s5 = peg$FAILED;
+            }
+            if (s5 !== peg$FAILED) {
+              s4 = input.substring(s4, peg$currPos);
+            } else {
+              s4 = s5;
+            }
           }
-          s4 = input.substring(s4, peg$currPos);
-          s5 = [];
-          s6 = peg$parsexddouble();
-          while (s6 !== peg$FAILED) {
-            s5.push(s6);
-            s6 = peg$parsexddouble();
+          while (s4 !== peg$FAILED) {
+            s3.push(s4);
+            s4 = peg$parsexddouble();
+            if (s4 === peg$FAILED) {
+              s4 = peg$currPos;
+              peg$savedPos = peg$currPos;
+              s5 = peg$f117();
+              if (s5) {
+                s5 = undefined;
+              } else {
+                s5 = peg$FAILED;
+              }
+              if (s5 !== peg$FAILED) {
+                s4 = input.substring(s4, peg$currPos);
+              } else {
+                s4 = s5;
+              }
+            }
           }
-          s4 = [s4, s5];
-          s3 = s4;
           s2 = input.substring(s2, peg$currPos);
           if (input.charCodeAt(peg$currPos) === 34) {
-            s3 = peg$c35;
+            s3 = peg$c34;
             peg$currPos++;
           } else {
             s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e75); }
+            if (peg$silentFails === 0) { peg$fail(peg$e74); }
           }
           if (s3 !== peg$FAILED) {
             s4 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f119(s2);
+            s0 = peg$f118(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4504,15 +4493,15 @@ let input, options;
         if (s0 === peg$FAILED) {
           s0 = peg$currPos;
           if (input.charCodeAt(peg$currPos) === 34) {
-            s1 = peg$c35;
+            s1 = peg$c34;
             peg$currPos++;
           } else {
             s1 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e75); }
+            if (peg$silentFails === 0) { peg$fail(peg$e74); }
           }
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f120();
+            s1 = peg$f119();
           }
           s0 = s1;
         }
@@ -4521,14 +4510,28 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e74); }
+      if (peg$silentFails === 0) { peg$fail(peg$e73); }
+    }
+
+    return s0;
+  }
+
+  function peg$parsexqdouble() {
+    let s0;
+
+    if (input.startsWith(peg$c35, peg$currPos)) {
+      s0 = peg$c35;
+      peg$currPos += 2;
+    } else {
+      s0 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e75); }
     }
 
     return s0;
   }
 
   function peg$parsexddouble() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1, s2;
 
     s0 = peg$currPos;
     if (input.startsWith(peg$c36, peg$currPos)) {
@@ -4540,23 +4543,13 @@ let input, options;
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f121();
+      s2 = peg$f120();
       if (s2) {
         s2 = undefined;
       } else {
         s2 = peg$FAILED;
       }
       if (s2 !== peg$FAILED) {
-        s3 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s4 = peg$f122();
-        if (s4) {
-          s4 = undefined;
-        } else {
-          s4 = peg$FAILED;
-        }
-        s3 = input.substring(s3, peg$currPos);
-        s1 = [s1, s2, s3];
         s0 = s1;
       } else {
         peg$currPos = s0;
@@ -4583,7 +4576,7 @@ let input, options;
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f123();
+      s2 = peg$f121();
       if (s2) {
         s2 = undefined;
       } else {
@@ -4661,7 +4654,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f124();
+    s1 = peg$f122();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4681,7 +4674,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f125();
+    s1 = peg$f123();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4797,24 +4790,15 @@ let input, options;
   function peg$parserest() {
     let s0, s1;
 
-    s0 = [];
-    if (input.length > peg$currPos) {
-      s1 = input.charAt(peg$currPos);
-      peg$currPos++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f124();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e1); }
     }
-    while (s1 !== peg$FAILED) {
-      s0.push(s1);
-      if (input.length > peg$currPos) {
-        s1 = input.charAt(peg$currPos);
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e1); }
-      }
-    }
+    s0 = input.substring(s0, peg$currPos);
 
     return s0;
   }

@@ -12,6 +12,7 @@ const sticky$1 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
 const sticky$2 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
 const sticky$3 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
 const sticky$4 = /[\u0030-\u0039]+/y;
+const sticky$5 = /[^]*/y;
 
 
 
@@ -22,13 +23,11 @@ const config = (syncrepMethod, numSync, memberNames) => ({
   memberNames,
 });
 
-class peg$SyntaxError extends SyntaxError {
-  constructor(message, expected, found, location) {
-    super(message);
+class peg$SyntaxError {
+  constructor(expected, found, location) {
     this.expected = expected;
     this.found = found;
     this.location = location;
-    this.name = "SyntaxError";
   }
 }
 
@@ -42,6 +41,7 @@ let input, options;
     offending_token: peg$parseoffending_token,
     tokens: peg$parsetokens,
     standby_name: peg$parsestandby_name,
+    identifier_item: peg$parseidentifier_item,
   };
   const peg$defaultStartRule = peg$parseresult;
 
@@ -71,32 +71,35 @@ let input, options;
   const peg$e13 = peg$otherExpectation("end of input");
 
   function peg$f0() {    return options.has.syncrepGrammar;  }
-  function peg$f1(syncrepMethod, numSync, memberNames) {    return config(syncrepMethod ?? "PRIORITY", numSync, memberNames);  }
-  function peg$f2(memberNames) {    return config("PRIORITY", "1", memberNames);  }
-  function peg$f3() {    return options.has.quorumCommit;  }
-  function peg$f4() {    return "QUORUM";  }
-  function peg$f5() {    return "PRIORITY";  }
-  function peg$f6() {    return options.has.syncrepGrammar;  }
-  function peg$f7() {    return !options.has.syncrepGrammar;  }
-  function peg$f8(memberNames) {    return config("PRIORITY", "1", memberNames);  }
-  function peg$f9() {    return !options.has.syncrepGrammar;  }
-  function peg$f10(name) {    return downcaseIdentifier(name);  }
-  function peg$f11(name) {    return truncateIdentifier(name);  }
-  function peg$f12() {    return options.has.syncrepGrammar;  }
-  function peg$f13() {    return !options.has.syncrepGrammar;  }
-  function peg$f14(text) {    return { text, offset: offset() };  }
-  function peg$f15(word) {    return /^any$/i.test(word);  }
-  function peg$f16(word) {    return /^first$/i.test(word);  }
-  function peg$f17(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
+  function peg$f1() {    return !options.has.syncrepGrammar;  }
+  function peg$f2(syncrepMethod, numSync, memberNames) {    return config(syncrepMethod ?? "PRIORITY", numSync, memberNames);  }
+  function peg$f3(memberNames) {    return config("PRIORITY", "1", memberNames);  }
+  function peg$f4() {    return options.has.quorumCommit;  }
+  function peg$f5() {    return "QUORUM";  }
+  function peg$f6() {    return "PRIORITY";  }
+  function peg$f7(memberNames) {    return config("PRIORITY", "1", memberNames);  }
+  function peg$f8(name) {    return downcaseIdentifier(name);  }
+  function peg$f9(name) {    return truncateIdentifier(name);  }
+  function peg$f10() {    return options.has.syncrepGrammar;  }
+  function peg$f11() {    return !options.has.syncrepGrammar;  }
+  function peg$f12(text) {    return { text, offset: offset() };  }
+  function peg$f13(word) {    return /^any$/i.test(word);  }
+  function peg$f14(word) {    return /^first$/i.test(word);  }
+  function peg$f15(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
+  function peg$f16() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f17() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
   function peg$f18() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f19() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f20() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f21(inside) {    return inside.replaceAll('""', '"');  }
-  function peg$f22() {    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", sqlstate: "42601", offset: offset() });  }
-  function peg$f23() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
-  function peg$f24() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
-  function peg$f25() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
-  function peg$f26() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
+  function peg$f19(inside) {    return inside.replaceAll('""', '"');  }
+  function peg$f20() {
+    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
+    // Who looks at tokens only does not refuse it.
+    return "";
+  }
+  function peg$f21() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  function peg$f22() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
+  function peg$f23() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
+  function peg$f24() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
+  function peg$f25() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -247,12 +250,11 @@ let input, options;
   }
 
   function peg$buildSimpleError(message, location) {
-    return new peg$SyntaxError(message, null, null, location);
+    return new Error(message);
   }
 
   function peg$buildStructuredError(expected, found, location) {
     return new peg$SyntaxError(
-      "syntax error",
       expected,
       found,
       location
@@ -285,7 +287,21 @@ let input, options;
       s2 = peg$FAILED;
     }
     if (s2 === peg$FAILED) {
-      s2 = peg$parseidentifier_list();
+      s2 = peg$currPos;
+      peg$savedPos = peg$currPos;
+      s3 = peg$f1();
+      if (s3) {
+        s3 = undefined;
+      } else {
+        s3 = peg$FAILED;
+      }
+      if (s3 !== peg$FAILED) {
+        s4 = peg$parseidentifier_list();
+        s2 = s4;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
     }
     if (s2 !== peg$FAILED) {
       s3 = peg$parseend_of_input();
@@ -320,7 +336,7 @@ let input, options;
           s5 = peg$parseRPAREN();
           if (s5 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f1(s1, s2, s4);
+            s0 = peg$f2(s1, s2, s4);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -342,7 +358,7 @@ let input, options;
       s1 = peg$parsestandby_list();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f2(s1);
+        s1 = peg$f3(s1);
       }
       s0 = s1;
     }
@@ -355,7 +371,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f3();
+    s1 = peg$f4();
     if (s1) {
       s1 = undefined;
     } else {
@@ -366,7 +382,7 @@ let input, options;
       s3 = peg$parseANY();
       if (s3 !== peg$FAILED) {
         peg$savedPos = s2;
-        s3 = peg$f4();
+        s3 = peg$f5();
       }
       s2 = s3;
       if (s2 === peg$FAILED) {
@@ -374,7 +390,7 @@ let input, options;
         s3 = peg$parseFIRST();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s2;
-          s3 = peg$f5();
+          s3 = peg$f6();
         }
         s2 = s3;
       }
@@ -425,109 +441,64 @@ let input, options;
   }
 
   function peg$parsestandby_name() {
-    let s0, s1, s2;
+    let s0;
 
-    s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f6();
-    if (s1) {
-      s1 = undefined;
-    } else {
-      s1 = peg$FAILED;
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseNAME();
-      if (s2 === peg$FAILED) {
-        s2 = peg$parseNUM();
-      }
-      if (s2 !== peg$FAILED) {
-        s0 = s2;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
+    s0 = peg$parseNAME();
     if (s0 === peg$FAILED) {
-      s0 = peg$parseidentifier_item();
+      s0 = peg$parseNUM();
     }
 
     return s0;
   }
 
   function peg$parseidentifier_list() {
-    let s0, s1, s2, s3, s4;
+    let s0, s1, s2, s3;
 
     s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f7();
-    if (s1) {
-      s1 = undefined;
-    } else {
-      s1 = peg$FAILED;
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = [];
-      s3 = peg$parseidentifier_item();
-      while (s3 !== peg$FAILED) {
-        s2.push(s3);
-        s3 = peg$currPos;
-        s4 = peg$parseCOMMA();
-        if (s4 !== peg$FAILED) {
-          s4 = peg$parseidentifier_item();
-          if (s4 === peg$FAILED) {
-            peg$currPos = s3;
-            s3 = peg$FAILED;
-          } else {
-            s3 = s4;
-          }
+    s1 = [];
+    s2 = peg$parseidentifier_item();
+    while (s2 !== peg$FAILED) {
+      s1.push(s2);
+      s2 = peg$currPos;
+      s3 = peg$parseCOMMA();
+      if (s3 !== peg$FAILED) {
+        s3 = peg$parseidentifier_item();
+        if (s3 === peg$FAILED) {
+          peg$currPos = s2;
+          s2 = peg$FAILED;
         } else {
-          s3 = s4;
+          s2 = s3;
         }
+      } else {
+        s2 = s3;
       }
-      peg$savedPos = s0;
-      s0 = peg$f8(s2);
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
     }
+    peg$savedPos = s0;
+    s1 = peg$f7(s1);
+    s0 = s1;
 
     return s0;
   }
 
   function peg$parseidentifier_item() {
-    let s0, s1, s2, s3;
+    let s0, s1, s2;
 
     peg$silentFails++;
     s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f9();
-    if (s1) {
-      s1 = undefined;
-    } else {
-      s1 = peg$FAILED;
+    s1 = peg$parsequoted();
+    if (s1 === peg$FAILED) {
+      s1 = peg$currPos;
+      s2 = peg$parseword();
+      if (s2 !== peg$FAILED) {
+        peg$savedPos = s1;
+        s2 = peg$f8(s2);
+      }
+      s1 = s2;
     }
     if (s1 !== peg$FAILED) {
-      s2 = peg$parsequoted();
-      if (s2 === peg$FAILED) {
-        s2 = peg$currPos;
-        s3 = peg$parseword();
-        if (s3 !== peg$FAILED) {
-          peg$savedPos = s2;
-          s3 = peg$f10(s3);
-        }
-        s2 = s3;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        peg$savedPos = s0;
-        s0 = peg$f11(s2);
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
+      s2 = peg$parse_();
+      peg$savedPos = s0;
+      s0 = peg$f9(s1);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -582,7 +553,7 @@ let input, options;
     if (s2 === peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f12();
+      s3 = peg$f10();
       if (s3) {
         s3 = undefined;
       } else {
@@ -607,7 +578,7 @@ let input, options;
       if (s2 === peg$FAILED) {
         s2 = peg$currPos;
         peg$savedPos = peg$currPos;
-        s3 = peg$f13();
+        s3 = peg$f11();
         if (s3) {
           s3 = undefined;
         } else {
@@ -645,7 +616,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
       peg$savedPos = s0;
-      s0 = peg$f14(s1);
+      s0 = peg$f12(s1);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -662,7 +633,7 @@ let input, options;
     s1 = peg$parseidentifier();
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f15(s1);
+      s2 = peg$f13(s1);
       if (s2) {
         s2 = undefined;
       } else {
@@ -697,7 +668,7 @@ let input, options;
     s1 = peg$parseidentifier();
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f16(s1);
+      s2 = peg$f14(s1);
       if (s2) {
         s2 = undefined;
       } else {
@@ -733,7 +704,7 @@ let input, options;
     s2 = peg$parseidentifier();
     if (s2 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s3 = peg$f17(s2);
+      s3 = peg$f15(s2);
       if (s3) {
         s3 = peg$FAILED;
       } else {
@@ -813,7 +784,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f18();
+      s3 = peg$f16();
       if (s3) {
         s3 = undefined;
       } else {
@@ -872,7 +843,7 @@ let input, options;
         s3 = peg$currPos;
         s4 = peg$currPos;
         peg$savedPos = peg$currPos;
-        s5 = peg$f19();
+        s5 = peg$f17();
         if (s5) {
           s5 = undefined;
         } else {
@@ -891,7 +862,7 @@ let input, options;
         if (s7 !== peg$FAILED) {
           s8 = peg$currPos;
           peg$savedPos = peg$currPos;
-          s9 = peg$f20();
+          s9 = peg$f18();
           if (s9) {
             s9 = undefined;
           } else {
@@ -917,7 +888,7 @@ let input, options;
           if (s7 !== peg$FAILED) {
             s8 = peg$currPos;
             peg$savedPos = peg$currPos;
-            s9 = peg$f20();
+            s9 = peg$f18();
             if (s9) {
               s9 = undefined;
             } else {
@@ -943,7 +914,7 @@ let input, options;
         }
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f21(s2);
+          s0 = peg$f19(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -964,7 +935,7 @@ let input, options;
         if (s1 !== peg$FAILED) {
           s2 = peg$parserest();
           peg$savedPos = s0;
-          s0 = peg$f22();
+          s0 = peg$f20();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -998,7 +969,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f23();
+      s3 = peg$f21();
       if (s3) {
         s3 = undefined;
       } else {
@@ -1029,7 +1000,7 @@ let input, options;
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f24();
+    s1 = peg$f22();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1074,7 +1045,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f25();
+    s1 = peg$f23();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1094,7 +1065,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f26();
+    s1 = peg$f24();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1210,24 +1181,15 @@ let input, options;
   function peg$parserest() {
     let s0, s1;
 
-    s0 = [];
-    if (input.length > peg$currPos) {
-      s1 = input.charAt(peg$currPos);
-      peg$currPos++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f25();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e1); }
     }
-    while (s1 !== peg$FAILED) {
-      s0.push(s1);
-      if (input.length > peg$currPos) {
-        s1 = input.charAt(peg$currPos);
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e1); }
-      }
-    }
+    s0 = input.substring(s0, peg$currPos);
 
     return s0;
   }
@@ -1279,7 +1241,8 @@ const peg$allowedStartRules = [
   "result",
   "offending_token",
   "tokens",
-  "standby_name"
+  "standby_name",
+  "identifier_item"
 ];
 
 export {

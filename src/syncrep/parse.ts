@@ -5,7 +5,7 @@
  */
 import { ParseError, type ParseErrorInit } from "../errors.ts";
 import * as grammar from "../generated/syncrep.js";
-import { displayNames, type Refuse, requireText } from "../scan.ts";
+import { displayNames, requireText } from "../scan.ts";
 import {
   defaultServer,
   type Server,
@@ -81,9 +81,12 @@ export function tokens(text: string, server: number): readonly Token[] {
 
 /** Does the text, as it stands, scan as this one standby name? What the printer asks, so that it has no opinion of its own. */
 export function scansAsStandbyName(text: string, name: string, server: number): boolean {
+  // An error takes ten times as long as to see that there are more tokens.
+  if (tokens(text, server).length !== 1) return false;
   const has = syncrepCapabilities.of(server);
+  const startRule = has.syncrepGrammar ? "standby_name" : "identifier_item";
   try {
-    return grammar.parse(text, { startRule: "standby_name", has, refuse: () => {} }) === name;
+    return grammar.parse(text, { startRule, has, refuse: () => {} }) === name;
   } catch (error) {
     if (error instanceof grammar.SyntaxError) return false;
     throw error;
@@ -105,8 +108,8 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
   };
   // What the scanner itself refuses becomes the detail of the parameter's error.
   const refuseFrom =
-    (base: number): Refuse =>
-    ({ code, message, offset }) =>
+    (base: number) =>
+    ({ code, message, offset }: Pick<ParseErrorInit, "code" | "message" | "offset">) =>
       fail({ code, offset: base + offset }, message);
   try {
     return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });

@@ -3,10 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clientTextsFor } from "../../src/arbitraries/clients.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
-import { type Command, type ParseCommandOptions, parseCommand } from "../../src/command/index.ts";
+import { type Command, type ParseCommandOptions, parseCommand, printCommand } from "../../src/command/index.ts";
 import { ParseError } from "../../src/errors.ts";
 import { formatLsn } from "../../src/lsn.ts";
-import { compareReaders } from "../oracle/readers.ts";
+import { readCommand } from "../oracle/lalr.ts";
+import { compareReaders, parsedCommand } from "../oracle/readers.ts";
 import { commandTexts } from "../oracle/texts.ts";
 import { seed, times } from "../seed.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
@@ -28,6 +29,25 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     for (const outcome of ["command", "sql", "error"]) {
       const count = comparisons.filter(({ verdict }) => verdict.outcome === outcome).length;
       expect(count, outcome).toBeGreaterThan(texts.length / 20);
+    }
+  });
+
+  test("takes what we print of any command, and the second reader finds the same in it", async () => {
+    const printed: { text: string; command: Command }[] = [];
+    for (const text of [...commandTexts(server.versionNum, seed - major, 5000 * times)].flat()) {
+      const { command } = parsedCommand(text, server.versionNum) as { command?: Command };
+      if (command === undefined || command.type === "SQLCmd") continue;
+      printed.push({ text: printCommand(command, { server: server.versionNum }), command });
+    }
+    expect(printed.length).toBeGreaterThan(200);
+    const comparisons = await compareReaders(
+      server,
+      printed.map(({ text }) => text),
+    );
+    expect(comparisons.flatMap(({ disagreement }) => disagreement ?? [])).toEqual([]);
+    for (const [i, { text, command }] of printed.entries()) {
+      expect([text, comparisons[i]!.verdict.outcome]).toEqual([text, "command"]);
+      expect([text, readCommand(text, server.versionNum)]).toMatchObject([text, { outcome: "command", command }]);
     }
   });
 

@@ -4,12 +4,12 @@ import {
   type AnswerStep,
   type ColumnDescription,
   commandAnswer,
-  decodeResult,
-  describeResult,
-  encodeResult,
+  decodeResultSet,
+  describeResultSet,
+  encodeResultSet,
   parseCommand,
-  type Result,
   type ResultSetName,
+  type ResultSetValue,
   type RowValue,
 } from "../../src/command/index.ts";
 import { checked, type Message, type RawConnection } from "../servers/raw.ts";
@@ -26,7 +26,7 @@ interface Observed {
 
 export interface Answer {
   /** The value of a result set that came. */
-  result<N extends ResultSetName>(name: N): Result<N>;
+  result<N extends ResultSetName>(name: N): ResultSetValue<N>;
   /** The copy streams, each as the bodies of its CopyData messages. */
   readonly copies: readonly (readonly Buffer[])[];
   /** The tags of CommandComplete. */
@@ -65,13 +65,13 @@ export async function judgedAnswer(
   for (const [i, step] of taken.entries()) {
     if (step.type !== "Rows") continue;
     const { columns, rows } = observed[i]!;
-    const described = describeResult(step.resultSet, parameter === undefined ? { server } : { server, parameter });
+    const described = describeResultSet(step.resultSet, parameter === undefined ? { server } : { server, parameter });
     expect(columns, text).toEqual(described.map((column) => ({ ...column, tableOid: 0, number: 0, format: 0 })));
-    const result = decodeResult(
+    const result = decodeResultSet(
       step.resultSet,
       rows!.map((row) => row.map((value, at) => given(step, at, value))),
     );
-    const written = encodeResult(step.resultSet, result, { server });
+    const written = encodeResultSet(step.resultSet, result, { server });
     expect(
       written.map((row) => row.map((value) => (value === null ? null : Buffer.from(value as string)))),
       text,
@@ -129,20 +129,26 @@ function stepsOf(messages: readonly Message[]): Observed[] {
   const steps: Observed[] = [];
   let data: Buffer[] = [];
   let rows: (Buffer | null)[][] = [];
+  let open = false;
   const copies: Record<string, AnswerStep["type"]> = { H: "CopyOut", G: "CopyIn", W: "CopyBoth" };
   for (const { type, body } of messages) {
+    if (type === "N" || type === "S") continue;
+    // A logical stream may go on with a keepalive when CopyDone has been said.
+    if (type === "d") data.push(body);
+    else if (type === "c") open = false;
+    else expect(open, `${type} inside a copy stream`).toBe(false);
     if (type in copies) {
       // Format 0, no columns.
       expect(body.toString("hex")).toBe("000000");
       data = [];
+      open = type !== "G";
       steps.push({ type: copies[type]!, data });
-    } else if (type === "d") data.push(body);
-    else if (type === "T") {
+    } else if (type === "T") {
       rows = [];
       steps.push({ type: "Rows", columns: columnsOf(body), rows });
     } else if (type === "D") rows.push(valuesOf(body));
     else if (type === "C") steps.push({ type: "CommandComplete", tag: body.toString("utf8", 0, body.length - 1) });
-    else expect(["N", "S", "c", "Z"]).toContain(type);
+    else expect(["d", "c", "Z"]).toContain(type);
   }
   return steps;
 }

@@ -7,7 +7,6 @@
  * Source: repl_gram.y, repl_scanner.l; scansup.c; walsender.c, exec_replication_command.
  */
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import type {
   Command,
   CreateReplicationSlotCmd,
@@ -16,8 +15,9 @@ import type {
   StartReplicationCmd,
 } from "../../src/command/ast.ts";
 import { toLsn } from "../../src/lsn.ts";
-import { type CapabilityName, capabilities, supports } from "../../src/server-version.ts";
+import { supports } from "../../src/server-version.ts";
 import type { Notice, Verdict } from "./commands.ts";
+import { bytesOf, decoded, type Jison, type JisonLexer, linesFor, makeJison, utf8 } from "./jison.ts";
 
 /** What the second reader makes of a text: a verdict as the oracle's, without the routine, and the tree. */
 export type Reading =
@@ -32,7 +32,7 @@ export type Reading =
 export function readCommand(text: string, server: number, database = true): Reading {
   const { parser, firstTokenRule } = lalrParser(server);
   const { yy } = parser;
-  const bytes = Buffer.from(text, "utf8").toString("latin1");
+  const bytes = bytesOf(text);
   yy.reset(database);
   const notices = yy.notices();
   try {
@@ -61,9 +61,9 @@ const firstKeywords: readonly string[] = [
   ...["K_ALTER_REPLICATION_SLOT", "K_READ_REPLICATION_SLOT", "K_TIMELINE_HISTORY", "K_UPLOAD_MANIFEST", "K_SHOW"],
 ];
 
-function isReplicationCommand(parser: Jison, bytes: string): boolean {
+function isReplicationCommand(parser: Jison<Yy>, bytes: string): boolean {
   // Scanned once more by the parser: the server pushes the token back, but a keyword has neither value nor notice.
-  const lexer: JisonLexer = Object.create(parser.lexer);
+  const lexer: JisonLexer<Yy> = Object.create(parser.lexer);
   const token = lexer.setInput(bytes, parser.yy).lex();
   return firstKeywords.includes(parser.terminals_[token as number] ?? "");
 }
@@ -189,60 +189,15 @@ function sscanfRecptr(text: string, lowWidth: number): bigint | undefined {
   return lo === undefined ? undefined : (hi << 32n) | lo;
 }
 
-function utf8(bytes: string): string {
-  return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, "latin1").toString("utf8") : bytes;
-}
-
-/** A tree of strings of bytes as one of text. */
-function decoded<T>(node: T): T {
-  if (typeof node === "string") return utf8(node) as T;
-  if (Array.isArray(node)) return node.map(decoded) as T;
-  if (typeof node !== "object" || node === null) return node;
-  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, decoded(value)])) as T;
-}
-
 // ---- The parsers ----
-
-/** What is used of jison, which has no types. */
-interface JisonLexer {
-  setInput(input: string, yy: Yy): this;
-  /** The next token, or false for what is none. */
-  next(): number | string | false;
-  lex(): number | string;
-}
-
-interface Jison {
-  yy: Yy;
-  readonly lexer: JisonLexer;
-  readonly terminals_: Readonly<Record<number, string>>;
-  parse(input: string): true;
-}
-
-interface JisonGenerator {
-  readonly conflicts: number;
-  readonly terminals_: Readonly<Record<number, string>>;
-  readonly table: readonly Readonly<Record<string, Action | number>>[];
-  defaultActions: Record<number, Action>;
-  createParser(): Jison;
-}
-
-/** To shift (1) or to reduce (2), and the state or the production. */
-type Action = readonly [kind: number, target?: number];
-
-const jison: {
-  Generator: new (grammar: string, options: object) => JisonGenerator;
-  print: (...lines: unknown[]) => void;
-} = createRequire(import.meta.url)("jison");
-// Conflicts, which are errors here.
-jison.print = () => {};
 
 const source = readFileSync(new URL("../../grammars/lalr/replication.jison", import.meta.url), "utf8");
 
 /** One for each grammar that versions make of the file: some have the same. */
-const parsers = new Map<string, Jison>();
+const parsers = new Map<string, Jison<Yy>>();
 
 interface LalrParser {
-  readonly parser: Jison;
+  readonly parser: Jison<Yy>;
   readonly firstTokenRule: boolean;
 }
 
@@ -260,59 +215,12 @@ function lalrParser(server: number): LalrParser {
   return known;
 }
 
-/** The file as it is for one version: without the lines that are for others. */
+/** The file as it is for one version. */
 export function grammarFor(server: number): string {
-  /** Of each `%if` that is open: are its lines for this version? */
-  const open: boolean[] = [];
-  const lines = source.split("\n").filter((line) => {
-    const [, directive, not, name] = /^%(if|else|endif)(?: (not )?(\w+))?$/.exec(line) ?? [];
-    if (directive === undefined) return open.every(Boolean);
-    if (directive === "if") {
-      if (!Object.hasOwn(capabilities, name!)) throw new Error(`No capability is named ${name}.`);
-      open.push(supports(server, name as CapabilityName) === (not === undefined));
-    } else {
-      const last = open.pop();
-      if (last === undefined) throw new Error(`%${directive} without %if.`);
-      if (directive === "else") open.push(!last);
-    }
-    return false;
-  });
-  if (open.length > 0) throw new Error("%if without %endif.");
-  return lines.join("\n");
+  return linesFor(source, server);
 }
 
-/** A parser as Bison would make it. @throws Error for a grammar with conflicts, of which jison only prints a warning. */
-export function makeParser(grammar: string): Jison {
-  const generator = new jison.Generator(grammar, { type: "lalr" });
-  if (generator.conflicts > 0) throw new Error(`The grammar has ${generator.conflicts} conflicts.`);
-  generator.defaultActions = consistentStates(generator);
-  const parser = generator.createParser();
-  parser.yy = cParts();
-  // jison's own calls itself for each thing that is no token.
-  parser.lexer.lex = function (this: JisonLexer) {
-    for (;;) {
-      const token = this.next();
-      if (token !== false) return token;
-    }
-  };
-  return parser;
-}
-
-/**
- * The states in which Bison reduces without a look at the next token, since there is nothing else to do: an action may refuse a
- * value before the scanner refuses what follows it. jison does so only where one token alone may follow.
- */
-function consistentStates({ table, terminals_ }: JisonGenerator): Record<number, Action> {
-  const states: Record<number, Action> = {};
-  for (const [state, row] of table.entries()) {
-    const actions = Object.entries(row).filter(([symbol]) => symbol in terminals_);
-    const [first] = actions.map(([, action]) => action as Action);
-    if (
-      first?.[0] === 2 &&
-      actions.every(([, action]) => (action as Action)[1] === first[1] && (action as Action)[0] === 2)
-    ) {
-      states[state] = first;
-    }
-  }
-  return states;
+/** A parser as Bison would make it. @throws Error for a grammar with conflicts. */
+export function makeParser(grammar: string): Jison<Yy> {
+  return makeJison(grammar, cParts());
 }

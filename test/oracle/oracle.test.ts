@@ -304,8 +304,17 @@ describe.for(liveMajors)("the oracle of synchronous_standby_names, PostgreSQL %i
     expect(rows).toEqual([]);
   });
 
-  test("refuses what ALTER SYSTEM cannot be asked", async () => {
-    await expect(standbyNamesVerdicts(server, ["a,\nb"])).rejects.toThrow("newline");
+  test("says it of values with newlines too, in their order", async () => {
+    const values = ["a,\nb", "a", "0\n(a)", "a\nb c", "a b", '"\n\t\n', "ANY\n\n1\n( a )\n"];
+    expect(await standbyNamesVerdicts(server, values)).toEqual([
+      ...[{ ok: true }, { ok: true }, tooFew(0), syntax("a\nb c", 'syntax error at or near "b"')],
+      syntax("a b", 'syntax error at or near "b"'),
+      syntax('"\n\t\n', "unterminated quoted identifier at end of input"),
+      { ok: true },
+    ]);
+  });
+
+  test("refuses what no value can be", async () => {
     await expect(standbyNamesVerdicts(server, ["a\0b"])).rejects.toThrow("NUL");
   });
 });

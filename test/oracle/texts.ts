@@ -1,7 +1,8 @@
-/** Very many texts for an oracle of commands: those of the arbitrary, and of each many that differ from it in a few places. */
+/** Very many texts for an oracle: those of an arbitrary, and of each many that differ from it in a few places. */
 import fc from "fast-check";
 import { clientTextsFor } from "../../src/arbitraries/clients.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
+import { synchronousStandbyNamesText } from "../../src/arbitraries/syncrep.ts";
 import { pieces } from "../../src/arbitraries/text.ts";
 
 /**
@@ -12,22 +13,40 @@ const changesOfEach = 24;
 const changesOfOthers = 4;
 const basesInBatch = 250;
 
-/**
- * Texts for a server, in batches, the same for the same seed.
- *
- * @param count How many in all.
- */
-export function* commandTexts(server: number, seed: number, count: number): Generator<string[]> {
+/** Texts of commands for a server, in batches, the same for the same seed, and others for another server: `count` in all. */
+export function commandTexts(server: number, seed: number, count: number): Generator<string[]> {
   const clients = clientTextsFor(server).map(({ text }) => text);
-  const arbitrary = commandText({ server });
+  const changes = (base: string): number => (/^\s*[A-Z]+_/.test(base) ? changesOfEach : changesOfOthers);
+  return changedTexts(commandText({ server }), clients, changes, seed + server, count);
+}
+
+/** A newline can be asked about through a process only, and so only of one in this many values that have one. */
+const newlinesKept = 100;
+
+/** Values of synchronous_standby_names for a server, likewise. */
+export function* standbyNamesTexts(server: number, seed: number, count: number): Generator<string[]> {
+  const changes = (base: string): number => (base.trim() === "" ? 0 : changesOfEach);
+  let seen = 0;
+  for (const batch of changedTexts(synchronousStandbyNamesText({ server }), [], changes, seed + server, count)) {
+    yield batch.map((text) => (text.includes("\n") && seen++ % newlinesKept > 0 ? text.replaceAll("\n", "\f") : text));
+  }
+}
+
+function* changedTexts(
+  arbitrary: fc.Arbitrary<string>,
+  others: readonly string[],
+  changes: (base: string) => number,
+  seed: number,
+  count: number,
+): Generator<string[]> {
   for (let batch = 0, left = count; left > 0; batch++) {
     // Far from the seeds of other runs, which are often neighbours.
     const own = (seed + Math.imul(batch, 0x9e3779b1)) | 0;
     const bases = fc.sample(arbitrary, { seed: own, numRuns: basesInBatch });
     const texts = [...bases];
-    const change = changer(pseudoRandom(own), [...bases, ...clients]);
+    const change = changer(pseudoRandom(own), [...bases, ...others]);
     for (const base of bases) {
-      for (let i = /^\s*[A-Z]+_/.test(base) ? changesOfEach : changesOfOthers; i > 0; i--) texts.push(change(base));
+      for (let i = changes(base); i > 0; i--) texts.push(change(base));
     }
     yield texts.slice(0, left);
     left -= texts.length;

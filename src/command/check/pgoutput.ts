@@ -130,10 +130,10 @@ function parseOutputParameters(check: Check, options: readonly DefElem[], given:
     given.set(defname, i);
     switch (defname) {
       case "proto_version":
-        protocolVersion = protocolVersionOf(check, strVal(check, option, i), i);
+        protocolVersion = protocolVersionOf(check, stringOf(check, option, i), i);
         break;
       case "publication_names":
-        publicationNames = publicationNamesOf(check, strVal(check, option, i), i);
+        publicationNames = publicationNamesOf(check, stringOf(check, option, i), i);
         break;
       case "binary":
         binary = defGetBoolean(check, option, i);
@@ -170,23 +170,23 @@ function missing(check: Check, name: string): never {
 }
 
 /**
- * The server takes the value without a look whether there is one. Without one it crashes, and takes all sessions with it; what a
- * client hears of that is said here in libpq's words.
+ * Until late 2026 the server took the value without a look whether there was one. Without one it crashed, and took all sessions
+ * with it; what a client hears of that is said here in libpq's words.
  */
-function strVal(check: Check, { defname, arg }: DefElem, index: number): string {
-  if (arg?.type === "String") return arg.sval;
+function stringOf(check: Check, option: DefElem, index: number): string {
+  if (option.arg !== undefined || check.supports("pgoutputValuesChecked")) return defGetString(check, option, index);
   return check.refuse({
     sqlstate: errcode.CONNECTION_FAILURE,
     message: "server closed the connection unexpectedly",
     path: `options[${index}].arg`,
-    advice: `Write a string after ${defname}: without one the server crashes.`,
+    advice: `Write a string after ${option.defname}: without one this server crashes.`,
   });
 }
 
 function protocolVersionOf(check: Check, value: string, index: number): number {
   const path = `options[${index}].arg`;
   const parsed = check.supports("protoVersionThroughStrtoul")
-    ? value === "" && check.supports("emptyProtoVersionRefused")
+    ? value === "" && check.supports("pgoutputValuesChecked")
       ? undefined
       : unsignedLongOf(value)
     : int8Of(value);

@@ -18,7 +18,10 @@ export type AnswerStep =
       readonly occurs: Occurs;
     }
   | {
-      /** CopyOutResponse, CopyInResponse or CopyBothResponse, and all up to CopyDone; both sides send it in CopyBoth. */
+      /**
+       * CopyOutResponse, CopyInResponse or CopyBothResponse, and all up to CopyDone; both sides send it in CopyBoth, and
+       * there a server may still send a keepalive after its own.
+       */
       readonly type: "CopyOut" | "CopyIn" | "CopyBoth";
       readonly occurs: Occurs;
     }

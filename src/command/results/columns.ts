@@ -13,8 +13,8 @@ export type RowValue = string | Uint8Array | null;
 declare const value: unique symbol;
 
 /** A column of a result set. `T` is what it is read as; the property exists for the compiler only. */
-export interface Column<T = unknown> {
-  readonly form: ColumnForm;
+export interface ResultColumn<T = unknown> {
+  readonly form: ResultColumnForm;
   /** Servers send NULL here; it is read as undefined. */
   readonly nullable: boolean;
   /** What it means, with its unit. */
@@ -23,14 +23,14 @@ export interface Column<T = unknown> {
 }
 
 /** The columns of a result set by their names, in the order in which they come. */
-export type Columns = Readonly<Record<string, Column>>;
+export type ResultColumns = Readonly<Record<string, ResultColumn>>;
 
 /** A row as a value: a property a column, under the column's name. The second half makes editors show these properties. */
-export type RowOf<C> = { readonly [K in keyof C]: C[K] extends Column<infer T> ? T : never } extends infer R
+export type RowOf<C> = { readonly [K in keyof C]: C[K] extends ResultColumn<infer T> ? T : never } extends infer R
   ? { readonly [K in keyof R]: R[K] }
   : never;
 
-export type ColumnForm =
+export type ResultColumnForm =
   | "text"
   | "systemIdentifier"
   | "lsn"
@@ -41,8 +41,8 @@ export type ColumnForm =
   | "file";
 
 const column =
-  <T>(form: ColumnForm) =>
-  (doc: string): Column<T> => ({ form, nullable: false, doc });
+  <T>(form: ResultColumnForm) =>
+  (doc: string): ResultColumn<T> => ({ form, nullable: false, doc });
 
 // One function a form, in the order of the type above.
 
@@ -61,7 +61,7 @@ export const kilobytes = column<bigint>("kilobytes");
 export const file = column<string | Uint8Array>("file");
 
 /** The column, where servers also send NULL. */
-export const nullable = <T>(of: Column<T>): Column<T | undefined> => ({ ...of, nullable: true });
+export const nullable = <T>(of: ResultColumn<T>): ResultColumn<T | undefined> => ({ ...of, nullable: true });
 
 /** Types of PostgreSQL as RowDescription gives them: the OID, and the size in bytes, -1 if it varies. */
 export const pgTypes = {
@@ -85,7 +85,7 @@ interface Form {
   print(held: unknown, server: number): string | Uint8Array | undefined;
 }
 
-export const forms: { readonly [F in ColumnForm]: Form } = {
+export const forms: { readonly [F in ResultColumnForm]: Form } = {
   text: {
     printed: "text without a NUL character",
     held: "a string without a NUL character",
@@ -107,8 +107,9 @@ export const forms: { readonly [F in ColumnForm]: Form } = {
     held: "a bigint of 0 to 2^64 - 1",
     type: () => "text",
     read: (printed) => {
+      if (typeof printed !== "string") return undefined;
       try {
-        return parseLsn(printed as string);
+        return parseLsn(printed);
       } catch {
         return undefined;
       }

@@ -7,13 +7,13 @@
  */
 import type { CapabilityName } from "../../server-version.ts";
 import {
-  type Columns,
   currentTimeline,
   file,
   kilobytes,
   lsn,
   nullable,
   oid,
+  type ResultColumns,
   systemIdentifier,
   text,
   timeline,
@@ -30,7 +30,7 @@ export interface ResultSet {
    * server has ever done so.
    */
   readonly tupleDesc: CapabilityName | undefined;
-  readonly columns: Columns;
+  readonly columns: ResultColumns;
 }
 
 const positionColumns = (of: string) => ({
@@ -48,7 +48,7 @@ export const resultSets = {
     columns: {
       systemid: systemIdentifier("Identifies the cluster, and all copies of it; as in pg_control."),
       timeline: currentTimeline("The current timeline."),
-      xlogpos: lsn("How far WAL is flushed; on 9.4.0 and 9.4.1, unless in recovery, how far it is inserted."),
+      xlogpos: lsn("How far WAL is flushed; before 9.4.2 how far it is inserted, unless the server is in recovery."),
       dbname: nullable(text("The database that the connection is to; NULL on a connection without one.")),
     },
   },

@@ -1,16 +1,16 @@
 /** Rows of result sets: read, written as a server does, and described as its RowDescription does. */
 import { DecodeError, EncodeError } from "../../errors.ts";
 import { defaultServer, type Server, serverVersionNum, supports } from "../../server-version.ts";
-import { type Column, forms, pgTypes, type RowOf, type RowValue } from "./columns.ts";
+import { forms, pgTypes, type ResultColumn, type RowOf, type RowValue } from "./columns.ts";
 import { type ResultSet, type ResultSetName, resultSets } from "./result-sets.ts";
 
 /** A row of a result set as a value. NULL is undefined. */
-export type ResultRow<N extends ResultSetName> = RowOf<(typeof resultSets)[N]["columns"]>;
+export type ResultSetRow<N extends ResultSetName> = RowOf<(typeof resultSets)[N]["columns"]>;
 
 /** A result set as a value: one row, or an array if it may have any number of them. */
-export type Result<N extends ResultSetName> = (typeof resultSets)[N]["rows"] extends "one"
-  ? ResultRow<N>
-  : readonly ResultRow<N>[];
+export type ResultSetValue<N extends ResultSetName> = (typeof resultSets)[N]["rows"] extends "one"
+  ? ResultSetRow<N>
+  : readonly ResultSetRow<N>[];
 
 /** One column as RowDescription has it. Table OID, column number and format, which it has besides, are always 0. */
 export interface ColumnDescription {
@@ -28,30 +28,30 @@ export interface ColumnDescription {
  *
  * @throws DecodeError BAD_LENGTH for a wrong number of rows or columns, BAD_VALUE for a value that no server sends, with
  * the path. Its `offset` is 0: there are no bytes to point into.
- * @example decodeResult("IDENTIFY_SYSTEM", [["7", "-1", "0/16B3748", null]]).timeline // 4294967295
+ * @example decodeResultSet("IDENTIFY_SYSTEM", [["7", "-1", "0/16B3748", null]]).timeline // 4294967295
  */
-export function decodeResult<const N extends ResultSetName>(
+export function decodeResultSet<const N extends ResultSetName>(
   name: N,
   rows: readonly (readonly RowValue[])[],
-): Result<N> {
+): ResultSetValue<N> {
   const set = resultSetOf(name);
   if (!Array.isArray(rows)) refuse("BAD_LENGTH", name, "is no array of rows");
   if (set.rows === "many") {
-    return Array.from(rows, (row, i) => readRow(set, `${name}[${i}]`, row)) as unknown as Result<N>;
+    return Array.from(rows, (row, i) => readRow(set, `${name}[${i}]`, row)) as unknown as ResultSetValue<N>;
   }
   if (rows.length !== 1) refuse("BAD_LENGTH", name, `has ${counted(rows.length, "row")}; it always has 1`);
-  return readRow(set, name, rows[0]) as Result<N>;
+  return readRow(set, name, rows[0]) as ResultSetValue<N>;
 }
 
 /**
  * Write a result set as a server of this version prints it: rows of values in the order of the columns.
  *
  * @throws EncodeError with the path, if a value does not fit.
- * @example encodeResult("BACKUP_START", { recptr: toLsn(16n), tli: 1 }, { server: 19 }) // [["0/00000010", "1"]]
+ * @example encodeResultSet("BACKUP_START", { recptr: toLsn(16n), tli: 1 }, { server: 19 }) // [["0/00000010", "1"]]
  */
-export function encodeResult<const N extends ResultSetName>(
+export function encodeResultSet<const N extends ResultSetName>(
   name: N,
-  result: Result<N>,
+  result: ResultSetValue<N>,
   options: { readonly server?: Server | undefined } = {},
 ): RowValue[][] {
   const set = resultSetOf(name);
@@ -66,10 +66,10 @@ export function encodeResult<const N extends ResultSetName>(
  *
  * @param options.parameter For SHOW, the canonical spelling of the parameter, which the column has for its name.
  * @throws EncodeError if that is missing.
- * @example describeResult("NEXT_TIMELINE")[0] // { name: "next_tli", typeId: 20, typeSize: 8, typeModifier: -1 }
- * @example describeResult("SHOW", { parameter: "DateStyle" })[0]?.name // "DateStyle"
+ * @example describeResultSet("NEXT_TIMELINE")[0] // { name: "next_tli", typeId: 20, typeSize: 8, typeModifier: -1 }
+ * @example describeResultSet("SHOW", { parameter: "DateStyle" })[0]?.name // "DateStyle"
  */
-export function describeResult(
+export function describeResultSet(
   name: ResultSetName,
   options: { readonly server?: Server | undefined; readonly parameter?: string | undefined } = {},
 ): ColumnDescription[] {
@@ -99,7 +99,7 @@ function parameterName(parameter: unknown): string {
 }
 
 function readRow(set: ResultSet, path: string, row: unknown): Record<string, unknown> {
-  const columns = Object.entries<Column>(set.columns);
+  const columns = Object.entries<ResultColumn>(set.columns);
   if (!Array.isArray(row)) refuse("BAD_LENGTH", path, "is no array of values");
   if (row.length !== columns.length) {
     refuse("BAD_LENGTH", path, `has ${counted(row.length, "column")}; it always has ${columns.length}`);
@@ -119,7 +119,7 @@ function readRow(set: ResultSet, path: string, row: unknown): Record<string, unk
 
 function printRow(set: ResultSet, path: string, row: unknown, server: number): RowValue[] {
   if (typeof row !== "object" || row === null) fail(path, "it must be an object");
-  return Object.entries<Column>(set.columns).map(([name, { form, nullable }]) => {
+  return Object.entries<ResultColumn>(set.columns).map(([name, { form, nullable }]) => {
     const held = (row as Record<string, unknown>)[name];
     if (held === undefined && nullable) return null;
     const or = nullable ? " or undefined" : "";

@@ -1,0 +1,223 @@
+/**
+ * `walwire command`: what a server says to a replication command, its normal form, and what it means. For people, or as JSON.
+ */
+import { parseArgs } from "node:util";
+import { type Notice, parseCommand, printCommand } from "../../command/index.ts";
+import {
+  judgeByVersion,
+  judgeCommand,
+  judgeForVersion,
+  type Verdict,
+  type VersionVerdict,
+} from "../../command/judge.ts";
+import { EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
+import {
+  defaultServer,
+  joinRanges,
+  requireCapability,
+  serverVersionNum,
+  type VersionRange,
+  versionRanges,
+} from "../../server-version.ts";
+import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./command-json.ts";
+import { sayAcceptedBy, sayError, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
+import { answerLines } from "./jsonl.ts";
+import { listed, Page } from "./people.ts";
+import { InputError, readArgs, UsageError } from "./usage.ts";
+
+/** How a text is to be taken. */
+export interface Call {
+  readonly server: number;
+  /** Is the connection to a database? */
+  readonly database: boolean;
+  /** The output plugin of the slot of a START_REPLICATION. */
+  readonly plugin: string | undefined;
+  /** The server that it is printed for. */
+  readonly for: number;
+}
+
+interface Verb {
+  /** The answer to one of many texts, of which nobody knows that it is text. */
+  readonly batch: (text: string, call: Call) => object;
+  /** The answer to one text, which may take its time. */
+  readonly json: (text: string, call: Call) => Answer;
+  /** For people; is it good? */
+  readonly say: (text: string, call: Call) => boolean;
+}
+
+/** An answer to a program begins with this. */
+export interface Answer {
+  readonly ok: boolean;
+  readonly [name: string]: unknown;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  check: {
+    batch: (text, call) => judgedJson(judge(text, call)),
+    json: (text, call) => ({
+      ...judgedJson(judge(text, call)),
+      acceptedBy: acceptedByJson(judgeByVersion(text, call)),
+    }),
+    say: (text, call) => {
+      const page = new Page(process.stdout);
+      const judged = judge(text, call);
+      sayVerdict(page, judged);
+      sayAcceptedBy(page, judgeByVersion(text, call));
+      return judged.verdict.type !== "refused";
+    },
+  },
+  print: {
+    batch: printedJson,
+    json: printedJson,
+    say: (text, call) => {
+      const page = new Page(process.stderr);
+      try {
+        process.stdout.write(`${printed(text, call, (notice) => sayNotice(page, notice))}\n`);
+        return true;
+      } catch (error) {
+        if (isUnprintable(error)) throw new InputError(error.message);
+        if (!(error instanceof ParseError)) throw error;
+        sayError(page, error);
+        return false;
+      }
+    },
+  },
+  explain: {
+    batch: (text, call) => explanationJson(explain(text, call)),
+    json: (text, call) => explanationJson(explain(text, call)),
+    say: (text, call) => {
+      const explanation = explain(text, call);
+      sayExplanation(new Page(process.stdout), explanation);
+      return explanation.judged.verdict.type !== "refused";
+    },
+  },
+};
+
+/** `walwire command`. Gives the exit status. */
+export async function run([name = "", ...args]: readonly string[]): Promise<number> {
+  if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire command ${listed(Object.keys(verbs))}?`);
+  const verb = verbs[name]!;
+  const { values, positionals } = readArgs(() =>
+    parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        server: { type: "string", default: String(defaultServer) },
+        for: { type: "string" },
+        plugin: { type: "string" },
+        physical: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        jsonl: { type: "boolean", default: false },
+      },
+    }),
+  );
+  if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
+  const server = serverOf(values.server);
+  const call = {
+    server,
+    database: !values.physical,
+    plugin: values.plugin,
+    for: values.for === undefined ? server : serverOf(values.for),
+  };
+  if (values.jsonl) {
+    if (positionals.length > 0) throw new UsageError("with --jsonl the commands come from standard input, one a line");
+    // Nobody sees the stacks of the errors that are answers, and to make them takes a third of the time of a refusal.
+    Error.stackTraceLimit = 0;
+    // What is no string is the parser's to refuse.
+    const value = (text: unknown) => verb.batch(text as string, call);
+    await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
+    return 0;
+  }
+  const text = await textOf(positionals);
+  if (!values.json) return verb.say(text, call) ? 0 : 1;
+  const answer = verb.json(text, call);
+  process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+  return answer.ok ? 0 : 1;
+}
+
+function serverOf(version: string): number {
+  try {
+    requireCapability(version, "replicationSlots", "The replication language with slots");
+    return serverVersionNum(version);
+  } catch (error) {
+    throw error instanceof UnsupportedError ? new UsageError(error.message) : error;
+  }
+}
+
+/** The command: the only argument, or all of standard input without the newline at its end. */
+async function textOf(positionals: readonly string[]): Promise<string> {
+  if (positionals.length > 1) throw new UsageError(`one TEXT, in quotes, not ${positionals.length}`);
+  const [text = "-"] = positionals;
+  if (text !== "-") return text;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk);
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  try {
+    return decoder.decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
+  } catch {
+    throw new InputError("what comes from standard input is not UTF-8");
+  }
+}
+
+/** What the server says to a text, with its notices. */
+export interface Judged {
+  readonly text: string;
+  readonly call: Call;
+  readonly verdict: Verdict;
+  readonly notices: readonly Notice[];
+}
+
+function judge(text: string, call: Call): Judged {
+  const notices: Notice[] = [];
+  const { server, database, plugin } = call;
+  const verdict = judgeCommand(text, { server, database, plugin, onNotice: (notice) => notices.push(notice) });
+  return { text, call, verdict, notices };
+}
+
+/** The normal form of a command of one server, for another. */
+function printed(text: string, call: Call, onNotice?: (notice: Notice) => void): string {
+  const { server, database } = call;
+  return printCommand(parseCommand(text, { server, database, onNotice }), { server: call.for, from: server });
+}
+
+/** The other version cannot say it, or no version can. */
+function isUnprintable(error: unknown): error is UnsupportedError | EncodeError {
+  return error instanceof UnsupportedError || error instanceof EncodeError;
+}
+
+function printedJson(text: string, call: Call): Answer {
+  try {
+    return { ok: true, text: printed(text, call) };
+  } catch (error) {
+    if (error instanceof ParseError) return refusalJson("parse", error);
+    if (isUnprintable(error)) return refusalJson("print", error);
+    throw error;
+  }
+}
+
+export interface Explanation {
+  readonly judged: Judged;
+  readonly byVersion: readonly VersionVerdict[];
+  /** How it is written for each version that takes it, the newest first. */
+  readonly printed: readonly { readonly versions: readonly VersionRange[]; readonly text: string }[];
+}
+
+function explain(text: string, call: Call): Explanation {
+  const judged = judge(text, call);
+  return { judged, byVersion: judgeByVersion(text, call), printed: printedByVersion(judged) };
+}
+
+function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
+  if (verdict.type !== "command") return [];
+  const groups = new Map<string, VersionRange[]>();
+  for (const range of versionRanges("replicationSlots").reverse()) {
+    try {
+      const text = printCommand(verdict.command, { server: range.since, from: call.server });
+      if (judgeForVersion(text, range.since, call)?.type !== "command") continue;
+      groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
+    } catch (error) {
+      if (!isUnprintable(error)) throw error;
+    }
+  }
+  return [...groups].map(([text, versions]) => ({ text, versions }));
+}
