@@ -315,9 +315,11 @@ function indicesOf<T>(items: readonly T[], has: (item: T) => boolean): number[] 
   return [...items.keys()].filter((i) => has(items[i]!));
 }
 
-/** A name as people read it: in quotes if it would not look like one. */
+/** A name as people read it: in quotes if it would not look like one, and without what a terminal would obey. */
 function nameOf({ applicationName }: Pick<EvaluatedStandby, "applicationName">): string {
-  return /^[\w.:/@+-]+$/.test(applicationName) ? applicationName : JSON.stringify(applicationName);
+  return /^[\w.:/@+-]+$/.test(applicationName)
+    ? applicationName
+    : JSON.stringify(applicationName).replace(/\p{C}/gu, " ");
 }
 
 /** "a, b", or "a and b". */

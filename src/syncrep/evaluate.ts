@@ -79,9 +79,10 @@ export interface SyncRepEvaluation {
 /**
  * Say what a primary does: who is synchronous, and up to which LSN it releases commits.
  *
- * Names are matched as pg_strcasecmp does for names in ASCII, and an application_name is nothing else: the server writes `?`
- * for each other byte, or `\xc3` from 16 on. The result is that of a primary on which every standby's walsender has read the setting;
- * with logical subscribers among the standbys, which count like others.
+ * Names are matched as pg_strcasecmp matches them: letters of ASCII in any case, other bytes as they are. Its tolower() of other
+ * bytes, which depends on the locale, can be left out: an application_name is ASCII, since the server writes `?` for each other
+ * byte of it, and from 16 on `\xc3`. Logical subscribers count as physical standbys do. The result holds once every
+ * walsender has read the setting.
  *
  * @param config undefined: the setting is empty.
  * @param standbys In the order of the walsenders: that of `pg_stat_get_wal_senders()`, and mostly that of pg_stat_replication.

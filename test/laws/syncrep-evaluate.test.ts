@@ -321,7 +321,9 @@ law(
     for (const lines of [
       explainSynchronousStandbys(config, undefined, { server }),
       explainSynchronousStandbys(config, rows, { server }),
-      explainSynchronousStandbys({ ...config, memberNames: ["\n\x1b[31m", "x".repeat(70)] }, rows, { server }),
+      explainSynchronousStandbys({ ...config, memberNames: ["\n\x1b[31m", "\u202e", "x".repeat(70)] }, rows, {
+        server,
+      }),
     ]) {
       expect(lines.length).toBeGreaterThan(0);
       for (const line of lines) expect(line).toMatch(/^[A-Z][^\p{C}]*\.$/u);

@@ -102,7 +102,7 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     timeout: 60_000 * times,
   }, async () => {
     const outcomes = [];
-    for (const files of fc.sample(confFiles(), { seed: seed + major, numRuns: 120 * times })) {
+    for (const files of fc.sample(confFiles(), { seed: seed + major, numRuns: 60 * times })) {
       try {
         outcomes.push(await expectAgreement(files));
       } catch (error) {
