@@ -6,8 +6,8 @@ import { run } from "../src/node/cli/sync.ts";
 process.chdir(fileURLToPath(new URL("../docs/examples/", import.meta.url)));
 
 const calls = [
-  ["check", "ANY 1 (node-1, s2, s3)"],
-  ["explain", 'ANY 1 ("node-1", s2, s3)', "--standbys", "standbys.json"],
+  ["check", "ANY 2 (node-1, s2, s3)"],
+  ["explain", 'ANY 2 ("node-1", s2, s3)', "--standbys", "standbys.json"],
 ];
 
 for (const [i, args] of calls.entries()) {

@@ -64,8 +64,7 @@ const verbs: Readonly<Record<string, Verb>> = {
       const judged = judge(subject.text, call);
       sayVerdict(page, judged, subject);
       sayFindings(page, judged, subject);
-      const { judged: mended, fixed } = fix(subject.text, call, false);
-      if (fixed.length > 0 && mended.verdict.ok) page.line(`walwire sync fix makes it: ${printable(mended.text)}`);
+      if (judged.findings.some((finding) => finding.fix !== undefined)) sayMended(page, subject.text, call);
       sayAcceptedBy(page, judged, judgeByVersion(subject.text));
       return isGood(judged, call.strict);
     },
@@ -97,6 +96,15 @@ function explain(text: string, call: Call): Explained {
   return { judged: judge(text, call), byVersion, standbys: call.standbys, primary: call.primary };
 }
 
+/** What walwire sync fix would give, if it gives anything. */
+function sayMended(page: Page, text: string, call: Call): void {
+  for (const unsafe of [false, true]) {
+    const { judged } = fix(text, call, unsafe);
+    if (isGood(judged))
+      return page.line(`walwire sync fix ${unsafe ? "--unsafe " : ""}makes it: ${printable(judged.text)}`);
+  }
+}
+
 /** The value as it should be on standard output, or the change of the file; what was done, and what is left, on standard error. */
 function sayFix(subject: Subject, call: Call): boolean {
   const page = new Page(process.stderr);
@@ -107,10 +115,7 @@ function sayFix(subject: Subject, call: Call): boolean {
   if (!judged.verdict.ok) sayVerdict(page, judged, left);
   sayFindings(page, judged, left);
   const good = isGood(judged);
-  if (!good && !call.unsafe) {
-    const { judged: other } = fix(subject.text, call, true);
-    if (isGood(other)) page.line(`With --unsafe it would be: ${printable(other.text)}`);
-  }
+  if (!good && !call.unsafe) sayMended(page, subject.text, call);
   if (!good) return false;
   const { conf } = subject;
   if (fixed.length === 0) page.line("There is nothing to fix.");
