@@ -100,18 +100,25 @@ export interface VersionVerdict {
 /** What each version makes of a value: the different verdicts, that of the newest version first. */
 export function judgeByVersion(text: string): VersionVerdict[] {
   const groups = new Map<string, { versions: VersionRange[]; verdict: Verdict }>();
-  // Most of the ranges differ in what has nothing to do with this language.
-  const verdicts = new Map<object | string, Verdict>();
+  const verdictOf = oncePerLanguage((server) => read(text, server));
   for (const range of versionRanges().reverse()) {
-    const has = JSON.stringify(syncrepCapabilities.of(range.since));
-    const verdict = verdicts.get(has) ?? read(text, range.since);
-    verdicts.set(has, verdict);
+    const verdict = verdictOf(range.since);
     const key = verdict.ok ? meaning(verdict.config) : JSON.stringify([verdict.error.sqlstate, saying(verdict.error)]);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { versions: [range], verdict });
     else group.versions = joinRanges([range, ...group.versions]);
   }
   return [...groups.values()];
+}
+
+/** Most versions differ in what has nothing to do with this language: of those that are the same to it one is asked. */
+function oncePerLanguage<T>(ask: (server: number) => T): (server: number) => T {
+  const answers = new Map<string, T>();
+  return (server) => {
+    const has = JSON.stringify(syncrepCapabilities.of(server));
+    if (!answers.has(has)) answers.set(has, ask(server));
+    return answers.get(has)!;
+  };
 }
 
 /** Two values that mean the same are equal here: names are matched without regard to case. */
@@ -173,14 +180,19 @@ export function awaited(
 /** How a value is written for each version that can say it, the newest first. */
 export function printedByVersion({ verdict }: Judged): { versions: readonly VersionRange[]; text: string }[] {
   if (!verdict.ok || verdict.config === undefined) return [];
+  const { config } = verdict;
   const groups = new Map<string, VersionRange[]>();
-  for (const range of versionRanges().reverse()) {
+  const printed = oncePerLanguage((server) => {
     try {
-      const text = printSynchronousStandbyNames(verdict.config, { server: range.since });
-      groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
+      return { text: printSynchronousStandbyNames(config, { server }) };
     } catch (error) {
       if (!(error instanceof UnsupportedError || error instanceof EncodeError)) throw error;
+      return {};
     }
+  });
+  for (const range of versionRanges().reverse()) {
+    const { text } = printed(range.since);
+    if (text !== undefined) groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
   }
   return [...groups].map(([text, versions]) => ({ text, versions }));
 }

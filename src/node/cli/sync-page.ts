@@ -91,8 +91,16 @@ export function sayFindings(page: Page, judged: Judged, subject: Subject): void 
   if (findings.length > MANY) page.line(`and ${findings.length - MANY} more`);
 }
 
+/** What was done. */
+export function sayFixed(page: Page, fixed: readonly Finding[]): void {
+  for (const each of fixed.slice(0, MANY)) {
+    page.line(`${page.style("green", "fixed")} ${each.code}: ${fixInWords(each)}`);
+  }
+  if (fixed.length > MANY) page.line(`and ${fixed.length - MANY} more`);
+}
+
 /** What mends a finding; said of a fix that is not made unasked. */
-export function fixInWords({ fix }: Finding): string {
+function fixInWords({ fix }: Finding): string {
   return `${printable(fix!.message)}${fix!.safe ? "" : " (--unsafe)"}`;
 }
 

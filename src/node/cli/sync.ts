@@ -13,7 +13,7 @@ import type { Primary } from "./sync-from.ts";
 import { annotations, confAnnotations } from "./sync-github.ts";
 import { confJson, explanationJson, fixedJson, judgedJson, unreadableJson, versionsOf } from "./sync-json.ts";
 import { fix, isGood, type Judged, judge, judgeByVersion, type Servers, type VersionVerdict } from "./sync-judge.ts";
-import { fixInWords, sayAcceptedBy, sayConf, sayExplanation, sayFindings, sayNotSet, sayVerdict } from "./sync-page.ts";
+import { sayAcceptedBy, sayConf, sayExplanation, sayFindings, sayFixed, sayNotSet, sayVerdict } from "./sync-page.ts";
 import { readStandbys, type Standbys } from "./sync-standbys.ts";
 import { readArgs, UsageError } from "./usage.ts";
 
@@ -100,8 +100,10 @@ function explain(text: string, call: Call): Explained {
 function sayMended(page: Page, text: string, call: Call): void {
   for (const unsafe of [false, true]) {
     const { judged } = fix(text, call, unsafe);
-    if (isGood(judged))
-      return page.line(`walwire sync fix ${unsafe ? "--unsafe " : ""}makes it: ${printable(judged.text)}`);
+    if (!isGood(judged)) continue;
+    const made = judged.text === "" ? " empty" : `: ${printable(judged.text)}`;
+    page.line(`walwire sync fix ${unsafe ? "--unsafe " : ""}makes it${made}`);
+    return;
   }
 }
 
@@ -109,7 +111,7 @@ function sayMended(page: Page, text: string, call: Call): void {
 function sayFix(subject: Subject, call: Call): boolean {
   const page = new Page(process.stderr);
   const { judged, fixed } = fix(subject.text, call, call.unsafe);
-  for (const each of fixed) page.line(`${page.style("green", "fixed")} ${each.code}: ${fixInWords(each)}`);
+  sayFixed(page, fixed);
   // Of what is left the places are those in the new value.
   const left = fixed.length === 0 ? subject : { text: judged.text };
   if (!judged.verdict.ok) sayVerdict(page, judged, left);
