@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { grammars } from "../grammars/peggy.config.ts";
-import { hoisted } from "./hoist.ts";
+import { hoisted, hoistedTypes } from "./hoist.ts";
 
 const plugin = fileURLToPath(new URL("sticky.js", import.meta.url));
 const folder = fileURLToPath(new URL("../grammars/", import.meta.url));
@@ -28,7 +28,7 @@ export async function generatedGrammars(): Promise<Map<string, string>> {
       await promisify(execFile)(process.execPath, [peggy, ...args, ...inputs.map((input) => join(folder, input))]);
       for (const file of [`${name}.js`, `${name}.d.ts`]) {
         const text = await readFile(join(out, file), "utf8");
-        files.set(`src/generated/${file}`, file.endsWith(".js") ? hoisted(text) : text);
+        files.set(`src/generated/${file}`, file.endsWith(".js") ? hoisted(text) : hoistedTypes(text));
       }
     }
   } finally {

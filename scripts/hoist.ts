@@ -5,26 +5,64 @@
  * for a short command that is a third of the time. Here what that function declares is moved to the module, and what is left of
  * it sets the state and starts. The price: no parse inside of a parse, which no action of ours begins.
  *
- * Left out are the sentences that Peggy makes of an error, since ours are the server's: a third of a small parser. And parsing as a
- * part of something else, to find out how far a text would do.
+ * Left out are the sentences that Peggy makes of an error, since ours are the server's: a third of a small parser; and parsing as a
+ * part of something else, to find out how far a text would do. What it throws is no Error: it is caught where it is thrown, and
+ * nobody sees its stack, which takes a fifth of a refusal to collect.
  *
  * Every edit names what it expects of Peggy's output, and fails if that is not there.
  */
 
+/** Makes edits, each named for what it expects of Peggy's output. */
+class Edits {
+  text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  /** @throws Error if the pattern is nowhere in the text. */
+  replace(what: string, pattern: RegExp, by: string): void {
+    const all = new RegExp(pattern, "g");
+    if (!all.test(this.text)) throw new Error(`Peggy's output has no ${what}`);
+    this.text = this.text.replace(all, by);
+  }
+}
+
+/** The types of a parser as Peggy writes them, changed likewise. */
+export function hoistedTypes(types: string): string {
+  const edits = new Edits(types);
+  edits.replace(
+    "class of errors",
+    /export declare class SyntaxError extends globalThis\.SyntaxError {\n[\s\S]*?\n}\n/,
+    `/** What is thrown; no Error. */
+export declare class SyntaxError {
+  readonly expected: Expectation[];
+  readonly found: string | null;
+  readonly location: LocationRange;
+}
+`,
+  );
+  return edits.text;
+}
+
 /** The text of a parser as Peggy writes it, changed. The grammar's initializer may declare functions only. */
 export function hoisted(parser: string): string {
-  let text = parser;
-  const replace = (what: string, pattern: RegExp, by: string): void => {
-    const count = [...text.matchAll(new RegExp(pattern, "g"))].length;
-    if (count === 0) throw new Error(`Peggy's output has no ${what}`);
-    text = text.replace(new RegExp(pattern, "g"), by);
-  };
+  const edits = new Edits(parser);
+  const replace = edits.replace.bind(edits);
   replace(
-    "sentences of an error",
-    /\n {2}format\(sources\) {\n[\s\S]*?\n {2}}\n\n {2}static buildMessage\(expected, found\) {\n[\s\S]*?\n {2}}\n(?=}\n)/,
-    "",
+    "class of errors",
+    /class peg\$SyntaxError extends SyntaxError {\n[\s\S]*?\n}\n/,
+    `class peg$SyntaxError {
+  constructor(expected, found, location) {
+    this.expected = expected;
+    this.found = found;
+    this.location = location;
+  }
+}
+`,
   );
-  replace("sentence of an error", /peg\$SyntaxError\.buildMessage\(expected, found\)/, '"syntax error"');
+  replace("sentence of an error", /\n {6}peg\$SyntaxError\.buildMessage\(expected, found\),/, "");
+  replace("errors of actions", /new peg\$SyntaxError\(message, null, null, location\)/, "new Error(message)");
   replace("result of a part", / {2}if \(options\.peg\$library\) {\n {4}return [^;]*;\n {2}}\n/, "");
   // What peg$parse is given becomes variables of the module, and so does its state.
   replace(
@@ -76,5 +114,5 @@ function peg$run(peg$startRuleFunction) {
     /input\.substr\(peg\$currPos, \d+\) === (peg\$c\d+)/,
     "input.startsWith($1, peg$currPos)",
   );
-  return text;
+  return edits.text;
 }

@@ -59,6 +59,8 @@ function sourceOf(ast, node, seen) {
   switch (node.type) {
     case "literal":
       return node.ignoreCase ? undefined : [...node.value].map((c) => escaped(c)).join("");
+    case "any":
+      return "[^]";
     case "class":
       return node.ignoreCase || node.unicode
         ? undefined

@@ -280,8 +280,11 @@ export interface VersionRange {
   readonly until: number | undefined;
 }
 
-/** All versions, oldest first, as ranges within which nothing changes: to ask one version of each is to ask them all. */
-export function versionRanges(): VersionRange[] {
+/**
+ * All versions that have a capability, oldest first, as ranges within which nothing changes: to ask one version of each is to ask
+ * them all.
+ */
+export function versionRanges(name: CapabilityName): VersionRange[] {
   const starts = new Set([oldest]);
   for (const { since, until } of Object.values<Capability>(capabilities)) {
     // A major begins without what the one before it got in a minor.
@@ -289,7 +292,7 @@ export function versionRanges(): VersionRange[] {
     if (until !== undefined) starts.add(until);
   }
   const sorted = [...starts].sort((a, b) => a - b);
-  return sorted.map((since, i) => ({ since, until: sorted[i + 1] }));
+  return sorted.map((since, i) => ({ since, until: sorted[i + 1] })).filter(({ since }) => supports(since, name));
 }
 
 /** Ranges in ascending order, with those that touch made one. */

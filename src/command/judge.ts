@@ -57,7 +57,7 @@ export interface VersionVerdict {
  */
 export function judgeByVersion(text: string, options: VersionOptions = {}): VersionVerdict[] {
   const groups = new Map<string, { versions: VersionRange[]; verdict: Verdict }>();
-  for (const range of versionRanges().reverse()) {
+  for (const range of versionRanges("replicationSlots").reverse()) {
     const verdict = judgeForVersion(text, range.since, options);
     if (verdict === undefined) continue;
     const key =

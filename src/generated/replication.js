@@ -18,6 +18,7 @@ const sticky$6 = /[^\u0022]*/y;
 const sticky$7 = /[^\u0022]+/y;
 const sticky$8 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
 const sticky$9 = /[\u0030-\u0039]+/y;
+const sticky$10 = /[^]*/y;
 
 
 
@@ -26,13 +27,11 @@ const integer = (ival) => ({ type: "Integer", ival });
 const boolean = (boolval) => ({ type: "Boolean", boolval });
 const option = (defname, arg) => ({ defname, arg });
 
-class peg$SyntaxError extends SyntaxError {
-  constructor(message, expected, found, location) {
-    super(message);
+class peg$SyntaxError {
+  constructor(expected, found, location) {
     this.expected = expected;
     this.found = found;
     this.location = location;
-    this.name = "SyntaxError";
   }
 }
 
@@ -311,6 +310,7 @@ let input, options;
   function peg$f121() {    return options.has.dotIsToken;  }
   function peg$f122() {    sticky$8.lastIndex = peg$currPos; if (!sticky$8.test(input)) return false; peg$currPos = sticky$8.lastIndex; return true;  }
   function peg$f123() {    sticky$9.lastIndex = peg$currPos; if (!sticky$9.test(input)) return false; peg$currPos = sticky$9.lastIndex; return true;  }
+  function peg$f124() {    sticky$10.lastIndex = peg$currPos; if (!sticky$10.test(input)) return false; peg$currPos = sticky$10.lastIndex; return true;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -461,12 +461,11 @@ let input, options;
   }
 
   function peg$buildSimpleError(message, location) {
-    return new peg$SyntaxError(message, null, null, location);
+    return new Error(message);
   }
 
   function peg$buildStructuredError(expected, found, location) {
     return new peg$SyntaxError(
-      "syntax error",
       expected,
       found,
       location
@@ -4791,24 +4790,15 @@ let input, options;
   function peg$parserest() {
     let s0, s1;
 
-    s0 = [];
-    if (input.length > peg$currPos) {
-      s1 = input.charAt(peg$currPos);
-      peg$currPos++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f124();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e1); }
     }
-    while (s1 !== peg$FAILED) {
-      s0.push(s1);
-      if (input.length > peg$currPos) {
-        s1 = input.charAt(peg$currPos);
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e1); }
-      }
-    }
+    s0 = input.substring(s0, peg$currPos);
 
     return s0;
   }

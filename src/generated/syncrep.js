@@ -12,6 +12,7 @@ const sticky$1 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
 const sticky$2 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
 const sticky$3 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
 const sticky$4 = /[\u0030-\u0039]+/y;
+const sticky$5 = /[^]*/y;
 
 
 
@@ -22,13 +23,11 @@ const config = (syncrepMethod, numSync, memberNames) => ({
   memberNames,
 });
 
-class peg$SyntaxError extends SyntaxError {
-  constructor(message, expected, found, location) {
-    super(message);
+class peg$SyntaxError {
+  constructor(expected, found, location) {
     this.expected = expected;
     this.found = found;
     this.location = location;
-    this.name = "SyntaxError";
   }
 }
 
@@ -100,6 +99,7 @@ let input, options;
   function peg$f22() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
   function peg$f23() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
   function peg$f24() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
+  function peg$f25() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$posDetailsCache = [{ line: 1, column: 1 }];
@@ -250,12 +250,11 @@ let input, options;
   }
 
   function peg$buildSimpleError(message, location) {
-    return new peg$SyntaxError(message, null, null, location);
+    return new Error(message);
   }
 
   function peg$buildStructuredError(expected, found, location) {
     return new peg$SyntaxError(
-      "syntax error",
       expected,
       found,
       location
@@ -1182,24 +1181,15 @@ let input, options;
   function peg$parserest() {
     let s0, s1;
 
-    s0 = [];
-    if (input.length > peg$currPos) {
-      s1 = input.charAt(peg$currPos);
-      peg$currPos++;
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f25();
+    if (s1) {
+      s1 = undefined;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e1); }
     }
-    while (s1 !== peg$FAILED) {
-      s0.push(s1);
-      if (input.length > peg$currPos) {
-        s1 = input.charAt(peg$currPos);
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e1); }
-      }
-    }
+    s0 = input.substring(s0, peg$currPos);
 
     return s0;
   }

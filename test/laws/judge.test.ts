@@ -14,7 +14,7 @@ import {
 } from "../../src/server-version.ts";
 import { law } from "./law.ts";
 
-const ranges = versionRanges();
+const ranges = versionRanges("replicationSlots");
 const contains = ({ since, until }: VersionRange, num: number) => num >= since && (until === undefined || num < until);
 
 /** A range, and some version in it. */

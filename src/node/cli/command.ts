@@ -11,7 +11,14 @@ import {
   type VersionVerdict,
 } from "../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
-import { defaultServer, joinRanges, serverVersionNum, type VersionRange, versionRanges } from "../../server-version.ts";
+import {
+  defaultServer,
+  joinRanges,
+  requireCapability,
+  serverVersionNum,
+  type VersionRange,
+  versionRanges,
+} from "../../server-version.ts";
 import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./command-json.ts";
 import { sayAcceptedBy, sayError, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
 import { answerLines } from "./jsonl.ts";
@@ -130,6 +137,7 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
 
 function serverOf(version: string): number {
   try {
+    requireCapability(version, "replicationSlots", "The replication language with slots");
     return serverVersionNum(version);
   } catch (error) {
     throw error instanceof UnsupportedError ? new UsageError(error.message) : error;
@@ -202,7 +210,7 @@ function explain(text: string, call: Call): Explanation {
 function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
   if (verdict.type !== "command") return [];
   const groups = new Map<string, VersionRange[]>();
-  for (const range of versionRanges().reverse()) {
+  for (const range of versionRanges("replicationSlots").reverse()) {
     try {
       const text = printCommand(verdict.command, { server: range.since, from: call.server });
       if (judgeForVersion(text, range.since, call)?.type !== "command") continue;
