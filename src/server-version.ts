@@ -63,6 +63,7 @@ const numSyncIsChecked = {
   source: "syncrep.c: check_synchronous_standby_names, commit 93eb619cd3",
 } as const;
 const quorumCommit = { since: [100000], source: "syncrep_gram.y: standby_config" } as const;
+const applicationNameEscapes = { since: [160000], source: "string.c: pg_clean_ascii, commit 45b1a67a0f" } as const;
 
 /** Capabilities by name, in the order in which they came. */
 export const capabilities = {
@@ -78,14 +79,25 @@ export const capabilities = {
     source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
   },
   quorumCommit,
+  multipleSyncStandbys: { since: [90600], source: "syncrep_gram.y: standby_config" },
+  remoteApply: { since: [90600], source: "xact.h: SYNCHRONOUS_COMMIT_REMOTE_APPLY" },
   pgoutput: { since: [100000], source: "pgoutput.c" },
   createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
   showCommand: { since: [100000], source: "repl_gram.y: show" },
   sqlCommands: { since: [100000], source: "walsender.c: exec_replication_command" },
   unknownCharacterIsToken: { since: [100000], source: "repl_scanner.l: T_WORD" },
+  walFunctionNames: { since: [100000], source: "pg_proc.h: pg_current_wal_lsn, commits 806091c96f and d10c626de4" },
   walsenderTupleDesc: { since: [100000], source: "walsender.c: begin_tup_output_tupdesc" },
+  stoppingIsSynchronous: {
+    since: [90421, 90516, 90612, 100007, 110002, 120000],
+    source: "syncrep.c: SyncRepGetCandidateStandbys, commit 4c703369af",
+  },
   publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
   baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
+  candidatesInArrayOrder: {
+    since: [100013, 110008, 120003, 130000],
+    source: "syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60",
+  },
   baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
   ownCommandTag: { since: [130000], source: "walsender.c: EndReplicationCommand, commit 07082b08cc" },
   startReplicationTagMissing: {
@@ -116,6 +128,7 @@ export const capabilities = {
   parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
   originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
   protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
+  applicationNameEscapes,
   alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
   uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
   incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
@@ -240,6 +253,7 @@ export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   syncrepGrammar,
   numSyncIsChecked,
   quorumCommit,
+  applicationNameEscapes,
 });
 
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;
@@ -281,10 +295,10 @@ export interface VersionRange {
 }
 
 /**
- * All versions that have a capability, oldest first, as ranges within which nothing changes: to ask one version of each is to ask
- * them all.
+ * All versions, or those with a capability, oldest first, as ranges within which nothing changes: to ask one version of each is to
+ * ask them all.
  */
-export function versionRanges(name: CapabilityName): VersionRange[] {
+export function versionRanges(name?: CapabilityName): VersionRange[] {
   const starts = new Set([oldest]);
   for (const { since, until } of Object.values<Capability>(capabilities)) {
     // A major begins without what the one before it got in a minor.
@@ -292,7 +306,8 @@ export function versionRanges(name: CapabilityName): VersionRange[] {
     if (until !== undefined) starts.add(until);
   }
   const sorted = [...starts].sort((a, b) => a - b);
-  return sorted.map((since, i) => ({ since, until: sorted[i + 1] })).filter(({ since }) => supports(since, name));
+  const ranges = sorted.map((since, i) => ({ since, until: sorted[i + 1] }));
+  return name === undefined ? ranges : ranges.filter(({ since }) => supports(since, name));
 }
 
 /** Ranges in ascending order, with those that touch made one. */

@@ -29,6 +29,29 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
 `,
     run: async (args) => (await import("./cli/command.ts")).run(args),
   },
+  sync: {
+    usage: `\
+  walwire sync check [VALUE] [--server V] [--also V]… [--strict] [--format github]
+  walwire sync fix [VALUE] [--server V] [--also V]… [--unsafe] [--write]
+  walwire sync explain [VALUE] [--server V] [--standbys FILE]
+      What a server says to a value of synchronous_standby_names, and what in it is hardly meant; the value mended; what it
+      does, whom commits wait for, and what may fail. Without VALUE, or for -, the value is read from standard input.
+      --conf FILE      the value is the one that counts in this postgresql.conf, or in the one of this directory, and in what
+                       it includes and postgresql.auto.conf beside it
+      --from URL       of a running primary take the version, the standbys and, without VALUE and --conf, the value;
+                       nothing is changed there
+      --standbys FILE  the standbys: rows of pg_stat_replication as JSON; - for standard input
+      --server V       the server's version: 18 (the default), 15.18, 9.6
+      --also V         another version that the value is for; can be given again
+      --strict         warnings count like errors
+      --unsafe         make also fixes after which the value may not say what was meant
+      --write          change the file of --conf
+      --format github  annotations for a pull request
+      --json           one JSON object instead of text
+      --jsonl          one JSON string a line on standard input, one JSON object a line on standard output
+`,
+    run: async (args) => (await import("./cli/sync.ts")).run(args),
+  },
   tail: {
     usage: `\
   walwire tail [URL] [--publication NAME]… [--all]

@@ -1,6 +1,42 @@
-/** `synchronous_standby_names`: text to a SyncRepConfig and back, where its parts stand, and how to change it. */
+/** `synchronous_standby_names`: text to a SyncRepConfig and back, where its parts stand, how to change it, and what a server makes of it. */
 export type * from "./ast.ts";
 export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";
+export {
+  type EvaluatedStandby,
+  type EvaluateOptions,
+  evaluateSynchronousStandbys,
+  type SyncLevel,
+  type SyncRepEvaluation,
+  type SyncRepRelease,
+  type SyncRepStandby,
+} from "./evaluate.ts";
+export {
+  type BlockingLosses,
+  blockingLosses,
+  type CertainCopies,
+  type ChangeOutcome,
+  certainCopies,
+  explainSynchronousStandbys,
+  type Satisfiability,
+  type StandbyChange,
+  satisfiableWith,
+  streamingStandby,
+  whatIfStandbysChange,
+} from "./evaluate-questions.ts";
+export {
+  applyFixes,
+  type Edit,
+  type Finding,
+  type FindingCode,
+  type FindingSeverity,
+  type Fix,
+  findingCodes,
+} from "./lint/findings.ts";
+export {
+  fixSynchronousStandbyNames,
+  type LintSynchronousStandbyNamesOptions,
+  lintSynchronousStandbyNames,
+} from "./lint/index.ts";
 export {
   locateSynchronousStandbyNames,
   type StandbyNameLocation,

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as arbitraries from "../../src/arbitraries/index.ts";
+import * as conf from "../../src/conf/index.ts";
 import * as walwire from "../../src/index.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
@@ -12,7 +13,17 @@ import * as trace from "../../src/wire/trace.ts";
 import { hex } from "../hex.ts";
 
 /** What an example may name. */
-const scope = { ...logicalMessages, ...physicalMessages, ...walwire, ...arbitraries, ...session, ...trace, fc, hex };
+const scope = {
+  ...logicalMessages,
+  ...physicalMessages,
+  ...walwire,
+  ...arbitraries,
+  ...session,
+  ...conf,
+  ...trace,
+  fc,
+  hex,
+};
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));

@@ -17,6 +17,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   "generated/syncrep": { from: ["kernel", "syncrep"] },
   command: { from: ["kernel", "generated/replication"] },
   syncrep: { from: ["kernel", "generated/syncrep"] },
+  conf: { from: ["kernel"] },
   physical: { from: ["kernel", "wire", "generated/physical"] },
   logical: { from: ["kernel", "wire", "generated/logical"] },
   session: { from: ["kernel", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
@@ -26,7 +27,10 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     packages: /^fast-check$/,
   },
   node: {
-    from: ["kernel", "wire", "generated/physical", "generated/logical", "command", "physical", "logical", "session"],
+    from: [
+      ...["kernel", "wire", "generated/physical", "generated/logical"],
+      ...["command", "syncrep", "conf", "physical", "logical", "session"],
+    ],
     packages: /^(node:.*|pg|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
   },
 };

@@ -6,8 +6,8 @@ import { type Command, commandAnswer, locateCommand } from "../../command/index.
 import { type VersionVerdict, versionsThat } from "../../command/judge.ts";
 import { type EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
 import { formatLsn } from "../../lsn.ts";
-import { formatVersions, type VersionRange } from "../../server-version.ts";
-import type { Answer, Explanation, Judged } from "./command.ts";
+import type { Explanation, Judged } from "./command.ts";
+import { type Answer, versionsJson } from "./json.ts";
 
 /** The answer to one text. */
 export function judgedJson({ verdict, notices, call }: Judged): Answer {
@@ -50,14 +50,6 @@ export function unreadableJson(reason: string): Answer {
 /** The versions that take the text as a replication command. */
 export function acceptedByJson(byVersion: readonly VersionVerdict[]): object {
   return versionsJson(versionsThat("command", byVersion));
-}
-
-/** In words, and as ranges of server_version_num in which null is no end. */
-function versionsJson(versions: readonly VersionRange[]): object {
-  return {
-    text: formatVersions(versions),
-    ranges: versions.map(({ since, until }) => ({ since, until: until ?? null })),
-  };
 }
 
 export function explanationJson({ judged, byVersion, printed }: Explanation): Answer {

@@ -3,11 +3,11 @@ import { adviseOnFirstWord } from "../../command/advise.ts";
 import { type AnswerStep, commandAnswer, type Notice, type ResultSet, resultSets } from "../../command/index.ts";
 import { judgeCommand, type Verdict, type VersionVerdict, versionsThat } from "../../command/judge.ts";
 import { forms } from "../../command/results/columns.ts";
-import { drawCaret, type ParseError } from "../../errors.ts";
 import { formatServerVersion, formatVersions } from "../../server-version.ts";
 import type { Explanation, Judged } from "./command.ts";
 import { optionsOf, partsOf, summarise } from "./command-words.ts";
-import { listed, type Mark, type Page, printable } from "./people.ts";
+import { type Mark, type Page, printable } from "./people.ts";
+import { sayAdvice, sayError } from "./say-error.ts";
 
 /** The verdict of the server in a line, and what it says. */
 export function sayVerdict(page: Page, { text, call, verdict, notices }: Judged): void {
@@ -37,23 +37,6 @@ export function sayVerdict(page: Page, { text, call, verdict, notices }: Judged)
 
 export function sayNotice(page: Page, { sqlstate, message }: Notice): void {
   page.line(`${page.style("yellow", "NOTICE:")}  ${sqlstate}: ${printable(message)}`);
-}
-
-/** As psql prints an error; then what the server does not say. */
-export function sayError(page: Page, error: ParseError): void {
-  const { sqlstate, message, detail, hint, text, offset, expected, advice } = error;
-  page.line(`${page.style("red", "ERROR:")}  ${sqlstate}: ${printable(message)}`);
-  if (detail !== undefined) page.line(`DETAIL:  ${printable(detail)}`);
-  if (hint !== undefined) page.line(`HINT:  ${printable(hint)}`);
-  const [line, caret] = drawCaret(text, offset);
-  page.line(line);
-  page.line(page.style("red", caret));
-  if (expected.length > 0) page.line(`expected ${listed(expected)}`);
-  sayAdvice(page, advice);
-}
-
-function sayAdvice(page: Page, advice: string | undefined): void {
-  if (advice !== undefined) page.line(page.style("cyan", printable(advice)));
 }
 
 /** Which versions take the text, and which hand it to SQL. */

@@ -11,18 +11,14 @@ import {
   type VersionVerdict,
 } from "../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../errors.ts";
-import {
-  defaultServer,
-  joinRanges,
-  requireCapability,
-  serverVersionNum,
-  type VersionRange,
-  versionRanges,
-} from "../../server-version.ts";
+import { defaultServer, joinRanges, type VersionRange, versionRanges } from "../../server-version.ts";
 import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./command-json.ts";
-import { sayAcceptedBy, sayError, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
+import { sayAcceptedBy, sayExplanation, sayNotice, sayVerdict } from "./command-page.ts";
+import { serverOf, textOf } from "./input.ts";
+import type { Answer } from "./json.ts";
 import { answerLines } from "./jsonl.ts";
 import { listed, Page } from "./people.ts";
+import { sayError } from "./say-error.ts";
 import { InputError, readArgs, UsageError } from "./usage.ts";
 
 /** How a text is to be taken. */
@@ -43,12 +39,6 @@ interface Verb {
   readonly json: (text: string, call: Call) => Answer;
   /** For people; is it good? */
   readonly say: (text: string, call: Call) => boolean;
-}
-
-/** An answer to a program begins with this. */
-export interface Answer {
-  readonly ok: boolean;
-  readonly [name: string]: unknown;
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -93,6 +83,9 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
 };
 
+/** What servers must have, and what it is called. */
+const language = ["replicationSlots", "The replication language with slots"] as const;
+
 /** `walwire command`. Gives the exit status. */
 export async function run([name = "", ...args]: readonly string[]): Promise<number> {
   if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire command ${listed(Object.keys(verbs))}?`);
@@ -112,12 +105,12 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
     }),
   );
   if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
-  const server = serverOf(values.server);
+  const server = serverOf(values.server, language);
   const call = {
     server,
     database: !values.physical,
     plugin: values.plugin,
-    for: values.for === undefined ? server : serverOf(values.for),
+    for: values.for === undefined ? server : serverOf(values.for, language),
   };
   if (values.jsonl) {
     if (positionals.length > 0) throw new UsageError("with --jsonl the commands come from standard input, one a line");
@@ -128,35 +121,11 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
     await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
     return 0;
   }
-  const text = await textOf(positionals);
+  const text = await textOf(positionals, "TEXT");
   if (!values.json) return verb.say(text, call) ? 0 : 1;
   const answer = verb.json(text, call);
   process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
   return answer.ok ? 0 : 1;
-}
-
-function serverOf(version: string): number {
-  try {
-    requireCapability(version, "replicationSlots", "The replication language with slots");
-    return serverVersionNum(version);
-  } catch (error) {
-    throw error instanceof UnsupportedError ? new UsageError(error.message) : error;
-  }
-}
-
-/** The command: the only argument, or all of standard input without the newline at its end. */
-async function textOf(positionals: readonly string[]): Promise<string> {
-  if (positionals.length > 1) throw new UsageError(`one TEXT, in quotes, not ${positionals.length}`);
-  const [text = "-"] = positionals;
-  if (text !== "-") return text;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  try {
-    return decoder.decode(Buffer.concat(chunks)).replace(/\r?\n$/, "");
-  } catch {
-    throw new InputError("what comes from standard input is not UTF-8");
-  }
 }
 
 /** What the server says to a text, with its notices. */

@@ -76,6 +76,6 @@ export function printable(text: string): string {
 }
 
 /** "a", "a or b", "a, b or c". */
-export function listed(words: readonly string[]): string {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+export function listed(words: readonly string[], conjunction: "and" | "or" = "or"): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
 }

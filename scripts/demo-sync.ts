@@ -1,0 +1,17 @@
+/** `npm run demo:sync`: what `walwire sync` says to a bad value, and of a good one with three standbys. No server is needed. */
+import { fileURLToPath } from "node:url";
+import { run } from "../src/node/cli/sync.ts";
+
+// Paths are as whoever is in the folder of the examples would write them.
+process.chdir(fileURLToPath(new URL("../docs/examples/", import.meta.url)));
+
+const calls = [
+  ["check", "ANY 2 (node-1, s2, s3)"],
+  ["explain", 'ANY 2 ("node-1", s2, s3)', "--standbys", "standbys.json"],
+];
+
+for (const [i, args] of calls.entries()) {
+  const words = args.map((word) => (/^[\w./-]+$/.test(word) ? word : `'${word}'`));
+  process.stdout.write(`${i > 0 ? "\n" : ""}$ walwire sync ${words.join(" ")}\n`);
+  await run(args);
+}

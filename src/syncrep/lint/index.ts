@@ -1,0 +1,264 @@
+/**
+ * What is wrong with a value of `synchronous_standby_names`, or is hardly what was meant by it, and how to mend it.
+ *
+ * The rules of what standbys match are those of syncrep.c: SyncRepGetStandbyPriority, and of what application_name can be those of
+ * variable.c (guc.c before 16): check_application_name.
+ */
+import { ParseError } from "../../errors.ts";
+import { downcaseIdentifier, identifierBytes } from "../../identifier.ts";
+import { atoi } from "../../scan.ts";
+import {
+  defaultServer,
+  formatServerVersion,
+  type Server,
+  serverVersionNum,
+  syncrepCapabilities,
+} from "../../server-version.ts";
+import type { SyncRepConfig } from "../ast.ts";
+import { locateSynchronousStandbyNames } from "../locate.ts";
+import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "../parse.ts";
+import { printSynchronousStandbyNames } from "../print.ts";
+import { applyFixes, edit, type Finding, type FindingCode, finding, MAX_FINDINGS, quoted, show } from "./findings.ts";
+import { type Member, type Repair, repair } from "./repair.ts";
+
+export interface LintSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
+  /** Servers to which the value should mean the same: what an upgrade goes to, or what else takes the same files. */
+  readonly also?: readonly Server[] | undefined;
+}
+
+/**
+ * Find what a server refuses in a value of `synchronous_standby_names`, and what it takes and is hardly meant.
+ *
+ * @param text The value itself, without the quotes that it has in postgresql.conf.
+ * @returns what was found, a thousand or so at most: first what makes the server refuse the value, then by place. Nothing is
+ * thrown for bad text.
+ * @throws UnsupportedError for a version that walwire does not know.
+ * @example lintSynchronousStandbyNames("ANY 2 (node-1, b)")[0].fix.edits // [{ offset: 7, end: 13, text: '"node-1"' }]
+ * @example lintSynchronousStandbyNames("FIRST 3 (a, b)").map(({ code }) => code) // ["WAITS_FOR_EVER"]
+ * @example lintSynchronousStandbyNames("node-1", { server: "9.5", also: [18] })[0].code // "REFUSED_ELSEWHERE"
+ */
+export function lintSynchronousStandbyNames(
+  text: string,
+  options: LintSynchronousStandbyNamesOptions = {},
+): readonly Finding[] {
+  const server = serverVersionNum(options.server ?? defaultServer);
+  const also = Array.from(options.also ?? [], serverVersionNum);
+  const { config, error } = read(text, server);
+  if (error !== undefined) return refused(error, server);
+  const elsewhere = also.flatMap((other) => compared(text, config, server, other));
+  if (config === undefined) return elsewhere;
+  const { memberNames, numSync } = locateSynchronousStandbyNames(config);
+  return [...meaning(text, config, memberNames, numSync, server), ...elsewhere];
+}
+
+/**
+ * Make the fixes that can be made without asking, those that leave the meaning as it is or as it must have been, until there are
+ * none.
+ *
+ * @returns the new text, and the findings whose fixes were made, in order; places are those in the text as it was then.
+ * @throws UnsupportedError for a version that walwire does not know.
+ * @example fixSynchronousStandbyNames("node-1, node-2, node-1").text // '"node-1", "node-2"'
+ */
+export function fixSynchronousStandbyNames(
+  text: string,
+  options: LintSynchronousStandbyNamesOptions = {},
+): { text: string; fixed: readonly Finding[] } {
+  const fixed: Finding[] = [];
+  let result = text;
+  // What is refused hides what it means, and one fix may have been in the way of another. No more than a few are.
+  for (let round = 0; round < 5; round++) {
+    const safe = lintSynchronousStandbyNames(result, options).filter(({ fix }) => fix?.safe);
+    if (safe.length === 0) break;
+    const done = applyFixes(result, safe);
+    result = done.text;
+    fixed.push(...done.fixed);
+  }
+  return { text: result, fixed };
+}
+
+function read(text: string, server: number): { config?: SyncRepConfig | undefined; error?: ParseError } {
+  try {
+    return { config: parseSynchronousStandbyNames(text, { server }) };
+  } catch (error) {
+    if (error instanceof ParseError) return { error };
+    throw error;
+  }
+}
+
+// ---- Refused ----
+
+function placeOf({ offset, near = "" }: ParseError): { offset: number; end: number } {
+  return { offset, end: offset + near.length };
+}
+
+/** The server's words as a sentence, and ours. */
+function saying({ detail, message, advice }: ParseError): string {
+  const words = (detail ?? message).replace(/\.$/, "");
+  return `${words}.${advice === undefined ? "" : ` ${advice}`}`;
+}
+
+function refused(error: ParseError, server: number): Finding[] {
+  const { text, code } = error;
+  const whole = { offset: 0, end: text.length };
+  const at = placeOf(error);
+  const says = saying(error);
+  const unclear = [finding("SYNTAX", at, [says], undefined, error)];
+  if (code === "INVALID_VALUE") {
+    return [finding("NUMBER_NOT_POSITIVE", at, [atoi(error.near!)], undefined, error)];
+  }
+  if (code !== "SYNTAX") return unclear;
+  if (/^[ \t\n\r\f\v]*$/.test(text)) return [finding("BLANK", whole, [], [edit(whole, "")], error)];
+  const later = read(text, serverVersionNum(defaultServer)).config;
+  if (later !== undefined) {
+    const older = printed(later, server);
+    return [finding("TOO_NEW", whole, [says, older ?? ""], older !== undefined && [edit(whole, older)], error)];
+  }
+  const inside = /^[ \t\n\r\f\v]*'([^']+)'[ \t\n\r\f\v]*$/.exec(text)?.[1];
+  if (inside !== undefined && read(inside, server).config !== undefined) {
+    return [finding("SINGLE_QUOTES", whole, ["The value", inside], [edit(whole, inside)], error)];
+  }
+  const repaired = repairedFor(text, server);
+  if (repaired === undefined) return unclear;
+  const { mistakes, members, numSync, config } = repaired;
+  return [...mistakes.map((each) => ({ ...each, error })), ...meaning(text, config, members, numSync, server)];
+}
+
+/** What was meant, if the value with all mistakes mended is one. */
+function repairedFor(text: string, server: number): (Repair & { text: string; config: SyncRepConfig }) | undefined {
+  if (!syncrepCapabilities.supports(server, "syncrepGrammar")) return undefined;
+  const repaired = repair(text, server);
+  if (repaired === undefined) return undefined;
+  const mended = applyFixes(text, repaired.mistakes).text;
+  const { config } = read(mended, server);
+  return config && { ...repaired, text: mended, config };
+}
+
+/** The value in the form of an older server, if that can say it. */
+function printed(config: SyncRepConfig, server: number): string | undefined {
+  try {
+    return printSynchronousStandbyNames(config, { server });
+  } catch {
+    return undefined;
+  }
+}
+
+// ---- Taken ----
+
+function meaning(
+  text: string,
+  { syncrepMethod, numSync, memberNames }: SyncRepConfig,
+  members: readonly Member[],
+  number: Repair["numSync"],
+  server: number,
+): Finding[] {
+  const has = syncrepCapabilities.of(server);
+  const found: Finding[] = [];
+  const list = { offset: members[0]?.offset ?? 0, end: members.at(-1)?.end ?? text.length };
+  const star = memberNames.indexOf("*");
+  const seen = new Map<string, string>();
+  let possible = 0;
+
+  for (const [i, member] of members.entries()) {
+    const { name } = member;
+    const say = (code: FindingCode, words?: readonly (string | number)[], put?: string): void => {
+      if (found.length >= MAX_FINDINGS) return;
+      // What is removed goes with a comma beside it.
+      let place: { offset: number; end: number } = member;
+      if (put === "") {
+        const { offset, end } = member;
+        place = i > star ? { offset: members[i - 1]!.end, end } : { offset, end: members[i + 1]!.offset };
+      }
+      found.push(finding(code, member, words, put !== undefined && [edit(place, put)]));
+    };
+    const folded = downcaseIdentifier(name);
+    const same = seen.get(folded);
+    if (star !== -1 && (syncrepMethod === "QUORUM" ? name !== "*" : i > star)) say("NEVER_MATTERS", [show(name)], "");
+    else if (same !== undefined) say("DUPLICATE", [show(name), show(same)], "");
+    else {
+      seen.set(folded, name);
+      const bytes = has.applicationNameEscapes ? name.replace(escapes, "?").length : name.length;
+      const trimmed = name.trim();
+      if (name === "*") {
+        say("ANY_STANDBY");
+        if (member.quoted) say("QUOTED_STAR", [], "*");
+      } else if (/[^ -~]/.test(name)) {
+        const kept = cleanAscii(name, has.applicationNameEscapes);
+        // What other names become too is not offered.
+        say("NEVER_MATCHES", [show(name), show(kept)], has.applicationNameEscapes ? quoted(kept) : undefined);
+      } else if (bytes > identifierBytes) say("TOO_LONG", [show(name), bytes, identifierBytes]);
+      else {
+        possible++;
+        if (trimmed === "") say("EMPTY_NAME", [show(name)]);
+        else if (trimmed !== name) say("BLANKS_IN_NAME", [show(trimmed)], quoted(trimmed));
+        else if (name.includes(",")) say("LIST_IN_QUOTES", [show(name)]);
+      }
+    }
+  }
+
+  const first = members[0];
+  const isNumber = ({ name }: Member): boolean => /^\d+$/.test(name);
+  if (number !== undefined) {
+    const digits = text.slice(number.offset, number.end).replace(/^0+(?=.)/, "");
+    if (numSync <= 0) found.push(finding("NUMBER_NOT_POSITIVE", number, [numSync]));
+    else if (digits !== String(numSync)) {
+      found.push(finding("NUMBER_WRAPPED", number, [digits, numSync, numSync], [edit(number, String(numSync))]));
+    }
+  } else if (first !== undefined && !first.quoted && isNumber(first)) {
+    const { name, offset } = first;
+    const end = members[1]?.offset;
+    const canCount = end !== undefined && has.syncrepGrammar && /^0*[1-9]\d{0,8}$/.test(name);
+    const edits = canCount && [
+      edit({ offset, end }, `${has.quorumCommit ? "FIRST " : ""}${name} (`),
+      edit({ offset: list.end, end: list.end }, ")"),
+    ];
+    // A list of numbers is one of names.
+    if (end === undefined || !members.every(isNumber))
+      found.push(finding("NUMBER_IS_NAME", first, [name, name], edits));
+  }
+  if (star === -1 && numSync > possible) {
+    const edits = number !== undefined && possible > 0 && [edit(number, String(possible))];
+    found.push(finding("WAITS_FOR_EVER", number ?? list, [numSync, possible, possible], edits));
+  }
+  return found.sort((a, b) => a.offset - b.offset);
+}
+
+/** What application_name shows of bytes that are no printable ASCII, and what of it can have been such a byte. */
+const escapes = /\\x(?:0[1-9a-f]|1[0-9a-f]|7f|[89a-f][0-9a-f])/gi;
+
+/** What the server makes of an application_name. @source string.c: pg_clean_ascii */
+function cleanAscii(name: string, escapes: boolean): string {
+  const byte = (value: number): string => (escapes ? `\\x${value.toString(16).padStart(2, "0")}` : "?");
+  return name.replace(/[^ -~]+/g, (run) => Array.from(new TextEncoder().encode(run), byte).join(""));
+}
+
+// ---- Elsewhere ----
+
+function compared(text: string, config: SyncRepConfig | undefined, server: number, other: number): Finding[] {
+  const { config: there, error } = read(text, other);
+  const version = formatServerVersion(other);
+  if (error !== undefined) {
+    const repaired = repairedFor(text, other);
+    // What mends it there must not change it here.
+    const edits =
+      repaired !== undefined &&
+      sameMeaning(read(repaired.text, server).config, config) &&
+      repaired.mistakes.flatMap(({ fix }) => fix!.edits);
+    return [finding("REFUSED_ELSEWHERE", placeOf(error), [version, saying(error)], edits, error)];
+  }
+  if (sameMeaning(there, config)) return [];
+  const words = [version, described(there), formatServerVersion(server), described(config)];
+  return [finding("DIFFERENT_ELSEWHERE", { offset: 0, end: text.length }, words)];
+}
+
+function sameMeaning(a: SyncRepConfig | undefined, b: SyncRepConfig | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const names = ({ memberNames }: SyncRepConfig): string => JSON.stringify(memberNames.map(downcaseIdentifier));
+  return a.syncrepMethod === b.syncrepMethod && a.numSync === b.numSync && names(a) === names(b);
+}
+
+function described(config: SyncRepConfig | undefined): string {
+  if (config === undefined) return "nothing";
+  const { numSync, memberNames } = config;
+  const names = memberNames.slice(0, 5).map(show).join(", ");
+  return `${numSync} of ${names}${memberNames.length > 5 ? ", …" : ""}`;
+}

@@ -1,0 +1,318 @@
+/** What the lint of synchronous_standby_names finds: value, code, place, message, fix. test/live holds what it claims against servers. */
+import { describe, expect, test } from "vitest";
+import {
+  applyFixes,
+  type FindingCode,
+  findingCodes,
+  fixSynchronousStandbyNames,
+  type LintSynchronousStandbyNamesOptions,
+  lintSynchronousStandbyNames,
+} from "../../src/syncrep/index.ts";
+
+/** Code, the place by what stands there (or an offset), message, and the value with this fix alone: `!` safe, `?` not. */
+type Expected = [code: FindingCode, at: string | number, message: string, fixed?: string];
+
+const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expected[]][] = [
+  ["", {}],
+  ["a", {}],
+  ["FIRST 1 (a, b)", {}],
+  ["ANY 2 (a, b, c)", {}],
+  ["1, 2", {}],
+  ['"1"', {}],
+  ["node-1.x", { server: "9.5" }],
+  ["first, any", { server: "9.6" }],
+
+  // Refused
+  [
+    "node-1, b, a.b",
+    {},
+    ["NAME_NEEDS_QUOTES", "node-1", "node-1 is no name without quotes.", '! "node-1", b, a.b'],
+    ["NAME_NEEDS_QUOTES", "a.b", "a.b is no name without quotes.", '! node-1, b, "a.b"'],
+  ],
+  ["ANY 1 (1a)", {}, ["NAME_NEEDS_QUOTES", "1a", "1a is no name without quotes.", '! ANY 1 ("1a")']],
+  ["a, host:5432", {}, ["NAME_NEEDS_QUOTES", "host:5432", "host:5432 is no name without quotes.", '! a, "host:5432"']],
+  ["Any", {}, ["KEYWORD_NEEDS_QUOTES", "Any", "Any is a keyword, and as a name needs quotes.", '! "Any"']],
+  [
+    "first 1 (first)",
+    {},
+    ["KEYWORD_NEEDS_QUOTES", 9, "first is a keyword, and as a name needs quotes.", '! first 1 ("first")'],
+  ],
+  ["'a'", {}, ["SINGLE_QUOTES", 0, "The value is in single quotes.", "! a"]],
+  [" 'ANY 1 (a, b)' ", {}, ["SINGLE_QUOTES", 0, "The value is in single quotes.", "! ANY 1 (a, b)"]],
+  [
+    "'a', 'b c'",
+    {},
+    ["SINGLE_QUOTES", "'a'", "'a' is in single quotes.", "! \"a\", 'b c'"],
+    ["SINGLE_QUOTES", "'b c'", "'b c' is in single quotes.", "! 'a', \"b c\""],
+  ],
+  ["(a, b)", {}, ["NUMBER_MISSING", 0, "The list in parentheses has no number before it.", "? FIRST 1 (a, b)"]],
+  ["(a)", { server: "9.6" }, ["NUMBER_MISSING", 0, "The list in parentheses has no number before it.", "? 1 (a)"]],
+  ["ANY(a, b)", {}, ["NUMBER_MISSING", 3, "The list in parentheses has no number before it.", "? ANY 1 (a, b)"]],
+  ["first (a)", {}, ["NUMBER_MISSING", 6, "The list in parentheses has no number before it.", "? first 1 (a)"]],
+  ["ANY 2 (a, b", {}, ["PARENTHESIS_MISSING", 11, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
+  ["ANY 2 a, b", {}, ["PARENTHESIS_MISSING", 5, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
+  ["ANY 2 a, b)", {}, ["PARENTHESIS_MISSING", 5, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
+  ["a b", {}, ["COMMA_MISSING", 1, 'No comma is between "a" and "b".', "? a, b"]],
+  [
+    ",a,,b,",
+    {},
+    ["NAME_MISSING", 0, "A name is missing beside this comma."],
+    ["NAME_MISSING", 3, "A name is missing beside this comma."],
+    ["NAME_MISSING", 5, "A name is missing beside this comma."],
+  ],
+  [" \t", {}, ["BLANK", 0, "The value is white space alone.", "! "]],
+  ["{{node}}, b", {}, ["SYNTAX", 0, 'The server says: syntax error at or near "{".']],
+  ['a, "b', {}, ["SYNTAX", 3, "The server says: unterminated quoted identifier at end of input."]],
+  ['a"b"', {}, ["SYNTAX", 1, 'The server says: syntax error at or near """.']],
+  ["ANY 1 (a), b", {}, ["SYNTAX", 9, 'The server says: syntax error at or near ",".']],
+  [
+    "a\0",
+    {},
+    ["SYNTAX", 1, 'The server says: invalid byte sequence for encoding "UTF8": 0x00. A NUL character ends a C string.'],
+  ],
+  [
+    "ANY 0 (a)",
+    {},
+    ["NUMBER_NOT_POSITIVE", "0", "The server reads the number as 0, and waits for one standby at least."],
+  ],
+  [
+    "2147483648 (a)",
+    {},
+    [
+      "NUMBER_NOT_POSITIVE",
+      "2147483648",
+      "The server reads the number as -2147483648, and waits for one standby at least.",
+    ],
+  ],
+  [
+    "0 (a)",
+    { server: "9.6.1" },
+    ["NUMBER_NOT_POSITIVE", "0", "The server reads the number as 0, and waits for one standby at least."],
+  ],
+  [
+    "first 2 (a, b)",
+    { server: "9.6" },
+    [
+      "TOO_NEW",
+      0,
+      'The server says: syntax error at or near "2". ANY and FIRST are known since PostgreSQL 10.',
+      "! 2 (a, b)",
+    ],
+  ],
+  [
+    "ANY 1 (a, b)",
+    { server: "9.6" },
+    ["TOO_NEW", 0, 'The server says: syntax error at or near "1". ANY and FIRST are known since PostgreSQL 10.'],
+  ],
+  [
+    '1 ("a")',
+    { server: "9.5" },
+    [
+      "TOO_NEW",
+      0,
+      "The server says: List syntax is invalid. A number of standbys is known since PostgreSQL 9.6: before, write the names alone.",
+      "! a",
+    ],
+  ],
+  ["a b", { server: "9.5" }, ["SYNTAX", 2, "The server says: List syntax is invalid. Separate names with commas."]],
+
+  // Refused, and more than that
+  [
+    "FIRST 3 (node-1, node-2, Node-1)",
+    {},
+    ["NAME_NEEDS_QUOTES", "node-1", "node-1 is no name without quotes.", '! FIRST 3 ("node-1", node-2, Node-1)'],
+    ["NAME_NEEDS_QUOTES", "node-2", "node-2 is no name without quotes.", '! FIRST 3 (node-1, "node-2", Node-1)'],
+    ["NAME_NEEDS_QUOTES", "Node-1", "Node-1 is no name without quotes.", '! FIRST 3 (node-1, node-2, "Node-1")'],
+    [
+      "WAITS_FOR_EVER",
+      "3",
+      "Commits wait for ever: for 3 of 2 names that a standby can have.",
+      "? FIRST 2 (node-1, node-2, Node-1)",
+    ],
+    ["DUPLICATE", "Node-1", '"Node-1" repeats "node-1", and counts once.', "! FIRST 3 (node-1, node-2)"],
+  ],
+
+  // Taken
+  [
+    "ANY 2 (a)",
+    {},
+    ["WAITS_FOR_EVER", "2", "Commits wait for ever: for 2 of 1 names that a standby can have.", "? ANY 1 (a)"],
+  ],
+  [" ", { server: "9.5" }, ["WAITS_FOR_EVER", 0, "Commits wait for ever: for 1 of 0 names that a standby can have."]],
+  [
+    "ANY 2 (a, B , A,b)",
+    {},
+    ["DUPLICATE", 14, '"A" repeats "a", and counts once.', "! ANY 2 (a, B,b)"],
+    ["DUPLICATE", 16, '"b" repeats "B", and counts once.', "! ANY 2 (a, B , A)"],
+  ],
+  [
+    "a, *, b",
+    {},
+    ["ANY_STANDBY", "*", "* is whatever streams and confirms, such as pg_receivewal."],
+    ["NEVER_MATTERS", "b", '"b" never matters: * takes it too.', "! a, *"],
+  ],
+  [
+    "ANY 1 (a, *, b)",
+    {},
+    ["NEVER_MATTERS", "a", '"a" never matters: * takes it too.', "! ANY 1 (*, b)"],
+    ["ANY_STANDBY", "*", "* is whatever streams and confirms, such as pg_receivewal."],
+    ["NEVER_MATTERS", "b", '"b" never matters: * takes it too.', "! ANY 1 (a, *)"],
+  ],
+  [
+    'FIRST 3 ("*")',
+    {},
+    ["ANY_STANDBY", '"*"', "* is whatever streams and confirms, such as pg_receivewal."],
+    ["QUOTED_STAR", '"*"', "In quotes too, * is any standby.", "! FIRST 3 (*)"],
+  ],
+  [
+    "a, é",
+    {},
+    [
+      "NEVER_MATCHES",
+      "é",
+      'No standby has the name "é": the server makes "\\\\xc3\\\\xa9" of it.',
+      '? a, "\\xc3\\xa9"',
+    ],
+  ],
+  ["a, é", { server: 15 }, ["NEVER_MATCHES", "é", 'No standby has the name "é": the server makes "??" of it.']],
+  [
+    'a, "b\t"',
+    { server: "9.4" },
+    ["NEVER_MATCHES", '"b\t"', 'No standby has the name "b\\t": the server makes "b?" of it.'],
+  ],
+  [
+    `a, ${"x".repeat(64)}`,
+    {},
+    [
+      "TOO_LONG",
+      "x".repeat(64),
+      `No standby has the name "${"x".repeat(64)}": of its 64 bytes the server would cut all after 63.`,
+    ],
+  ],
+  [`a, ${"x".repeat(63)}`, {}],
+  // It is cut by the list itself.
+  [`a, ${"x".repeat(64)}`, { server: "9.5" }],
+  // What is a byte before it is an escape is no more than a byte.
+  [`"${"\\xe9".repeat(63)}"`, { server: 16 }],
+  [
+    `a, "${"\\xe9".repeat(63)}"`,
+    { server: 15 },
+    [
+      "TOO_LONG",
+      `"${"\\xe9".repeat(63)}"`,
+      `No standby has the name "${"\\\\xe9".repeat(20)}…": of its 252 bytes the server would cut all after 63.`,
+    ],
+  ],
+  [
+    'a, "", " "',
+    {},
+    ["EMPTY_NAME", '""', 'Nothing is in the name "".'],
+    ["EMPTY_NAME", '" "', 'Nothing is in the name " ".'],
+  ],
+  ['" a", b', {}, ["BLANKS_IN_NAME", '" a"', 'The blanks around "a" are part of the name.', '? "a", b']],
+  ['"s1, s2"', {}, ["LIST_IN_QUOTES", '"s1, s2"', 'In quotes "s1, s2" is one name.']],
+  ['"s-1,s2"', {}, ["LIST_IN_QUOTES", '"s-1,s2"', 'In quotes "s-1,s2" is one name.']],
+  ["4294967298 (a, b)", {}, ["NUMBER_WRAPPED", "4294967298", "The server reads 4294967298 as 2.", "! 2 (a, b)"]],
+  ["00002 (a, b)", {}],
+  ["2", {}, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here."]],
+  ["2, a, b", {}, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here.", "? FIRST 2 (a, b)"]],
+  ["2, a", { server: "9.6" }, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here.", "? 2 (a)"]],
+  ["2, a", { server: "9.5" }, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here."]],
+
+  // Other servers
+  ["a, b", { also: [10, "9.6", "9.1"] }],
+  ["Node1", { server: "9.5", also: [18] }],
+  [
+    "node-1, b",
+    { server: "9.5", also: ["9.6", 18] },
+    [
+      "REFUSED_ELSEWHERE",
+      4,
+      'PostgreSQL 9.6.24 says: syntax error at or near "-". Write a name with anything but letters, digits, _ and $ in double quotes.',
+      '! "node-1", b',
+    ],
+    [
+      "REFUSED_ELSEWHERE",
+      4,
+      'PostgreSQL 18.6 says: syntax error at or near "-". Write a name with anything but letters, digits, _ and $ in double quotes.',
+      '! "node-1", b',
+    ],
+  ],
+  [
+    "first",
+    { server: "9.6", also: [10] },
+    [
+      "REFUSED_ELSEWHERE",
+      5,
+      'PostgreSQL 10.23 says: syntax error at end of input. first is a keyword: write "first" to name a standby so.',
+      '! "first"',
+    ],
+  ],
+  [
+    "ANY 1 (a)",
+    { also: ["9.6"] },
+    [
+      "REFUSED_ELSEWHERE",
+      4,
+      'PostgreSQL 9.6.24 says: syntax error at or near "1". ANY and FIRST are known since PostgreSQL 10.',
+    ],
+  ],
+  [
+    "2(a,b)",
+    { also: ["9.5"] },
+    ["DIFFERENT_ELSEWHERE", 0, 'PostgreSQL 9.5.25 reads 1 of "2(a", "b)" here, and PostgreSQL 18.6 2 of "a", "b".'],
+  ],
+];
+
+test.each(cases)("%j %o", (text, options, ...expected) => {
+  const findings = lintSynchronousStandbyNames(text, options);
+  expect(
+    findings.map(({ code, offset, message, fix }) => ({
+      ...{ code, offset, message },
+      fix: fix && `${fix.safe ? "!" : "?"} ${applyFixes(text, [{ ...findings[0]!, fix }]).text}`,
+    })),
+  ).toEqual(
+    expected.map(([code, at, message, fix]) => ({
+      ...{ code, offset: typeof at === "number" ? at : text.indexOf(at), message },
+      fix: fix ?? (code === "NAME_MISSING" ? expect.any(String) : undefined),
+    })),
+  );
+  for (const [i, [, at]] of expected.entries()) {
+    if (typeof at === "string" && at.length > 1) expect(text.slice(findings[i]!.offset, findings[i]!.end)).toBe(at);
+  }
+});
+
+test("there is a case of each code", () => {
+  const codes = cases.flatMap(([, , ...expected]) => expected.map(([code]) => code));
+  expect(new Set(codes)).toEqual(new Set(Object.keys(findingCodes)));
+});
+
+test("what a server refuses has its error", () => {
+  const [first, second] = lintSynchronousStandbyNames("FIRST 2 (node-1)");
+  expect(first!.error).toMatchObject({ sqlstate: "42601", detail: 'syntax error at or near "-"', offset: 13 });
+  expect(second).toMatchObject({ code: "WAITS_FOR_EVER", error: undefined });
+});
+
+describe("fixes without asking", () => {
+  test.each<[string, LintSynchronousStandbyNamesOptions, string]>([
+    ["ANY 2 (node-1, node-2, Node-1)", {}, 'ANY 2 ("node-1", "node-2")'],
+    ['a, "*", b, "*"', {}, "a, *"],
+    ["ANY 2 (a, node-1", {}, 'ANY 2 (a, "node-1"'],
+    ["FIRST 3 (a, a, b)", {}, "FIRST 3 (a, b)"],
+    ["2, a, b", {}, "2, a, b"],
+    ["any, node-1, first", { server: "9.5", also: [18] }, '"any", "node-1", "first"'],
+    ["\n'node-1'\n", {}, '\n"node-1"\n'],
+  ])("%j %o: %j", (text, options, fixed) => {
+    expect(fixSynchronousStandbyNames(text, options).text).toBe(fixed);
+  });
+
+  test("say what was done", () => {
+    const { text, fixed } = fixSynchronousStandbyNames("node-1, a, Node-1");
+    expect(text).toBe('"node-1", a');
+    expect(fixed.map(({ code, fix }) => [code, fix!.message])).toEqual([
+      ["NAME_NEEDS_QUOTES", 'Write "node-1".'],
+      ["NAME_NEEDS_QUOTES", 'Write "Node-1".'],
+      ["DUPLICATE", "Remove it."],
+    ]);
+  });
+});

@@ -1,0 +1,162 @@
+/** Our reader of configuration files and a server's say the same: entries with their places, errors, and who wins. */
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { effectiveEntry, readPostgresqlConf } from "../../src/conf/index.ts";
+import { confFiles, reader } from "../conf-files.ts";
+import { seed, times } from "../seed.ts";
+import { type OwnServer, startServer } from "../servers/index.ts";
+import { liveMajors } from "../servers/live.ts";
+
+describe.for(liveMajors)("PostgreSQL %i", (major) => {
+  let server: OwnServer;
+  let data: string;
+  let owner: { uid: number; gid: number };
+
+  beforeAll(async () => {
+    // What the files say about these does not count, since they are given on the command line.
+    const settings = {
+      logging_collector: "on",
+      log_filename: "server.log",
+      log_min_messages: "log",
+      log_line_prefix: "",
+    };
+    server = await startServer({ major, settings: { ...settings, log_directory: "log", log_destination: "stderr" } });
+    data = join(server.host, "data");
+    owner = statSync(data);
+  });
+  afterAll(() => server.stop());
+
+  /** Makes these, by their paths in the data directory, the configuration files. */
+  function write(files: Readonly<Record<string, string>>): void {
+    for (const path of readdirSync(data)) {
+      if (/^(inc|d)\b/.test(path)) rmSync(join(data, path), { recursive: true });
+    }
+    const own = (path: string, mode: number): void => {
+      chmodSync(path, mode);
+      if (process.getuid?.() === 0) chownSync(path, owner.uid, owner.gid);
+    };
+    for (const [path, text] of Object.entries(files)) {
+      const file = join(data, path);
+      if (dirname(file) !== data) {
+        mkdirSync(dirname(file), { recursive: true });
+        own(dirname(file), 0o700);
+      }
+      writeFileSync(file, text);
+      own(file, 0o600);
+    }
+  }
+
+  /** What the server logs about the files when it is told to read them, if that is that they have errors. */
+  async function logged(): Promise<string[]> {
+    const log = join(data, "log", "server.log");
+    const before = readFileSync(log, "utf8").length;
+    await server.sql("SELECT pg_reload_conf()");
+    for (const limit = Date.now() + 10_000; Date.now() < limit; await sleep(2)) {
+      const text = readFileSync(log, "utf8").slice(before);
+      if (!/ contains errors; .*\n/.test(text)) continue;
+      return text
+        .split("\n")
+        .filter((line) =>
+          /^LOG: {2}(syntax error|too many|could not open|empty|configuration file recursion)/.test(line),
+        )
+        .map((line) => line.slice("LOG:  ".length));
+    }
+    throw new Error("The server does not complain of the files.");
+  }
+
+  async function expectAgreement(files: Readonly<Record<string, string>>): Promise<"errors" | "entries" | "winner"> {
+    write(files);
+    const ours = readPostgresqlConf(join(data, "postgresql.conf"), reader(data, files));
+    // A row without a file says that what initdb's file had set needs a restart.
+    const { rows } = await server.sql(
+      `SELECT name, setting, sourcefile, sourceline, applied FROM pg_file_settings
+        WHERE sourcefile IS NOT NULL ORDER BY seqno`,
+    );
+    // For this view each file is given up at its first error: what follows that is had from the log.
+    const nameless = rows.findIndex(([name]) => name === null);
+    const theirs = nameless === -1 ? rows : rows.slice(0, nameless);
+    const entries = ours.entries.map(({ name, value, path, line }) => [name, value, path, String(line)]);
+    expect(entries.slice(0, theirs.length)).toEqual(theirs.map((row) => row.slice(0, 4)));
+    if (nameless !== -1) {
+      expect(ours.problems.map(({ error }) => error.message)).toEqual(await logged());
+      const [, , sourcefile] = rows[nameless]!;
+      expect(ours.problems[0]!.path).toBe(sourcefile);
+      return "errors";
+    }
+    expect(ours.problems).toEqual([]);
+    expect(ours.entries.length).toBe(theirs.length);
+    const winner = effectiveEntry(ours.entries, "MY.VAR");
+    if (winner !== undefined && theirs[ours.entries.indexOf(winner)]![4] === "t") {
+      await server.sql("SELECT pg_reload_conf()");
+      const shown = async () => (await server.sql("SHOW my.var")).rows[0]![0];
+      await expect.poll(shown, { interval: 2 }).toBe(winner.value);
+      return "winner";
+    }
+    return "entries";
+  }
+
+  test("reads files of any spelling alike, and refuses the same in the same words", {
+    timeout: 60_000 * times,
+  }, async () => {
+    const outcomes = [];
+    for (const files of fc.sample(confFiles(), { seed: seed + major, numRuns: 60 * times })) {
+      try {
+        outcomes.push(await expectAgreement(files));
+      } catch (error) {
+        throw new Error(`seed ${seed}: ${JSON.stringify(files)}`, { cause: error });
+      }
+    }
+    for (const outcome of ["errors", "entries", "winner"]) {
+      expect(outcomes.filter((each) => each === outcome).length).toBeGreaterThan(outcomes.length / 10);
+    }
+  });
+
+  const main = (text: string): Record<string, string> => ({ "postgresql.conf": text, "postgresql.auto.conf": "" });
+  test.each<[string, Record<string, string>, "errors" | "entries"]>([
+    ["a file that includes itself", main("include 'postgresql.conf'"), "errors"],
+    ["its directory", { ...main("include 'd/x.conf'"), "d/x.conf": "work_mem = 1MB\ninclude_dir '.'" }, "errors"],
+    ["an empty name", main("include ''\ninclude_if_exists ' '\ninclude_dir '\\t'"), "errors"],
+    ["what is not there", main("include 'inc'\ninclude_if_exists 'inc'\ninclude_dir inc"), "errors"],
+    [
+      "files that include each other",
+      { ...main("include inc1"), inc1: "\n\ninclude inc2", inc2: "include inc1" },
+      "errors",
+    ],
+    ["a chain of ten", { ...main("include inc1"), ...chain(10), inc10: "work_mem = 5MB" }, "entries"],
+    ["a chain of eleven", { ...main("include inc1"), ...chain(11), inc11: "work_mem = 5MB" }, "errors"],
+    [
+      "a directory",
+      {
+        ...main("include_dir d # all of it"),
+        ...{ "d/b.conf": "my.b = 1", "d/a.conf": "my.a = 1", "d/B.conf": "my.c = 1", "d/.a.conf": "my.d = 1" },
+        ...{ "d/a.txt": "my.e = 1", "d/x.conf/f.conf": "my.f = 1", "d/10.conf": "my.g = 1", "d/9.conf": "my.h = 1" },
+        ...{ "d/.conf": "my.i = 1", "d/é.conf": "my.j = 1", "d/\u{ff5e}.conf": "my.l = 1", "d/😀.conf": "my.k = 1" },
+      },
+      "entries",
+    ],
+    [
+      "a directory whose first file is wrong",
+      { ...main("include_dir 'd'"), "d/a.conf": "1", "d/b.conf": "2" },
+      "errors",
+    ],
+    ["a hundred errors", main("1\n".repeat(101)), "errors"],
+    ["errors around an included file with one", { ...main("a b c\ninclude inc\n= 1"), inc: "\nx" }, "errors"],
+    ["a wrong auto.conf", { "postgresql.conf": "work_mem = 1MB", "postgresql.auto.conf": "work_mem = " }, "errors"],
+    ["no auto.conf's errors after the main file's", { "postgresql.conf": "?", "postgresql.auto.conf": "?" }, "errors"],
+    [
+      "auto.conf after the main file",
+      { "postgresql.conf": "work_mem 1MB", "postgresql.auto.conf": "WORK_MEM = 2MB" },
+      "entries",
+    ],
+  ])("%s", async (_, files, outcome) => {
+    expect(await expectAgreement(files)).toBe(outcome);
+  });
+});
+
+/** inc1 includes inc2, and so on up to inc`length`. */
+function chain(length: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: length - 1 }, (_, i) => [`inc${i + 1}`, `include 'inc${i + 2}'`]));
+}
