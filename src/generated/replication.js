@@ -27,6 +27,13 @@ const integer = (ival) => ({ type: "Integer", ival });
 const boolean = (boolval) => ({ type: "Boolean", boolval });
 const option = (defname, arg) => ({ defname, arg });
 
+// The text of a token without the white space after it. A regular expression would try each blank inside a string as a beginning.
+const withoutSpace = (text) => {
+  let end = text.length;
+  while (" \t\n\r\f\v".includes(text[end - 1])) end--;
+  return text.slice(0, end);
+};
+
 class peg$SyntaxError {
   constructor(expected, found, location) {
     this.expected = expected;
@@ -251,7 +258,7 @@ let input, options;
   function peg$f62(defname, uval) {    return integer(uval | 0);  }
   function peg$f63(defname, arg) {    return option(defname, arg ?? undefined);  }
   function peg$f64(word) {    return word.toLowerCase();  }
-  function peg$f65(kind) {    return { kind, text: text().replace(/[ \t\n\r\f\v]+$/, ""), offset: offset() };  }
+  function peg$f65(kind) {    return { kind, text: kind === "character" ? text()[0] : withoutSpace(text()), offset: offset() };  }
   function peg$f66() {    return "RECPTR";  }
   function peg$f67() {    return "UCONST";  }
   function peg$f68() {    return "keyword";  }
