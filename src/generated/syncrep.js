@@ -24,17 +24,15 @@ const config = (syncrepMethod, numSync, memberNames) => ({
 });
 
 class peg$SyntaxError {
-  constructor(expected, found, location) {
+  constructor(expected, offset) {
     this.expected = expected;
-    this.found = found;
-    this.location = location;
+    this.offset = offset;
   }
 }
 
 let input, options;
 
   const peg$FAILED = {};
-  const peg$source = undefined;
 
   const peg$startRuleFunctions = {
     result: peg$parseresult,
@@ -102,7 +100,6 @@ let input, options;
   function peg$f25() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
-  let peg$posDetailsCache = [{ line: 1, column: 1 }];
   let peg$maxFailPos = peg$currPos;
   let peg$maxFailExpected = [];
   let peg$silentFails = 0;
@@ -115,46 +112,6 @@ let input, options;
 
   function offset() {
     return peg$savedPos;
-  }
-
-  function range() {
-    return {
-      source: peg$source,
-      start: peg$savedPos,
-      end: peg$currPos,
-    };
-  }
-
-  function location() {
-    return peg$computeLocation(peg$savedPos, peg$currPos);
-  }
-
-  function expected(description, location) {
-    location = location !== undefined
-      ? location
-      : peg$computeLocation(peg$savedPos, peg$currPos);
-
-    throw peg$buildStructuredError(
-      [peg$otherExpectation(description)],
-      input.substring(peg$savedPos, peg$currPos),
-      location
-    );
-  }
-
-  function error(message, location) {
-    location = location !== undefined
-      ? location
-      : peg$computeLocation(peg$savedPos, peg$currPos);
-
-    throw peg$buildSimpleError(message, location);
-  }
-
-  function peg$getUnicode(pos = peg$currPos) {
-    const cp = input.codePointAt(pos);
-    if (cp === undefined) {
-      return "";
-    }
-    return String.fromCodePoint(cp);
   }
 
   function peg$literalExpectation(text, ignoreCase) {
@@ -177,67 +134,6 @@ let input, options;
     return { type: "other", description };
   }
 
-  function peg$computePosDetails(pos) {
-    let details = peg$posDetailsCache[pos];
-    let p;
-
-    if (details) {
-      return details;
-    } else {
-      if (pos >= peg$posDetailsCache.length) {
-        p = peg$posDetailsCache.length - 1;
-      } else {
-        p = pos;
-        while (!peg$posDetailsCache[--p]) {}
-      }
-
-      details = peg$posDetailsCache[p];
-      details = {
-        line: details.line,
-        column: details.column,
-      };
-
-      while (p < pos) {
-        if (input.charCodeAt(p) === 10) {
-          details.line++;
-          details.column = 1;
-        } else {
-          details.column++;
-        }
-
-        p++;
-      }
-
-      peg$posDetailsCache[pos] = details;
-
-      return details;
-    }
-  }
-
-  function peg$computeLocation(startPos, endPos, offset) {
-    const startPosDetails = peg$computePosDetails(startPos);
-    const endPosDetails = peg$computePosDetails(endPos);
-
-    const res = {
-      source: peg$source,
-      start: {
-        offset: startPos,
-        line: startPosDetails.line,
-        column: startPosDetails.column,
-      },
-      end: {
-        offset: endPos,
-        line: endPosDetails.line,
-        column: endPosDetails.column,
-      },
-    };
-    if (offset && peg$source && (typeof peg$source.offset === "function")) {
-      res.start = peg$source.offset(res.start);
-      res.end = peg$source.offset(res.end);
-    }
-    return res;
-  }
-
   function peg$fail(expected) {
     if (peg$currPos < peg$maxFailPos) { return; }
 
@@ -247,18 +143,6 @@ let input, options;
     }
 
     peg$maxFailExpected.push(expected);
-  }
-
-  function peg$buildSimpleError(message, location) {
-    return new Error(message);
-  }
-
-  function peg$buildStructuredError(expected, found, location) {
-    return new peg$SyntaxError(
-      expected,
-      found,
-      location
-    );
   }
 
   function peg$parseresult() {
@@ -1202,7 +1086,6 @@ function peg$parse(text, hooks) {
   input = text;
   options = hooks ?? {};
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
-  peg$posDetailsCache = [{ line: 1, column: 1 }];
   peg$maxFailExpected = [];
   try {
     return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
@@ -1216,25 +1099,11 @@ function peg$parse(text, hooks) {
 function peg$run(peg$startRuleFunction) {
   peg$result = peg$startRuleFunction();
 
-  const peg$success = (peg$result !== peg$FAILED && peg$currPos === input.length);
-  function peg$throw() {
-    if (peg$result !== peg$FAILED && peg$currPos < input.length) {
-      peg$fail(peg$endExpectation());
-    }
-
-    throw peg$buildStructuredError(
-      peg$maxFailExpected,
-      peg$maxFailPos < input.length ? peg$getUnicode(peg$maxFailPos) : null,
-      peg$maxFailPos < input.length
-        ? peg$computeLocation(peg$maxFailPos, peg$maxFailPos + 1)
-        : peg$computeLocation(peg$maxFailPos, peg$maxFailPos)
-    );
+  if (peg$result !== peg$FAILED) {
+    if (peg$currPos === input.length) return peg$result;
+    peg$fail(peg$endExpectation());
   }
-  if (peg$success) {
-    return peg$result;
-  } else {
-    peg$throw();
-  }
+  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
 }
 
 const peg$allowedStartRules = [
