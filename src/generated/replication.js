@@ -288,34 +288,34 @@ let input, options;
   function peg$f94() {    return keyword("MANIFEST");  }
   function peg$f95() {    return keyword("MANIFEST_CHECKSUMS");  }
   function peg$f96() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f97() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f98() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f97() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
+  function peg$f98() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
   function peg$f99() {    return options.has.carriageReturnIsSpace;  }
   function peg$f100() {    return options.has.verticalTabIsSpace;  }
   function peg$f101(digits) {    return uint32(digits, 10);  }
   function peg$f102() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f103() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  function peg$f103() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
   function peg$f104(text) {    return sscanfRecptr(text) ?? refuse(offset(), "invalid streaming start location", "INVALID_VALUE");  }
   function peg$f105(hi, lo) {    return recptr(hi, lo, options.has.lsnLowHalfIsEightDigits);  }
   function peg$f106() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f107() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
-  function peg$f108() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
-  function peg$f109() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f110() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f107() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
+  function peg$f108() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
+  function peg$f109() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
+  function peg$f110() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
   function peg$f111(inside) {    return inside.replaceAll("''", "'");  }
   function peg$f112() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
   function peg$f113(name) {    return keyword(name);  }
   function peg$f114(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
-  function peg$f115() {    sticky$6.lastIndex = peg$currPos; if (!sticky$6.test(input)) return false; peg$currPos = sticky$6.lastIndex; return true;  }
+  function peg$f115() {    return sticky$(sticky$6) && (peg$currPos = sticky$6.lastIndex, true);  }
   function peg$f116(name) {    return identifierOf(name, offset());  }
-  function peg$f117() {    sticky$7.lastIndex = peg$currPos; if (!sticky$7.test(input)) return false; peg$currPos = sticky$7.lastIndex; return true;  }
+  function peg$f117() {    return sticky$(sticky$7) && (peg$currPos = sticky$7.lastIndex, true);  }
   function peg$f118(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
   function peg$f119() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
   function peg$f120() {    return options.has.doubledQuoteInIdentifier;  }
   function peg$f121() {    return options.has.dotIsToken;  }
-  function peg$f122() {    sticky$8.lastIndex = peg$currPos; if (!sticky$8.test(input)) return false; peg$currPos = sticky$8.lastIndex; return true;  }
-  function peg$f123() {    sticky$9.lastIndex = peg$currPos; if (!sticky$9.test(input)) return false; peg$currPos = sticky$9.lastIndex; return true;  }
-  function peg$f124() {    sticky$10.lastIndex = peg$currPos; if (!sticky$10.test(input)) return false; peg$currPos = sticky$10.lastIndex; return true;  }
+  function peg$f122() {    return sticky$(sticky$8) && (peg$currPos = sticky$8.lastIndex, true);  }
+  function peg$f123() {    return sticky$(sticky$9) && (peg$currPos = sticky$9.lastIndex, true);  }
+  function peg$f124() {    return sticky$(sticky$10) && (peg$currPos = sticky$10.lastIndex, true);  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$maxFailPos = peg$currPos;
@@ -4707,6 +4707,12 @@ let input, options;
 
   function refuse(at, message, code = "SYNTAX") {
     options.scan.refuse({ code, message, sqlstate: "42601", offset: at });
+  }
+
+
+  function sticky$(pattern) {
+    pattern.lastIndex = peg$currPos;
+    return pattern.test(input);
   }
 
 function peg$parse(text, hooks) {

@@ -84,20 +84,20 @@ let input, options;
   function peg$f13(word) {    return /^any$/i.test(word);  }
   function peg$f14(word) {    return /^first$/i.test(word);  }
   function peg$f15(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
-  function peg$f16() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f17() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f18() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f16() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
+  function peg$f17() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
+  function peg$f18() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
   function peg$f19(inside) {    return inside.replaceAll('""', '"');  }
   function peg$f20() {
     options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
     // Who looks at tokens only does not refuse it.
     return "";
   }
-  function peg$f21() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
-  function peg$f22() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
-  function peg$f23() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
-  function peg$f24() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f25() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f21() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
+  function peg$f22() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
+  function peg$f23() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
+  function peg$f24() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
+  function peg$f25() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$maxFailPos = peg$currPos;
@@ -1076,6 +1076,12 @@ let input, options;
     s0 = input.substring(s0, peg$currPos);
 
     return s0;
+  }
+
+
+  function sticky$(pattern) {
+    pattern.lastIndex = peg$currPos;
+    return pattern.test(input);
   }
 
 function peg$parse(text, hooks) {
