@@ -18,6 +18,9 @@ export const defaultServer: Server = "18";
 /** The oldest version that walwire knows anything about. */
 const oldest = 90100;
 
+/** After 9.6 came 10: between the two there is nothing. */
+const [afterNine, ten] = [90700, 100000];
+
 /** Newest minor known of each major (major as in `majorOf`). A major that is not here has no release that we know. */
 const newestMinor: Readonly<Record<number, number>> = {
   90100: 24,
@@ -205,7 +208,13 @@ function readServerVersion(server: Server): number {
   // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
   const isMajor = typeof server === "number" && server < 100 && Number.isInteger(server);
   const num = typeof server === "string" || isMajor ? numFromText(String(server)) : server;
-  if (typeof num !== "number" || !Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+  if (
+    typeof num !== "number" ||
+    !Number.isSafeInteger(num) ||
+    num < oldest ||
+    (num >= afterNine && num < ten) ||
+    num >= 1000000
+  ) {
     const named =
       typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(

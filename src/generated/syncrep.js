@@ -8,11 +8,12 @@ import { downcaseIdentifier, truncateIdentifier } from "../identifier.ts";
 import { atoi } from "../scan.ts";
 
 const sticky$0 = /[^\u0022]*/y;
-const sticky$1 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
-const sticky$2 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
-const sticky$3 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
-const sticky$4 = /[\u0030-\u0039]+/y;
-const sticky$5 = /[^]*/y;
+const sticky$1 = /[^\u0022]+/y;
+const sticky$2 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
+const sticky$3 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
+const sticky$4 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
+const sticky$5 = /[\u0030-\u0039]+/y;
+const sticky$6 = /[^]*/y;
 
 
 
@@ -85,19 +86,18 @@ let input, options;
   function peg$f14(word) {    return /^first$/i.test(word);  }
   function peg$f15(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
   function peg$f16() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
-  function peg$f17() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
-  function peg$f18() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
-  function peg$f19(inside) {    return inside.replaceAll('""', '"');  }
-  function peg$f20() {
+  function peg$f17() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
+  function peg$f18(inside) {    return inside.replaceAll('""', '"');  }
+  function peg$f19() {
     options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
     // Who looks at tokens only does not refuse it.
     return "";
   }
-  function peg$f21() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
-  function peg$f22() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
-  function peg$f23() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
-  function peg$f24() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
-  function peg$f25() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
+  function peg$f20() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
+  function peg$f21() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
+  function peg$f22() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
+  function peg$f23() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
+  function peg$f24() {    return sticky$(sticky$6) && (peg$currPos = sticky$6.lastIndex, true);  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$maxFailPos = peg$currPos;
@@ -655,7 +655,7 @@ let input, options;
   }
 
   function peg$parsequoted() {
-    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9;
+    let s0, s1, s2, s3, s4, s5;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 34) {
@@ -724,70 +724,54 @@ let input, options;
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
-        s3 = peg$currPos;
-        s4 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s5 = peg$f17();
-        if (s5) {
-          s5 = undefined;
-        } else {
-          s5 = peg$FAILED;
-        }
-        s4 = input.substring(s4, peg$currPos);
-        s5 = [];
-        s6 = peg$currPos;
+        s3 = [];
         if (input.startsWith(peg$c2, peg$currPos)) {
-          s7 = peg$c2;
+          s4 = peg$c2;
           peg$currPos += 2;
         } else {
-          s7 = peg$FAILED;
+          s4 = peg$FAILED;
           if (peg$silentFails === 0) { peg$fail(peg$e7); }
         }
-        if (s7 !== peg$FAILED) {
-          s8 = peg$currPos;
+        if (s4 === peg$FAILED) {
+          s4 = peg$currPos;
           peg$savedPos = peg$currPos;
-          s9 = peg$f18();
-          if (s9) {
-            s9 = undefined;
+          s5 = peg$f17();
+          if (s5) {
+            s5 = undefined;
           } else {
-            s9 = peg$FAILED;
+            s5 = peg$FAILED;
           }
-          s8 = input.substring(s8, peg$currPos);
-          s7 = [s7, s8];
-          s6 = s7;
-        } else {
-          peg$currPos = s6;
-          s6 = peg$FAILED;
+          if (s5 !== peg$FAILED) {
+            s4 = input.substring(s4, peg$currPos);
+          } else {
+            s4 = s5;
+          }
         }
-        while (s6 !== peg$FAILED) {
-          s5.push(s6);
-          s6 = peg$currPos;
+        while (s4 !== peg$FAILED) {
+          s3.push(s4);
           if (input.startsWith(peg$c2, peg$currPos)) {
-            s7 = peg$c2;
+            s4 = peg$c2;
             peg$currPos += 2;
           } else {
-            s7 = peg$FAILED;
+            s4 = peg$FAILED;
             if (peg$silentFails === 0) { peg$fail(peg$e7); }
           }
-          if (s7 !== peg$FAILED) {
-            s8 = peg$currPos;
+          if (s4 === peg$FAILED) {
+            s4 = peg$currPos;
             peg$savedPos = peg$currPos;
-            s9 = peg$f18();
-            if (s9) {
-              s9 = undefined;
+            s5 = peg$f17();
+            if (s5) {
+              s5 = undefined;
             } else {
-              s9 = peg$FAILED;
+              s5 = peg$FAILED;
             }
-            s8 = input.substring(s8, peg$currPos);
-            s7 = [s7, s8];
-            s6 = s7;
-          } else {
-            peg$currPos = s6;
-            s6 = peg$FAILED;
+            if (s5 !== peg$FAILED) {
+              s4 = input.substring(s4, peg$currPos);
+            } else {
+              s4 = s5;
+            }
           }
         }
-        s4 = [s4, s5];
-        s3 = s4;
         s2 = input.substring(s2, peg$currPos);
         if (input.charCodeAt(peg$currPos) === 34) {
           s3 = peg$c1;
@@ -798,7 +782,7 @@ let input, options;
         }
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f19(s2);
+          s0 = peg$f18(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -819,7 +803,7 @@ let input, options;
         if (s1 !== peg$FAILED) {
           s2 = peg$parserest();
           peg$savedPos = s0;
-          s0 = peg$f20();
+          s0 = peg$f19();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -853,7 +837,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f21();
+      s3 = peg$f20();
       if (s3) {
         s3 = undefined;
       } else {
@@ -884,7 +868,7 @@ let input, options;
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f22();
+    s1 = peg$f21();
     if (s1) {
       s1 = undefined;
     } else {
@@ -929,7 +913,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f23();
+    s1 = peg$f22();
     if (s1) {
       s1 = undefined;
     } else {
@@ -949,7 +933,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f24();
+    s1 = peg$f23();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1067,7 +1051,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f25();
+    s1 = peg$f24();
     if (s1) {
       s1 = undefined;
     } else {
