@@ -108,7 +108,8 @@ function refused(error: ParseError, server: number): Finding[] {
   }
   if (code !== "SYNTAX") return unclear;
   if (/^[ \t\n\r\f\v]*$/.test(text)) return [finding("BLANK", whole, [], [edit(whole, "")], error)];
-  const later = read(text, serverVersionNum(defaultServer)).config;
+  const isNewest = syncrepCapabilities.supports(server, "quorumCommit");
+  const later = isNewest ? undefined : read(text, serverVersionNum(defaultServer)).config;
   if (later !== undefined) {
     const older = printed(later, server);
     return [finding("TOO_NEW", whole, [says, older ?? ""], older !== undefined && [edit(whole, older)], error)];
