@@ -121,7 +121,10 @@ function refused(error: ParseError, server: number): Finding[] {
   const repaired = repairedFor(text, server);
   if (repaired === undefined) return unclear;
   const { mistakes, members, numSync, config } = repaired;
-  return [...mistakes.map((each) => ({ ...each, error })), ...meaning(text, config, members, numSync, server)];
+  const refusals = mistakes.map((each) => ({ ...each, error }));
+  // Where the number is missing, not all of what was meant is known.
+  if (mistakes.some((each) => each.code === "NUMBER_MISSING")) return refusals;
+  return [...refusals, ...meaning(text, config, members, numSync, server)];
 }
 
 /** What was meant, if the value with all mistakes mended is one. */
