@@ -143,7 +143,7 @@ export function writeConf({ text }: ConfValue, { path, offset, end }: ConfEntry,
     const bytes = readFileSync(file);
     const old = text(path);
     if (!bytes.equals(Buffer.from(old))) {
-      throw new InputError(`${path} is not changed: it is not UTF-8, or it was changed while it was read`);
+      throw new InputError(`${path} is not changed: it is not UTF-8, or it was changed meanwhile`);
     }
     const { mode, uid, gid } = statSync(file);
     const temporary = `${file}.${process.pid}.tmp`;

@@ -49,14 +49,30 @@ export function sayVerdict(page: Page, { verdict, text, server }: Judged, subjec
     verdict.ok ? "good" : "bad",
     `${at}${page.style("bold", what)} ${said} PostgreSQL ${formatServerVersion(server)}`,
   );
-  if (!verdict.ok) sayError(page, verdict.error, drawn(subject, text, verdict.error.offset));
+  if (verdict.ok) return;
+  const { error } = verdict;
+  sayError(page, error, underline(pieceOf(subject, text, error.offset, error.offset)));
 }
 
-/** The line of the value, or of the file that it stands in, and a caret below it. */
-function drawn({ place }: Subject, text: string, offset: number): [string, string] {
-  if (place === undefined) return drawCaret(text, offset);
+/** A piece of the value as it stands in it, or in the file that it is in. */
+function pieceOf({ place }: Subject, text: string, offset: number, end: number): PieceOfText {
+  if (place === undefined) return { text, offset, end };
   const at = place(offset);
-  return drawCaret(at.text, at.offset);
+  return { text: at.text, offset: at.offset, end: place(end).offset };
+}
+
+interface PieceOfText {
+  readonly text: string;
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** The line that a piece begins in, and carets below it, as far as the line is shown. */
+function underline({ text, offset, end }: PieceOfText): [line: string, carets: string] {
+  const [line, caret] = drawCaret(text, offset);
+  const characters = [...text.slice(offset, Math.min(end, offset + line.length))].length;
+  const room = [...line].length - caret.length;
+  return [line, caret + "^".repeat(Math.max(0, Math.min(characters - 1, room)))];
 }
 
 const severityStyles = { error: "red", warning: "yellow", info: "blue" } as const;
@@ -67,9 +83,9 @@ export function sayFindings(page: Page, judged: Judged, subject: Subject): void 
   for (const finding of findings.slice(0, MANY)) {
     const style = severityStyles[finding.severity];
     page.line(`${page.style(style, finding.severity)} ${finding.code}: ${printable(finding.message)}`);
-    const [line, caret] = drawn(subject, judged.text, finding.offset);
+    const [line, carets] = underline(pieceOf(subject, judged.text, finding.offset, finding.end));
     page.line(line);
-    page.line(page.style(style, caret + "^".repeat(more(line, caret, judged.text, finding))));
+    page.line(page.style(style, carets));
     if (finding.fix !== undefined) page.line(page.style("cyan", `fix: ${fixInWords(finding)}`));
   }
   if (findings.length > MANY) page.line(`and ${findings.length - MANY} more`);
@@ -79,14 +95,6 @@ export function sayFindings(page: Page, judged: Judged, subject: Subject): void 
 export function fixInWords({ fix }: Finding): string {
   return `${printable(fix!.message)}${fix!.safe ? "" : " (--unsafe)"}`;
 }
-
-/** How many carets beside the first are under what was found, as far as the line shows it. */
-function more(line: string, caret: string, text: string, { offset, end }: Finding): number {
-  const characters = [...text.slice(offset, Math.min(end, offset + MOST_CARETS))].length;
-  return Math.max(0, Math.min(characters, [...line].length - caret.length + 1) - 1);
-}
-
-const MOST_CARETS = 60;
 
 /** Which versions take the value, and which of them read something else in it. */
 export function sayAcceptedBy(page: Page, judged: Judged, byVersion: readonly VersionVerdict[]): void {
