@@ -5,9 +5,9 @@
  * for a short command that is a third of the time. Here what that function declares is moved to the module, and what is left of
  * it sets the state and starts. The price: no parse inside of a parse, which no action of ours begins.
  *
- * Left out are the sentences that Peggy makes of an error, since ours are the server's: a third of a small parser; and parsing as a
- * part of something else, to find out how far a text would do. What it throws is no Error: it is caught where it is thrown, and
- * nobody sees its stack, which takes a fifth of a refusal to collect.
+ * Left out are the sentences that Peggy makes of an error, since ours are the server's, and lines and columns: together a third of a
+ * small parser; and parsing as a part of something else. What it throws is no Error: it is caught where it is thrown, and nobody sees
+ * its stack, which takes a fifth of a refusal to collect.
  *
  * Every edit names what it expects of Peggy's output, and fails if that is not there.
  */
@@ -37,8 +37,8 @@ export function hoistedTypes(types: string): string {
     `/** What is thrown; no Error. */
 export declare class SyntaxError {
   readonly expected: Expectation[];
-  readonly found: string | null;
-  readonly location: LocationRange;
+  /** UTF-16 code units from the start of the text. */
+  readonly offset: number;
 }
 `,
   );
@@ -53,27 +53,41 @@ export function hoisted(parser: string): string {
     "class of errors",
     /class peg\$SyntaxError extends SyntaxError {\n[\s\S]*?\n}\n/,
     `class peg$SyntaxError {
-  constructor(expected, found, location) {
+  constructor(expected, offset) {
     this.expected = expected;
-    this.found = found;
-    this.location = location;
+    this.offset = offset;
   }
 }
 `,
   );
-  replace("sentence of an error", /\n {6}peg\$SyntaxError\.buildMessage\(expected, found\),/, "");
-  replace("errors of actions", /new peg\$SyntaxError\(message, null, null, location\)/, "new Error(message)");
-  replace("result of a part", / {2}if \(options\.peg\$library\) {\n {4}return [^;]*;\n {2}}\n/, "");
+  replace(
+    "functions for actions",
+    /\n {2}function range\(\) {\n[\s\S]*?(?=\n {2}function peg\$literalExpectation\()/,
+    "",
+  );
+  replace("places", /\n {2}function peg\$computePosDetails\(pos\) {\n[\s\S]*?(?=\n {2}function peg\$fail\()/, "");
+  replace("making of errors", /\n {2}function peg\$buildSimpleError\([\s\S]*?(?=\n {2}function peg\$parse)/, "");
+  replace("source", / {2}const peg\$source = options\.grammarSource;\n/, "");
+  replace("positions seen", / {2}const peg\$posDetailsCache = .*\n/, "");
+  replace(
+    "end",
+    / {2}const peg\$success = \([\s\S]*?\n}\n/,
+    `  if (peg$result !== peg$FAILED) {
+    if (peg$currPos === input.length) return peg$result;
+    peg$fail(peg$endExpectation());
+  }
+  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
+}
+`,
+  );
   // What peg$parse is given becomes variables of the module, and so does its state.
   replace(
     "head of peg$parse",
     /function peg\$parse\(input, options\) {\n {2}options = options !== undefined \? options : {};\n/,
     "let input, options;\n",
   );
-  replace("source", /const peg\$source = options\.grammarSource;/, "const peg$source = undefined;");
   replace("start rule", /let peg\$startRuleFunction = (peg\$parse\w+);/, "const peg$defaultStartRule = $1;");
   replace("position", /let peg\$currPos = options\.peg\$currPos \| 0;/, "let peg$currPos = 0;");
-  replace("positions seen", /const peg\$posDetailsCache = (\[.*\]);/, "let peg$posDetailsCache = $1;");
   replace("expectations", /= options\.peg\$maxFailExpected \|\| \[\];/, "= [];");
   replace("silence", /= options\.peg\$silentFails \| 0;/, "= 0;");
   replace(
@@ -93,7 +107,6 @@ function peg$parse(text, hooks) {
   input = text;
   options = hooks ?? {};
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
-  peg$posDetailsCache = [{ line: 1, column: 1 }];
   peg$maxFailExpected = [];
   try {
     return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);

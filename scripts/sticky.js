@@ -20,6 +20,7 @@ export function use(config) {
     const code = patterns.map((pattern, i) => `const sticky$${i} = ${pattern};`).join("\n");
     const initializer = { type: "top_level_initializer", code: `\n${code}\n`, codeLocation: location, location };
     ast.topLevelInitializer = [ast.topLevelInitializer ?? [], initializer].flat();
+    ast.initializer = [ast.initializer ?? [], { ...initializer, type: "initializer", code: shared }].flat();
   });
 }
 
@@ -41,13 +42,21 @@ function predicate(type, code, pattern, patterns, location) {
 
 /** Code that passes over what matches. A predicate does not put the position back. */
 function run(name) {
-  return ` ${name}.lastIndex = peg$currPos; if (!${name}.test(input)) return false; peg$currPos = ${name}.lastIndex; return true; `;
+  return ` return sticky$(${name}) && (peg$currPos = ${name}.lastIndex, true); `;
 }
 
 /** Code that tells whether what is ahead matches. */
 function look(name) {
-  return ` ${name}.lastIndex = peg$currPos; return ${name}.test(input); `;
+  return ` return sticky$(${name}); `;
 }
+
+/** What both call. It is among the functions of the parser, since it looks at its position. */
+const shared = `
+  function sticky$(pattern) {
+    pattern.lastIndex = peg$currPos;
+    return pattern.test(input);
+  }
+`;
 
 /** A regular expression; undefined if the expression is no run of characters, or so short that Peggy is as fast. */
 function patternOf(ast, node) {

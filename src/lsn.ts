@@ -4,7 +4,7 @@
  * A branded bigint: compare with `<`, subtract to get bytes. Text is made only when someone asks for it.
  */
 import { ParseError } from "./errors.ts";
-import { type Server, supports } from "./server-version.ts";
+import { lsnCapabilities, type Server } from "./server-version.ts";
 
 declare const brand: unique symbol;
 
@@ -61,6 +61,6 @@ export function parseLsn(text: string): Lsn {
  */
 export function formatLsn(lsn: Lsn, server?: Server): string {
   const low = (lsn & 0xffffffffn).toString(16).toUpperCase();
-  const padded = server !== undefined && supports(server, "lsnZeroPadded");
+  const padded = server !== undefined && lsnCapabilities.supports(server, "lsnZeroPadded");
   return `${(lsn >> 32n).toString(16).toUpperCase()}/${padded ? low.padStart(8, "0") : low}`;
 }

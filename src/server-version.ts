@@ -18,6 +18,9 @@ export const defaultServer: Server = "18";
 /** The oldest version that walwire knows anything about. */
 const oldest = 90100;
 
+/** After 9.6 came 10: between the two there is nothing. */
+const [afterNine, ten] = [90700, 100000];
+
 /** Newest minor known of each major (major as in `majorOf`). A major that is not here has no release that we know. */
 const newestMinor: Readonly<Record<number, number>> = {
   90100: 24,
@@ -45,111 +48,144 @@ interface Capability {
   readonly since: readonly number[];
   /** The first version that has it no more. */
   readonly until?: number;
-  /** Where PostgreSQL says so. */
-  readonly source: string;
 }
 
 /** The minor releases of January 2022, which changed the replication scanner: commits 6aa5186146 and 3c06ec6d14. */
 const scannerOf2022 = [100020, 110015, 120010, 130006, 140002, 150000];
 
 /**
- * What synchronous_standby_names needs, apart: who uses that language alone, in a browser, is to carry no other capabilities. Nothing
+ * What synchronous_standby_names and positions need, apart: who uses these alone, in a browser, is to carry no other capabilities. Nothing
  * that is in the tables refers to another table or is computed, so that bundlers can tell what is not used.
  */
-const standbyIdentifierList = { since: [90100], until: 90600, source: "syncrep.c: SplitIdentifierString" } as const;
-const syncrepGrammar = { since: [90600], source: "syncrep_gram.y, commit 989be0810d" } as const;
-const numSyncIsChecked = {
-  since: [90602],
-  source: "syncrep.c: check_synchronous_standby_names, commit 93eb619cd3",
-} as const;
-const quorumCommit = { since: [100000], source: "syncrep_gram.y: standby_config" } as const;
-const applicationNameEscapes = { since: [160000], source: "string.c: pg_clean_ascii, commit 45b1a67a0f" } as const;
+/** syncrep.c: SplitIdentifierString */
+const standbyIdentifierList = { since: [90100], until: 90600 } as const;
+/** syncrep_gram.y, commit 989be0810d */
+const syncrepGrammar = { since: [90600] } as const;
+/** syncrep.c: check_synchronous_standby_names, commit 93eb619cd3 */
+const numSyncIsChecked = { since: [90602] } as const;
+/** syncrep_gram.y: standby_config */
+const quorumCommit = { since: [100000] } as const;
+/** syncrep_gram.y: standby_config */
+const multipleSyncStandbys = { since: [90600] } as const;
+/** xact.h: SYNCHRONOUS_COMMIT_REMOTE_APPLY */
+const remoteApply = { since: [90600] } as const;
+/** syncrep.c: SyncRepGetCandidateStandbys, commit 4c703369af */
+const stoppingIsSynchronous = { since: [90421, 90516, 90612, 100007, 110002, 120000] } as const;
+/** syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60 */
+const candidatesInArrayOrder = { since: [100013, 110008, 120003, 130000] } as const;
+/** xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4 */
+const lsnZeroPadded = { since: [190000] } as const;
+/** string.c: pg_clean_ascii, commit 45b1a67a0f */
+const applicationNameEscapes = { since: [160000] } as const;
 
-/** Capabilities by name, in the order in which they came. */
+/** Capabilities by name, in the order in which they came, each with where PostgreSQL says so. */
 export const capabilities = {
   standbyIdentifierList,
-  replicationSlots: { since: [90400], source: "repl_gram.y: create_replication_slot" },
-  baseBackupKeywords: { since: [90400], until: 150000, source: "repl_gram.y: base_backup_opt" },
-  baseBackupTablespaceMap: { since: [90500], until: 150000, source: "repl_gram.y: K_TABLESPACE_MAP" },
-  reserveWal: { since: [90600], source: "repl_gram.y: K_RESERVE_WAL" },
+  /** repl_gram.y: create_replication_slot */
+  replicationSlots: { since: [90400] },
+  /** repl_gram.y: base_backup_opt */
+  baseBackupKeywords: { since: [90400], until: 150000 },
+  /** repl_gram.y: K_TABLESPACE_MAP */
+  baseBackupTablespaceMap: { since: [90500], until: 150000 },
+  /** repl_gram.y: K_RESERVE_WAL */
+  reserveWal: { since: [90600] },
   syncrepGrammar,
   numSyncIsChecked,
-  slotNameHintSaysLowerCase: {
-    since: [90405, 90500],
-    source: "slot.c: ReplicationSlotValidateName, commit 920218cbc0",
-  },
+  /** slot.c: ReplicationSlotValidateName, commit 920218cbc0 */
+  slotNameHintSaysLowerCase: { since: [90405, 90500] },
   quorumCommit,
-  multipleSyncStandbys: { since: [90600], source: "syncrep_gram.y: standby_config" },
-  remoteApply: { since: [90600], source: "xact.h: SYNCHRONOUS_COMMIT_REMOTE_APPLY" },
-  pgoutput: { since: [100000], source: "pgoutput.c" },
-  createSlotOptions: { since: [100000], source: "repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT" },
-  showCommand: { since: [100000], source: "repl_gram.y: show" },
-  sqlCommands: { since: [100000], source: "walsender.c: exec_replication_command" },
-  unknownCharacterIsToken: { since: [100000], source: "repl_scanner.l: T_WORD" },
-  walFunctionNames: { since: [100000], source: "pg_proc.h: pg_current_wal_lsn, commits 806091c96f and d10c626de4" },
-  walsenderTupleDesc: { since: [100000], source: "walsender.c: begin_tup_output_tupdesc" },
-  stoppingIsSynchronous: {
-    since: [90421, 90516, 90612, 100007, 110002, 120000],
-    source: "syncrep.c: SyncRepGetCandidateStandbys, commit 4c703369af",
-  },
-  publishTruncate: { since: [110000], source: "pgoutput.c: pgoutput_truncate" },
-  baseBackupNoVerifyChecksums: { since: [110000], until: 150000, source: "repl_gram.y: K_NOVERIFY_CHECKSUMS" },
-  candidatesInArrayOrder: {
-    since: [100013, 110008, 120003, 130000],
-    source: "syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60",
-  },
-  baseBackupManifest: { since: [130000], until: 150000, source: "repl_gram.y: K_MANIFEST" },
-  ownCommandTag: { since: [130000], source: "walsender.c: EndReplicationCommand, commit 07082b08cc" },
-  startReplicationTagMissing: {
-    since: [130000],
-    until: 130001,
-    source: "walsender.c: exec_replication_command, commit 4e9821b6fa",
-  },
-  logicalMessages: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
-  timelineHistoryText: { since: [140000], source: "walsender.c: SendTimeLineHistory" },
-  pgoutputBinary: { since: [140000], source: "pgoutput.c: parse_output_parameters" },
-  streamingOfTransactions: { since: [140000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_VERSION_NUM" },
-  firstTokenRule: {
-    since: scannerOf2022,
-    source: "repl_scanner.l: replication_scanner_is_replication_command",
-  },
-  carriageReturnIsSpace: { since: scannerOf2022, source: "repl_scanner.l: space" },
-  recptrIsHexadecimal: { since: scannerOf2022, source: "repl_scanner.l: hexdigit" },
-  dotIsToken: { since: scannerOf2022, source: "repl_scanner.l: the rule of any character" },
-  sqlOnPhysicalIsUnsupported: { since: scannerOf2022, source: "walsender.c: exec_replication_command" },
-  genericOptions: { since: [150000], source: "repl_gram.y: generic_option_list" },
-  baseBackupOneStream: { since: [150000], source: "basebackup_copy.c: bbsink_copystream_begin_backup" },
-  readReplicationSlot: { since: [150000], source: "repl_gram.y: read_replication_slot" },
-  backupTupleDesc: { since: [160000], source: "basebackup_copy.c, walsender.c: SendTimeLineHistory" },
-  identifySystemInt8: { since: [160000], source: "walsender.c: IdentifySystem, commit ec40f34224" },
-  twoPhaseOption: { since: [150000], source: "logicalproto.h: LOGICALREP_PROTO_TWOPHASE_VERSION_NUM" },
-  protoVersionThroughStrtoul: { since: [150000], source: "pgoutput.c: parse_output_parameters, commit cfc7191dfe" },
-  compressionLong: { since: [160000], source: "compression.c: PG_COMPRESSION_OPTION_LONG_DISTANCE" },
-  parallelStreaming: { since: [160000], source: "logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM" },
-  originOption: { since: [160000], source: "pgoutput.c: parse_output_parameters" },
-  protocolErrorNamesServer: { since: [160000], source: "pgoutput.c: pgoutput_startup, commit 6971a839cc" },
+  multipleSyncStandbys,
+  remoteApply,
+  /** pgoutput.c */
+  pgoutput: { since: [100000] },
+  /** repl_gram.y: create_slot_opt_list, opt_temporary, K_WAIT */
+  createSlotOptions: { since: [100000] },
+  /** repl_gram.y: show */
+  showCommand: { since: [100000] },
+  /** walsender.c: exec_replication_command */
+  sqlCommands: { since: [100000] },
+  /** repl_scanner.l: T_WORD */
+  unknownCharacterIsToken: { since: [100000] },
+  /** pg_proc.h: pg_current_wal_lsn, commits 806091c96f and d10c626de4 */
+  walFunctionNames: { since: [100000] },
+  /** walsender.c: begin_tup_output_tupdesc */
+  walsenderTupleDesc: { since: [100000] },
+  stoppingIsSynchronous,
+  /** pgoutput.c: pgoutput_truncate */
+  publishTruncate: { since: [110000] },
+  /** repl_gram.y: K_NOVERIFY_CHECKSUMS */
+  baseBackupNoVerifyChecksums: { since: [110000], until: 150000 },
+  candidatesInArrayOrder,
+  /** repl_gram.y: K_MANIFEST */
+  baseBackupManifest: { since: [130000], until: 150000 },
+  /** walsender.c: EndReplicationCommand, commit 07082b08cc */
+  ownCommandTag: { since: [130000] },
+  /** walsender.c: exec_replication_command, commit 4e9821b6fa */
+  startReplicationTagMissing: { since: [130000], until: 130001 },
+  /** pgoutput.c: parse_output_parameters */
+  logicalMessages: { since: [140000] },
+  /** walsender.c: SendTimeLineHistory */
+  timelineHistoryText: { since: [140000] },
+  /** pgoutput.c: parse_output_parameters */
+  pgoutputBinary: { since: [140000] },
+  /** logicalproto.h: LOGICALREP_PROTO_STREAM_VERSION_NUM */
+  streamingOfTransactions: { since: [140000] },
+  /** repl_scanner.l: replication_scanner_is_replication_command */
+  firstTokenRule: { since: scannerOf2022 },
+  /** repl_scanner.l: space */
+  carriageReturnIsSpace: { since: scannerOf2022 },
+  /** repl_scanner.l: hexdigit */
+  recptrIsHexadecimal: { since: scannerOf2022 },
+  /** repl_scanner.l: the rule of any character */
+  dotIsToken: { since: scannerOf2022 },
+  /** walsender.c: exec_replication_command */
+  sqlOnPhysicalIsUnsupported: { since: scannerOf2022 },
+  /** repl_gram.y: generic_option_list */
+  genericOptions: { since: [150000] },
+  /** basebackup_copy.c: bbsink_copystream_begin_backup */
+  baseBackupOneStream: { since: [150000] },
+  /** repl_gram.y: read_replication_slot */
+  readReplicationSlot: { since: [150000] },
+  /** basebackup_copy.c, walsender.c: SendTimeLineHistory */
+  backupTupleDesc: { since: [160000] },
+  /** walsender.c: IdentifySystem, commit ec40f34224 */
+  identifySystemInt8: { since: [160000] },
+  /** logicalproto.h: LOGICALREP_PROTO_TWOPHASE_VERSION_NUM */
+  twoPhaseOption: { since: [150000] },
+  /** pgoutput.c: parse_output_parameters, commit cfc7191dfe */
+  protoVersionThroughStrtoul: { since: [150000] },
+  /** compression.c: PG_COMPRESSION_OPTION_LONG_DISTANCE */
+  compressionLong: { since: [160000] },
+  /** logicalproto.h: LOGICALREP_PROTO_STREAM_PARALLEL_VERSION_NUM */
+  parallelStreaming: { since: [160000] },
+  /** pgoutput.c: parse_output_parameters */
+  originOption: { since: [160000] },
+  /** pgoutput.c: pgoutput_startup, commit 6971a839cc */
+  protocolErrorNamesServer: { since: [160000] },
   applicationNameEscapes,
-  alterReplicationSlot: { since: [170000], source: "repl_gram.y: alter_replication_slot" },
-  uploadManifest: { since: [170000], source: "repl_gram.y: upload_manifest" },
-  incrementalBackup: { since: [170000], source: "basebackup.c: parse_basebackup_options" },
-  failoverSlots: { since: [170000], source: "walsender.c: parseCreateReplSlotOptions" },
-  pgoutputOptionsRequired: {
-    since: [170000],
-    source: "pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d",
-  },
-  verticalTabIsSpace: { since: [170000], source: "repl_scanner.l: space" },
-  doubledQuoteInIdentifier: {
-    since: [140024, 150019, 160015, 170011, 180006],
-    source: "repl_scanner.l: xddouble, commit a75bd485b5",
-  },
-  alterTwoPhase: { since: [180000], source: "walsender.c: AlterReplicationSlot" },
-  lsnZeroPadded: { since: [190000], source: "xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4" },
-  lsnLowHalfIsEightDigits: { since: [190000], source: "repl_scanner.l: sscanf of %X/%08X" },
-  pgoutputValuesChecked: {
-    since: [140025, 150020, 160016, 170012, 180007, 190001],
-    source: "pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8",
-  },
-  conflictDetectionSlot: { since: [190000], source: "slot.c: IsSlotForConflictCheck" },
+  /** repl_gram.y: alter_replication_slot */
+  alterReplicationSlot: { since: [170000] },
+  /** repl_gram.y: upload_manifest */
+  uploadManifest: { since: [170000] },
+  /** basebackup.c: parse_basebackup_options */
+  incrementalBackup: { since: [170000] },
+  /** walsender.c: parseCreateReplSlotOptions */
+  failoverSlots: { since: [170000] },
+  /** pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d */
+  pgoutputOptionsRequired: { since: [170000] },
+  /** repl_scanner.l: space */
+  verticalTabIsSpace: { since: [170000] },
+  /** repl_scanner.l: xddouble, commit a75bd485b5 */
+  doubledQuoteInIdentifier: { since: [140024, 150019, 160015, 170011, 180006] },
+  /** walsender.c: AlterReplicationSlot */
+  alterTwoPhase: { since: [180000] },
+  lsnZeroPadded,
+  /** repl_scanner.l: sscanf of %X/%08X */
+  lsnLowHalfIsEightDigits: { since: [190000] },
+  /** pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8 */
+  pgoutputValuesChecked: { since: [140025, 150020, 160016, 170012, 180007, 190001] },
+  /** slot.c: IsSlotForConflictCheck */
+  conflictDetectionSlot: { since: [190000] },
 } as const satisfies Record<string, Capability>;
 
 export type CapabilityName = keyof typeof capabilities;
@@ -172,7 +208,13 @@ function readServerVersion(server: Server): number {
   // A number such as 15.2 could mean 15.20: versions with a minor are text, or a server_version_num.
   const isMajor = typeof server === "number" && server < 100 && Number.isInteger(server);
   const num = typeof server === "string" || isMajor ? numFromText(String(server)) : server;
-  if (typeof num !== "number" || !Number.isSafeInteger(num) || num < oldest || num >= 1000000) {
+  if (
+    typeof num !== "number" ||
+    !Number.isSafeInteger(num) ||
+    num < oldest ||
+    (num >= afterNine && num < ten) ||
+    num >= 1000000
+  ) {
     const named =
       typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
@@ -247,12 +289,19 @@ class CapabilityTable<Name extends string> {
 
 const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
 
+/** How positions are written, for who needs nothing else of a version. */
+export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable({ lsnZeroPadded });
+
 /** Those of synchronous_standby_names alone, with the same functions as below. */
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   standbyIdentifierList,
   syncrepGrammar,
   numSyncIsChecked,
   quorumCommit,
+  multipleSyncStandbys,
+  remoteApply,
+  stoppingIsSynchronous,
+  candidatesInArrayOrder,
   applicationNameEscapes,
 });
 

@@ -137,7 +137,7 @@ class Scan {
       return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
     } catch (error) {
       if (!(error instanceof grammar.SyntaxError)) throw error;
-      const offset = error.location.start.offset;
+      const { offset } = error;
       const offending = this.#offending(offset);
       const expected = displayNames(error.expected);
       throw new ParseError({

@@ -118,8 +118,8 @@ export interface SourceText {
 /** What is thrown; no Error. */
 export declare class SyntaxError {
   readonly expected: Expectation[];
-  readonly found: string | null;
-  readonly location: LocationRange;
+  /** UTF-16 code units from the start of the text. */
+  readonly offset: number;
 }
 
 /**

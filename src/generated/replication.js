@@ -27,18 +27,23 @@ const integer = (ival) => ({ type: "Integer", ival });
 const boolean = (boolval) => ({ type: "Boolean", boolval });
 const option = (defname, arg) => ({ defname, arg });
 
+// The text of a token without the white space after it. A regular expression would try each blank inside a string as a beginning.
+const withoutSpace = (text) => {
+  let end = text.length;
+  while (" \t\n\r\f\v".includes(text[end - 1])) end--;
+  return text.slice(0, end);
+};
+
 class peg$SyntaxError {
-  constructor(expected, found, location) {
+  constructor(expected, offset) {
     this.expected = expected;
-    this.found = found;
-    this.location = location;
+    this.offset = offset;
   }
 }
 
 let input, options;
 
   const peg$FAILED = {};
-  const peg$source = undefined;
 
   const peg$startRuleFunctions = {
     exec_replication_command: peg$parseexec_replication_command,
@@ -251,7 +256,7 @@ let input, options;
   function peg$f62(defname, uval) {    return integer(uval | 0);  }
   function peg$f63(defname, arg) {    return option(defname, arg ?? undefined);  }
   function peg$f64(word) {    return word.toLowerCase();  }
-  function peg$f65(kind) {    return { kind, text: text().replace(/[ \t\n\r\f\v]+$/, ""), offset: offset() };  }
+  function peg$f65(kind) {    return { kind, text: kind === "character" ? text()[0] : withoutSpace(text()), offset: offset() };  }
   function peg$f66() {    return "RECPTR";  }
   function peg$f67() {    return "UCONST";  }
   function peg$f68() {    return "keyword";  }
@@ -283,37 +288,36 @@ let input, options;
   function peg$f94() {    return keyword("MANIFEST");  }
   function peg$f95() {    return keyword("MANIFEST_CHECKSUMS");  }
   function peg$f96() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f97() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f98() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
+  function peg$f97() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
+  function peg$f98() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
   function peg$f99() {    return options.has.carriageReturnIsSpace;  }
   function peg$f100() {    return options.has.verticalTabIsSpace;  }
   function peg$f101(digits) {    return uint32(digits, 10);  }
   function peg$f102() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f103() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
+  function peg$f103() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
   function peg$f104(text) {    return sscanfRecptr(text) ?? refuse(offset(), "invalid streaming start location", "INVALID_VALUE");  }
   function peg$f105(hi, lo) {    return recptr(hi, lo, options.has.lsnLowHalfIsEightDigits);  }
   function peg$f106() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f107() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
-  function peg$f108() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
-  function peg$f109() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f110() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f107() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
+  function peg$f108() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
+  function peg$f109() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
+  function peg$f110() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
   function peg$f111(inside) {    return inside.replaceAll("''", "'");  }
   function peg$f112() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
   function peg$f113(name) {    return keyword(name);  }
   function peg$f114(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
-  function peg$f115() {    sticky$6.lastIndex = peg$currPos; if (!sticky$6.test(input)) return false; peg$currPos = sticky$6.lastIndex; return true;  }
+  function peg$f115() {    return sticky$(sticky$6) && (peg$currPos = sticky$6.lastIndex, true);  }
   function peg$f116(name) {    return identifierOf(name, offset());  }
-  function peg$f117() {    sticky$7.lastIndex = peg$currPos; if (!sticky$7.test(input)) return false; peg$currPos = sticky$7.lastIndex; return true;  }
+  function peg$f117() {    return sticky$(sticky$7) && (peg$currPos = sticky$7.lastIndex, true);  }
   function peg$f118(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
   function peg$f119() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
   function peg$f120() {    return options.has.doubledQuoteInIdentifier;  }
   function peg$f121() {    return options.has.dotIsToken;  }
-  function peg$f122() {    sticky$8.lastIndex = peg$currPos; if (!sticky$8.test(input)) return false; peg$currPos = sticky$8.lastIndex; return true;  }
-  function peg$f123() {    sticky$9.lastIndex = peg$currPos; if (!sticky$9.test(input)) return false; peg$currPos = sticky$9.lastIndex; return true;  }
-  function peg$f124() {    sticky$10.lastIndex = peg$currPos; if (!sticky$10.test(input)) return false; peg$currPos = sticky$10.lastIndex; return true;  }
+  function peg$f122() {    return sticky$(sticky$8) && (peg$currPos = sticky$8.lastIndex, true);  }
+  function peg$f123() {    return sticky$(sticky$9) && (peg$currPos = sticky$9.lastIndex, true);  }
+  function peg$f124() {    return sticky$(sticky$10) && (peg$currPos = sticky$10.lastIndex, true);  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
-  let peg$posDetailsCache = [{ line: 1, column: 1 }];
   let peg$maxFailPos = peg$currPos;
   let peg$maxFailExpected = [];
   let peg$silentFails = 0;
@@ -326,46 +330,6 @@ let input, options;
 
   function offset() {
     return peg$savedPos;
-  }
-
-  function range() {
-    return {
-      source: peg$source,
-      start: peg$savedPos,
-      end: peg$currPos,
-    };
-  }
-
-  function location() {
-    return peg$computeLocation(peg$savedPos, peg$currPos);
-  }
-
-  function expected(description, location) {
-    location = location !== undefined
-      ? location
-      : peg$computeLocation(peg$savedPos, peg$currPos);
-
-    throw peg$buildStructuredError(
-      [peg$otherExpectation(description)],
-      input.substring(peg$savedPos, peg$currPos),
-      location
-    );
-  }
-
-  function error(message, location) {
-    location = location !== undefined
-      ? location
-      : peg$computeLocation(peg$savedPos, peg$currPos);
-
-    throw peg$buildSimpleError(message, location);
-  }
-
-  function peg$getUnicode(pos = peg$currPos) {
-    const cp = input.codePointAt(pos);
-    if (cp === undefined) {
-      return "";
-    }
-    return String.fromCodePoint(cp);
   }
 
   function peg$literalExpectation(text, ignoreCase) {
@@ -388,67 +352,6 @@ let input, options;
     return { type: "other", description };
   }
 
-  function peg$computePosDetails(pos) {
-    let details = peg$posDetailsCache[pos];
-    let p;
-
-    if (details) {
-      return details;
-    } else {
-      if (pos >= peg$posDetailsCache.length) {
-        p = peg$posDetailsCache.length - 1;
-      } else {
-        p = pos;
-        while (!peg$posDetailsCache[--p]) {}
-      }
-
-      details = peg$posDetailsCache[p];
-      details = {
-        line: details.line,
-        column: details.column,
-      };
-
-      while (p < pos) {
-        if (input.charCodeAt(p) === 10) {
-          details.line++;
-          details.column = 1;
-        } else {
-          details.column++;
-        }
-
-        p++;
-      }
-
-      peg$posDetailsCache[pos] = details;
-
-      return details;
-    }
-  }
-
-  function peg$computeLocation(startPos, endPos, offset) {
-    const startPosDetails = peg$computePosDetails(startPos);
-    const endPosDetails = peg$computePosDetails(endPos);
-
-    const res = {
-      source: peg$source,
-      start: {
-        offset: startPos,
-        line: startPosDetails.line,
-        column: startPosDetails.column,
-      },
-      end: {
-        offset: endPos,
-        line: endPosDetails.line,
-        column: endPosDetails.column,
-      },
-    };
-    if (offset && peg$source && (typeof peg$source.offset === "function")) {
-      res.start = peg$source.offset(res.start);
-      res.end = peg$source.offset(res.end);
-    }
-    return res;
-  }
-
   function peg$fail(expected) {
     if (peg$currPos < peg$maxFailPos) { return; }
 
@@ -458,18 +361,6 @@ let input, options;
     }
 
     peg$maxFailExpected.push(expected);
-  }
-
-  function peg$buildSimpleError(message, location) {
-    return new Error(message);
-  }
-
-  function peg$buildStructuredError(expected, found, location) {
-    return new peg$SyntaxError(
-      expected,
-      found,
-      location
-    );
   }
 
   function peg$parseexec_replication_command() {
@@ -4818,6 +4709,12 @@ let input, options;
     options.scan.refuse({ code, message, sqlstate: "42601", offset: at });
   }
 
+
+  function sticky$(pattern) {
+    pattern.lastIndex = peg$currPos;
+    return pattern.test(input);
+  }
+
 function peg$parse(text, hooks) {
   const startRule = hooks?.startRule;
   if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
@@ -4826,7 +4723,6 @@ function peg$parse(text, hooks) {
   input = text;
   options = hooks ?? {};
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
-  peg$posDetailsCache = [{ line: 1, column: 1 }];
   peg$maxFailExpected = [];
   try {
     return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
@@ -4840,25 +4736,11 @@ function peg$parse(text, hooks) {
 function peg$run(peg$startRuleFunction) {
   peg$result = peg$startRuleFunction();
 
-  const peg$success = (peg$result !== peg$FAILED && peg$currPos === input.length);
-  function peg$throw() {
-    if (peg$result !== peg$FAILED && peg$currPos < input.length) {
-      peg$fail(peg$endExpectation());
-    }
-
-    throw peg$buildStructuredError(
-      peg$maxFailExpected,
-      peg$maxFailPos < input.length ? peg$getUnicode(peg$maxFailPos) : null,
-      peg$maxFailPos < input.length
-        ? peg$computeLocation(peg$maxFailPos, peg$maxFailPos + 1)
-        : peg$computeLocation(peg$maxFailPos, peg$maxFailPos)
-    );
+  if (peg$result !== peg$FAILED) {
+    if (peg$currPos === input.length) return peg$result;
+    peg$fail(peg$endExpectation());
   }
-  if (peg$success) {
-    return peg$result;
-  } else {
-    peg$throw();
-  }
+  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
 }
 
 const peg$allowedStartRules = [

@@ -8,11 +8,12 @@ import { downcaseIdentifier, truncateIdentifier } from "../identifier.ts";
 import { atoi } from "../scan.ts";
 
 const sticky$0 = /[^\u0022]*/y;
-const sticky$1 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
-const sticky$2 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
-const sticky$3 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
-const sticky$4 = /[\u0030-\u0039]+/y;
-const sticky$5 = /[^]*/y;
+const sticky$1 = /[^\u0022]+/y;
+const sticky$2 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
+const sticky$3 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
+const sticky$4 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
+const sticky$5 = /[\u0030-\u0039]+/y;
+const sticky$6 = /[^]*/y;
 
 
 
@@ -24,17 +25,15 @@ const config = (syncrepMethod, numSync, memberNames) => ({
 });
 
 class peg$SyntaxError {
-  constructor(expected, found, location) {
+  constructor(expected, offset) {
     this.expected = expected;
-    this.found = found;
-    this.location = location;
+    this.offset = offset;
   }
 }
 
 let input, options;
 
   const peg$FAILED = {};
-  const peg$source = undefined;
 
   const peg$startRuleFunctions = {
     result: peg$parseresult,
@@ -86,23 +85,21 @@ let input, options;
   function peg$f13(word) {    return /^any$/i.test(word);  }
   function peg$f14(word) {    return /^first$/i.test(word);  }
   function peg$f15(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
-  function peg$f16() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f17() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f18() {    sticky$0.lastIndex = peg$currPos; if (!sticky$0.test(input)) return false; peg$currPos = sticky$0.lastIndex; return true;  }
-  function peg$f19(inside) {    return inside.replaceAll('""', '"');  }
-  function peg$f20() {
+  function peg$f16() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
+  function peg$f17() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
+  function peg$f18(inside) {    return inside.replaceAll('""', '"');  }
+  function peg$f19() {
     options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
     // Who looks at tokens only does not refuse it.
     return "";
   }
-  function peg$f21() {    sticky$1.lastIndex = peg$currPos; if (!sticky$1.test(input)) return false; peg$currPos = sticky$1.lastIndex; return true;  }
-  function peg$f22() {    sticky$2.lastIndex = peg$currPos; if (!sticky$2.test(input)) return false; peg$currPos = sticky$2.lastIndex; return true;  }
-  function peg$f23() {    sticky$3.lastIndex = peg$currPos; if (!sticky$3.test(input)) return false; peg$currPos = sticky$3.lastIndex; return true;  }
-  function peg$f24() {    sticky$4.lastIndex = peg$currPos; if (!sticky$4.test(input)) return false; peg$currPos = sticky$4.lastIndex; return true;  }
-  function peg$f25() {    sticky$5.lastIndex = peg$currPos; if (!sticky$5.test(input)) return false; peg$currPos = sticky$5.lastIndex; return true;  }
+  function peg$f20() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
+  function peg$f21() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
+  function peg$f22() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
+  function peg$f23() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
+  function peg$f24() {    return sticky$(sticky$6) && (peg$currPos = sticky$6.lastIndex, true);  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
-  let peg$posDetailsCache = [{ line: 1, column: 1 }];
   let peg$maxFailPos = peg$currPos;
   let peg$maxFailExpected = [];
   let peg$silentFails = 0;
@@ -115,46 +112,6 @@ let input, options;
 
   function offset() {
     return peg$savedPos;
-  }
-
-  function range() {
-    return {
-      source: peg$source,
-      start: peg$savedPos,
-      end: peg$currPos,
-    };
-  }
-
-  function location() {
-    return peg$computeLocation(peg$savedPos, peg$currPos);
-  }
-
-  function expected(description, location) {
-    location = location !== undefined
-      ? location
-      : peg$computeLocation(peg$savedPos, peg$currPos);
-
-    throw peg$buildStructuredError(
-      [peg$otherExpectation(description)],
-      input.substring(peg$savedPos, peg$currPos),
-      location
-    );
-  }
-
-  function error(message, location) {
-    location = location !== undefined
-      ? location
-      : peg$computeLocation(peg$savedPos, peg$currPos);
-
-    throw peg$buildSimpleError(message, location);
-  }
-
-  function peg$getUnicode(pos = peg$currPos) {
-    const cp = input.codePointAt(pos);
-    if (cp === undefined) {
-      return "";
-    }
-    return String.fromCodePoint(cp);
   }
 
   function peg$literalExpectation(text, ignoreCase) {
@@ -177,67 +134,6 @@ let input, options;
     return { type: "other", description };
   }
 
-  function peg$computePosDetails(pos) {
-    let details = peg$posDetailsCache[pos];
-    let p;
-
-    if (details) {
-      return details;
-    } else {
-      if (pos >= peg$posDetailsCache.length) {
-        p = peg$posDetailsCache.length - 1;
-      } else {
-        p = pos;
-        while (!peg$posDetailsCache[--p]) {}
-      }
-
-      details = peg$posDetailsCache[p];
-      details = {
-        line: details.line,
-        column: details.column,
-      };
-
-      while (p < pos) {
-        if (input.charCodeAt(p) === 10) {
-          details.line++;
-          details.column = 1;
-        } else {
-          details.column++;
-        }
-
-        p++;
-      }
-
-      peg$posDetailsCache[pos] = details;
-
-      return details;
-    }
-  }
-
-  function peg$computeLocation(startPos, endPos, offset) {
-    const startPosDetails = peg$computePosDetails(startPos);
-    const endPosDetails = peg$computePosDetails(endPos);
-
-    const res = {
-      source: peg$source,
-      start: {
-        offset: startPos,
-        line: startPosDetails.line,
-        column: startPosDetails.column,
-      },
-      end: {
-        offset: endPos,
-        line: endPosDetails.line,
-        column: endPosDetails.column,
-      },
-    };
-    if (offset && peg$source && (typeof peg$source.offset === "function")) {
-      res.start = peg$source.offset(res.start);
-      res.end = peg$source.offset(res.end);
-    }
-    return res;
-  }
-
   function peg$fail(expected) {
     if (peg$currPos < peg$maxFailPos) { return; }
 
@@ -247,18 +143,6 @@ let input, options;
     }
 
     peg$maxFailExpected.push(expected);
-  }
-
-  function peg$buildSimpleError(message, location) {
-    return new Error(message);
-  }
-
-  function peg$buildStructuredError(expected, found, location) {
-    return new peg$SyntaxError(
-      expected,
-      found,
-      location
-    );
   }
 
   function peg$parseresult() {
@@ -771,7 +655,7 @@ let input, options;
   }
 
   function peg$parsequoted() {
-    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9;
+    let s0, s1, s2, s3, s4, s5;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 34) {
@@ -840,70 +724,54 @@ let input, options;
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
-        s3 = peg$currPos;
-        s4 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s5 = peg$f17();
-        if (s5) {
-          s5 = undefined;
-        } else {
-          s5 = peg$FAILED;
-        }
-        s4 = input.substring(s4, peg$currPos);
-        s5 = [];
-        s6 = peg$currPos;
+        s3 = [];
         if (input.startsWith(peg$c2, peg$currPos)) {
-          s7 = peg$c2;
+          s4 = peg$c2;
           peg$currPos += 2;
         } else {
-          s7 = peg$FAILED;
+          s4 = peg$FAILED;
           if (peg$silentFails === 0) { peg$fail(peg$e7); }
         }
-        if (s7 !== peg$FAILED) {
-          s8 = peg$currPos;
+        if (s4 === peg$FAILED) {
+          s4 = peg$currPos;
           peg$savedPos = peg$currPos;
-          s9 = peg$f18();
-          if (s9) {
-            s9 = undefined;
+          s5 = peg$f17();
+          if (s5) {
+            s5 = undefined;
           } else {
-            s9 = peg$FAILED;
+            s5 = peg$FAILED;
           }
-          s8 = input.substring(s8, peg$currPos);
-          s7 = [s7, s8];
-          s6 = s7;
-        } else {
-          peg$currPos = s6;
-          s6 = peg$FAILED;
+          if (s5 !== peg$FAILED) {
+            s4 = input.substring(s4, peg$currPos);
+          } else {
+            s4 = s5;
+          }
         }
-        while (s6 !== peg$FAILED) {
-          s5.push(s6);
-          s6 = peg$currPos;
+        while (s4 !== peg$FAILED) {
+          s3.push(s4);
           if (input.startsWith(peg$c2, peg$currPos)) {
-            s7 = peg$c2;
+            s4 = peg$c2;
             peg$currPos += 2;
           } else {
-            s7 = peg$FAILED;
+            s4 = peg$FAILED;
             if (peg$silentFails === 0) { peg$fail(peg$e7); }
           }
-          if (s7 !== peg$FAILED) {
-            s8 = peg$currPos;
+          if (s4 === peg$FAILED) {
+            s4 = peg$currPos;
             peg$savedPos = peg$currPos;
-            s9 = peg$f18();
-            if (s9) {
-              s9 = undefined;
+            s5 = peg$f17();
+            if (s5) {
+              s5 = undefined;
             } else {
-              s9 = peg$FAILED;
+              s5 = peg$FAILED;
             }
-            s8 = input.substring(s8, peg$currPos);
-            s7 = [s7, s8];
-            s6 = s7;
-          } else {
-            peg$currPos = s6;
-            s6 = peg$FAILED;
+            if (s5 !== peg$FAILED) {
+              s4 = input.substring(s4, peg$currPos);
+            } else {
+              s4 = s5;
+            }
           }
         }
-        s4 = [s4, s5];
-        s3 = s4;
         s2 = input.substring(s2, peg$currPos);
         if (input.charCodeAt(peg$currPos) === 34) {
           s3 = peg$c1;
@@ -914,7 +782,7 @@ let input, options;
         }
         if (s3 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f19(s2);
+          s0 = peg$f18(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -935,7 +803,7 @@ let input, options;
         if (s1 !== peg$FAILED) {
           s2 = peg$parserest();
           peg$savedPos = s0;
-          s0 = peg$f20();
+          s0 = peg$f19();
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -969,7 +837,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f21();
+      s3 = peg$f20();
       if (s3) {
         s3 = undefined;
       } else {
@@ -1000,7 +868,7 @@ let input, options;
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f22();
+    s1 = peg$f21();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1045,7 +913,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f23();
+    s1 = peg$f22();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1065,7 +933,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f24();
+    s1 = peg$f23();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1183,7 +1051,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f25();
+    s1 = peg$f24();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1194,6 +1062,12 @@ let input, options;
     return s0;
   }
 
+
+  function sticky$(pattern) {
+    pattern.lastIndex = peg$currPos;
+    return pattern.test(input);
+  }
+
 function peg$parse(text, hooks) {
   const startRule = hooks?.startRule;
   if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
@@ -1202,7 +1076,6 @@ function peg$parse(text, hooks) {
   input = text;
   options = hooks ?? {};
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
-  peg$posDetailsCache = [{ line: 1, column: 1 }];
   peg$maxFailExpected = [];
   try {
     return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
@@ -1216,25 +1089,11 @@ function peg$parse(text, hooks) {
 function peg$run(peg$startRuleFunction) {
   peg$result = peg$startRuleFunction();
 
-  const peg$success = (peg$result !== peg$FAILED && peg$currPos === input.length);
-  function peg$throw() {
-    if (peg$result !== peg$FAILED && peg$currPos < input.length) {
-      peg$fail(peg$endExpectation());
-    }
-
-    throw peg$buildStructuredError(
-      peg$maxFailExpected,
-      peg$maxFailPos < input.length ? peg$getUnicode(peg$maxFailPos) : null,
-      peg$maxFailPos < input.length
-        ? peg$computeLocation(peg$maxFailPos, peg$maxFailPos + 1)
-        : peg$computeLocation(peg$maxFailPos, peg$maxFailPos)
-    );
+  if (peg$result !== peg$FAILED) {
+    if (peg$currPos === input.length) return peg$result;
+    peg$fail(peg$endExpectation());
   }
-  if (peg$success) {
-    return peg$result;
-  } else {
-    peg$throw();
-  }
+  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
 }
 
 const peg$allowedStartRules = [

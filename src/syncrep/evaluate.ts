@@ -7,7 +7,7 @@
  */
 import { EncodeError } from "../errors.ts";
 import type { Lsn } from "../lsn.ts";
-import { defaultServer, requireCapability, type Server, supports } from "../server-version.ts";
+import { defaultServer, type Server, syncrepCapabilities } from "../server-version.ts";
 import type { SyncRepConfig } from "./ast.ts";
 
 /** A row of `pg_stat_replication`. All the text that an `application_name` can hold is ASCII, 63 bytes at most. */
@@ -129,7 +129,7 @@ export function evaluateSynchronousStandbys(
     released: {
       remote_write: release("remote_write"),
       on: release("on"),
-      remote_apply: supports(server, "remoteApply") ? release("remote_apply") : undefined,
+      remote_apply: syncrepCapabilities.supports(server, "remoteApply") ? release("remote_apply") : undefined,
     },
   };
 }
@@ -155,14 +155,18 @@ function standbyPriority({ syncrepMethod, memberNames }: SyncRepConfig): (name: 
 }
 
 function maySync({ state }: SyncRepStandby, server: Server): boolean {
-  return state === "streaming" || (state === "stopping" && supports(server, "stoppingIsSynchronous"));
+  return (
+    state === "streaming" || (state === "stopping" && syncrepCapabilities.supports(server, "stoppingIsSynchronous"))
+  );
 }
 
 /** The `numSync` of highest priority. Their order matters to `oldest` when positions are unknown. */
 function firstOf(candidates: number[], numSync: number, priorities: readonly number[], server: Server): number[] {
   const by = (rank: (i: number) => number): number[] => [...candidates].sort((a, b) => rank(a) - rank(b));
   if (candidates.length > numSync) return by((i) => priorities[i]!).slice(0, numSync);
-  return supports(server, "candidatesInArrayOrder") ? candidates : by((i) => (priorities[i] === 1 ? 0 : 1));
+  return syncrepCapabilities.supports(server, "candidatesInArrayOrder")
+    ? candidates
+    : by((i) => (priorities[i] === 1 ? 0 : 1));
 }
 
 /** With FIRST, the lowest position; one that is unknown (0) is forgotten as soon as another comes after it. */
@@ -201,12 +205,12 @@ function checkConfig(config: SyncRepConfig | undefined, server: Server): void {
   if (config === undefined) return;
   requireObject("SyncRepConfig", config);
   const { syncrepMethod, numSync, memberNames } = config;
-  if (syncrepMethod === "QUORUM") requireCapability(server, "quorumCommit", "ANY");
+  if (syncrepMethod === "QUORUM") syncrepCapabilities.require(server, "quorumCommit", "ANY");
   else if (syncrepMethod !== "PRIORITY") fail("SyncRepConfig.syncrepMethod", "it is PRIORITY or QUORUM");
   if (typeof numSync !== "number" || numSync !== (numSync | 0) || numSync < 1) {
     fail("SyncRepConfig.numSync", "it is an integer of 1 to 2^31 - 1");
   }
-  if (numSync > 1) requireCapability(server, "multipleSyncStandbys", "More than one synchronous standby");
+  if (numSync > 1) syncrepCapabilities.require(server, "multipleSyncStandbys", "More than one synchronous standby");
   checkNames("SyncRepConfig.memberNames", memberNames);
 }
 

@@ -115,7 +115,7 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
     return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });
   } catch (error) {
     if (!(error instanceof grammar.SyntaxError)) throw error;
-    const offset = error.location.start.offset;
+    const { offset } = error;
     const expected = displayNames(error.expected);
     const near =
       offset < text.length

@@ -1047,6 +1047,25 @@ describe("START_REPLICATION with pgoutput", () => {
       "publication_names",
       "Write a value after publication_names.",
     ],
+    // The version is missed before its repetition is noticed, and the publications after.
+    [
+      start(`${and}, proto_version`),
+      [15, "18.7"],
+      "42601",
+      "proto_version requires a parameter",
+      "options[2].arg",
+      "proto_version)",
+      "Write a value after proto_version.",
+    ],
+    [
+      start(`${and}, publication_names`),
+      [15, "18.6", "18.7"],
+      "42601",
+      "conflicting or redundant options",
+      "options[2].defname",
+      "publication_names)",
+      twice("publication_names"),
+    ],
     [
       start("proto_version '', publication_names 'p'"),
       ["15.20", "16.16", "17.12", "18.7", "19.1", 20],

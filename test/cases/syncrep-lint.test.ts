@@ -49,6 +49,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
   ["(a)", { server: "9.6" }, ["NUMBER_MISSING", 0, "The list in parentheses has no number before it.", "? 1 (a)"]],
   ["ANY(a, b)", {}, ["NUMBER_MISSING", 3, "The list in parentheses has no number before it.", "? ANY 1 (a, b)"]],
   ["first (a)", {}, ["NUMBER_MISSING", 6, "The list in parentheses has no number before it.", "? first 1 (a)"]],
+  ["ANY (2, a, a)", {}, ["NUMBER_MISSING", 4, "The list in parentheses has no number before it.", "? ANY 1 (2, a, a)"]],
   ["ANY 2 (a, b", {}, ["PARENTHESIS_MISSING", 11, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
   ["ANY 2 a, b", {}, ["PARENTHESIS_MISSING", 5, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
   ["ANY 2 a, b)", {}, ["PARENTHESIS_MISSING", 5, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { command, commandText } from "../../src/arbitraries/command.ts";
-import { parseCommand, printCommand } from "../../src/command/index.ts";
+import { locateCommand, parseCommand, printCommand } from "../../src/command/index.ts";
 import { ParseError, WalwireError } from "../../src/errors.ts";
 import { type CapabilityName, supports } from "../../src/server-version.ts";
 import { expectErrorForPeople, expectLinear, hostileValue, withChange } from "./grammar.ts";
@@ -147,7 +147,13 @@ describe("cost grows as the text does", () => {
     ["SQL", (n) => `select ${"1".repeat(n)}`],
     ["semicolons", (n) => `IDENTIFY_SYSTEM${";".repeat(n)}`],
     ["parentheses", (n) => `BASE_BACKUP ${"(".repeat(n)}`],
+    ["blanks in a string, and a syntax error", (n) => `SHOW '${" x".repeat(n)}'`],
   ])("%s", (_, text) => expectLinear((n) => refusal(text(n), {})));
+
+  test("finding where the parts stand", () => {
+    const command = (n: number) => parseCommand(`BASE_BACKUP (a '${" ".repeat(n)}', ${"b 1, ".repeat(n)} c)`);
+    expectLinear((n) => locateCommand(command(n)));
+  });
 });
 
 function refusal(text: string, options: { server?: number; database?: boolean }): ParseError | undefined {

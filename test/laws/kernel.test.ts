@@ -140,6 +140,9 @@ describe("server versions", () => {
     0,
     1.5,
     9.6,
+    "9.7",
+    90700,
+    99999,
     Number.NaN,
     1e9,
     null,
@@ -175,7 +178,9 @@ describe("server versions", () => {
       expect(supports(first, name), String(first)).toBe(true);
       // The version before a whole major is of another branch, which may have it by an entry of its own.
       const before = first === since[0] || first % 100 !== 0 ? first - 1 : undefined;
-      if (before !== undefined && before >= 90400) expect(supports(before, name), String(before)).toBe(false);
+      // There is nothing between 9.6 and 10.
+      const last = before === 99999 ? 90699 : before;
+      if (last !== undefined && last >= 90100) expect(supports(last, name), String(last)).toBe(false);
     }
     if (until !== undefined) {
       expect(supports(until, name)).toBe(false);

@@ -71,7 +71,7 @@ law(
       if (error !== undefined) expect(severity).toBe("error");
     }
   }),
-  5000,
+  3000,
 );
 
 law(
@@ -88,7 +88,7 @@ law(
     // Nothing is left that could have been done.
     expect(lintSynchronousStandbyNames(fixed, { server: version }).filter(({ fix }) => fix?.safe)).toEqual([]);
   }),
-  5000,
+  3000,
 );
 
 /** Who is before whom, and how many are needed: what remains of a value when its names are asked about. */
@@ -118,7 +118,7 @@ law(
       expect(ranks(read(fixed, version)!, standbys), fixed).toBe(meant);
     }
   }),
-  5000,
+  3000,
 );
 
 law(

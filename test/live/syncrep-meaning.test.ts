@@ -12,7 +12,7 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     // Of its own, since every commit on it waits.
     const server = await startServer({ major, settings: settingsForStandbys });
     try {
-      const counts = { settings: 60 * times, schedules: 12 * times, seed: seed + major };
+      const counts = { settings: 40 * times, schedules: 6 * times, seed: seed + major };
       const { disagreements, returned, waited, seen } = await askAboutStandbys(server, counts);
       expect(disagreements, `seed ${seed}`).toEqual([]);
       expect(returned).toBeGreaterThan(counts.schedules / 2);

@@ -119,6 +119,8 @@ function parseOutputParameters(check: Check, options: readonly DefElem[], given:
         advice: adviseOnName(defname, names, check.server),
       });
     }
+    // Since the server looks whether there is a version, it does so before it notices that it has one.
+    if (defname === "proto_version" && check.supports("pgoutputValuesChecked")) defGetString(check, option, i);
     if (given.has(defname)) {
       check.refuse({
         sqlstate: errcode.SYNTAX_ERROR,
@@ -240,15 +242,17 @@ function originOf(check: Check, option: DefElem, index: number): boolean {
   });
 }
 
+/** What ends white space, and what ends a name without quotes. */
+const withoutVerticalTab = [/[^ \t\n\r\f]/g, /[ \t\n\r\f,]/g] as const;
+const withVerticalTab = [/[^ \t\n\r\f\v]/g, /[ \t\n\r\f\v,]/g] as const;
+
 /**
  * Names with commas between and white space around; undefined if the text is no such list. Nothing but white space is no name.
  *
  * @source varlena.c: SplitIdentifierString
  */
 function splitIdentifierString(check: Check, text: string): string[] | undefined {
-  const space = check.supports("verticalTabIsSpace") ? " \\t\\n\\r\\f\\v" : " \\t\\n\\r\\f";
-  const noSpace = new RegExp(`[^${space}]`, "g");
-  const endOfBareName = new RegExp(`[${space},]`, "g");
+  const [noSpace, endOfBareName] = check.supports("verticalTabIsSpace") ? withVerticalTab : withoutVerticalTab;
   /** Where the next such character is, or the end. */
   const next = (what: RegExp, from: number): number => {
     what.lastIndex = from;

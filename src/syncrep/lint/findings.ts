@@ -100,7 +100,8 @@ export function finding(
 ): Finding {
   const [severity, message, fix, how] = findingCodes[code] as readonly [FindingSeverity, string, string?, string?];
   let next = 0;
-  const fill = (sentence: string): string => sentence.replaceAll("{}", () => cut(String(words[next++]), 500));
+  const fill = (sentence: string): string =>
+    sentence.replaceAll("{}", () => cut(String(words[next++]), 500).replace(/[\0-\x1f]/g, " "));
   return {
     ...{ code, severity, offset, end, message: fill(message) },
     fix: edits && fix !== undefined ? { message: fill(fix), safe: how === "safe", edits } : undefined,

@@ -108,7 +108,8 @@ function refused(error: ParseError, server: number): Finding[] {
   }
   if (code !== "SYNTAX") return unclear;
   if (/^[ \t\n\r\f\v]*$/.test(text)) return [finding("BLANK", whole, [], [edit(whole, "")], error)];
-  const later = read(text, serverVersionNum(defaultServer)).config;
+  const isNewest = syncrepCapabilities.supports(server, "quorumCommit");
+  const later = isNewest ? undefined : read(text, serverVersionNum(defaultServer)).config;
   if (later !== undefined) {
     const older = printed(later, server);
     return [finding("TOO_NEW", whole, [says, older ?? ""], older !== undefined && [edit(whole, older)], error)];
@@ -120,7 +121,10 @@ function refused(error: ParseError, server: number): Finding[] {
   const repaired = repairedFor(text, server);
   if (repaired === undefined) return unclear;
   const { mistakes, members, numSync, config } = repaired;
-  return [...mistakes.map((each) => ({ ...each, error })), ...meaning(text, config, members, numSync, server)];
+  const refusals = mistakes.map((each) => ({ ...each, error }));
+  // Where the number is missing, not all of what was meant is known.
+  if (mistakes.some((each) => each.code === "NUMBER_MISSING")) return refusals;
+  return [...refusals, ...meaning(text, config, members, numSync, server)];
 }
 
 /** What was meant, if the value with all mistakes mended is one. */
