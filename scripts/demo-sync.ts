@@ -2,6 +2,12 @@
 import { fileURLToPath } from "node:url";
 import { run } from "../src/node/cli/sync.ts";
 
+// Whoever read the output has gone, as `head` does.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 // Paths are as whoever is in the folder of the examples would write them.
 process.chdir(fileURLToPath(new URL("../docs/examples/", import.meta.url)));
 
