@@ -29,6 +29,7 @@ export {
   type VersionRange,
 } from "./server-version.ts";
 export * from "./syncrep/index.ts";
+export * from "./syncrep/questions.ts";
 export {
   formatPgTime,
   type PgTime,

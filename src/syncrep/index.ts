@@ -1,4 +1,7 @@
-/** `synchronous_standby_names`: text to a SyncRepConfig and back, where its parts stand, how to change it, and what a server makes of it. */
+/**
+ * `synchronous_standby_names`: text to a SyncRepConfig and back, where its parts stand, how to change it, and what a server makes of it.
+ * What people ask about it, with answers in words, is in questions.ts: who only checks settings is not to carry that.
+ */
 export type * from "./ast.ts";
 export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";
 export {
@@ -10,19 +13,6 @@ export {
   type SyncRepRelease,
   type SyncRepStandby,
 } from "./evaluate.ts";
-export {
-  type BlockingLosses,
-  blockingLosses,
-  type CertainCopies,
-  type ChangeOutcome,
-  certainCopies,
-  explainSynchronousStandbys,
-  type Satisfiability,
-  type StandbyChange,
-  satisfiableWith,
-  streamingStandby,
-  whatIfStandbysChange,
-} from "./evaluate-questions.ts";
 export {
   applyFixes,
   type Edit,

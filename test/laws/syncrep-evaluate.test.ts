@@ -5,17 +5,19 @@ import { EncodeError, type UnsupportedError, WalwireError } from "../../src/erro
 import type { Lsn } from "../../src/lsn.ts";
 import { type Server, supports } from "../../src/server-version.ts";
 import {
-  blockingLosses,
-  certainCopies,
   evaluateSynchronousStandbys,
-  explainSynchronousStandbys,
   type SyncLevel,
   type SyncRepConfig,
   type SyncRepStandby,
+} from "../../src/syncrep/index.ts";
+import {
+  blockingLosses,
+  certainCopies,
+  explainSynchronousStandbys,
   satisfiableWith,
   streamingStandby,
   whatIfStandbysChange,
-} from "../../src/syncrep/index.ts";
+} from "../../src/syncrep/questions.ts";
 import { setting, standby, standbys } from "../standbys.ts";
 import { hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";

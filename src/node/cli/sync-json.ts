@@ -2,14 +2,13 @@
 import { ParseError } from "../../errors.ts";
 import { formatLsn, type Lsn } from "../../lsn.ts";
 import {
-  blockingLosses,
-  certainCopies,
   evaluateSynchronousStandbys,
   type Finding,
   locateSynchronousStandbyNames,
   type SyncLevel,
   type SyncRepConfig,
 } from "../../syncrep/index.ts";
+import { blockingLosses, certainCopies } from "../../syncrep/questions.ts";
 import { type Answer, versionsJson } from "./json.ts";
 import type { Explained, Subject } from "./sync.ts";
 import type { ConfValue } from "./sync-conf.ts";

@@ -10,7 +10,6 @@ import {
 import { positionAt } from "../../syncrep/evaluate.ts";
 import {
   applyFixes,
-  explainSynchronousStandbys,
   type Finding,
   fixSynchronousStandbyNames,
   lintSynchronousStandbyNames,
@@ -21,6 +20,7 @@ import {
   type SyncRepEvaluation,
   type SyncRepStandby,
 } from "../../syncrep/index.ts";
+import { explainSynchronousStandbys } from "../../syncrep/questions.ts";
 
 /** What a value is for. */
 export interface Servers {

@@ -2,15 +2,8 @@
 import { drawCaret } from "../../errors.ts";
 import { formatLsn, type Lsn } from "../../lsn.ts";
 import { formatServerVersion, formatVersions } from "../../server-version.ts";
-import {
-  blockingLosses,
-  certainCopies,
-  evaluateSynchronousStandbys,
-  type Finding,
-  type SyncLevel,
-  type SyncRepConfig,
-  streamingStandby,
-} from "../../syncrep/index.ts";
+import { evaluateSynchronousStandbys, type Finding, type SyncLevel, type SyncRepConfig } from "../../syncrep/index.ts";
+import { blockingLosses, certainCopies, streamingStandby } from "../../syncrep/questions.ts";
 import { listed, type Page, printable } from "./people.ts";
 import { sayError } from "./say-error.ts";
 import type { Explained, Subject } from "./sync.ts";
