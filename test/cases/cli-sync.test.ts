@@ -190,13 +190,14 @@ describe("docs/synchronous-standby-names.md", () => {
   });
 });
 
-test("the demo fits a screen", async () => {
+test("the demo fits a screen, and is in the README", async () => {
   const output = await new Promise<string>((resolve, reject) =>
     execFile(process.execPath, ["--import", "tsx", "scripts/demo-sync.ts"], { cwd: root }, (error, stdout) =>
       // The bad value gives the exit status of a check.
       error === null || error.code === 1 ? resolve(stdout) : reject(error),
     ),
   );
+  expect(readFileSync(`${root}README.md`, "utf8")).toContain(`\n\`\`\`text\n${output}\`\`\`\n`);
   const shown = output.trimEnd().split("\n");
   expect(shown.length).toBeLessThanOrEqual(40);
   for (const line of shown) expect(line.length).toBeLessThanOrEqual(110);
