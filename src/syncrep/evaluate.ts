@@ -53,10 +53,12 @@ export interface SyncRepRelease {
    */
   readonly lsn: Lsn | undefined;
   /**
-   * Whom everybody waits for, as indices of the standbys: those of the chosen that stand just at `lsn`. With FIRST all of them
-   * have to go on before it does, with ANY one or more of them.
+   * Whom everybody waits for, as indices of the standbys. With FIRST those of the chosen that stand just at `lsn`; with ANY all
+   * of the chosen that have not passed it.
    */
   readonly heldBy: readonly number[];
+  /** How many of these have to go on before `lsn` does: all, with FIRST. */
+  readonly needed: number;
   /**
    * How many standbys at least have got what is released. Less than `numSync` in two cases. With ANY the server keeps the
    * number in a byte for this, so 257 is 1, and of 256 nothing is known, as it reads beyond its array. With FIRST it passes over
@@ -90,7 +92,7 @@ export interface SyncRepEvaluation {
  * @throws UnsupportedError for ANY before 10 (`quorumCommit`), for more than one standby before 9.6 (`multipleSyncStandbys`).
  * @source syncrep.c: SyncRepReleaseWaiters, SyncRepGetSyncRecPtr, SyncRepGetCandidateStandbys (SyncRepGetSyncStandbys before
  * commit f332241a60), SyncRepGetStandbyPriority; walsender.c: pg_stat_get_wal_senders
- * @example evaluateSynchronousStandbys(parseSynchronousStandbyNames("b, a"), [{ applicationName: "A", state: "streaming", writeLsn: 9n, flushLsn: 8n, replayLsn: 7n }]).released.on // { lsn: 8n, heldBy: [0], copies: 1 }
+ * @example evaluateSynchronousStandbys(parseSynchronousStandbyNames("b, a"), [{ applicationName: "A", state: "streaming", writeLsn: 9n, flushLsn: 8n, replayLsn: 7n }]).released.on // { lsn: 8n, heldBy: [0], needed: 1, copies: 1 }
  */
 export function evaluateSynchronousStandbys(
   config: SyncRepConfig | undefined,
@@ -112,7 +114,8 @@ export function evaluateSynchronousStandbys(
 
   const missing = Math.max(0, numSync - candidates.length);
   const release = (level: SyncLevel): SyncRepRelease => {
-    if (missing > 0 || numSync === 0) return { lsn: undefined, heldBy: [], copies: quorum ? numSync & 0xff : numSync };
+    if (missing > 0 || numSync === 0)
+      return { lsn: undefined, heldBy: [], needed: 0, copies: quorum ? numSync & 0xff : numSync };
     const at = (i: number): bigint => standbys[i]![positionAt[level]] ?? 0n;
     return quorum ? nthLatest(chosen, at, numSync & 0xff) : oldest(chosen, at);
   };
@@ -184,18 +187,16 @@ function oldest(chosen: readonly number[], at: (i: number) => bigint): SyncRepRe
     }
     copies = lsn === 0n ? 0 : copies + 1;
   }
-  return { lsn: lsn === 0n ? undefined : (lsn as Lsn), heldBy, copies };
+  return { lsn: lsn === 0n ? undefined : (lsn as Lsn), heldBy, needed: heldBy.length, copies };
 }
 
 /** With ANY, the position that `nth` of them have got to. */
 function nthLatest(chosen: readonly number[], at: (i: number) => bigint, nth: number): SyncRepRelease {
-  if (nth === 0) return { lsn: undefined, heldBy: [], copies: 0 };
+  if (nth === 0) return { lsn: undefined, heldBy: [], needed: 0, copies: 0 };
   const lsn = chosen.map(at).sort((a, b) => (a < b ? 1 : a > b ? -1 : 0))[nth - 1]!;
-  return {
-    lsn: lsn === 0n ? undefined : (lsn as Lsn),
-    heldBy: chosen.filter((i) => at(i) === lsn),
-    copies: nth,
-  };
+  const heldBy = chosen.filter((i) => at(i) <= lsn);
+  const needed = nth - (chosen.length - heldBy.length);
+  return { lsn: lsn === 0n ? undefined : (lsn as Lsn), heldBy, needed, copies: nth };
 }
 
 const states: readonly unknown[] = ["startup", "backup", "catchup", "streaming", "stopping"];

@@ -17,12 +17,10 @@ import {
   type SyncRepEvaluation,
   type SyncRepStandby,
 } from "./evaluate.ts";
+import { listed, MANY, someOf } from "./words.ts";
 
 /** What a standby has done with what a commit of each level waited for. */
 const done = { remote_write: "written", on: "flushed", remote_apply: "replayed" } as const;
-
-/** More names, or more sets, than a person would read. */
-const MANY = 10;
 
 export interface BlockingLosses {
   /** How many of `of` have to go, whichever, before commits block: 0 if they are blocked now; undefined if nothing blocks them. */
@@ -300,12 +298,12 @@ export function explainSynchronousStandbys(
   for (const level of Object.keys(positionAt) as SyncLevel[]) {
     const release = evaluation.released[level];
     if (release === undefined) continue;
-    const { lsn, heldBy } = release;
+    const { lsn, heldBy, needed } = release;
     const holders = heldBy.map((i) => nameOf(evaluation.standbys[i]!));
     lines.push(
       lsn === undefined
         ? `With ${level} nobody is released: ${holders.length > 0 ? `${listed(holders, "and")} has ${done[level]} nothing` : "the server cannot count to this number"}.`
-        : `With ${level} commits up to ${formatLsn(lsn, server)} are released; the next wait for ${listed(holders, syncrepMethod === "QUORUM" ? "or" : "and")}.`,
+        : `With ${level} commits up to ${formatLsn(lsn, server)} are released; the next wait for ${someOf(needed, holders)}.`,
     );
   }
   return lines;
@@ -320,11 +318,4 @@ function nameOf({ applicationName }: Pick<EvaluatedStandby, "applicationName">):
   return /^[\w.:/@+-]+$/.test(applicationName)
     ? applicationName
     : JSON.stringify(applicationName).replace(/\p{C}/gu, " ");
-}
-
-/** "a, b", or "a and b". */
-function listed(words: readonly string[], last?: string): string {
-  if (words.length > MANY) return `${words.slice(0, MANY).join(", ")} and ${words.length - MANY} more`;
-  if (last === undefined || words.length < 2) return words.join(", ");
-  return `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
 }

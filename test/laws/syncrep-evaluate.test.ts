@@ -387,7 +387,8 @@ describe("numbers that do not fit the server's byte", () => {
   test("with ANY 257 of 300 the latest position releases: one copy is certain", () => {
     expect(evaluateSynchronousStandbys(any(257, "*"), many).released.on).toEqual({
       lsn: 300n,
-      heldBy: [299],
+      heldBy: [...many.keys()],
+      needed: 1,
       copies: 1,
     });
     expect(certainCopies(any(257, "*"), many, "on").sentence).toBe(
@@ -399,6 +400,7 @@ describe("numbers that do not fit the server's byte", () => {
     expect(evaluateSynchronousStandbys(any(256, "*"), many).released.on).toEqual({
       lsn: undefined,
       heldBy: [],
+      needed: 0,
       copies: 0,
     });
     expect(explainSynchronousStandbys(any(256, "*"), many).join("\n")).toContain("cannot count to this number");
@@ -408,6 +410,7 @@ describe("numbers that do not fit the server's byte", () => {
     expect(evaluateSynchronousStandbys(first(257, "*"), many).released.on).toEqual({
       lsn: 1n,
       heldBy: [0],
+      needed: 1,
       copies: 257,
     });
   });
@@ -419,12 +422,12 @@ describe("a standby that never replays, with FIRST 2", () => {
     evaluateSynchronousStandbys(first(2, "recv", "node"), rows, { server }).released.remote_apply;
 
   test("is passed over if its walsender comes first, and blocks remote_apply if it comes last", () => {
-    expect(applied([recv, node])).toEqual({ lsn: 7n, heldBy: [1], copies: 1 });
-    expect(applied([node, recv])).toEqual({ lsn: undefined, heldBy: [1], copies: 0 });
+    expect(applied([recv, node])).toEqual({ lsn: 7n, heldBy: [1], needed: 1, copies: 1 });
+    expect(applied([node, recv])).toEqual({ lsn: undefined, heldBy: [1], needed: 1, copies: 0 });
   });
 
   test("before 12.3 the one that comes first in the list is looked at first", () => {
-    expect(applied([node, recv], "12.2")).toEqual({ lsn: 7n, heldBy: [0], copies: 1 });
+    expect(applied([node, recv], "12.2")).toEqual({ lsn: 7n, heldBy: [0], needed: 1, copies: 1 });
     expect(applied([node, recv], "12.3")?.lsn).toBeUndefined();
   });
 });
@@ -474,9 +477,9 @@ test.each<[string, SyncRepConfig | undefined, SyncRepStandby[] | undefined, stri
       "Quorum: node-1, Node-2, node-3.",
       "Asynchronous: other.",
       "Losing any 2 of node-1, Node-2 and node-3 blocks commits.",
-      "With remote_write commits up to 0/30 are released; the next wait for node-1 or Node-2.",
-      "With on commits up to 0/20 are released; the next wait for Node-2.",
-      "With remote_apply commits up to 0/10 are released; the next wait for node-3.",
+      "With remote_write commits up to 0/30 are released; the next wait for any 2 of node-1, Node-2 and node-3.",
+      "With on commits up to 0/20 are released; the next wait for Node-2 or node-3.",
+      "With remote_apply commits up to 0/10 are released; the next wait for Node-2 or node-3.",
     ],
   ],
   [

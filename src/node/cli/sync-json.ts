@@ -14,7 +14,6 @@ import type { Explained, Subject } from "./sync.ts";
 import type { ConfValue } from "./sync-conf.ts";
 import {
   acceptedBy,
-  awaited,
   differing,
   type Fixed,
   inWords,
@@ -116,7 +115,12 @@ function meaningJson(config: SyncRepConfig | undefined, server: number, standbys
     return [
       [
         level,
-        { lsn: lsn(release.lsn), waitsFor: awaited(config, rows, evaluation, level), certainCopies: copies, sentence },
+        {
+          lsn: lsn(release.lsn),
+          waitsFor: { number: release.needed, of: release.heldBy },
+          certainCopies: copies,
+          sentence,
+        },
       ],
     ];
   });

@@ -7,7 +7,6 @@ import {
   type VersionRange,
   versionRanges,
 } from "../../server-version.ts";
-import { positionAt } from "../../syncrep/evaluate.ts";
 import {
   applyFixes,
   type Finding,
@@ -15,10 +14,7 @@ import {
   lintSynchronousStandbyNames,
   parseSynchronousStandbyNames,
   printSynchronousStandbyNames,
-  type SyncLevel,
   type SyncRepConfig,
-  type SyncRepEvaluation,
-  type SyncRepStandby,
 } from "../../syncrep/index.ts";
 import { explainSynchronousStandbys } from "../../syncrep/questions.ts";
 
@@ -153,28 +149,6 @@ export function inWords(config: SyncRepConfig | undefined, server: number): stri
   }
   if (config?.memberNames.length === 0) return "A commit waits for ever: no standby is listed.";
   return explainSynchronousStandbys(config, undefined, { server })[0]!;
-}
-
-/** Whose report lets more commits of a level return: that of any `number` of these standbys, which may be all of them. */
-export interface Awaited {
-  readonly number: number;
-  /** Indices. */
-  readonly of: readonly number[];
-}
-
-/** With FIRST all that stand at the released position have to go on; with ANY, any that have not passed it. */
-export function awaited(
-  { syncrepMethod, numSync }: SyncRepConfig,
-  rows: readonly SyncRepStandby[],
-  { standbys, released }: SyncRepEvaluation,
-  level: SyncLevel,
-): Awaited {
-  const { heldBy = [], lsn = 0n } = released[level] ?? {};
-  if (syncrepMethod !== "QUORUM" || heldBy.length === 0) return { number: heldBy.length, of: heldBy };
-  const chosen = [...rows.keys()].filter((i) => standbys[i]!.chosen);
-  const of = chosen.filter((i) => (rows[i]![positionAt[level]] ?? 0n) <= lsn);
-  // The server counts to this in a byte.
-  return { number: (numSync & 0xff) - (chosen.length - of.length), of };
 }
 
 /** How a value is written for each version that can say it, the newest first. */

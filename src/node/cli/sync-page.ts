@@ -4,13 +4,13 @@ import { formatLsn, type Lsn } from "../../lsn.ts";
 import { formatServerVersion, formatVersions } from "../../server-version.ts";
 import { evaluateSynchronousStandbys, type Finding, type SyncLevel, type SyncRepConfig } from "../../syncrep/index.ts";
 import { blockingLosses, certainCopies, streamingStandby } from "../../syncrep/questions.ts";
-import { listed, type Page, printable } from "./people.ts";
+import { someOf } from "../../syncrep/words.ts";
+import { type Page, printable } from "./people.ts";
 import { sayError } from "./say-error.ts";
 import type { Explained, Subject } from "./sync.ts";
 import type { ConfValue } from "./sync-conf.ts";
 import {
   acceptedBy,
-  awaited,
   differing,
   findingsBeside,
   inWords,
@@ -23,9 +23,6 @@ import type { Standbys } from "./sync-standbys.ts";
 
 /** More rows than a person would read. */
 const MANY = 20;
-
-/** More names than a cell has room for. */
-const FEW = 5;
 
 /** As much of a value as stands in the first line. */
 const NAMED = 70;
@@ -238,15 +235,8 @@ function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: St
     const release = evaluation.released[level];
     if (release === undefined) return [];
     const { copies, done } = certainCopies(config, rows, level, options);
-    const { number, of } = awaited(config, rows, evaluation, level);
-    const names = of.slice(0, FEW).map(name);
-    if (of.length > FEW) names.push(`${of.length - FEW} more`);
-    const who =
-      number === 1
-        ? listed(names)
-        : number === of.length
-          ? listed(names, "and")
-          : `any ${number} of ${listed(names, "and")}`;
+    const names = release.heldBy.map(name);
+    const who = someOf(release.needed, names);
     const until = release.lsn === undefined ? "nothing" : formatLsn(release.lsn, server);
     return [[level, until, who, `${done} on ${copies} standby${copies === 1 ? "" : "s"}`]];
   });
