@@ -7,7 +7,7 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Page } from "../../src/node/cli/people.ts";
-import { compile } from "../compiled.ts";
+import { compile, type Run, runWalwire } from "../compiled.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const compiled = compile();
@@ -16,24 +16,8 @@ const program = join(compiled.dist, "node/cli.js");
 afterAll(() => compiled.remove());
 
 /** Run `walwire` with this on standard input. */
-function walwire(
-  args: readonly string[],
-  input: string | Uint8Array = "",
-): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, ...args]);
-    const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"] as const) {
-      child[name].setEncoding("utf8").on("data", (text) => {
-        output[name] += text;
-      });
-    }
-    child.on("close", (status) => resolve({ status, ...output }));
-    // It may end without reading.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
-  });
-}
+const walwire = (args: readonly string[], input?: string | Uint8Array): Promise<Run> =>
+  runWalwire(compiled, args, input === undefined ? {} : { input });
 
 /** What `walwire command` prints where nothing is wrong with the call. */
 async function says(status: number, args: readonly string[], input?: string | Uint8Array): Promise<string> {

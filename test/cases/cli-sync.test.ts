@@ -1,5 +1,5 @@
 /** `walwire sync` as people, programs and pull requests run it: whole outputs, exit statuses, files, and lines that are no JSON. */
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -24,7 +24,7 @@ import {
   parseSynchronousStandbyNames,
   type SyncRepConfig,
 } from "../../src/syncrep/index.ts";
-import { compile } from "../compiled.ts";
+import { compile, type Run, runWalwire } from "../compiled.ts";
 import { seed } from "../seed.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -33,31 +33,9 @@ const program = join(compiled.dist, "node/cli.js");
 
 afterAll(() => compiled.remove());
 
-interface Run {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** Run `walwire sync` with this on standard input. */
-function walwire(
-  args: readonly string[],
-  { input = "", cwd = root }: { input?: string | Uint8Array; cwd?: string } = {},
-): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, "sync", ...args], { cwd });
-    const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"] as const) {
-      child[name].setEncoding("utf8").on("data", (text) => {
-        output[name] += text;
-      });
-    }
-    child.on("close", (status) => resolve({ status, ...output }));
-    // It may end without reading.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
-  });
-}
+const walwire = (args: readonly string[], options?: { input?: string | Uint8Array; cwd?: string }): Promise<Run> =>
+  runWalwire(compiled, ["sync", ...args], options);
 
 /** Files in a new directory, which is gone after the test. */
 function directoryOf(files: Readonly<Record<string, string | Uint8Array>>): string {

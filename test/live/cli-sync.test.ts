@@ -1,36 +1,16 @@
 /** `walwire sync --from` against running primaries with standbys that are walsender connections: what it shows is what they show. */
-import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Lsn, parseLsn } from "../../src/lsn.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
 import { toPgTime } from "../../src/time.ts";
-import { compile } from "../compiled.ts";
+import { compile, type Run, runWalwire } from "../compiled.ts";
 import { frame, majors, type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
 
 const compiled = compile();
-const program = join(compiled.dist, "node/cli.js");
 
 afterAll(() => compiled.remove());
 
-interface Run {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function walwire(...args: string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, "sync", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"] as const) {
-      child[name].setEncoding("utf8").on("data", (text) => {
-        output[name] += text;
-      });
-    }
-    child.on("close", (status) => resolve({ status, ...output }));
-  });
-}
+const walwire = (...args: string[]): Promise<Run> => runWalwire(compiled, ["sync", ...args]);
 
 function url(server: OwnServer, user = "postgres"): string {
   return `postgres://${user}@/postgres?host=${encodeURIComponent(server.host)}&port=${server.port}`;
