@@ -9,14 +9,14 @@ import { test } from "vitest";
 import { seed, times } from "../seed.ts";
 
 /** How long a law may take, in ms: finding the smallest case of a failure could otherwise take an hour. */
-const limit = 20_000 * times;
+const limit = 20_000 * Math.max(1, times);
 
 /** A test that checks a property on `runs` cases; on fewer than that it fails. */
 export function law<T>(sentence: string, property: fc.IRawProperty<T>, runs = 2000): void {
   test(sentence, { timeout: 2 * limit }, () =>
     fc.assert(property, {
       seed,
-      numRuns: runs * times,
+      numRuns: Math.ceil(runs * times),
       interruptAfterTimeLimit: limit,
       markInterruptAsFailure: true,
     }),

