@@ -69,6 +69,8 @@ const quorumCommit = { since: [100000] } as const;
 const multipleSyncStandbys = { since: [90600] } as const;
 /** xact.h: SYNCHRONOUS_COMMIT_REMOTE_APPLY */
 const remoteApply = { since: [90600] } as const;
+/** xact.h: SYNCHRONOUS_COMMIT_REMOTE_WRITE, commit 443b4821f1 */
+const remoteWrite = { since: [90200] } as const;
 /** syncrep.c: SyncRepGetCandidateStandbys, commit 4c703369af */
 const stoppingIsSynchronous = { since: [90421, 90516, 90612, 100007, 110002, 120000] } as const;
 /** syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60 */
@@ -95,6 +97,7 @@ export const capabilities = {
   slotNameHintSaysLowerCase: { since: [90405, 90500] },
   quorumCommit,
   multipleSyncStandbys,
+  remoteWrite,
   remoteApply,
   /** pgoutput.c */
   pgoutput: { since: [100000] },
@@ -299,6 +302,7 @@ export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   numSyncIsChecked,
   quorumCommit,
   multipleSyncStandbys,
+  remoteWrite,
   remoteApply,
   stoppingIsSynchronous,
   candidatesInArrayOrder,

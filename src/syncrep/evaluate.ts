@@ -79,7 +79,8 @@ export interface SyncRepEvaluation {
 }
 
 /**
- * Say what a primary does: who is synchronous, and up to which LSN it releases commits.
+ * Say what a primary does: who is synchronous, and up to which LSN it releases commits. Of 9.1 and 9.2 that is what their later
+ * minors do: at first they also chose standbys that do not stream, or of which no position is known.
  *
  * Names are matched as pg_strcasecmp matches them: letters of ASCII in any case, other bytes as they are. Its tolower() of other
  * bytes, which depends on the locale, can be left out: an application_name is ASCII, since the server writes `?` for each other
@@ -130,7 +131,7 @@ export function evaluateSynchronousStandbys(
     numSync,
     missing,
     released: {
-      remote_write: release("remote_write"),
+      remote_write: syncrepCapabilities.supports(server, "remoteWrite") ? release("remote_write") : undefined,
       on: release("on"),
       remote_apply: syncrepCapabilities.supports(server, "remoteApply") ? release("remote_apply") : undefined,
     },

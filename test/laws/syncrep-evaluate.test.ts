@@ -381,6 +381,16 @@ const any = (numSync: number, ...memberNames: string[]): SyncRepConfig => ({
   syncrepMethod: "QUORUM",
 });
 
+test("a level is released by servers that know it", () => {
+  const levelsOf = (server: Server) => {
+    const { released } = evaluateSynchronousStandbys(first(1, "a"), [streaming("a", 3, 2, 1)], { server });
+    return Object.entries(released).flatMap(([level, release]) => (release === undefined ? [] : [level]));
+  };
+  expect(levelsOf("9.1")).toEqual(["on"]);
+  expect(levelsOf("9.5")).toEqual(["remote_write", "on"]);
+  expect(levelsOf("9.6")).toEqual(["remote_write", "on", "remote_apply"]);
+});
+
 describe("numbers that do not fit the server's byte", () => {
   const many = Array.from({ length: 300 }, (_, i) => streaming("a", i + 1, i + 1, i + 1));
 
