@@ -133,7 +133,8 @@ law(
     expect(ours.standbys.map((row) => ({ priority: row.syncPriority, state: row.syncState }))).toEqual(theirs.rows);
     levels.forEach((level, i) => {
       const release = ours.released[level];
-      if (level === "remote_apply" && !supports(server, "remoteApply")) expect(release).toBeUndefined();
+      const needs = level === "remote_apply" ? "remoteApply" : level === "remote_write" ? "remoteWrite" : undefined;
+      if (needs !== undefined && !supports(server, needs)) expect(release).toBeUndefined();
       else expect(release!.lsn ?? 0n).toBe(theirs.released?.[i] ?? 0n);
     });
   }),
