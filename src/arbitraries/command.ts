@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
 import { keywords as keywordsOfVersions } from "../command/keywords.ts";
-import { identifierBytes, truncateIdentifier } from "../command/scansup.ts";
+import { identifierBytes, truncateIdentifier } from "../identifier.ts";
 import { capabilitiesOf, defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
 import { clientTexts, clientTextsFor } from "./clients.ts";
 import { lsn } from "./messages.ts";

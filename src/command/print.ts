@@ -5,12 +5,12 @@
  * grammar can make. What the version cannot say is an UnsupportedError; what no version can say, an EncodeError.
  */
 import { EncodeError, ParseError } from "../errors.ts";
+import { truncateIdentifier } from "../identifier.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
 import { printableText } from "../scan.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
 import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
 import { parseCommand, scansAsIdentifier } from "./parse.ts";
-import { truncateIdentifier } from "./scansup.ts";
 
 export interface PrintCommandOptions {
   /** The server that the text is for. */

@@ -5,7 +5,8 @@
 
 
 import { isKeyword } from "../command/keywords.ts";
-import { downcaseIdentifier, recptr, sscanfRecptr, truncateIdentifier } from "../command/scansup.ts";
+import { recptr, sscanfRecptr } from "../command/recptr.ts";
+import { downcaseIdentifier, truncateIdentifier } from "../identifier.ts";
 import { uint32 } from "../scan.ts";
 
 const sticky$0 = /[\u0020\u0009\u000a]*/y;

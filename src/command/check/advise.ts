@@ -1,6 +1,7 @@
 /** Sentences of ours that several checks need. */
+
+import { downcaseIdentifier, identifierBytes } from "../../identifier.ts";
 import { type CapabilityName, sinceVersion, supports } from "../../server-version.ts";
-import { downcaseIdentifier, identifierBytes } from "../scansup.ts";
 
 /** The names that an option may have, each with what a server needs for it beside the command. */
 export type OptionNames = Readonly<Record<string, CapabilityName | undefined>>;

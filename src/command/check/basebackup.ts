@@ -5,8 +5,8 @@
  * xlog.c.
  */
 import { EncodeError } from "../../errors.ts";
+import { downcaseIdentifier } from "../../identifier.ts";
 import type { BaseBackupCmd, DefElem } from "../ast.ts";
-import { downcaseIdentifier } from "../scansup.ts";
 import { adviseOnName, adviseOnRepetition, nearestName, type OptionNames } from "./advise.ts";
 import {
   algorithmNames,

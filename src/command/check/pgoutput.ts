@@ -3,9 +3,10 @@
  *
  * A port of pgoutput.c (parse_output_parameters, pgoutput_startup) and of varlena.c (SplitIdentifierString).
  */
+
+import { downcaseIdentifier, truncateIdentifier } from "../../identifier.ts";
 import type { CapabilityName } from "../../server-version.ts";
 import type { DefElem, StartReplicationCmd } from "../ast.ts";
-import { downcaseIdentifier, truncateIdentifier } from "../scansup.ts";
 import { adviseOnName, adviseOnRepetition, type OptionNames } from "./advise.ts";
 import { booleanOf, defGetBoolean, defGetString, equalsIgnoringCase, optionsOf } from "./defget.ts";
 import { int8Of, unsignedLongOf } from "./numbers.ts";

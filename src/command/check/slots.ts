@@ -5,9 +5,9 @@
  * nothing but the command and the connection.
  */
 import { EncodeError } from "../../errors.ts";
+import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "../../identifier.ts";
 import { printableText } from "../../scan.ts";
 import type { AlterReplicationSlotCmd, CreateReplicationSlotCmd, DefElem, ReplicationKind } from "../ast.ts";
-import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "../scansup.ts";
 import { adviseOnName, adviseOnRepetition, type OptionNames } from "./advise.ts";
 import { defGetBoolean, defGetString, optionsOf } from "./defget.ts";
 import { type Check, errcode } from "./refusal.ts";

@@ -1,12 +1,6 @@
-/**
- * What PostgreSQL's replication scanner does with the text of a token: fold and cut identifiers, put positions together.
- *
- * A port of src/backend/parser/scansup.c, for a server in UTF-8. The generated parser calls it.
- */
+/** The text of a position, RECPTR of repl_scanner.l. The generated parser calls it. */
 import { type Lsn, toLsn } from "../lsn.ts";
 import { uint32 } from "../scan.ts";
-
-export { downcaseIdentifier, identifierBytes, truncateIdentifier } from "../identifier.ts";
 
 /**
  * The two halves of a position, both hexadecimal. Up to 18 a half of more than eight digits wraps; from 19 on the low half
