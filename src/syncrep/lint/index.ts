@@ -229,10 +229,15 @@ function meaning(
 /** What application_name shows of bytes that are no printable ASCII, and what of it can have been such a byte. */
 const escapes = /\\x(?:0[1-9a-f]|1[0-9a-f]|7f|[89a-f][0-9a-f])/gi;
 
-/** What the server makes of an application_name. @source string.c: pg_clean_ascii */
+/** What the server makes of an application_name: cut, also inside a character, and then escaped. @source string.c: pg_clean_ascii */
 function cleanAscii(name: string, escapes: boolean): string {
-  const byte = (value: number): string => (escapes ? `\\x${value.toString(16).padStart(2, "0")}` : "?");
-  return name.replace(/[^ -~]+/g, (run) => Array.from(new TextEncoder().encode(run), byte).join(""));
+  // A UTF-16 unit takes a byte at least: nothing of what is left out here would be left.
+  const bytes = new TextEncoder().encode(name.slice(0, identifierBytes + 1)).subarray(0, identifierBytes);
+  const kept = (byte: number): string => {
+    if (byte >= 0x20 && byte < 0x7f) return String.fromCharCode(byte);
+    return escapes ? `\\x${byte.toString(16).padStart(2, "0")}` : "?";
+  };
+  return Array.from(bytes, kept).join("");
 }
 
 // ---- Elsewhere ----
