@@ -18,7 +18,8 @@ export function advise(
   const before = text.slice(0, offset);
   const previous = before.at(-1) ?? "";
 
-  if (text.trim() === "") return "Write the empty string, without blanks, to switch synchronous replication off.";
+  if (/^[ \t\n\r\f\v]*$/.test(text))
+    return "Write the empty string, without blanks, to switch synchronous replication off.";
   if (!has.quorumCommit && /^\s*(any|first)\s+\d+\s*\(/i.test(text)) {
     return `ANY and FIRST are known since PostgreSQL ${syncrepCapabilities.since("quorumCommit")}.`;
   }

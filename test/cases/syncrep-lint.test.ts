@@ -127,7 +127,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "WAITS_FOR_EVER",
       "3",
-      "Commits wait for ever: for 3 of 2 names that a standby can have.",
+      "Unless standbys share a name, commits wait for ever: for 3 of 2 names that a standby can have.",
       "? FIRST 2 (node-1, node-2, Node-1)",
     ],
     ["DUPLICATE", "Node-1", '"Node-1" repeats "node-1", and counts once.', "! FIRST 3 (node-1, node-2)"],
@@ -137,9 +137,22 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
   [
     "ANY 2 (a)",
     {},
-    ["WAITS_FOR_EVER", "2", "Commits wait for ever: for 2 of 1 names that a standby can have.", "? ANY 1 (a)"],
+    [
+      "WAITS_FOR_EVER",
+      "2",
+      "Unless standbys share a name, commits wait for ever: for 2 of 1 names that a standby can have.",
+      "? ANY 1 (a)",
+    ],
   ],
-  [" ", { server: "9.5" }, ["WAITS_FOR_EVER", 0, "Commits wait for ever: for 1 of 0 names that a standby can have."]],
+  [
+    " ",
+    { server: "9.5" },
+    [
+      "WAITS_FOR_EVER",
+      0,
+      "Unless standbys share a name, commits wait for ever: for 1 of 0 names that a standby can have.",
+    ],
+  ],
   [
     "ANY 2 (a, B , A,b)",
     {},

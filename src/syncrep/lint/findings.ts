@@ -25,7 +25,7 @@ export const findingCodes = {
   // It takes it
   WAITS_FOR_EVER: [
     "error",
-    "Commits wait for ever: for {} of {} names that a standby can have.",
+    "Unless standbys share a name, commits wait for ever: for {} of {} names that a standby can have.",
     "Wait for {}.",
     "ask",
   ],
