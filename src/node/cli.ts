@@ -65,6 +65,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --server V           the server's version: 18, 15.18, 9.6
       --verify             encode each message and compare the bytes; the last line is
                            {"messages":N,"mismatches":N,"errors":N}
+      --changes            lines only for what changes tables, and for messages of pg_logical_emit_message
       --stats              instead of lines, a picture of which messages, tables and transactions take the bytes
       --jsonl              one JSON object a line
 `,

@@ -90,17 +90,9 @@ const LINE = 16;
 export function sayTable(page: Page, stats: DecodeStats): void {
   if (stats.all.count === 0) return;
   page.line();
-  page.table(
-    [
-      ["message", "count", "bytes", ""],
-      ...aligned(
-        [...sorted(stats.types), ["all", stats.all]].map(([name, share]) =>
-          shareCells(name as string, share as Share, stats),
-        ),
-      ),
-    ],
-    ["bold"],
-  );
+  const rows = [...sorted(stats.types), ["all", stats.all] as const];
+  const cells = rows.map(([name, share]) => shareCells(name, share, stats));
+  page.table(aligned([["message", "count", "bytes", ""], ...cells]), ["bold"]);
 }
 
 /** How it all ended, in words. */

@@ -88,6 +88,8 @@ export class DecodeStream {
   readonly #rows: boolean;
   readonly #context: PhysicalContext | undefined;
   #physical: boolean | undefined;
+  /** What was asked for in START_REPLICATION, as far as anybody said, or the messages do. */
+  #options: PgoutputDecoderOptions;
   #decoder: PgoutputDecoder;
   /** Messages since the decoder's state was last put right: to do so costs as much as it remembers. */
   #since = 0;
@@ -99,7 +101,8 @@ export class DecodeStream {
     this.#rows = form === "rows";
     this.#physical = call.physical ?? (call.pgoutput === undefined ? undefined : false);
     this.#context = call.server === undefined ? undefined : physicalContext(call.server);
-    this.#decoder = new PgoutputDecoder(call.pgoutput ?? anything);
+    this.#options = call.pgoutput ?? anything;
+    this.#decoder = new PgoutputDecoder(this.#options);
   }
 
   /** The relations and types announced so far. */
@@ -175,21 +178,16 @@ export class DecodeStream {
         return { message: undefined, error, advice: this.#advise(adviceOnBytes(error, this.#call)) };
       }
       if (!(error instanceof ProtocolError)) throw error;
-      // The bytes are good. What they say is shown, and where they begin or end a transaction, that is believed.
+      // The bytes are good: what they say is shown.
       const { open } = this.#decoder;
       const parallel = this.#options.streaming === "parallel";
       const message = decodePgoutputMessage(bytes, { inStream: open?.type === "StreamStart", parallel });
-      this.#goOn(message, bytes);
-      return { message, error, advice: this.#advise(adviceOnOrder(message, this.#call)) };
+      const advice = adviceOnProtocol(message, this.#options);
+      if (advice !== undefined) this.#options = { protocol: 4, streaming: parallel ? "parallel" : "on" };
+      this.#goOn(message, bytes, advice !== undefined);
+      return { message, error, advice: this.#advise(advice) };
     }
   }
-
-  get #options(): PgoutputDecoderOptions {
-    return this.#call.pgoutput ?? this.#found;
-  }
-
-  /** What was found to have been asked for, if nobody said. */
-  #found = anything;
 
   #decodeAny(bytes: Uint8Array): PgoutputMessage {
     try {
@@ -198,18 +196,22 @@ export class DecodeStream {
       // Only streaming 'parallel' has more in a StreamAbort. Nothing else tells, and once it has, it is so.
       const isLonger = error instanceof DecodeError && error.code === "TRAILING_BYTES" && error.path === "StreamAbort";
       if (!isLonger || this.#call.pgoutput !== undefined) throw error;
-      this.#found = { ...anything, streaming: "parallel" };
-      const decoder = PgoutputDecoder.from({ ...this.#decoder.snapshot(), options: this.#found });
+      const options: PgoutputDecoderOptions = { ...this.#options, streaming: "parallel" };
+      const decoder = PgoutputDecoder.from({ ...this.#decoder.snapshot(), options });
       const message = decoder.decode(bytes);
+      this.#options = options;
       this.#decoder = decoder;
       return message;
     }
   }
 
-  /** After what came out of order: a transaction whose end or beginning was lost must not make all that follows an error. */
-  #goOn(message: PgoutputMessage, bytes: Uint8Array): void {
-    if (!begins.has(message.type) && !ends.has(message.type)) return;
-    if (this.#options.streaming === "off" && message.type.startsWith("Stream")) return;
+  /**
+   * After what came out of order: one message that was lost, or a protocol that was not said, must not make all that follows
+   * an error. Where a transaction, or a block of one, begins or ends, that is believed.
+   */
+  #goOn(message: PgoutputMessage, bytes: Uint8Array, adopt: boolean): void {
+    const begin = begins.has(message.type);
+    if (!adopt && !begin && !ends.has(message.type)) return;
     const { relations, types } = this.#decoder;
     // What is remembered is copied, so this is done only when as much has been read meanwhile.
     if (this.#since < relations.size + types.size) return;
@@ -219,18 +221,14 @@ export class DecodeStream {
     const streamed = new Set(snapshot.streamed);
     if (message.type === "StreamStart") streamed[message.firstSegment ? "delete" : "add"](message.xid);
     this.#decoder = PgoutputDecoder.from({
-      ...snapshot,
-      streamed: [...streamed],
+      options: this.#options,
       open: undefined,
       originMayFollow: false,
+      streamed: [...streamed],
+      relations: snapshot.relations,
+      types: snapshot.types,
     });
-    if (!begins.has(message.type)) return;
-    try {
-      this.#decoder.decode(bytes);
-    } catch (error) {
-      // Of a protocol that was not asked for.
-      if (!(error instanceof ProtocolError)) throw error;
-    }
+    if (begin) this.#decoder.decode(bytes);
   }
 
   #verify(bytes: Uint8Array, encode: () => Uint8Array, start = 0): number | undefined {
@@ -247,6 +245,7 @@ export class DecodeStream {
   }
 }
 
+/** The messages after which others are inside something, and those that end that. */
 const begins: ReadonlySet<string> = new Set(["Begin", "BeginPrepare", "StreamStart"]);
 const ends: ReadonlySet<string> = new Set(["Commit", "Prepare", "StreamStop"]);
 
@@ -290,16 +289,13 @@ function adviceOnBytes({ code, path }: DecodeError, { pgoutput, physical }: Deco
   return undefined;
 }
 
-function adviceOnOrder({ type }: PgoutputMessage, { pgoutput }: DecodeCall): string | undefined {
-  if (pgoutput === undefined) return undefined;
-  const { protocol = 1, streaming = "off" } = pgoutput;
-  const twoPhase = PgoutputFamily.messages.some(({ name }) => name === type) && /Prepare/.test(type);
-  const needed = twoPhase ? 3 : 2;
-  if (type.startsWith("Stream") && streaming === "off") {
-    return `The stream was asked for with streaming: read it with --proto ${Math.max(protocol, needed)} --streaming on, or without --proto.`;
-  }
-  if (twoPhase && protocol < needed) {
-    return `The stream was asked for with two_phase: read it with --proto ${needed}, or without --proto.`;
-  }
-  return undefined;
+/** What was asked for instead, if the message is of another protocol version or streaming. */
+function adviceOnProtocol({ type }: PgoutputMessage, options: PgoutputDecoderOptions): string | undefined {
+  const { protocol = 1, streaming = "off" } = options;
+  const twoPhase = type.includes("Prepare");
+  const streams = type.startsWith("Stream");
+  const needed = Math.max(protocol, twoPhase ? 3 : 2);
+  const call = `--proto ${needed}${streams || streaming !== "off" ? ` --streaming ${streaming === "off" ? "on" : streaming}` : ""}`;
+  if (!(streams && streaming === "off") && !(twoPhase && protocol < needed)) return undefined;
+  return `The stream was asked for with more than that: ${call} reads it, or leave them out. What follows is read like that.`;
 }

@@ -11,7 +11,7 @@ import { type Input, openInput } from "./decode-input.ts";
 import { messageLine, unreadableLine } from "./decode-json.ts";
 import { DecodePage, sayStats, sayTable, sayTotals } from "./decode-page.ts";
 import { DecodeStats } from "./decode-stats.ts";
-import { type DecodeCall, DecodeStream, tagsOf } from "./decode-stream.ts";
+import { type DecodeCall, type Decoded, DecodeStream, tagsOf } from "./decode-stream.ts";
 import { serverOf } from "./input.ts";
 import { listed, Page } from "./people.ts";
 import { readArgs, UsageError } from "./usage.ts";
@@ -30,15 +30,17 @@ export async function run(args: readonly string[]): Promise<number> {
         server: { type: "string" },
         verify: { type: "boolean", default: false },
         stats: { type: "boolean", default: false },
+        changes: { type: "boolean", default: false },
         jsonl: { type: "boolean", default: false },
       },
     }),
   );
   if (positionals.length !== 1) throw new UsageError(`one FILE, or - for standard input, not ${positionals.length}`);
-  const { physical, proto, streaming, from, server, verify, stats, jsonl } = values;
+  const { physical, proto, streaming, from, server, verify, stats, changes, jsonl } = values;
   const pgoutput = pgoutputOf(proto, streaming);
   if (physical && pgoutput !== undefined) throw new UsageError("the stream is a physical one, or one of pgoutput");
   if (from !== "server" && from !== "client") throw new UsageError("--from is server or client");
+  if (stats && changes) throw new UsageError("a picture of all, or a line for each change");
   if (from === "client" && pgoutput !== undefined) throw new UsageError("a client sends no messages of pgoutput");
   const call: DecodeCall = {
     from,
@@ -55,7 +57,19 @@ export async function run(args: readonly string[]): Promise<number> {
   // Nobody sees the stacks of errors, and to make them takes longer than to decode what is good.
   Error.stackTraceLimit = 0;
   const stream = new DecodeStream(call, input.form);
-  return jsonl ? decodeForPrograms(input, stream, call, stats) : decodeForPeople(input, stream, call, stats);
+  const lines = stats ? "none" : changes ? "changes" : "all";
+  return jsonl ? decodeForPrograms(input, stream, call, lines) : decodeForPeople(input, stream, call, lines);
+}
+
+/** Which messages have a line, apart from those with which something is wrong. */
+type Lines = "all" | "changes" | "none";
+
+/** What --changes shows. */
+const changeTypes: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Truncate", "Message"]);
+
+function hasLine({ message, error, mismatch }: Decoded, lines: Lines): boolean {
+  if (lines === "all" || error !== undefined || mismatch !== undefined) return true;
+  return lines === "changes" && message !== undefined && changeTypes.has(message.type);
 }
 
 const protocols = ["1", "2", "3", "4"] as const;
@@ -106,11 +120,11 @@ async function decodeForPrograms(
   input: Input,
   stream: DecodeStream,
   { server, verify }: DecodeCall,
-  onlyStats: boolean,
+  lines: Lines,
 ): Promise<number> {
   const output = new Blocks();
   const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
-  const stats = onlyStats ? new DecodeStats() : undefined;
+  const stats = lines === "none" ? new DecodeStats() : undefined;
   for await (const batch of input.batches) {
     for (const item of batch) {
       if ("unreadable" in item) {
@@ -121,10 +135,9 @@ async function decodeForPrograms(
       const decoded = stream.decode(item);
       const relation = stream.relationOf(decoded.message);
       stats?.note(decoded, relation);
-      if (!onlyStats || decoded.error !== undefined || decoded.mismatch !== undefined) {
-        line(messageLine(decoded, relation, server));
-        await output.flush(false);
-      }
+      if (!hasLine(decoded, lines)) continue;
+      line(messageLine(decoded, relation, server));
+      await output.flush(false);
     }
     await output.flush();
   }
@@ -134,16 +147,11 @@ async function decodeForPrograms(
   return statusOf(stream);
 }
 
-async function decodeForPeople(
-  input: Input,
-  stream: DecodeStream,
-  call: DecodeCall,
-  onlyStats: boolean,
-): Promise<number> {
+async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeCall, lines: Lines): Promise<number> {
   const output = new Blocks();
   const page = new Page(output);
   const conversation = new Conversation({ output, all: true });
-  const lines = new DecodePage(
+  const people = new DecodePage(
     page,
     conversation,
     { ...call, server: call.server ?? serverOf(String(defaultServer)) },
@@ -155,20 +163,21 @@ async function decodeForPeople(
     for (const item of batch) {
       if ("unreadable" in item) {
         stream.totals.errors++;
-        lines.unreadable(item);
+        people.unreadable(item);
         continue;
       }
       const decoded = stream.decode(item);
       stats.note(decoded, stream.relationOf(decoded.message));
-      if (onlyStats) lines.errors(decoded);
-      else lines.message(decoded, stream.decoder);
+      if (!hasLine(decoded, lines)) continue;
+      if (lines === "none") people.errors(decoded);
+      else people.message(decoded, stream.decoder);
       await output.flush(false);
     }
     await output.flush();
     progress.show(stream.totals.messages);
   }
   progress.end();
-  if (onlyStats) sayStats(page, stats);
+  if (lines === "none") sayStats(page, stats);
   else sayTable(page, stats);
   page.line();
   sayTotals(page, stream.totals, call.verify);
