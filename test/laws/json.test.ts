@@ -57,13 +57,10 @@ test("each form of a field", () => {
   const decoded = (digits: string, holds?: Record<string, boolean>): object =>
     jsonOf(PgoutputMessage, interpretDecode(PgoutputMessage, hex(digits), holds) as never);
   expect(
-    decoded(
-      "52 000002f4 0000400b 7075626c696300 7400 64 0002 01 696400 00000017 ffffffff 00 ff00 00000019 00000004",
-      {
-        inStream: true,
-        parallel: false,
-      },
-    ),
+    decoded("52 000002f4 0000400b 7075626c696300 7400 64 0002 01 696400 00000017 ffffffff 00 ff00 00000019 00000004", {
+      inStream: true,
+      parallel: false,
+    }),
   ).toEqual({
     type: "Relation",
     xid: 756,

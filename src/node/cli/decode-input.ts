@@ -30,6 +30,7 @@ export interface Item {
 
 /** A place from which the file, or this line of it, cannot be read. */
 export interface Unreadable {
+  /** Where, or, if nobody knows, where the last message before it begins. */
   readonly offset: number;
   readonly unreadable: DecodeError;
 }
@@ -68,7 +69,7 @@ export async function openInput(path: string, tags: string): Promise<Input> {
   }
   return {
     form,
-    batches: form === "payloads" ? payloadsOf(chunks) : rowsOf(chunks, path, start),
+    batches: upToDamage(form === "payloads" ? payloadsOf(chunks) : rowsOf(chunks, path, start)),
     progress: () => (size === undefined || size === 0 ? undefined : (raw as ReadStream).bytesRead / size),
   };
 }
@@ -133,7 +134,26 @@ async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): Async
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (!code?.startsWith("Z_")) throw error;
-    throw new InputError(`${name(path)}: what gzip packed is damaged: ${message}`);
+    throw new DamagedError(`${name(path)}: what gzip packed is damaged: ${message}`);
+  }
+}
+
+/** What comes before is good. */
+class DamagedError extends InputError {}
+
+/** All that can be read, then why there is no more. */
+async function* upToDamage(
+  batches: AsyncIterable<readonly (Item | Unreadable)[]>,
+): AsyncGenerator<readonly (Item | Unreadable)[]> {
+  let offset = 0;
+  try {
+    for await (const batch of batches) {
+      offset = batch.at(-1)?.offset ?? offset;
+      yield batch;
+    }
+  } catch (error) {
+    if (!(error instanceof DamagedError)) throw error;
+    yield [unreadable(offset, "BAD_VALUE", error.message)];
   }
 }
 
@@ -159,7 +179,7 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
 
 /** The error of a file that holds no messages, with what it begins with. */
 function neither(path: string, start: Uint8Array): InputError {
-  const digits = Array.from(start, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const digits = Array.from(start.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   const text = isText(start) ? `, which is ${JSON.stringify(latin1(start))}` : "";
   return new InputError(`${name(path)} holds no messages. It begins with ${digits}${text}. ${expected}`);
 }
@@ -330,7 +350,7 @@ function isAroundRows(line: string, cells: readonly string[]): boolean {
   return (
     /^[-+|\s]*$/.test(text) ||
     /^\(\d+ \S+\)$/.test(text) ||
-    /^(-\[|\*|\|-?\[?) ?RECORD \d+/.test(text) ||
+    /^[-+|]*(\[ |\* )RECORD \d+/.test(text) ||
     /^(Time: |Timing is )/.test(text) ||
     /^[A-Z]+( [A-Z]+)*( \d+)*$/.test(text) ||
     cells.every((cell) => ["lsn", "xid", "data", "encode"].includes(cell))

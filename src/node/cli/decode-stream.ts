@@ -278,13 +278,15 @@ function adviceOnPayload(error: DecodeError, bytes: Uint8Array, side: Side): str
   return undefined;
 }
 
-function adviceOnBytes({ code, path }: DecodeError, { pgoutput, physical }: DecodeCall): string | undefined {
+function adviceOnBytes({ code, path }: DecodeError, { pgoutput }: DecodeCall): string | undefined {
   if (path.startsWith("StreamAbort") && pgoutput !== undefined) {
     if (code === "TRAILING_BYTES") return "With streaming 'parallel' it is longer: is it --streaming parallel?";
     if (code === "TRUNCATED") return "Without streaming 'parallel' it is shorter: is it --streaming on?";
   }
-  if (code === "BAD_TAG" && physical === undefined) {
-    return "If the stream is a physical one, --physical is missing; if it is one of another output plugin than pgoutput, --physical shows what is around its messages.";
+  if (code === "BAD_TAG") {
+    return pgoutput === undefined
+      ? "If these are messages of another output plugin than pgoutput, --physical shows what is around them."
+      : "If the stream is a physical one, --proto is wrong: --physical reads it.";
   }
   return undefined;
 }
