@@ -7,26 +7,34 @@ import { traceMessage } from "../../wire/trace.ts";
 import type { Conversation, Names } from "../conversation.ts";
 import type { Unreadable } from "./decode-input.ts";
 import { type DecodeStats, type Share, sorted } from "./decode-stats.ts";
-import type { DecodeCall, Decoded, DecodeStream } from "./decode-stream.ts";
+import type { Decoded, DecodeStream, Side } from "./decode-stream.ts";
 import { type Page, printable } from "./people.ts";
 
 /** After so many errors no more bytes are shown: a file that is taken for what it is not has nothing but errors. */
 const DUMPED = 10;
+
+export interface DecodePageOptions {
+  /** In whose form LSNs are written. */
+  readonly server: Server;
+  readonly from: Side;
+  /** Names of built-in types by oid. */
+  readonly builtins: ReadonlyMap<number, string>;
+}
 
 /** Lines for people. */
 export class DecodePage {
   readonly #page: Page;
   readonly #conversation: Conversation;
   readonly #server: Server;
-  readonly #from: DecodeCall["from"];
+  readonly #from: Side;
   readonly #builtins: ReadonlyMap<number, string>;
   #dumped = 0;
 
-  constructor(page: Page, conversation: Conversation, call: DecodeCall, builtins: ReadonlyMap<number, string>) {
+  constructor(page: Page, conversation: Conversation, { server, from, builtins }: DecodePageOptions) {
     this.#page = page;
     this.#conversation = conversation;
-    this.#server = call.server ?? "";
-    this.#from = call.from;
+    this.#server = server;
+    this.#from = from;
     this.#builtins = builtins;
   }
 

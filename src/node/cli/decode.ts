@@ -151,12 +151,11 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
   const output = new Blocks();
   const page = new Page(output);
   const conversation = new Conversation({ output, all: true });
-  const people = new DecodePage(
-    page,
-    conversation,
-    { ...call, server: call.server ?? serverOf(String(defaultServer)) },
-    await builtinTypes(),
-  );
+  const people = new DecodePage(page, conversation, {
+    server: call.server ?? defaultServer,
+    from: call.from,
+    builtins: await builtinTypes(),
+  });
   const stats = new DecodeStats();
   const progress = new Progress(input);
   for await (const batch of input.batches) {
