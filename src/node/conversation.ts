@@ -122,10 +122,11 @@ export class Conversation {
     this.#run = what;
     this.#runLength++;
     if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) return this.#progress();
-    const type = this.style(styles[message.type] ?? "blue", message.type.padEnd(8));
+    const text = describe(message, names);
+    const type = this.style(styles[message.type] ?? "blue", text === "" ? message.type : message.type.padEnd(8));
     const place = position === undefined ? "" : formatLsn(position, names.server);
     const start = `← ${this.style("dim", place.padEnd(10))} ${"  ".repeat(depth)}${type}`;
-    this.#output.write(`${start} ${describe(message, names)}\n`);
+    this.#output.write(`${start}${text === "" ? "" : ` ${text}`}\n`);
   }
 
   #message(arrow: string, trace: string): void {

@@ -74,24 +74,21 @@ export class DecodePage {
 
   /** Bytes around a place, sixteen a line as hexdump has them, with the place marked below. */
   #dump(bytes: Uint8Array, offset: number): void {
-    const line = Math.floor(offset / LINE) * LINE;
-    for (let at = Math.max(0, line - LINE); at <= Math.min(line + LINE, bytes.length - 1); at += LINE) {
+    const marked = offset - (offset % LINE);
+    // What is missing at the end has a line too.
+    const last = Math.min(marked + LINE, Math.max(bytes.length - 1, offset));
+    for (let at = Math.max(0, marked - LINE); at <= last; at += LINE) {
       const part = [...bytes.subarray(at, at + LINE)];
       const digits = part.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
       const text = part.map((byte) => (byte > 0x1f && byte < 0x7f ? String.fromCharCode(byte) : ".")).join("");
-      this.#page.line(
-        this.#page.style("dim", `  ${at.toString(16).padStart(6, "0")}  ${digits.padEnd(LINE * 3)} ${text}`),
-      );
-      if (at === line) this.#mark(offset - line);
+      const line = `  ${at.toString(16).padStart(6, "0")}  ${digits.padEnd(LINE * 3)} ${text}`.trimEnd();
+      this.#page.line(this.#page.style("dim", line));
+      if (at === marked) this.#page.line(this.#page.style("red", `${" ".repeat(10 + (offset % LINE) * 3)}^^`));
     }
-    if (offset >= bytes.length && offset % LINE === 0) this.#mark(0);
-  }
-
-  #mark(column: number): void {
-    this.#page.line(this.#page.style("red", `${" ".repeat(10 + column * 3)}^^`));
   }
 }
 
+/** Bytes a line. */
 const LINE = 16;
 
 /** The messages by type, most bytes first. */

@@ -27,6 +27,11 @@ interface Transaction {
   bytes: number;
 }
 
+interface UnderWay {
+  readonly all: Transaction;
+  readonly bySubxid: Map<number, Transaction>;
+}
+
 export class DecodeStats {
   readonly all: Share = { count: 0, bytes: 0 };
   /** By type of message; "XLogData" is WAL, as logical messages count under their own names. */
@@ -41,8 +46,8 @@ export class DecodeStats {
 
   #open: Transaction | undefined;
   #blockOf: number | undefined;
-  /** Of streamed transactions that are under way: what came of each subtransaction, by transaction. */
-  readonly #underWay = new Map<number, { readonly all: Transaction; readonly bySubxid: Map<number, number> }>();
+  /** Of streamed transactions that are under way: all that may still commit, and what of it came of each subtransaction. */
+  readonly #underWay = new Map<number, UnderWay>();
 
   note({ item, message, around, error }: Decoded, relation: Relation | undefined): void {
     const bytes = item.bytes.length;
@@ -76,13 +81,18 @@ export class DecodeStats {
       const { all, bySubxid } = this.#under(this.#blockOf);
       count(all, changes, bytes);
       if ("xid" in message && message.xid !== undefined) {
-        bySubxid.set(message.xid, (bySubxid.get(message.xid) ?? 0) + bytes);
+        count(
+          entry(bySubxid, message.xid, () => newTransaction(message.xid!)),
+          changes,
+          bytes,
+        );
       }
     }
     switch (message.type) {
       case "Begin":
       case "BeginPrepare":
-        this.#open = { xid: message.xid, changes: 0, bytes };
+        this.#open = newTransaction(message.xid);
+        count(this.#open, 0, bytes);
         return;
       case "Commit":
       case "Prepare":
@@ -113,17 +123,19 @@ export class DecodeStats {
     }
   }
 
-  #under(xid: number): { readonly all: Transaction; readonly bySubxid: Map<number, number> } {
-    return entry(this.#underWay, xid, () => ({ all: { xid, changes: 0, bytes: 0 }, bySubxid: new Map() }));
+  #under(xid: number): UnderWay {
+    return entry(this.#underWay, xid, () => ({ all: newTransaction(xid), bySubxid: new Map() }));
   }
 
   /** A subtransaction was rolled back, or all of it: then what is left of each. */
   #abort(xid: number, subxid: number): void {
     const under = this.#underWay.get(xid);
     if (under === undefined) return;
-    const { bySubxid } = under;
-    for (const each of subxid === xid ? bySubxid.keys() : [subxid]) {
-      this.streamed.abortedBytes += bySubxid.get(each) ?? 0;
+    const { all, bySubxid } = under;
+    for (const each of subxid === xid ? bySubxid.values() : [bySubxid.get(subxid)]) {
+      if (each === undefined) continue;
+      this.streamed.abortedBytes += each.bytes;
+      count(all, -each.changes, -each.bytes);
     }
     bySubxid.delete(subxid);
     if (subxid === xid) this.#underWay.delete(xid);
@@ -164,6 +176,10 @@ const CHANGES: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Tru
 
 function newShare(): Share {
   return { count: 0, bytes: 0 };
+}
+
+function newTransaction(xid: number): Transaction {
+  return { xid, changes: 0, bytes: 0 };
 }
 
 function newTable(schema: string, table: string): TableShare {
