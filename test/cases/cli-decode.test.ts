@@ -10,6 +10,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { concat } from "../../src/arbitraries/bytes.ts";
 import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import { encodeWalReceiverMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
+import { PgoutputMessage as PgoutputFamily } from "../../src/logical/messages.ts";
 import { parseLsn } from "../../src/lsn.ts";
 import { type Item, openInput } from "../../src/node/cli/decode-input.ts";
 import { firstDifference, tagsOf } from "../../src/node/cli/decode-stream.ts";
@@ -358,6 +359,41 @@ describe("recorded streams", () => {
     for (const [i, { offset }] of lines.slice(0, -1).entries()) {
       expect(bytes.readUInt32BE(offset)).toBe(all[i]!.length);
     }
+  });
+});
+
+describe("what servers sent of a workload that makes them send everything", () => {
+  const index = (name: string): Recorded[] => JSON.parse(readFileSync(join(root, "test/vectors", name), "utf8"));
+  interface Recorded {
+    readonly file: string;
+    readonly options: { readonly protocol: number; readonly streaming?: string };
+    /** How many messages there are of each type byte. */
+    readonly tags: Readonly<Record<string, number>>;
+    readonly payloads?: number;
+    readonly messages?: number;
+  }
+  const recorded = [...index("workload/index.json"), ...index("workload/slot-changes.json")];
+
+  test.each(recorded)("$file", async ({ file, options, tags, payloads, messages = payloads! }) => {
+    const path = join(root, "test/vectors/workload", file);
+    const args = ["--proto", String(options.protocol), "--streaming", options.streaming ?? "off"];
+    const [line, last, ...rest] = await objects(0, [path, ...args, "--stats", "--verify"]);
+    expect([last, ...rest]).toEqual([counts(messages)]);
+    const { types } = line.stats;
+    const seen = PgoutputFamily.messages.flatMap(({ name, tag }) => (name in types ? [[tag, types[name].count]] : []));
+    expect(Object.fromEntries(seen)).toEqual(tags);
+    // Also without being told, and in a line each.
+    const lines = await says(0, [path, "--verify"]);
+    expect(lines.split("\n").at(-2)).toBe(JSON.stringify(counts(messages)));
+    expect(lines.match(/^← /gm)).toHaveLength(messages);
+  });
+
+  test.each(index("physical/index.json"))("physical/$file", async ({ file, payloads }) => {
+    const path = join(root, "test/vectors/physical", file);
+    const lines = await objects(0, [path, "--physical", "--verify"]);
+    expect(lines.at(-1)).toEqual(counts(payloads!));
+    expect(lines.some(({ message }) => message?.type === "XLogData" && message.length > 0)).toBe(true);
+    expect(await objects(0, [path, "--verify"])).toEqual(lines);
   });
 });
 
