@@ -236,6 +236,14 @@ describe("protocols", () => {
     },
   );
 
+  test("a StreamAbort that is longer in another way is an error, each time", async () => {
+    const [start, , , , stop] = streamed(false);
+    const abort = encodePgoutputMessage({ type: "StreamAbort", xid: 800, subxid: 801 });
+    const wrong = Array.from({ length: 3 }, () => xlogData(concat(abort, Uint8Array.of(0))));
+    const lines = await objects(1, ["-", "--verify"], file([start!, stop!, ...wrong, xlogData(abort)]));
+    expect(lines.at(-1)).toEqual(counts(6, 3));
+  });
+
   test("a message that was lost does not make errors of those behind its transaction", async () => {
     for (const [lost, errors] of [
       [0, 3],
@@ -536,6 +544,13 @@ describe("what pg_logical_slot_get_binary_changes gives, as psql prints it", () 
       60,
       undefined,
     ]);
+  });
+
+  test("a line of nothing but separators is one error, and takes its length only", async () => {
+    const text = `\\x${messages[0]}\n${",".repeat(20_000_000)}\n\\x${messages[2]}\n`;
+    const lines = await objects(1, ["-", "--verify"], text);
+    expect(lines.at(-1)).toEqual(counts(2, 1));
+    expect(JSON.stringify(lines).length).toBeLessThan(1000);
   });
 
   test("messages much larger than what is read at a time, and many small ones", async () => {

@@ -309,9 +309,12 @@ interface Row {
   xid?: number;
 }
 
+/** Three columns and, in a border, nothing on either side of them: a line of more holds none of it. */
+const MAX_CELLS = 5;
+
 /** The cells of a line, in whatever way psql separates them. */
 function cellsOf(line: string): string[] {
-  const cells = line.split(/[|,\t]/).map((cell) => cell.trim());
+  const cells = line.split(/[|,\t]/, MAX_CELLS + 1).map((cell) => cell.trim());
   // Of a table with a border.
   if (cells.length > 2 && cells[0] === "" && cells.at(-1) === "") return cells.slice(1, -1);
   return cells;
@@ -319,7 +322,7 @@ function cellsOf(line: string): string[] {
 
 /** The message of a line, and what stands before it. */
 function rowOf(cells: readonly string[]): Pick<Item, "bytes" | "row"> | undefined {
-  const bytes = bytesOfHex(cells.at(-1)!);
+  const bytes = cells.length > MAX_CELLS ? undefined : bytesOfHex(cells.at(-1)!);
   if (bytes === undefined) return undefined;
   const row: Row = {};
   for (const cell of cells.slice(0, -1)) {

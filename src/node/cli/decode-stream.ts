@@ -193,15 +193,23 @@ export class DecodeStream {
     try {
       return this.#decoder.decode(bytes);
     } catch (error) {
-      // Only streaming 'parallel' has more in a StreamAbort. Nothing else tells, and once it has, it is so.
-      const isLonger = error instanceof DecodeError && error.code === "TRAILING_BYTES" && error.path === "StreamAbort";
-      if (!isLonger || this.#call.pgoutput !== undefined) throw error;
-      const options: PgoutputDecoderOptions = { ...this.#options, streaming: "parallel" };
-      const decoder = PgoutputDecoder.from({ ...this.#decoder.snapshot(), options });
-      const message = decoder.decode(bytes);
-      this.#options = options;
-      this.#decoder = decoder;
-      return message;
+      if (!(error instanceof DecodeError) || !this.#isParallel(error, bytes)) throw error;
+    }
+    this.#options = { ...this.#options, streaming: "parallel" };
+    this.#decoder = PgoutputDecoder.from({ ...this.#decoder.snapshot(), options: this.#options });
+    return this.#decoder.decode(bytes);
+  }
+
+  /** Only streaming 'parallel' has more in a StreamAbort, and nothing else tells. Asked where nobody has said it, until it is so. */
+  #isParallel({ code, path }: DecodeError, bytes: Uint8Array): boolean {
+    if (code !== "TRAILING_BYTES" || path !== "StreamAbort") return false;
+    if (this.#call.pgoutput !== undefined || this.#options.streaming === "parallel") return false;
+    try {
+      decodePgoutputMessage(bytes, { inStream: false, parallel: true });
+      return true;
+    } catch (error) {
+      if (error instanceof DecodeError) return false;
+      throw error;
     }
   }
 
