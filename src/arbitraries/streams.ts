@@ -29,6 +29,8 @@ export interface PgoutputStreamOptions extends Pick<PgoutputDecoderOptions, "pro
  * anew; rows have their columns. Commit and Prepare repeat the LSN of what began. Streamed transactions take turns, lose
  * subtransactions, and are committed, prepared or rolled back, one by one or by a crash; some are still in progress when the
  * stream ends. Origins come where they can, other transactions are empty, and some that are finished were prepared before it all.
+ * As 18 does, and no other, it also sends a Prepare alone, for a transaction that changed nothing that is decoded, and, with or
+ * without streaming, StreamAborts of subtransactions of which nothing has come.
  *
  * Encode each by `encodePgoutputMessage`; a PgoutputDecoder with the same options takes them one after the other.
  *
@@ -131,7 +133,16 @@ interface Change {
 
 /** What a server does next. */
 interface Step {
-  readonly type: "transaction" | "prepared" | "block" | "end" | "subabort" | "message" | "finish" | "empty prepare";
+  readonly type:
+    | "transaction"
+    | "prepared"
+    | "block"
+    | "end"
+    | "subabort"
+    | "message"
+    | "finish"
+    | "empty prepare"
+    | "stray abort";
   readonly pick: number;
   readonly how: "commit" | "prepare" | "abort" | "crash";
   readonly origin: { readonly commitLsn: Lsn; readonly name: string } | undefined;
@@ -162,7 +173,7 @@ function step({ streaming = "off", twoPhase, messages, binary }: PgoutputStreamO
   });
   return fc.record({
     type: fc.constantFrom(
-      "transaction",
+      ...(["transaction", "transaction", "transaction", "stray abort"] as const),
       ...(streams ? (["block", "block", "block", "end", "subabort"] as const) : []),
       ...(twoPhase ? (["prepared", "finish", "empty prepare"] as const) : []),
       ...(messages ? (["message"] as const) : []),
@@ -240,6 +251,8 @@ class Server {
       }
       case "empty prepare":
         return this.#send({ type: "Prepare", ...this.#prepare(this.#xid(), step.gid) });
+      case "stray abort":
+        return this.#abort(this.#xid(), this.#xid());
       case "finish":
         return this.#finish(step);
       case "block":

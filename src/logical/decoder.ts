@@ -213,8 +213,12 @@ export class PgoutputDecoder {
         this.#begin(undefined);
         break;
       case "StreamAbort":
+        this.#between(message.type);
+        // Of a transaction that was rolled back before 18 came to decode it, that sends the aborts of subtransactions, with or
+        // without streaming, and nothing else.
+        if (message.subxid !== message.xid) break;
         this.#ofStreamed(message.type, message.xid);
-        if (message.subxid === message.xid) this.#streamed.delete(message.xid);
+        this.#streamed.delete(message.xid);
         break;
       case "StreamPrepare":
         this.#ofStreamed(message.type, message.xid);

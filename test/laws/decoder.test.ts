@@ -90,6 +90,8 @@ class Model {
   }
 
   #values(message: PgoutputMessage): boolean {
+    // 18 sends the aborts of subtransactions of which it has sent nothing, without streaming too.
+    if (message.type === "StreamAbort" && message.subxid !== message.xid) return true;
     if (message.type.startsWith("Stream") && !this.#streaming) return false;
     switch (message.type) {
       case "Origin": {
