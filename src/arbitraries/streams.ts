@@ -53,7 +53,7 @@ export function pgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrar
 
 /**
  * A stream with one fault, as `pgoutputStream` makes them: one message is dropped, doubled, swapped with the next one, or replaced
- * by any other. Most are streams that no server sends; which is for who is tested to find out.
+ * by any other, or one row gets a column more. Most are streams that no server sends; which is for who is tested to find out.
  *
  * @throws RangeError as `pgoutputStream`
  * @example Array.isArray(fc.sample(almostPgoutputStream({ protocol: 2, streaming: "on" }), 1)[0]) // true
@@ -62,7 +62,7 @@ export function almostPgoutputStream(options: PgoutputStreamOptions = {}): fc.Ar
   const parallel = options.streaming === "parallel";
   const fault = fc.record({
     at: fc.nat(),
-    kind: fc.constantFrom("drop", "double", "swap", "replace"),
+    kind: fc.constantFrom("drop", "double", "swap", "replace", "widen"),
     other: fc.boolean().chain((inStream) => pgoutputMessage({ inStream, parallel })),
   });
   return fc.tuple(pgoutputStream(options), fault).map(([stream, { at, kind, other }]) => {
@@ -76,10 +76,23 @@ export function almostPgoutputStream(options: PgoutputStreamOptions = {}): fc.Ar
         return stream.toSpliced(i, 0, message);
       case "swap":
         return stream.toSpliced(i, 2, ...stream.slice(i, i + 2).reverse());
+      case "widen": {
+        const j = stream.findIndex((each, at) => at >= i && "relationId" in each && each.type !== "Relation");
+        return j < 0 ? stream : stream.with(j, widened(stream[j]!));
+      }
       default:
         return stream.toSpliced(i, 1, other);
     }
   });
+}
+
+/** A change whose old row, if it has one, or new row has a column more. */
+function widened(message: PgoutputMessage): PgoutputMessage {
+  const wider = (row: TupleData) => TupleData.of([...row, null]);
+  if ("oldTuple" in message && message.oldTuple !== undefined) {
+    return { ...message, oldTuple: { ...message.oldTuple, tuple: wider(message.oldTuple.tuple) } } as PgoutputMessage;
+  }
+  return "newTuple" in message ? { ...message, newTuple: wider(message.newTuple) } : message;
 }
 
 /** A table as a server has it. */
