@@ -441,6 +441,7 @@ if (options.case !== undefined) {
   }
 }
 
+const good = kinds.reduce((sum, { corpus }) => sum + corpus.length, 0);
 const seconds = (performance.now() - started) / 1000;
 for (const [family, counts] of outcomes) {
   const parts = [...counts]
@@ -450,6 +451,6 @@ for (const [family, counts] of outcomes) {
 }
 console.log([...causes].map(([name, count]) => `${name} ${thousands(count)}`).join(", "));
 console.log(
-  `seed ${seed}: ${thousands(done)} damaged messages, made of ${thousands(kinds.reduce((sum, { corpus }) => sum + corpus.length, 0))} good ones, ${failures} failures, ${seconds.toFixed(1)} s, ${thousands(done / seconds)} a second`,
+  `seed ${seed}: ${thousands(done)} damaged messages, ${failures} failures, made of ${thousands(good)} good ones, ${seconds.toFixed(1)} s, ${thousands(done / seconds)} a second`,
 );
 process.exit(failures > 0 ? 1 : 0);
