@@ -7,3 +7,4 @@ export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
+export { typeValue } from "./values.ts";
