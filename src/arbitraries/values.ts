@@ -58,6 +58,11 @@ function whole(min: bigint, max: bigint): fc.Arbitrary<bigint> {
   );
 }
 
+/** An object like those that readers give. */
+function plain<T>(properties: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(properties, { noNullPrototype: true }) as fc.Arbitrary<T>;
+}
+
 const small = (min: number, max: number): fc.Arbitrary<number> => whole(BigInt(min), BigInt(max)).map(Number);
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
@@ -181,12 +186,12 @@ const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   timestamp: timestamps,
   timestamptz: timestamps,
   time: times,
-  timetz: () => fc.record({ microseconds: times(), offset: small(-57_599, 57_599) }),
+  timetz: () => plain({ microseconds: times(), offset: small(-57_599, 57_599) }),
   interval: () =>
     fc.oneof(
       {
         weight: 30,
-        arbitrary: fc.record({
+        arbitrary: plain({
           months: small(-(2 ** 31), 2 ** 31 - 1),
           days: small(-(2 ** 31), 2 ** 31 - 1),
           microseconds: whole(-(2n ** 63n), 2n ** 63n - 1n),
@@ -248,7 +253,14 @@ const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   tstzmultirange: () => multirange(timestamps()),
 };
 
+/** Numbers in their order; text in that of its bytes, which is that of code points, and of the collation "C". */
 function compare(a: unknown, b: unknown): number {
+  if (typeof a === "string" && typeof b === "string") {
+    const [x, y] = [Array.from(a), Array.from(b)];
+    const i = x.findIndex((character, at) => character !== y[at]);
+    if (i === -1) return x.length === y.length ? 0 : -1;
+    return i >= y.length ? 1 : x[i]!.codePointAt(0)! - y[i]!.codePointAt(0)!;
+  }
   const [x, y] = [a as number, b as number];
   return x < y ? -1 : x > y ? 1 : 0;
 }
@@ -290,7 +302,7 @@ function arrayValue(element: number, typeMap: TypeMap): fc.Arbitrary<ArrayValue>
   const one = fc.option(typeValue(element, typeMap));
   const nestable = typeMap.codec(element).listLike !== true;
   const shapes = fc.array(
-    fc.record({
+    plain({
       length: fc.integer({ min: 1, max: 3 }),
       lowerBound: fc.oneof(fc.constant(1), small(-(2 ** 31), 2 ** 31 - 5)),
     }),

@@ -18,7 +18,7 @@ interface Format {
   readonly lowest: number;
   readonly fixedBelow: number;
 }
-const double: Format = { bits: 53, lowest: -1074, fixedBelow: 15 };
+export const double: Format = { bits: 53, lowest: -1074, fixedBelow: 15 };
 const single: Format = { bits: 24, lowest: -149, fixedBelow: 6 };
 
 /** The number that a text means: undefined if it means none, or one beyond the range, as the server refuses it. */
@@ -141,7 +141,7 @@ function isHalfway(digits: string, exponent: number, value: number): boolean {
 }
 
 /** The shortest decimal strictly between the bounds, of those the nearest. Exact and slow: 5 to 40 microseconds. */
-function shortest(value: number, format: Format): Digits {
+export function shortest(value: number, format: Format): Digits {
   const { x, low, high, denominator } = neighbourhood(value, format);
   const exponent = splitExponential(value.toExponential(20))[1];
   for (let length = 1; ; length++) {
@@ -176,6 +176,8 @@ function shortestSingle(value: number): Digits {
       const distance = Math.abs(Number(text) - value);
       if (distance > half) continue;
       if (distance === half) break; // on the bound, or as near to it as a float8 can tell
+      const longer = value.toExponential(length);
+      if (Number(longer) === value && longer[length + 1] === "5") break; // between two decimals
       const [digits, tens] = splitExponential(text);
       return [digits.replace(/0+$/, ""), tens];
     }

@@ -59,7 +59,8 @@ export const numeric: Codec<string> = {
 
     // Runs of zeros may be long where few bytes say so: repeat() and + only note them, and slicing them would write them out.
     const before = Math.max(0, Math.min(count, weight + 1));
-    const whole = groups.slice(0, before).join("").replace(/^0+/, "") + "0000".repeat(Math.max(0, weight + 1 - before));
+    const zerosBehind = count === 0 ? 0 : Math.max(0, weight + 1 - before);
+    const whole = groups.slice(0, before).join("").replace(/^0+/, "") + "0000".repeat(zerosBehind);
     const zeros = count === 0 ? 0 : Math.max(0, -1 - weight) * 4;
     const after = groups.slice(before).join("");
     const shown = Math.max(0, scale - zeros);
