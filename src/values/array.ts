@@ -271,8 +271,8 @@ export function vectorOf(name: string, element: typeof int2, elementOid: number)
       if (isSame(bytes, empty)) return [];
       const value = array.readBinary(bytes);
       const isVector = "dimensions" in value && value.dimensions.length === 1 && value.dimensions[0]!.lowerBound === 0;
-      if (!isVector || value.elements.includes(null))
-        return r.fail("BAD_VALUE", 0, "has other bounds than a vector, or NULL,", name);
+      const hasFlags = bytes[7] !== 0;
+      if (!isVector || hasFlags) return r.fail("BAD_VALUE", 0, "has other bounds or flags than a vector", name);
       return value.elements as number[];
     },
     writeBinary(value) {

@@ -20,8 +20,8 @@ export interface Codec<T = unknown> {
   readonly name: string;
   /** Its values are JavaScript arrays themselves, so an array of them cannot say its dimensions by nesting. */
   readonly listLike?: boolean;
-  /** The type is not known: a text is a string, and the binary format stays bytes. A value is written in the format that it came in. */
-  readonly opaque?: boolean;
+  /** Its values are strings in text, and something else in binary: each is written in the format that it came in. */
+  readonly twofold?: boolean;
   readText(text: string): T;
   writeText(value: T): string;
   /** Byte arrays in the result are views into `bytes`, not copies. */

@@ -3,6 +3,7 @@
  * bytes to text, and a parser back. A text is good if it is what its bytes print as.
  */
 
+import { EncodeError } from "../errors.ts";
 import { refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
@@ -32,10 +33,15 @@ function packed(name: string, { wanted, print, parse, manyTexts = false }: Packe
   };
   const parseAll = (text: string): Uint8Array | undefined => {
     let good = false;
-    const bytes = encodeWith((w) => {
-      good = parse(text, w, name);
-    }, undefined);
-    return good ? bytes : undefined;
+    try {
+      const bytes = encodeWith((w) => {
+        good = parse(text, w, name);
+      }, undefined);
+      return good ? bytes : undefined;
+    } catch (error) {
+      if (error instanceof EncodeError) return undefined;
+      throw error;
+    }
   };
   const toBytes = (value: string): Uint8Array => {
     const bytes = parseAll(mustBeString(value, name));
@@ -247,7 +253,7 @@ export function snapshot(name: string): Codec<string> {
       const xip = list === "" ? [] : list.split(",");
       w.u32(xip.length, name);
       for (const xid of [xmin, xmax].concat(xip)) {
-        if (!/^\d{1,19}$/.test(xid)) return false;
+        if (!/^\d{1,20}$/.test(xid) || BigInt.asUintN(64, BigInt(xid)) !== BigInt(xid)) return false;
         w.u64(BigInt(xid), name);
       }
       return true;

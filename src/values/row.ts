@@ -143,8 +143,8 @@ export function fillUnchanged<T>(row: readonly T[], old: readonly T[] | undefine
 /**
  * What writes rows of a relation: values by position to a TupleData. `absent` is written as NULL, as the server does in a key.
  *
- * @param options.format Text unless binary is asked for. Columns of types that are not known go as what their value is: a string as
- *   text, bytes as binary.
+ * @param options.format Text unless binary is asked for. A value of a type that is two things in its two formats (types that are not
+ *   known, tsquery, money, regclass and its kin) goes as what it is: a string as text.
  * @returns a function that throws EncodeError for a value that is none of its column's type, or another number of values.
  * @example rowWriter(fruit, new TypeMap())([7, null]).toArray() // ["7", null]
  */
@@ -163,7 +163,7 @@ export function rowWriter(
         if (value === null || value === absent) return null;
         if (value === unchanged) return unchanged;
         const codec = codecs[i]!;
-        const binary = codec.opaque === true ? typeof value !== "string" : format === "binary";
+        const binary = codec.twofold === true ? typeof value !== "string" : format === "binary";
         return binary ? writeBinaryPart(codec, value, paths[i]!) : writeTextPart(codec, value, paths[i]!);
       }),
     );

@@ -54,7 +54,7 @@ export const jsonpath = /* @__PURE__ */ versioned("jsonpath");
 export function opaque(name: string): Codec<string | Uint8Array> {
   return {
     name,
-    opaque: true,
+    twofold: true,
     readText: (text) => mustBeText(text, name),
     writeText: (value) => mustBeString(value as string, name),
     readBinary: (bytes) => bytes,
@@ -67,12 +67,13 @@ function mustBeBytes(value: Uint8Array, name: string): Uint8Array {
   return value;
 }
 
-/** A type whose text is a text of some kind, while its binary format is a number that does not say which. */
+/** A type whose text says more than its binary format, a number: the names of what has this oid, an amount in a currency. */
 export function named<T>(name: string, number: Codec<T>): Codec<string | T> {
   return {
     name,
+    twofold: true,
     readText: (text) => mustBeText(text, name),
-    writeText: (value) => (typeof value === "string" ? mustBeString(value, name) : number.writeText(value)),
+    writeText: (value) => mustBeString(value as string, name),
     readBinary: (bytes) => number.readBinary(bytes),
     writeBinary: (value) => number.writeBinary(value as T),
   };

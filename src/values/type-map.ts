@@ -33,7 +33,7 @@ export type TypeDefinition = {
     }
   | {
       readonly kind: "enum";
-      /** If they are given, no other is written. Any is read: one may have been added since. */
+      /** For your information: any label is read and written, since one may have been added meanwhile. */
       readonly labels?: readonly string[] | undefined;
     }
   | { readonly kind: "domain"; readonly base: number }
@@ -157,7 +157,7 @@ export class TypeMap {
       case "array":
         return arrayOf(name, codec(definition.element), definition.element, definition.delimiter);
       case "enum":
-        return enumOf(name, definition.labels);
+        return textCodec(name);
       case "domain":
         return codec(definition.base);
       case "composite":
@@ -173,18 +173,6 @@ export class TypeMap {
         return definition satisfies never;
     }
   }
-}
-
-function enumOf(name: string, labels: readonly string[] | undefined): Codec<string> {
-  const codec = textCodec(name);
-  if (labels === undefined) return codec;
-  const known = new Set(labels);
-  const checked = (value: string): string => (known.has(value) ? value : refuse("a label of the enum", value, name));
-  return {
-    ...codec,
-    writeText: (value) => codec.writeText(checked(value)),
-    writeBinary: (value) => codec.writeBinary(checked(value)),
-  };
 }
 
 function mustBeDefinition(definition: TypeDefinition): void {
