@@ -45,7 +45,7 @@ export interface RowReader {
  * What reads the rows of a relation.
  *
  * @param relation The Relation message. When another one comes for the same table, a new reader is needed.
- * @example rowReader(fruit, new TypeMap()).read(TupleData.of(["7", "1.50"])) // [7, "1.50"]
+ * @example rowReader({ namespace: "", name: "t", columns: [{ name: "a", typeId: 20, key: true, typeModifier: -1 }] }, new TypeMap()).read(TupleData.of(["7"])) // [7n]
  */
 export function rowReader(relation: RowType, typeMap: TypeMap): RowReader {
   const codecs = relation.columns.map(({ typeId }) => typeMap.codec(typeId));
@@ -146,7 +146,7 @@ export function fillUnchanged<T>(row: readonly T[], old: readonly T[] | undefine
  * @param options.format Text unless binary is asked for. A value of a type that is two things in its two formats (types that are not
  *   known, tsquery, money, regclass and its kin) goes as what it is: a string as text.
  * @returns a function that throws EncodeError for a value that is none of its column's type, or another number of values.
- * @example rowWriter(fruit, new TypeMap())([7, null]).toArray() // ["7", null]
+ * @example rowWriter({ namespace: "", name: "t", columns: [{ name: "a", typeId: 1007, key: true, typeModifier: -1 }] }, new TypeMap())([[1, null]]).toArray() // ["{1,NULL}"]
  */
 export function rowWriter(
   relation: RowType,
