@@ -70,6 +70,9 @@ function large(name: string, signed: boolean): Codec<bigint> {
   return {
     name,
     readText(text) {
+      // Up to 15 characters a number does, in a third of the time.
+      const near = text.length < 16 ? Number(text) : Number.NaN;
+      if (String(near) === text && Number.isInteger(near) && (signed || near >= 0)) return BigInt(near);
       // Looked at before BigInt, which takes time with the square of the length, and "0x1" and "" too.
       if (!/^-?\d{1,20}$/.test(text)) badText(name, text, wanted);
       const value = BigInt(text);

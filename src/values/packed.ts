@@ -7,10 +7,10 @@ import { EncodeError } from "../errors.ts";
 import { refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
-import { hexOf } from "../wire/text.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
-import { badText, type Codec, mustBeString } from "./codec.ts";
+import { badText, type Codec, mustBeString, mustHaveLength } from "./codec.ts";
 import { floatPattern, formatFloat8, parseFloat8 } from "./float.ts";
+import { formatHex, parseHex } from "./text.ts";
 
 /** A printer and its parser. */
 interface Packed {
@@ -75,19 +75,28 @@ function take(r: Reader, length: number, name: string): Uint8Array {
   return r.bytes.subarray(start, r.offset);
 }
 
-/** Hexadecimal digits with a separator after as many as `lengths` say. */
+/** Hexadecimal digits with a separator after as many bytes as `lengths` say. */
 function hexGroups(name: string, wanted: string, lengths: readonly number[], separator: string): Codec<string> {
   const pattern = new RegExp(`^${lengths.map((length) => `[0-9a-f]{${length * 2}}`).join(separator)}$`);
-  return packed(name, {
-    wanted,
-    print: (r) => lengths.map((length) => hexOf(take(r, length, name))).join(separator),
-    parse(text, w) {
-      if (!pattern.test(text)) return false;
-      const digits = text.replaceAll(separator, "");
-      for (let i = 0; i < digits.length; i += 2) w.u8(Number.parseInt(digits.slice(i, i + 2), 16), name);
-      return true;
+  const size = lengths.reduce((sum, length) => sum + length, 0);
+  const checked = (value: string): string =>
+    pattern.test(mustBeString(value, name)) ? value : refuse(`${wanted}, as the server prints it`, value, name);
+  return {
+    name,
+    // The pattern says all: no need to go through bytes.
+    readText: (text) => (pattern.test(text) ? text : badText(name, text, wanted)),
+    writeText: checked,
+    readBinary(bytes) {
+      mustHaveLength(bytes, size, name);
+      const digits = formatHex(bytes);
+      let text = digits.slice(0, lengths[0]! * 2);
+      for (let i = 1, at = text.length; i < lengths.length; at += lengths[i]! * 2, i++) {
+        text += separator + digits.slice(at, at + lengths[i]! * 2);
+      }
+      return text;
     },
-  });
+    writeBinary: (value) => parseHex(checked(value).replaceAll(separator, ""), 0) as Uint8Array,
+  };
 }
 
 /** @source uuid.c: uuid_out */
