@@ -10,7 +10,8 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
-import type { Family, Field, Fields, ListShape, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
+import { firstOf } from "../src/wire/interpret.ts";
+import type { Context, Family, Field, Fields, ListShape, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -43,15 +44,32 @@ function codecs(domain: string, families: readonly Family[]): string {
     ...named.types,
     ...messages.map(messageType),
     ...families.map(familyType),
+    ...new Set(families.map(({ context }) => contextType(context))),
     ...families.flatMap(familyCodec),
-    ...messages.flatMap((message) => [reader(message), writer(message)]),
+    ...families.flatMap(({ messages: each, context }) =>
+      each.flatMap((message) => [reader(message, context), writer(message)]),
+    ),
     ...[...named.lists.values()].flatMap((shape) => [listReader(shape), listWriter(shape)]),
   ].join("\n\n");
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
-  const writerImports = ["encodeWith", "mustBeArray", "mustBeObject", "quoted", "refuse", "type Writer"];
+  const imports: readonly [string, readonly string[]][] = [
+    ["../lsn.ts", ["type Lsn"]],
+    ["../time.ts", ["type PgTime"]],
+    ["../wire/check.ts", ["mustBeArray", "mustBeObject", "quoted", "refuse"]],
+    ["../wire/cstring.ts", ["readCString", "writeCString"]],
+    ["../wire/reader.ts", ["Reader"]],
+    ["../wire/tuple.ts", ["readTuple", "type TupleData", "writeTuple"]],
+    ["../wire/words.ts", ["bitOf", "readBits", "readWord", "writeWord"]],
+    ["../wire/writer.ts", ["encodeWith", "type Writer"]],
+  ];
+  const lines = imports.flatMap(([from, names]) => {
+    const needed = names.filter((name) => used(name.replace("type ", "")));
+    if (needed.length === 0) return [];
+    const types = needed.every((name) => name.startsWith("type "));
+    return `import ${types ? "type " : ""}{ ${needed.map((name) => (types ? name.replace("type ", "") : name)).join(", ")} } from "${from}";`;
+  });
   return `// Generated from src/${domain}/messages.ts by \`npm run generate\`. Do not edit.
-${used("Lsn") ? 'import type { Lsn } from "../lsn.ts";\n' : ""}${used("PgTime") ? 'import type { PgTime } from "../time.ts";\n' : ""}import { Reader } from "../wire/reader.ts";
-import { ${writerImports.filter((name) => used(name.replace("type ", ""))).join(", ")} } from "../wire/writer.ts";
+${lines.join("\n")}
 
 ${body}
 `;
@@ -76,11 +94,29 @@ function familyType(family: Family): string {
   return `${doc(family.doc)}\nexport type ${family.name} = ${family.messages.map((message) => message.name).join(" | ")};`;
 }
 
+function contextType({ name, doc: text, conditions }: Context): string {
+  const entries = Object.entries(conditions);
+  return `${doc(text)}
+export interface ${name} {
+${entries.map(([key, each]) => `${doc(each.doc)}\nreadonly ${key}: boolean;`).join("\n")}
+}
+
+/** What is taken for granted where nobody says. */
+const otherwise: ${name} = { ${entries.map(([key, each]) => `${key}: ${each.otherwise}`)} };`;
+}
+
 function properties(fields: Fields): string {
   return inValue(fields)
-    .map(([name, field]) => `${doc(field.doc + unit(field))}\nreadonly ${name}: ${typeOf(field)};`)
+    .map(([name, field]) => `${doc(field.doc + unit(field))}\nreadonly ${property(name, field)};`)
     .join("\n");
 }
+
+function property(name: string, field: Field): string {
+  return `${name}${OPTIONAL.has(field.form) ? "?" : ""}: ${typeOf(field)}`;
+}
+
+/** The forms of what may be undefined. */
+const OPTIONAL: ReadonlySet<Shape["form"]> = new Set(["optional", "when", "extra"]);
 
 /** The fields that a value has: all but those that are on the wire only. */
 function inValue(fields: Fields): [string, Field][] {
@@ -93,8 +129,12 @@ function unit(shape: Shape): string {
       return " Bytes.";
     case "time":
       return " Microseconds since 2000-01-01 UTC.";
+    case "when":
+      return unit(shape.shape);
     case "counted":
     case "rest":
+    case "extra":
+    case "tuple":
       return " A view into the bytes that were decoded, not a copy.";
     default:
       return "";
@@ -106,6 +146,8 @@ function typeOf(shape: Shape): string {
     case "u32":
     case "i32":
       return "number";
+    case "u64":
+      return "bigint";
     case "lsn":
       return "Lsn";
     case "time":
@@ -131,7 +173,12 @@ function typeOf(shape: Shape): string {
     case "variants":
       return shape.name;
     case "optional":
+    case "when":
       return `${typeOf(shape.shape)} | undefined`;
+    case "extra":
+      return "Uint8Array | undefined";
+    case "tuple":
+      return "TupleData";
     case "after":
       return typeOf(shape.shape);
     case "count":
@@ -185,7 +232,7 @@ function variantsType(shape: VariantsShape & { readonly doc?: string }): string 
     return `- \`${type}\`: ${text}${each.join("")}`;
   });
   const each = variants.map(({ type, fields }) => {
-    const members = inValue(fields).map(([name, field]) => `readonly ${name}: ${typeOf(field)}`);
+    const members = inValue(fields).map(([name, field]) => `readonly ${property(name, field)}`);
     return `{ ${[`readonly type: ${JSON.stringify(type)}`, ...members].join("; ")} }`;
   });
   const constants = variants
@@ -209,24 +256,37 @@ function isNamed(shape: Shape): shape is Extract<Shape, { name: string }> {
 // ---- Dispatch ----
 
 function familyCodec(family: Family): string[] {
-  const { name, messages, example } = family;
-  const tags = messages.map((message) => message.tag).join("");
+  const { name, messages, example, context } = family;
+  const conditional = messages.filter(({ condition }) => condition !== undefined);
+  const always = messages.filter(({ condition }) => condition === undefined);
+  const alwaysTags = always.map(({ tag }) => tag).join("");
+  const conditionalTags = conditional.map(({ tag, condition }) => `\${context.${condition} ? "${tag}" : ""}`);
+  const tags = conditional.length === 0 ? `"${alwaysTags}"` : `\`${alwaysTags}${conditionalTags.join("")}\``;
   const sources = `@source ${[...new Set(messages.map((message) => message.source.split(":")[0]))].join(", ")}`;
   return [
     `${doc(
       `Decode one message: ${family.doc[0]!.toLowerCase()}${family.doc.slice(1)}`,
       "",
       "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
+      `@param context ${context.doc}`,
       "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
       sources,
       `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
     )}
-export function decode${name}(bytes: Uint8Array): ${name} {
+export function decode${name}(bytes: Uint8Array, context: ${context.name} = otherwise): ${name} {
   const r = new Reader(bytes);
   let message: ${name};
   switch (r.u8("${name}.type")) {
-    ${messages.map((message) => `case ${code(message.tag)}: message = read${message.name}(r); break; // ${message.tag}`).join("\n")}
-    default: return r.badTag(${JSON.stringify(tags)}, "${name}.type");
+    ${messages
+      .map((message) => {
+        const unless = `if (!context.${message.condition}) return r.badTag(${tags}, "${name}.type");`;
+        return `case ${code(message.tag)}: // ${message.tag}
+          ${message.condition === undefined ? "" : unless}
+          message = read${message.name}(${parameters(message, "r", "context")});
+          break;`;
+      })
+      .join("\n")}
+    default: return r.badTag(${tags}, "${name}.type");
   }
   r.end(message.type);
   return message;
@@ -244,7 +304,7 @@ export function encode${name}(message: ${name}): Uint8Array {
     `function write${name}(w: Writer, message: ${name}): void {
   mustBeObject(message, "${name}");
   switch (message.type) {
-    ${messages.map((message) => `case "${message.name}": return write${message.name}(w, message);`).join("\n")}
+    ${messages.map((message) => `case "${message.name}": return write${message.name}(${isEmpty(message) ? "w" : "w, message"});`).join("\n")}
     default: refuse(quoted(${JSON.stringify(messages.map((message) => message.name))}), (message as { type: unknown }).type, "${name}.type");
   }
 }`,
@@ -284,8 +344,18 @@ function code(tag: string): string {
   return `0x${tag.charCodeAt(0).toString(16)}`;
 }
 
-function reader(message: Message): string {
-  return `function read${message.name}(r: Reader): ${message.name} {
+function isEmpty({ fields }: Message): boolean {
+  return Object.keys(fields).length === 0;
+}
+
+/** What a message's reader takes: nothing that it does not need. */
+function parameters({ fields }: Message, reader: string, context: string): string {
+  const forms = Object.values(fields).map(({ form }) => form);
+  return [...(forms.length > 0 ? [reader] : []), ...(forms.includes("when") ? [context] : [])].join(", ");
+}
+
+function reader(message: Message, context: Context): string {
+  return `function read${message.name}(${parameters(message, "r: Reader", `context: ${context.name}`)}): ${message.name} {
   ${readFields(message.fields, new Place(JSON.stringify(message.name)))}
   return { type: "${message.name}", ${inValue(message.fields).map(([name]) => name)} };
 }`;
@@ -296,7 +366,7 @@ function readFields(fields: Fields, at: Place): string {
     .map(([name, field]) => {
       const place = at.below(name);
       if (field.form === "count") return `const ${name} = r.u32(${place});`;
-      if (field.form === "reserved") return `r.bits(0, ${place});`;
+      if (field.form === "reserved") return `readBits(r, 0, ${place});`;
       const count = Object.entries(fields).find(([, other]) => other.form === "count" && other.list === name);
       return read(field, name, place, count?.[0]);
     })
@@ -308,20 +378,31 @@ function read(shape: Shape, variable: string, at: Place, count?: string): string
   switch (shape.form) {
     case "u32":
     case "i32":
+    case "u64":
     case "lsn":
     case "time":
     case "bool":
-    case "cstring":
     case "counted":
       return `const ${variable} = r.${shape.form}(${at});`;
+    case "cstring":
+      return `const ${variable} = readCString(r, ${at});`;
+    case "tuple":
+      return `const ${variable} = readTuple(r, ${at});`;
     case "rest":
-      return `const ${variable} = r.rest();`;
+    case "extra":
+      return `const ${variable} = r.${shape.form}();`;
+    case "when":
+      return `let ${variable}: ${typeOf(shape)};
+if (context.${shape.condition}) {
+  ${read(shape.shape, "value", at)}
+  ${variable} = value;
+}`;
     case "enum":
-      return `const ${variable} = r.word(${variable}Words, ${at});`;
+      return `const ${variable} = readWord(r, ${variable}Words, ${at});`;
     case "flags": {
       const bits = Object.entries(shape.bits);
       const mask = bits.reduce((sum, [, bit]) => sum | bit, 0);
-      return `const ${variable}Bits = r.bits(${mask}, ${at});
+      return `const ${variable}Bits = readBits(r, ${mask}, ${at});
 const ${variable} = { ${bits.map(([name, bit]) => `${name}: (${variable}Bits & ${bit}) !== 0`)} };`;
     }
     case "list":
@@ -390,7 +471,7 @@ function listReader(shape: ListShape): string {
 // ---- Encoders ----
 
 function writer(message: Message): string {
-  return `function write${message.name}(w: Writer, message: ${message.name}): void {
+  return `function write${message.name}(w: Writer${isEmpty(message) ? "" : `, message: ${message.name}`}): void {
   w.literal(${JSON.stringify(message.tag)});
   ${writeFields(message.fields, "message", new Place(JSON.stringify(message.name)))}
 }`;
@@ -404,7 +485,11 @@ function writeFields(fields: Fields, object: string, at: Place): string {
         const list = `${object}.${field.list}`;
         return `mustBeArray(${list}, ${at.below(field.list)});\nw.u32(${list}.length, ${place});`;
       }
-      return field.form === "reserved" ? `w.u8(0, ${place});` : write(field, `${object}.${name}`, place);
+      if (field.form === "reserved") return `w.u8(0, ${place});`;
+      if (field.form !== "when") return write(field, `${object}.${name}`, place);
+      const first = firstOf(fields, field.condition);
+      const absent = first === name ? "" : `else w.absent(${object}.${name}, ${JSON.stringify(first)}, ${place});`;
+      return `if (${object}.${first} !== undefined) {\n${write(field.shape, `${object}.${name}${first === name ? "" : "!"}`, place)}\n} ${absent}`;
     })
     .join("\n");
 }
@@ -414,18 +499,23 @@ function write(shape: Shape, value: string, at: Place): string {
   switch (shape.form) {
     case "u32":
     case "i32":
+    case "u64":
     case "lsn":
     case "time":
     case "bool":
-    case "cstring":
     case "counted":
     case "rest":
+    case "extra":
       return `w.${shape.form}(${value}, ${at});`;
+    case "cstring":
+      return `writeCString(w, ${value}, ${at});`;
+    case "tuple":
+      return `writeTuple(w, ${value}, ${at});`;
     case "enum":
-      return `w.word(${value.split(".").at(-1)}Words, ${value}, ${at});`;
+      return `writeWord(w, ${value.split(".").at(-1)}Words, ${value}, ${at});`;
     case "flags": {
       const bits = Object.entries(shape.bits);
-      const set = bits.map(([name, bit]) => `w.bit(${value}.${name}, ${bit}, ${at.below(name)})`);
+      const set = bits.map(([name, bit]) => `bitOf(${value}.${name}, ${bit}, ${at.below(name)})`);
       return `mustBeObject(${value}, ${at});\nw.u8(${set.join(" | ")}, ${at});`;
     }
     case "list":
@@ -453,6 +543,7 @@ switch (${value}.type) {
     case "after":
       return `w.literal(${JSON.stringify(shape.byte)});\n${write(shape.shape, value, at)}`;
     case "count":
+    case "when":
     case "reserved":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:

@@ -24,6 +24,7 @@ export const errorCodes = {
   OUT_OF_RANGE: "The value does not fit the field, or is not of the field's type.",
   // Peers and versions
   OUT_OF_ORDER: "The peer sent a message that may not come at this point.",
+  LIMIT_EXCEEDED: "The peer's messages need more to be remembered than the limit that was set.",
   UNSUPPORTED: "The server version cannot do or say this.",
   UNKNOWN_SERVER: "The server version is not one that walwire knows.",
 } as const satisfies Record<string, string>;
@@ -154,8 +155,8 @@ export class EncodeError extends WalwireError {
 
 /** A peer's message that may not come at this point of the conversation. */
 export class ProtocolError extends WalwireError {
-  constructor(message: string) {
-    super("OUT_OF_ORDER", message);
+  constructor(message: string, code: "OUT_OF_ORDER" | "LIMIT_EXCEEDED" = "OUT_OF_ORDER") {
+    super(code, message);
   }
 }
 

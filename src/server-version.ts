@@ -75,6 +75,10 @@ const remoteWrite = { since: [90200] } as const;
 const stoppingIsSynchronous = { since: [90421, 90516, 90612, 100007, 110002, 120000] } as const;
 /** syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60 */
 const candidatesInArrayOrder = { since: [100013, 110008, 120003, 130000] } as const;
+/** walsender.c: ProcessStandbyHSFeedbackMessage, commit 5737c12df0 */
+const feedbackCatalogXmin = { since: [100000] } as const;
+/** walsender.c: ProcessStandbyPSRequestMessage, commit 228c370868 */
+const primaryStatus = { since: [190000] } as const;
 /** xlogdefs.h: LSN_FORMAT_ARGS used with %X/%08X, commit 2633dae2e4 */
 const lsnZeroPadded = { since: [190000] } as const;
 /** string.c: pg_clean_ascii, commit 45b1a67a0f */
@@ -183,6 +187,8 @@ export const capabilities = {
   /** walsender.c: AlterReplicationSlot */
   alterTwoPhase: { since: [180000] },
   lsnZeroPadded,
+  feedbackCatalogXmin,
+  primaryStatus,
   /** repl_scanner.l: sscanf of %X/%08X */
   lsnLowHalfIsEightDigits: { since: [190000] },
   /** pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8 */
@@ -294,6 +300,9 @@ const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
 
 /** How positions are written, for who needs nothing else of a version. */
 export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable({ lsnZeroPadded });
+
+/** Those of the messages inside CopyData alone. */
+export const physicalCapabilities = /* @__PURE__ */ new CapabilityTable({ feedbackCatalogXmin, primaryStatus });
 
 /** Those of synchronous_standby_names alone, with the same functions as below. */
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({

@@ -2,14 +2,16 @@
  * fast-check arbitraries of messages, derived from their descriptions.
  */
 import * as fc from "fast-check";
-import type { PgoutputMessage } from "../generated/logical.ts";
+import type { PgoutputContext, PgoutputMessage } from "../generated/logical.ts";
 import type { WalReceiverMessage, WalSenderMessage } from "../generated/physical.ts";
 import * as logical from "../logical/messages.ts";
 import type { Lsn } from "../lsn.ts";
 import * as physical from "../physical/messages.ts";
 import type { PgTime } from "../time.ts";
+import { type Conditions, otherwise } from "../wire/interpret.ts";
 import type { Family, Field, Fields, Infer, Shape } from "../wire/shape.ts";
 import { decodeText } from "../wire/text.ts";
+import { TupleData, unchanged } from "../wire/tuple.ts";
 
 /** Any message that a walsender puts inside CopyData. */
 export const walSenderMessage = (): fc.Arbitrary<WalSenderMessage> => messageOf(physical.WalSenderMessage);
@@ -17,12 +19,23 @@ export const walSenderMessage = (): fc.Arbitrary<WalSenderMessage> => messageOf(
 /** Any message that a walreceiver puts inside CopyData. */
 export const walReceiverMessage = (): fc.Arbitrary<WalReceiverMessage> => messageOf(physical.WalReceiverMessage);
 
-/** Any message of pgoutput. Each stands for itself: they do not make up transactions. */
-export const pgoutputMessage = (): fc.Arbitrary<PgoutputMessage> => messageOf(logical.PgoutputMessage);
+/** Any message of pgoutput, as a context has it. Each stands for itself: they do not make up transactions. */
+export const pgoutputMessage = (context?: PgoutputContext): fc.Arbitrary<PgoutputMessage> =>
+  messageOf(logical.PgoutputMessage, context && { ...context });
 
-/** Any message of a family. */
-export function messageOf<F extends Family>(family: F): fc.Arbitrary<Infer<F>> {
-  const each = family.messages.map((message) => record(message.fields, { type: fc.constant(message.name) }));
+/** Which conditions of a family's context hold: any of them. */
+export function contextOf({ context }: Family): fc.Arbitrary<Conditions> {
+  return fc.record(Object.fromEntries(Object.keys(context.conditions).map((name) => [name, fc.boolean()])));
+}
+
+/** Any message of a family, as a context has it. */
+export function messageOf<F extends Family>(
+  family: F,
+  holds: Conditions = otherwise(family.context),
+): fc.Arbitrary<Infer<F>> {
+  const each = family.messages
+    .filter(({ condition }) => condition === undefined || holds[condition])
+    .map((message) => record(message.fields, holds, { type: fc.constant(message.name) }));
   return fc.oneof(...each) as fc.Arbitrary<Infer<F>>;
 }
 
@@ -43,17 +56,40 @@ export function wireText(): fc.Arbitrary<string> {
   return fc.oneof(fc.constantFrom("", "public", "\ufeff", "\u{10ffff}"), text, bytes);
 }
 
-function record(fields: Fields, more: Record<string, fc.Arbitrary<unknown>> = {}): fc.Arbitrary<object> {
+function record(
+  fields: Fields,
+  holds: Conditions,
+  more: Record<string, fc.Arbitrary<unknown>> = {},
+): fc.Arbitrary<object> {
   const inValue = Object.entries<Field>(fields).filter(([, { form }]) => form !== "count" && form !== "reserved");
-  return fc.record({ ...more, ...Object.fromEntries(inValue.map(([name, field]) => [name, arbitraryOf(field)])) });
+  return fc.record({
+    ...more,
+    ...Object.fromEntries(inValue.map(([name, field]) => [name, arbitraryOf(field, holds)])),
+  });
 }
 
-function arbitraryOf(shape: Shape): fc.Arbitrary<unknown> {
+/** Any row. */
+export function tupleData(): fc.Arbitrary<TupleData> {
+  const value = fc.oneof(fc.constantFrom(null, unchanged), wireText(), someBytes(0));
+  return fc.array(value, { maxLength: 8 }).map((values) => TupleData.of(values));
+}
+
+/** Bytes, now and then more than a writer's first buffer holds. */
+function someBytes(minLength: number): fc.Arbitrary<Uint8Array> {
+  return fc.oneof(
+    { weight: 30, arbitrary: fc.uint8Array({ minLength, maxLength: 40 }) },
+    { weight: 1, arbitrary: fc.uint8Array({ minLength: 900, maxLength: 3000, size: "max" }) },
+  );
+}
+
+function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
   switch (shape.form) {
     case "u32":
       return fc.oneof(fc.nat(100), fc.integer({ min: 0, max: 0xffffffff }));
     case "i32":
       return fc.integer();
+    case "u64":
+      return fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
     case "lsn":
       return lsn();
     case "time":
@@ -68,23 +104,26 @@ function arbitraryOf(shape: Shape): fc.Arbitrary<unknown> {
       return wireText();
     case "counted":
     case "rest":
-      // Now and then more than a writer's first buffer holds.
-      return fc.oneof(
-        { weight: 30, arbitrary: fc.uint8Array({ maxLength: 40 }) },
-        { weight: 1, arbitrary: fc.uint8Array({ minLength: 900, maxLength: 3000, size: "max" }) },
-      );
+      return someBytes(0);
+    case "extra":
+      return fc.option(someBytes(1), { nil: undefined, freq: 2 });
+    case "tuple":
+      return tupleData();
     case "list":
-      return fc.array(arbitraryOf(shape.element), { maxLength: 8 });
+      return fc.array(arbitraryOf(shape.element, holds), { maxLength: 8 });
     case "record":
-      return record(shape.fields);
+      return record(shape.fields, holds);
     case "variants":
       return fc.oneof(
-        ...Object.values(shape.variants).map(({ type, fields }) => record(fields, { type: fc.constant(type) })),
+        ...Object.values(shape.variants).map(({ type, fields }) => record(fields, holds, { type: fc.constant(type) })),
       );
     case "optional":
-      return fc.option(arbitraryOf(shape.shape), { nil: undefined });
+      return fc.option(arbitraryOf(shape.shape, holds), { nil: undefined });
+    case "when":
+      return holds[shape.condition] ? arbitraryOf(shape.shape, holds) : fc.constant(undefined);
     case "after":
-      return arbitraryOf(shape.shape);
+      return arbitraryOf(shape.shape, holds);
+
     case "count":
     case "reserved":
       throw new TypeError(`${shape.form} is no shape of a value`);

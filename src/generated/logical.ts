@@ -1,8 +1,12 @@
 // Generated from src/logical/messages.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../lsn.ts";
 import type { PgTime } from "../time.ts";
+import { mustBeArray, mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
-import { encodeWith, mustBeArray, mustBeObject, quoted, refuse, type Writer } from "../wire/writer.ts";
+import { readTuple, type TupleData, writeTuple } from "../wire/tuple.ts";
+import { bitOf, readBits, readWord, writeWord } from "../wire/words.ts";
+import { encodeWith, type Writer } from "../wire/writer.ts";
 
 const replicaIdentityWords = { d: "default", n: "nothing", f: "full", i: "index" } as const;
 
@@ -19,30 +23,13 @@ export interface RelationColumn {
 }
 
 /**
- * One column of a row.
- * - `null`: NULL; in an old key also every column that is not part of it.
- * - `unchanged`: A TOASTed value that did not change, so the server does not know it.
- * - `text`: A value in the text format of its type. `value`: The text, in the client's encoding. A view into the bytes that were decoded, not a copy.
- * - `binary`: A value in the binary format of its type: servers from 14 on, with the option binary. `value`: What the type's send function gave. A view into the bytes that were decoded, not a copy.
- */
-export type TupleColumn =
-  | { readonly type: "null" }
-  | { readonly type: "unchanged" }
-  | { readonly type: "text"; readonly value: Uint8Array }
-  | { readonly type: "binary"; readonly value: Uint8Array };
-
-const tupleColumnNull: TupleColumn = /* @__PURE__ */ Object.freeze({ type: "null" });
-
-const tupleColumnUnchanged: TupleColumn = /* @__PURE__ */ Object.freeze({ type: "unchanged" });
-
-/**
  * What is known of a row before it changed.
- * - `key`: The replica identity's columns; all others are null. `columns`: One per column of the relation.
- * - `full`: The whole row: the table has REPLICA IDENTITY FULL. `columns`: One per column of the relation.
+ * - `key`: The replica identity's columns; all others are null. `tuple`: One per column of the relation. A view into the bytes that were decoded, not a copy.
+ * - `full`: The whole row: the table has REPLICA IDENTITY FULL. `tuple`: One per column of the relation. A view into the bytes that were decoded, not a copy.
  */
 export type OldTuple =
-  | { readonly type: "key"; readonly columns: readonly TupleColumn[] }
-  | { readonly type: "full"; readonly columns: readonly TupleColumn[] };
+  | { readonly type: "key"; readonly tuple: TupleData }
+  | { readonly type: "full"; readonly tuple: TupleData };
 
 /**
  * A transaction begins. It is sent when the transaction has committed.
@@ -66,6 +53,8 @@ export interface Begin {
  */
 export interface Message {
   readonly type: "Message";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** Part of the transaction around it, or on its own. */
   readonly transactional: boolean;
   /** Where it stands in WAL. Bytes. */
@@ -98,7 +87,7 @@ export interface Commit {
  */
 export interface Origin {
   readonly type: "Origin";
-  /** Where it committed on the origin's server. Bytes. */
+  /** Where it committed on the origin's server; 0 in a stream block. Bytes. */
   readonly commitLsn: Lsn;
   /** The name of the origin. */
   readonly name: string;
@@ -111,6 +100,8 @@ export interface Origin {
  */
 export interface Relation {
   readonly type: "Relation";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** The oid by which changes name it. */
   readonly relationId: number;
   /** Its schema; empty for pg_catalog. */
@@ -130,6 +121,8 @@ export interface Relation {
  */
 export interface Type {
   readonly type: "Type";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** The oid by which relations name it. */
   readonly typeId: number;
   /** Its schema, for a domain the one of its base type; empty for pg_catalog. */
@@ -145,10 +138,12 @@ export interface Type {
  */
 export interface Insert {
   readonly type: "Insert";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** The relation's oid. */
   readonly relationId: number;
   /** The row. */
-  readonly newTuple: readonly TupleColumn[];
+  readonly newTuple: TupleData;
 }
 
 /**
@@ -158,12 +153,14 @@ export interface Insert {
  */
 export interface Update {
   readonly type: "Update";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** The relation's oid. */
   readonly relationId: number;
   /** The old row, if the key changed or the replica identity is full. */
-  readonly oldTuple: OldTuple | undefined;
+  readonly oldTuple?: OldTuple | undefined;
   /** The new row. */
-  readonly newTuple: readonly TupleColumn[];
+  readonly newTuple: TupleData;
 }
 
 /**
@@ -173,6 +170,8 @@ export interface Update {
  */
 export interface Delete {
   readonly type: "Delete";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** The relation's oid. */
   readonly relationId: number;
   /** What is known of a row before it changed. */
@@ -186,66 +185,279 @@ export interface Delete {
  */
 export interface Truncate {
   readonly type: "Truncate";
+  /** In a stream block, the transaction or subtransaction it belongs to. */
+  readonly xid?: number | undefined;
   /** The options of TRUNCATE. */
   readonly options: { readonly cascade: boolean; readonly restartIdentity: boolean };
   /** The relations' oids. */
   readonly relationIds: readonly number[];
 }
 
-/** What pgoutput says in protocol version 1. */
-export type PgoutputMessage = Begin | Message | Commit | Origin | Relation | Type | Insert | Update | Delete | Truncate;
+/**
+ * A block of a transaction in progress begins: servers from 14 on, with the option streaming.
+ *
+ * @source proto.c: logicalrep_write_stream_start
+ */
+export interface StreamStart {
+  readonly type: "StreamStart";
+  /** The transaction. */
+  readonly xid: number;
+  /** The first block of this transaction. */
+  readonly firstSegment: boolean;
+}
 
 /**
- * Decode one message: what pgoutput says in protocol version 1.
+ * The block ends.
+ *
+ * @source proto.c: logicalrep_write_stream_stop
+ */
+export interface StreamStop {
+  readonly type: "StreamStop";
+}
+
+/**
+ * A transaction that came in blocks has committed.
+ *
+ * @source proto.c: logicalrep_write_stream_commit
+ */
+export interface StreamCommit {
+  readonly type: "StreamCommit";
+  /** The transaction. */
+  readonly xid: number;
+  /** Where its commit record begins. Bytes. */
+  readonly commitLsn: Lsn;
+  /** Where its commit record ends: what to confirm once the transaction is safe. Bytes. */
+  readonly endLsn: Lsn;
+  /** When it committed. Microseconds since 2000-01-01 UTC. */
+  readonly commitTime: PgTime;
+}
+
+/**
+ * A transaction that came in blocks, or a subtransaction of one, was rolled back.
+ *
+ * @source proto.c: logicalrep_write_stream_abort
+ */
+export interface StreamAbort {
+  readonly type: "StreamAbort";
+  /** The transaction. */
+  readonly xid: number;
+  /** What was rolled back: the subtransaction, or the transaction itself. */
+  readonly subxid: number;
+  /** Where its abort record ends, with streaming 'parallel'. Bytes. */
+  readonly abortLsn?: Lsn | undefined;
+  /** When it was rolled back, with streaming 'parallel'. Microseconds since 2000-01-01 UTC. */
+  readonly abortTime?: PgTime | undefined;
+}
+
+/**
+ * A prepared transaction begins: servers from 15 on, with the option two_phase.
+ *
+ * @source proto.c: logicalrep_write_begin_prepare
+ */
+export interface BeginPrepare {
+  readonly type: "BeginPrepare";
+  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  readonly prepareLsn: Lsn;
+  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  readonly endLsn: Lsn;
+  /** When it was prepared. Microseconds since 2000-01-01 UTC. */
+  readonly prepareTime: PgTime;
+  /** The transaction. */
+  readonly xid: number;
+  /** The identifier that PREPARE TRANSACTION gave it. */
+  readonly gid: string;
+}
+
+/**
+ * The prepared transaction ends.
+ *
+ * @source proto.c: logicalrep_write_prepare
+ */
+export interface Prepare {
+  readonly type: "Prepare";
+  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  readonly prepareLsn: Lsn;
+  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  readonly endLsn: Lsn;
+  /** When it was prepared. Microseconds since 2000-01-01 UTC. */
+  readonly prepareTime: PgTime;
+  /** The transaction. */
+  readonly xid: number;
+  /** The identifier that PREPARE TRANSACTION gave it. */
+  readonly gid: string;
+}
+
+/**
+ * A prepared transaction has committed.
+ *
+ * @source proto.c: logicalrep_write_commit_prepared
+ */
+export interface CommitPrepared {
+  readonly type: "CommitPrepared";
+  /** Where the record of COMMIT PREPARED begins. Bytes. */
+  readonly commitLsn: Lsn;
+  /** Where the record of COMMIT PREPARED ends. Bytes. */
+  readonly endLsn: Lsn;
+  /** When it committed. Microseconds since 2000-01-01 UTC. */
+  readonly commitTime: PgTime;
+  /** The transaction. */
+  readonly xid: number;
+  /** The identifier that PREPARE TRANSACTION gave it. */
+  readonly gid: string;
+}
+
+/**
+ * A prepared transaction was rolled back.
+ *
+ * @source proto.c: logicalrep_write_rollback_prepared
+ */
+export interface RollbackPrepared {
+  readonly type: "RollbackPrepared";
+  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  readonly prepareEndLsn: Lsn;
+  /** Where the record of ROLLBACK PREPARED ends. Bytes. */
+  readonly rollbackEndLsn: Lsn;
+  /** When it was prepared. Microseconds since 2000-01-01 UTC. */
+  readonly prepareTime: PgTime;
+  /** When it was rolled back. Microseconds since 2000-01-01 UTC. */
+  readonly rollbackTime: PgTime;
+  /** The transaction. */
+  readonly xid: number;
+  /** The identifier that PREPARE TRANSACTION gave it. */
+  readonly gid: string;
+}
+
+/**
+ * A transaction that came in blocks is prepared: servers from 15 on, with the options streaming and two_phase.
+ *
+ * @source proto.c: logicalrep_write_stream_prepare
+ */
+export interface StreamPrepare {
+  readonly type: "StreamPrepare";
+  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  readonly prepareLsn: Lsn;
+  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  readonly endLsn: Lsn;
+  /** When it was prepared. Microseconds since 2000-01-01 UTC. */
+  readonly prepareTime: PgTime;
+  /** The transaction. */
+  readonly xid: number;
+  /** The identifier that PREPARE TRANSACTION gave it. */
+  readonly gid: string;
+}
+
+/** What pgoutput says, in any of its protocol versions. */
+export type PgoutputMessage =
+  | Begin
+  | Message
+  | Commit
+  | Origin
+  | Relation
+  | Type
+  | Insert
+  | Update
+  | Delete
+  | Truncate
+  | StreamStart
+  | StreamStop
+  | StreamCommit
+  | StreamAbort
+  | BeginPrepare
+  | Prepare
+  | CommitPrepared
+  | RollbackPrepared
+  | StreamPrepare;
+
+/** What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it. */
+export interface PgoutputContext {
+  /** The message stands between StreamStart and StreamStop. */
+  readonly inStream: boolean;
+  /** The stream was asked for with streaming 'parallel'. */
+  readonly parallel: boolean;
+}
+
+/** What is taken for granted where nobody says. */
+const otherwise: PgoutputContext = { inStream: false, parallel: false };
+
+/**
+ * Decode one message: what pgoutput says, in any of its protocol versions.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
+ * @param context What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it.
  * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
  * @source proto.c
  * @example decodePgoutputMessage(hex("49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164")).type // "Insert"
  */
-export function decodePgoutputMessage(bytes: Uint8Array): PgoutputMessage {
+export function decodePgoutputMessage(bytes: Uint8Array, context: PgoutputContext = otherwise): PgoutputMessage {
   const r = new Reader(bytes);
   let message: PgoutputMessage;
   switch (r.u8("PgoutputMessage.type")) {
-    case 0x42:
+    case 0x42: // B
       message = readBegin(r);
-      break; // B
-    case 0x4d:
-      message = readMessage(r);
-      break; // M
-    case 0x43:
+      break;
+    case 0x4d: // M
+      message = readMessage(r, context);
+      break;
+    case 0x43: // C
       message = readCommit(r);
-      break; // C
-    case 0x4f:
+      break;
+    case 0x4f: // O
       message = readOrigin(r);
-      break; // O
-    case 0x52:
-      message = readRelation(r);
-      break; // R
-    case 0x59:
-      message = readType(r);
-      break; // Y
-    case 0x49:
-      message = readInsert(r);
-      break; // I
-    case 0x55:
-      message = readUpdate(r);
-      break; // U
-    case 0x44:
-      message = readDelete(r);
-      break; // D
-    case 0x54:
-      message = readTruncate(r);
-      break; // T
+      break;
+    case 0x52: // R
+      message = readRelation(r, context);
+      break;
+    case 0x59: // Y
+      message = readType(r, context);
+      break;
+    case 0x49: // I
+      message = readInsert(r, context);
+      break;
+    case 0x55: // U
+      message = readUpdate(r, context);
+      break;
+    case 0x44: // D
+      message = readDelete(r, context);
+      break;
+    case 0x54: // T
+      message = readTruncate(r, context);
+      break;
+    case 0x53: // S
+      message = readStreamStart(r);
+      break;
+    case 0x45: // E
+      message = readStreamStop();
+      break;
+    case 0x63: // c
+      message = readStreamCommit(r);
+      break;
+    case 0x41: // A
+      message = readStreamAbort(r, context);
+      break;
+    case 0x62: // b
+      message = readBeginPrepare(r);
+      break;
+    case 0x50: // P
+      message = readPrepare(r);
+      break;
+    case 0x4b: // K
+      message = readCommitPrepared(r);
+      break;
+    case 0x72: // r
+      message = readRollbackPrepared(r);
+      break;
+    case 0x70: // p
+      message = readStreamPrepare(r);
+      break;
     default:
-      return r.badTag("BMCORYIUDT", "PgoutputMessage.type");
+      return r.badTag("BMCORYIUDTSEcAbPKrp", "PgoutputMessage.type");
   }
   r.end(message.type);
   return message;
 }
 
 /**
- * Encode one message: what pgoutput says in protocol version 1.
+ * Encode one message: what pgoutput says, in any of its protocol versions.
  *
  * @returns The type byte and the fields, in a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
@@ -278,9 +490,47 @@ function writePgoutputMessage(w: Writer, message: PgoutputMessage): void {
       return writeDelete(w, message);
     case "Truncate":
       return writeTruncate(w, message);
+    case "StreamStart":
+      return writeStreamStart(w, message);
+    case "StreamStop":
+      return writeStreamStop(w);
+    case "StreamCommit":
+      return writeStreamCommit(w, message);
+    case "StreamAbort":
+      return writeStreamAbort(w, message);
+    case "BeginPrepare":
+      return writeBeginPrepare(w, message);
+    case "Prepare":
+      return writePrepare(w, message);
+    case "CommitPrepared":
+      return writeCommitPrepared(w, message);
+    case "RollbackPrepared":
+      return writeRollbackPrepared(w, message);
+    case "StreamPrepare":
+      return writeStreamPrepare(w, message);
     default:
       refuse(
-        quoted(["Begin", "Message", "Commit", "Origin", "Relation", "Type", "Insert", "Update", "Delete", "Truncate"]),
+        quoted([
+          "Begin",
+          "Message",
+          "Commit",
+          "Origin",
+          "Relation",
+          "Type",
+          "Insert",
+          "Update",
+          "Delete",
+          "Truncate",
+          "StreamStart",
+          "StreamStop",
+          "StreamCommit",
+          "StreamAbort",
+          "BeginPrepare",
+          "Prepare",
+          "CommitPrepared",
+          "RollbackPrepared",
+          "StreamPrepare",
+        ]),
         (message as { type: unknown }).type,
         "PgoutputMessage.type",
       );
@@ -301,24 +551,32 @@ function writeBegin(w: Writer, message: Begin): void {
   w.u32(message.xid, "Begin.xid");
 }
 
-function readMessage(r: Reader): Message {
+function readMessage(r: Reader, context: PgoutputContext): Message {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Message.xid");
+    xid = value;
+  }
   const transactional = r.bool("Message.transactional");
   const lsn = r.lsn("Message.lsn");
-  const prefix = r.cstring("Message.prefix");
+  const prefix = readCString(r, "Message.prefix");
   const content = r.counted("Message.content");
-  return { type: "Message", transactional, lsn, prefix, content };
+  return { type: "Message", xid, transactional, lsn, prefix, content };
 }
 
 function writeMessage(w: Writer, message: Message): void {
   w.literal("M");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Message.xid");
+  }
   w.bool(message.transactional, "Message.transactional");
   w.lsn(message.lsn, "Message.lsn");
-  w.cstring(message.prefix, "Message.prefix");
+  writeCString(w, message.prefix, "Message.prefix");
   w.counted(message.content, "Message.content");
 }
 
 function readCommit(r: Reader): Commit {
-  r.bits(0, "Commit.flags");
+  readBits(r, 0, "Commit.flags");
   const commitLsn = r.lsn("Commit.commitLsn");
   const endLsn = r.lsn("Commit.endLsn");
   const commitTime = r.time("Commit.commitTime");
@@ -335,77 +593,106 @@ function writeCommit(w: Writer, message: Commit): void {
 
 function readOrigin(r: Reader): Origin {
   const commitLsn = r.lsn("Origin.commitLsn");
-  const name = r.cstring("Origin.name");
+  const name = readCString(r, "Origin.name");
   return { type: "Origin", commitLsn, name };
 }
 
 function writeOrigin(w: Writer, message: Origin): void {
   w.literal("O");
   w.lsn(message.commitLsn, "Origin.commitLsn");
-  w.cstring(message.name, "Origin.name");
+  writeCString(w, message.name, "Origin.name");
 }
 
-function readRelation(r: Reader): Relation {
+function readRelation(r: Reader, context: PgoutputContext): Relation {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Relation.xid");
+    xid = value;
+  }
   const relationId = r.u32("Relation.relationId");
-  const namespace = r.cstring("Relation.namespace");
-  const name = r.cstring("Relation.name");
-  const replicaIdentity = r.word(replicaIdentityWords, "Relation.replicaIdentity");
+  const namespace = readCString(r, "Relation.namespace");
+  const name = readCString(r, "Relation.name");
+  const replicaIdentity = readWord(r, replicaIdentityWords, "Relation.replicaIdentity");
   const columns = readRelationColumns(r, "Relation.columns");
-  return { type: "Relation", relationId, namespace, name, replicaIdentity, columns };
+  return { type: "Relation", xid, relationId, namespace, name, replicaIdentity, columns };
 }
 
 function writeRelation(w: Writer, message: Relation): void {
   w.literal("R");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Relation.xid");
+  }
   w.u32(message.relationId, "Relation.relationId");
-  w.cstring(message.namespace, "Relation.namespace");
-  w.cstring(message.name, "Relation.name");
-  w.word(replicaIdentityWords, message.replicaIdentity, "Relation.replicaIdentity");
+  writeCString(w, message.namespace, "Relation.namespace");
+  writeCString(w, message.name, "Relation.name");
+  writeWord(w, replicaIdentityWords, message.replicaIdentity, "Relation.replicaIdentity");
   writeRelationColumns(w, message.columns, "Relation.columns");
 }
 
-function readType(r: Reader): Type {
+function readType(r: Reader, context: PgoutputContext): Type {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Type.xid");
+    xid = value;
+  }
   const typeId = r.u32("Type.typeId");
-  const namespace = r.cstring("Type.namespace");
-  const name = r.cstring("Type.name");
-  return { type: "Type", typeId, namespace, name };
+  const namespace = readCString(r, "Type.namespace");
+  const name = readCString(r, "Type.name");
+  return { type: "Type", xid, typeId, namespace, name };
 }
 
 function writeType(w: Writer, message: Type): void {
   w.literal("Y");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Type.xid");
+  }
   w.u32(message.typeId, "Type.typeId");
-  w.cstring(message.namespace, "Type.namespace");
-  w.cstring(message.name, "Type.name");
+  writeCString(w, message.namespace, "Type.namespace");
+  writeCString(w, message.name, "Type.name");
 }
 
-function readInsert(r: Reader): Insert {
+function readInsert(r: Reader, context: PgoutputContext): Insert {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Insert.xid");
+    xid = value;
+  }
   const relationId = r.u32("Insert.relationId");
   r.literal("N", "Insert.newTuple");
-  const newTuple = readTupleColumns(r, "Insert.newTuple");
-  return { type: "Insert", relationId, newTuple };
+  const newTuple = readTuple(r, "Insert.newTuple");
+  return { type: "Insert", xid, relationId, newTuple };
 }
 
 function writeInsert(w: Writer, message: Insert): void {
   w.literal("I");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Insert.xid");
+  }
   w.u32(message.relationId, "Insert.relationId");
   w.literal("N");
-  writeTupleColumns(w, message.newTuple, "Insert.newTuple");
+  writeTuple(w, message.newTuple, "Insert.newTuple");
 }
 
-function readUpdate(r: Reader): Update {
+function readUpdate(r: Reader, context: PgoutputContext): Update {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Update.xid");
+    xid = value;
+  }
   const relationId = r.u32("Update.relationId");
   let oldTuple: OldTuple | undefined;
   if (r.peek() === 0x4b || r.peek() === 0x4f) {
     switch (r.u8("Update.oldTuple.type")) {
       case 0x4b: {
         // K
-        const columns = readTupleColumns(r, "Update.oldTuple.columns");
-        oldTuple = { type: "key", columns };
+        const tuple = readTuple(r, "Update.oldTuple.tuple");
+        oldTuple = { type: "key", tuple };
         break;
       }
       case 0x4f: {
         // O
-        const columns = readTupleColumns(r, "Update.oldTuple.columns");
-        oldTuple = { type: "full", columns };
+        const tuple = readTuple(r, "Update.oldTuple.tuple");
+        oldTuple = { type: "full", tuple };
         break;
       }
       default:
@@ -413,92 +700,111 @@ function readUpdate(r: Reader): Update {
     }
   }
   r.literal("N", "Update.newTuple");
-  const newTuple = readTupleColumns(r, "Update.newTuple");
-  return { type: "Update", relationId, oldTuple, newTuple };
+  const newTuple = readTuple(r, "Update.newTuple");
+  return { type: "Update", xid, relationId, oldTuple, newTuple };
 }
 
 function writeUpdate(w: Writer, message: Update): void {
   w.literal("U");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Update.xid");
+  }
   w.u32(message.relationId, "Update.relationId");
   if (message.oldTuple !== undefined) {
     mustBeObject(message.oldTuple, "Update.oldTuple");
     switch (message.oldTuple.type) {
       case "key":
         w.literal("K");
-        writeTupleColumns(w, message.oldTuple.columns, "Update.oldTuple.columns");
+        writeTuple(w, message.oldTuple.tuple, "Update.oldTuple.tuple");
         break;
       case "full":
         w.literal("O");
-        writeTupleColumns(w, message.oldTuple.columns, "Update.oldTuple.columns");
+        writeTuple(w, message.oldTuple.tuple, "Update.oldTuple.tuple");
         break;
       default:
         refuse(quoted(["key", "full"]), (message.oldTuple as { type: unknown }).type, "Update.oldTuple.type");
     }
   }
   w.literal("N");
-  writeTupleColumns(w, message.newTuple, "Update.newTuple");
+  writeTuple(w, message.newTuple, "Update.newTuple");
 }
 
-function readDelete(r: Reader): Delete {
+function readDelete(r: Reader, context: PgoutputContext): Delete {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Delete.xid");
+    xid = value;
+  }
   const relationId = r.u32("Delete.relationId");
   let oldTuple: OldTuple;
   switch (r.u8("Delete.oldTuple.type")) {
     case 0x4b: {
       // K
-      const columns = readTupleColumns(r, "Delete.oldTuple.columns");
-      oldTuple = { type: "key", columns };
+      const tuple = readTuple(r, "Delete.oldTuple.tuple");
+      oldTuple = { type: "key", tuple };
       break;
     }
     case 0x4f: {
       // O
-      const columns = readTupleColumns(r, "Delete.oldTuple.columns");
-      oldTuple = { type: "full", columns };
+      const tuple = readTuple(r, "Delete.oldTuple.tuple");
+      oldTuple = { type: "full", tuple };
       break;
     }
     default:
       return r.notOneOf("KO", "Delete.oldTuple.type");
   }
-  return { type: "Delete", relationId, oldTuple };
+  return { type: "Delete", xid, relationId, oldTuple };
 }
 
 function writeDelete(w: Writer, message: Delete): void {
   w.literal("D");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Delete.xid");
+  }
   w.u32(message.relationId, "Delete.relationId");
   mustBeObject(message.oldTuple, "Delete.oldTuple");
   switch (message.oldTuple.type) {
     case "key":
       w.literal("K");
-      writeTupleColumns(w, message.oldTuple.columns, "Delete.oldTuple.columns");
+      writeTuple(w, message.oldTuple.tuple, "Delete.oldTuple.tuple");
       break;
     case "full":
       w.literal("O");
-      writeTupleColumns(w, message.oldTuple.columns, "Delete.oldTuple.columns");
+      writeTuple(w, message.oldTuple.tuple, "Delete.oldTuple.tuple");
       break;
     default:
       refuse(quoted(["key", "full"]), (message.oldTuple as { type: unknown }).type, "Delete.oldTuple.type");
   }
 }
 
-function readTruncate(r: Reader): Truncate {
+function readTruncate(r: Reader, context: PgoutputContext): Truncate {
+  let xid: number | undefined;
+  if (context.inStream) {
+    const value = r.u32("Truncate.xid");
+    xid = value;
+  }
   const relationCount = r.u32("Truncate.relationCount");
-  const optionsBits = r.bits(3, "Truncate.options");
+  const optionsBits = readBits(r, 3, "Truncate.options");
   const options = { cascade: (optionsBits & 1) !== 0, restartIdentity: (optionsBits & 2) !== 0 };
   const relationIds: number[] = [];
   for (let i = 0; i < relationCount; i++) {
     const element = r.u32("Truncate.relationIds", i);
     relationIds.push(element);
   }
-  return { type: "Truncate", options, relationIds };
+  return { type: "Truncate", xid, options, relationIds };
 }
 
 function writeTruncate(w: Writer, message: Truncate): void {
   w.literal("T");
+  if (message.xid !== undefined) {
+    w.u32(message.xid, "Truncate.xid");
+  }
   mustBeArray(message.relationIds, "Truncate.relationIds");
   w.u32(message.relationIds.length, "Truncate.relationCount");
   mustBeObject(message.options, "Truncate.options");
   w.u8(
-    w.bit(message.options.cascade, 1, "Truncate.options.cascade") |
-      w.bit(message.options.restartIdentity, 2, "Truncate.options.restartIdentity"),
+    bitOf(message.options.cascade, 1, "Truncate.options.cascade") |
+      bitOf(message.options.restartIdentity, 2, "Truncate.options.restartIdentity"),
     "Truncate.options",
   );
   mustBeArray(message.relationIds, "Truncate.relationIds");
@@ -507,12 +813,178 @@ function writeTruncate(w: Writer, message: Truncate): void {
   }
 }
 
+function readStreamStart(r: Reader): StreamStart {
+  const xid = r.u32("StreamStart.xid");
+  const firstSegment = r.bool("StreamStart.firstSegment");
+  return { type: "StreamStart", xid, firstSegment };
+}
+
+function writeStreamStart(w: Writer, message: StreamStart): void {
+  w.literal("S");
+  w.u32(message.xid, "StreamStart.xid");
+  w.bool(message.firstSegment, "StreamStart.firstSegment");
+}
+
+function readStreamStop(): StreamStop {
+  return { type: "StreamStop" };
+}
+
+function writeStreamStop(w: Writer): void {
+  w.literal("E");
+}
+
+function readStreamCommit(r: Reader): StreamCommit {
+  const xid = r.u32("StreamCommit.xid");
+  readBits(r, 0, "StreamCommit.flags");
+  const commitLsn = r.lsn("StreamCommit.commitLsn");
+  const endLsn = r.lsn("StreamCommit.endLsn");
+  const commitTime = r.time("StreamCommit.commitTime");
+  return { type: "StreamCommit", xid, commitLsn, endLsn, commitTime };
+}
+
+function writeStreamCommit(w: Writer, message: StreamCommit): void {
+  w.literal("c");
+  w.u32(message.xid, "StreamCommit.xid");
+  w.u8(0, "StreamCommit.flags");
+  w.lsn(message.commitLsn, "StreamCommit.commitLsn");
+  w.lsn(message.endLsn, "StreamCommit.endLsn");
+  w.time(message.commitTime, "StreamCommit.commitTime");
+}
+
+function readStreamAbort(r: Reader, context: PgoutputContext): StreamAbort {
+  const xid = r.u32("StreamAbort.xid");
+  const subxid = r.u32("StreamAbort.subxid");
+  let abortLsn: Lsn | undefined;
+  if (context.parallel) {
+    const value = r.lsn("StreamAbort.abortLsn");
+    abortLsn = value;
+  }
+  let abortTime: PgTime | undefined;
+  if (context.parallel) {
+    const value = r.time("StreamAbort.abortTime");
+    abortTime = value;
+  }
+  return { type: "StreamAbort", xid, subxid, abortLsn, abortTime };
+}
+
+function writeStreamAbort(w: Writer, message: StreamAbort): void {
+  w.literal("A");
+  w.u32(message.xid, "StreamAbort.xid");
+  w.u32(message.subxid, "StreamAbort.subxid");
+  if (message.abortLsn !== undefined) {
+    w.lsn(message.abortLsn, "StreamAbort.abortLsn");
+  }
+  if (message.abortLsn !== undefined) {
+    w.time(message.abortTime!, "StreamAbort.abortTime");
+  } else w.absent(message.abortTime, "abortLsn", "StreamAbort.abortTime");
+}
+
+function readBeginPrepare(r: Reader): BeginPrepare {
+  const prepareLsn = r.lsn("BeginPrepare.prepareLsn");
+  const endLsn = r.lsn("BeginPrepare.endLsn");
+  const prepareTime = r.time("BeginPrepare.prepareTime");
+  const xid = r.u32("BeginPrepare.xid");
+  const gid = readCString(r, "BeginPrepare.gid");
+  return { type: "BeginPrepare", prepareLsn, endLsn, prepareTime, xid, gid };
+}
+
+function writeBeginPrepare(w: Writer, message: BeginPrepare): void {
+  w.literal("b");
+  w.lsn(message.prepareLsn, "BeginPrepare.prepareLsn");
+  w.lsn(message.endLsn, "BeginPrepare.endLsn");
+  w.time(message.prepareTime, "BeginPrepare.prepareTime");
+  w.u32(message.xid, "BeginPrepare.xid");
+  writeCString(w, message.gid, "BeginPrepare.gid");
+}
+
+function readPrepare(r: Reader): Prepare {
+  readBits(r, 0, "Prepare.flags");
+  const prepareLsn = r.lsn("Prepare.prepareLsn");
+  const endLsn = r.lsn("Prepare.endLsn");
+  const prepareTime = r.time("Prepare.prepareTime");
+  const xid = r.u32("Prepare.xid");
+  const gid = readCString(r, "Prepare.gid");
+  return { type: "Prepare", prepareLsn, endLsn, prepareTime, xid, gid };
+}
+
+function writePrepare(w: Writer, message: Prepare): void {
+  w.literal("P");
+  w.u8(0, "Prepare.flags");
+  w.lsn(message.prepareLsn, "Prepare.prepareLsn");
+  w.lsn(message.endLsn, "Prepare.endLsn");
+  w.time(message.prepareTime, "Prepare.prepareTime");
+  w.u32(message.xid, "Prepare.xid");
+  writeCString(w, message.gid, "Prepare.gid");
+}
+
+function readCommitPrepared(r: Reader): CommitPrepared {
+  readBits(r, 0, "CommitPrepared.flags");
+  const commitLsn = r.lsn("CommitPrepared.commitLsn");
+  const endLsn = r.lsn("CommitPrepared.endLsn");
+  const commitTime = r.time("CommitPrepared.commitTime");
+  const xid = r.u32("CommitPrepared.xid");
+  const gid = readCString(r, "CommitPrepared.gid");
+  return { type: "CommitPrepared", commitLsn, endLsn, commitTime, xid, gid };
+}
+
+function writeCommitPrepared(w: Writer, message: CommitPrepared): void {
+  w.literal("K");
+  w.u8(0, "CommitPrepared.flags");
+  w.lsn(message.commitLsn, "CommitPrepared.commitLsn");
+  w.lsn(message.endLsn, "CommitPrepared.endLsn");
+  w.time(message.commitTime, "CommitPrepared.commitTime");
+  w.u32(message.xid, "CommitPrepared.xid");
+  writeCString(w, message.gid, "CommitPrepared.gid");
+}
+
+function readRollbackPrepared(r: Reader): RollbackPrepared {
+  readBits(r, 0, "RollbackPrepared.flags");
+  const prepareEndLsn = r.lsn("RollbackPrepared.prepareEndLsn");
+  const rollbackEndLsn = r.lsn("RollbackPrepared.rollbackEndLsn");
+  const prepareTime = r.time("RollbackPrepared.prepareTime");
+  const rollbackTime = r.time("RollbackPrepared.rollbackTime");
+  const xid = r.u32("RollbackPrepared.xid");
+  const gid = readCString(r, "RollbackPrepared.gid");
+  return { type: "RollbackPrepared", prepareEndLsn, rollbackEndLsn, prepareTime, rollbackTime, xid, gid };
+}
+
+function writeRollbackPrepared(w: Writer, message: RollbackPrepared): void {
+  w.literal("r");
+  w.u8(0, "RollbackPrepared.flags");
+  w.lsn(message.prepareEndLsn, "RollbackPrepared.prepareEndLsn");
+  w.lsn(message.rollbackEndLsn, "RollbackPrepared.rollbackEndLsn");
+  w.time(message.prepareTime, "RollbackPrepared.prepareTime");
+  w.time(message.rollbackTime, "RollbackPrepared.rollbackTime");
+  w.u32(message.xid, "RollbackPrepared.xid");
+  writeCString(w, message.gid, "RollbackPrepared.gid");
+}
+
+function readStreamPrepare(r: Reader): StreamPrepare {
+  readBits(r, 0, "StreamPrepare.flags");
+  const prepareLsn = r.lsn("StreamPrepare.prepareLsn");
+  const endLsn = r.lsn("StreamPrepare.endLsn");
+  const prepareTime = r.time("StreamPrepare.prepareTime");
+  const xid = r.u32("StreamPrepare.xid");
+  const gid = readCString(r, "StreamPrepare.gid");
+  return { type: "StreamPrepare", prepareLsn, endLsn, prepareTime, xid, gid };
+}
+
+function writeStreamPrepare(w: Writer, message: StreamPrepare): void {
+  w.literal("p");
+  w.u8(0, "StreamPrepare.flags");
+  w.lsn(message.prepareLsn, "StreamPrepare.prepareLsn");
+  w.lsn(message.endLsn, "StreamPrepare.endLsn");
+  w.time(message.prepareTime, "StreamPrepare.prepareTime");
+  w.u32(message.xid, "StreamPrepare.xid");
+  writeCString(w, message.gid, "StreamPrepare.gid");
+}
+
 function readRelationColumns(r: Reader, path: string): readonly RelationColumn[] {
   const length = r.u16(path);
   const elements: RelationColumn[] = [];
   for (let i = 0; i < length; i++) {
     const key = r.bool(path, i, ".key");
-    const name = r.cstring(path, i, ".name");
+    const name = readCString(r, path, i, ".name");
     const typeId = r.u32(path, i, ".typeId");
     const typeModifier = r.i32(path, i, ".typeModifier");
     const element: RelationColumn = { key, name, typeId, typeModifier };
@@ -528,73 +1000,8 @@ function writeRelationColumns(w: Writer, elements: readonly RelationColumn[], pa
     const element = elements[i]!;
     mustBeObject(element, path, i);
     w.bool(element.key, path, i, ".key");
-    w.cstring(element.name, path, i, ".name");
+    writeCString(w, element.name, path, i, ".name");
     w.u32(element.typeId, path, i, ".typeId");
     w.i32(element.typeModifier, path, i, ".typeModifier");
-  }
-}
-
-function readTupleColumns(r: Reader, path: string): readonly TupleColumn[] {
-  const length = r.u16(path);
-  const elements: TupleColumn[] = [];
-  for (let i = 0; i < length; i++) {
-    let element: TupleColumn;
-    switch (r.u8(path, i, ".type")) {
-      case 0x6e: {
-        // n
-
-        element = tupleColumnNull;
-        break;
-      }
-      case 0x75: {
-        // u
-
-        element = tupleColumnUnchanged;
-        break;
-      }
-      case 0x74: {
-        // t
-        const value = r.counted(path, i, ".value");
-        element = { type: "text", value };
-        break;
-      }
-      case 0x62: {
-        // b
-        const value = r.counted(path, i, ".value");
-        element = { type: "binary", value };
-        break;
-      }
-      default:
-        return r.notOneOf("nutb", path, i, ".type");
-    }
-    elements.push(element);
-  }
-  return elements;
-}
-
-function writeTupleColumns(w: Writer, elements: readonly TupleColumn[], path: string): void {
-  mustBeArray(elements, path);
-  w.u16(elements.length, path);
-  for (let i = 0; i < elements.length; i++) {
-    const element = elements[i]!;
-    mustBeObject(element, path, i);
-    switch (element.type) {
-      case "null":
-        w.literal("n");
-        break;
-      case "unchanged":
-        w.literal("u");
-        break;
-      case "text":
-        w.literal("t");
-        w.counted(element.value, path, i, ".value");
-        break;
-      case "binary":
-        w.literal("b");
-        w.counted(element.value, path, i, ".value");
-        break;
-      default:
-        refuse(quoted(["null", "unchanged", "text", "binary"]), (element as { type: unknown }).type, path, i, ".type");
-    }
   }
 }

@@ -1,8 +1,9 @@
 // Generated from src/physical/messages.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../lsn.ts";
 import type { PgTime } from "../time.ts";
+import { mustBeObject, quoted, refuse } from "../wire/check.ts";
 import { Reader } from "../wire/reader.ts";
-import { encodeWith, mustBeObject, quoted, refuse, type Writer } from "../wire/writer.ts";
+import { encodeWith, type Writer } from "../wire/writer.ts";
 
 /**
  * WAL, or one message of an output plugin.
@@ -37,6 +38,23 @@ export interface Keepalive {
 }
 
 /**
+ * The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more.
+ *
+ * @source walsender.c: ProcessStandbyPSRequestMessage
+ */
+export interface PrimaryStatusUpdate {
+  readonly type: "PrimaryStatusUpdate";
+  /** How far the server has written WAL. Bytes. */
+  readonly walWrite: Lsn;
+  /** The oldest transaction that is committing, with its epoch in the upper 32 bits. */
+  readonly oldestXidInCommit: bigint;
+  /** The next transaction, with its epoch in the upper 32 bits. */
+  readonly nextXid: bigint;
+  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  readonly sendTime: PgTime;
+}
+
+/**
  * How far the receiver is. Positions are one byte past the last byte; 0 means unknown.
  *
  * @source walreceiver.c: XLogWalRcvSendReply
@@ -53,10 +71,12 @@ export interface StandbyStatusUpdate {
   readonly clientTime: PgTime;
   /** Asks the server to answer with a Keepalive at once. */
   readonly replyRequested: boolean;
+  /** Bytes behind it, which a server does not look at. A view into the bytes that were decoded, not a copy. */
+  readonly extra?: Uint8Array | undefined;
 }
 
 /**
- * The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more. Servers from 10 on.
+ * The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more.
  *
  * @source walreceiver.c: XLogWalRcvSendHSFeedback
  */
@@ -69,37 +89,68 @@ export interface HotStandbyFeedback {
   /** The epoch of xmin. */
   readonly xminEpoch: number;
   /** The oldest transaction that the standby's logical slots need in catalogs. */
-  readonly catalogXmin: number;
+  readonly catalogXmin?: number | undefined;
   /** The epoch of catalogXmin. */
-  readonly catalogXminEpoch: number;
+  readonly catalogXminEpoch?: number | undefined;
+  /** Bytes behind it, which a server does not look at. A view into the bytes that were decoded, not a copy. */
+  readonly extra?: Uint8Array | undefined;
+}
+
+/**
+ * Asks for a PrimaryStatusUpdate. A server that is a standby itself answers with an error.
+ *
+ * @source worker.c: request_publisher_status; walsender.c: ProcessStandbyPSRequestMessage
+ */
+export interface PrimaryStatusRequest {
+  readonly type: "PrimaryStatusRequest";
+  /** The receiver's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  readonly clientTime: PgTime;
+  /** Bytes behind it, which a server does not look at. A view into the bytes that were decoded, not a copy. */
+  readonly extra?: Uint8Array | undefined;
 }
 
 /** What a walsender says inside CopyData. */
-export type WalSenderMessage = XLogData | Keepalive;
+export type WalSenderMessage = XLogData | Keepalive | PrimaryStatusUpdate;
 
 /** What a walreceiver answers inside CopyData. */
-export type WalReceiverMessage = StandbyStatusUpdate | HotStandbyFeedback;
+export type WalReceiverMessage = StandbyStatusUpdate | HotStandbyFeedback | PrimaryStatusRequest;
+
+/** What depends on the server's version: walwire/physical's `physicalContext` knows it. */
+export interface PhysicalContext {
+  /** HotStandbyFeedback has the xmin of catalogs: servers from 10 on. */
+  readonly feedbackCatalogXmin: boolean;
+  /** The status of the primary can be asked for: servers from 19 on. */
+  readonly primaryStatus: boolean;
+}
+
+/** What is taken for granted where nobody says. */
+const otherwise: PhysicalContext = { feedbackCatalogXmin: true, primaryStatus: true };
 
 /**
  * Decode one message: what a walsender says inside CopyData.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
+ * @param context What depends on the server's version: walwire/physical's `physicalContext` knows it.
  * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
  * @source walsender.c
  * @example decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00")).type // "Keepalive"
  */
-export function decodeWalSenderMessage(bytes: Uint8Array): WalSenderMessage {
+export function decodeWalSenderMessage(bytes: Uint8Array, context: PhysicalContext = otherwise): WalSenderMessage {
   const r = new Reader(bytes);
   let message: WalSenderMessage;
   switch (r.u8("WalSenderMessage.type")) {
-    case 0x77:
+    case 0x77: // w
       message = readXLogData(r);
-      break; // w
-    case 0x6b:
+      break;
+    case 0x6b: // k
       message = readKeepalive(r);
-      break; // k
+      break;
+    case 0x73: // s
+      if (!context.primaryStatus) return r.badTag(`wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
+      message = readPrimaryStatusUpdate(r);
+      break;
     default:
-      return r.badTag("wk", "WalSenderMessage.type");
+      return r.badTag(`wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
   }
   r.end(message.type);
   return message;
@@ -123,8 +174,14 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
       return writeXLogData(w, message);
     case "Keepalive":
       return writeKeepalive(w, message);
+    case "PrimaryStatusUpdate":
+      return writePrimaryStatusUpdate(w, message);
     default:
-      refuse(quoted(["XLogData", "Keepalive"]), (message as { type: unknown }).type, "WalSenderMessage.type");
+      refuse(
+        quoted(["XLogData", "Keepalive", "PrimaryStatusUpdate"]),
+        (message as { type: unknown }).type,
+        "WalSenderMessage.type",
+      );
   }
 }
 
@@ -132,22 +189,27 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
  * Decode one message: what a walreceiver answers inside CopyData.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
+ * @param context What depends on the server's version: walwire/physical's `physicalContext` knows it.
  * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
- * @source walreceiver.c
+ * @source walreceiver.c, worker.c
  * @example decodeWalReceiverMessage(hex("72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01")).type // "StandbyStatusUpdate"
  */
-export function decodeWalReceiverMessage(bytes: Uint8Array): WalReceiverMessage {
+export function decodeWalReceiverMessage(bytes: Uint8Array, context: PhysicalContext = otherwise): WalReceiverMessage {
   const r = new Reader(bytes);
   let message: WalReceiverMessage;
   switch (r.u8("WalReceiverMessage.type")) {
-    case 0x72:
+    case 0x72: // r
       message = readStandbyStatusUpdate(r);
-      break; // r
-    case 0x68:
-      message = readHotStandbyFeedback(r);
-      break; // h
+      break;
+    case 0x68: // h
+      message = readHotStandbyFeedback(r, context);
+      break;
+    case 0x70: // p
+      if (!context.primaryStatus) return r.badTag(`rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
+      message = readPrimaryStatusRequest(r);
+      break;
     default:
-      return r.badTag("rh", "WalReceiverMessage.type");
+      return r.badTag(`rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
   }
   r.end(message.type);
   return message;
@@ -158,7 +220,7 @@ export function decodeWalReceiverMessage(bytes: Uint8Array): WalReceiverMessage 
  *
  * @returns The type byte and the fields, in a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
- * @source walreceiver.c
+ * @source walreceiver.c, worker.c
  */
 export function encodeWalReceiverMessage(message: WalReceiverMessage): Uint8Array {
   return encodeWith(writeWalReceiverMessage, message);
@@ -171,9 +233,11 @@ function writeWalReceiverMessage(w: Writer, message: WalReceiverMessage): void {
       return writeStandbyStatusUpdate(w, message);
     case "HotStandbyFeedback":
       return writeHotStandbyFeedback(w, message);
+    case "PrimaryStatusRequest":
+      return writePrimaryStatusRequest(w, message);
     default:
       refuse(
-        quoted(["StandbyStatusUpdate", "HotStandbyFeedback"]),
+        quoted(["StandbyStatusUpdate", "HotStandbyFeedback", "PrimaryStatusRequest"]),
         (message as { type: unknown }).type,
         "WalReceiverMessage.type",
       );
@@ -210,13 +274,30 @@ function writeKeepalive(w: Writer, message: Keepalive): void {
   w.bool(message.replyRequested, "Keepalive.replyRequested");
 }
 
+function readPrimaryStatusUpdate(r: Reader): PrimaryStatusUpdate {
+  const walWrite = r.lsn("PrimaryStatusUpdate.walWrite");
+  const oldestXidInCommit = r.u64("PrimaryStatusUpdate.oldestXidInCommit");
+  const nextXid = r.u64("PrimaryStatusUpdate.nextXid");
+  const sendTime = r.time("PrimaryStatusUpdate.sendTime");
+  return { type: "PrimaryStatusUpdate", walWrite, oldestXidInCommit, nextXid, sendTime };
+}
+
+function writePrimaryStatusUpdate(w: Writer, message: PrimaryStatusUpdate): void {
+  w.literal("s");
+  w.lsn(message.walWrite, "PrimaryStatusUpdate.walWrite");
+  w.u64(message.oldestXidInCommit, "PrimaryStatusUpdate.oldestXidInCommit");
+  w.u64(message.nextXid, "PrimaryStatusUpdate.nextXid");
+  w.time(message.sendTime, "PrimaryStatusUpdate.sendTime");
+}
+
 function readStandbyStatusUpdate(r: Reader): StandbyStatusUpdate {
   const write = r.lsn("StandbyStatusUpdate.write");
   const flush = r.lsn("StandbyStatusUpdate.flush");
   const apply = r.lsn("StandbyStatusUpdate.apply");
   const clientTime = r.time("StandbyStatusUpdate.clientTime");
   const replyRequested = r.bool("StandbyStatusUpdate.replyRequested");
-  return { type: "StandbyStatusUpdate", write, flush, apply, clientTime, replyRequested };
+  const extra = r.extra();
+  return { type: "StandbyStatusUpdate", write, flush, apply, clientTime, replyRequested, extra };
 }
 
 function writeStandbyStatusUpdate(w: Writer, message: StandbyStatusUpdate): void {
@@ -226,15 +307,25 @@ function writeStandbyStatusUpdate(w: Writer, message: StandbyStatusUpdate): void
   w.lsn(message.apply, "StandbyStatusUpdate.apply");
   w.time(message.clientTime, "StandbyStatusUpdate.clientTime");
   w.bool(message.replyRequested, "StandbyStatusUpdate.replyRequested");
+  w.extra(message.extra, "StandbyStatusUpdate.extra");
 }
 
-function readHotStandbyFeedback(r: Reader): HotStandbyFeedback {
+function readHotStandbyFeedback(r: Reader, context: PhysicalContext): HotStandbyFeedback {
   const clientTime = r.time("HotStandbyFeedback.clientTime");
   const xmin = r.u32("HotStandbyFeedback.xmin");
   const xminEpoch = r.u32("HotStandbyFeedback.xminEpoch");
-  const catalogXmin = r.u32("HotStandbyFeedback.catalogXmin");
-  const catalogXminEpoch = r.u32("HotStandbyFeedback.catalogXminEpoch");
-  return { type: "HotStandbyFeedback", clientTime, xmin, xminEpoch, catalogXmin, catalogXminEpoch };
+  let catalogXmin: number | undefined;
+  if (context.feedbackCatalogXmin) {
+    const value = r.u32("HotStandbyFeedback.catalogXmin");
+    catalogXmin = value;
+  }
+  let catalogXminEpoch: number | undefined;
+  if (context.feedbackCatalogXmin) {
+    const value = r.u32("HotStandbyFeedback.catalogXminEpoch");
+    catalogXminEpoch = value;
+  }
+  const extra = r.extra();
+  return { type: "HotStandbyFeedback", clientTime, xmin, xminEpoch, catalogXmin, catalogXminEpoch, extra };
 }
 
 function writeHotStandbyFeedback(w: Writer, message: HotStandbyFeedback): void {
@@ -242,6 +333,23 @@ function writeHotStandbyFeedback(w: Writer, message: HotStandbyFeedback): void {
   w.time(message.clientTime, "HotStandbyFeedback.clientTime");
   w.u32(message.xmin, "HotStandbyFeedback.xmin");
   w.u32(message.xminEpoch, "HotStandbyFeedback.xminEpoch");
-  w.u32(message.catalogXmin, "HotStandbyFeedback.catalogXmin");
-  w.u32(message.catalogXminEpoch, "HotStandbyFeedback.catalogXminEpoch");
+  if (message.catalogXmin !== undefined) {
+    w.u32(message.catalogXmin, "HotStandbyFeedback.catalogXmin");
+  }
+  if (message.catalogXmin !== undefined) {
+    w.u32(message.catalogXminEpoch!, "HotStandbyFeedback.catalogXminEpoch");
+  } else w.absent(message.catalogXminEpoch, "catalogXmin", "HotStandbyFeedback.catalogXminEpoch");
+  w.extra(message.extra, "HotStandbyFeedback.extra");
+}
+
+function readPrimaryStatusRequest(r: Reader): PrimaryStatusRequest {
+  const clientTime = r.time("PrimaryStatusRequest.clientTime");
+  const extra = r.extra();
+  return { type: "PrimaryStatusRequest", clientTime, extra };
+}
+
+function writePrimaryStatusRequest(w: Writer, message: PrimaryStatusRequest): void {
+  w.literal("p");
+  w.time(message.clientTime, "PrimaryStatusRequest.clientTime");
+  w.extra(message.extra, "PrimaryStatusRequest.extra");
 }

@@ -1,15 +1,119 @@
 /**
  * PgoutputDecoder: pgoutput's messages with what they depend on from messages before them.
  *
- * A change names its relation by oid; what that relation looks like came in a Relation message earlier in the same
- * connection. Everything else about a message is in the message.
+ * What the bytes of a message mean hangs on what was agreed (the protocol version, streaming), on whether a stream block is
+ * open, and on the relations announced earlier in the same connection. All of that is here, and so are the rules of which
+ * message may follow which.
  */
 import { ProtocolError } from "../errors.ts";
-import { decodePgoutputMessage, type PgoutputMessage, type Relation, type Type } from "../generated/logical.ts";
+import {
+  decodePgoutputMessage,
+  type PgoutputContext,
+  type PgoutputMessage,
+  type Relation,
+  type Type,
+} from "../generated/logical.ts";
+import { formatLsn, type Lsn } from "../lsn.ts";
 
+/** How transactions in progress are sent: the option `streaming` of pgoutput. */
+export type PgoutputStreaming = "off" | "on" | "parallel";
+
+/** What was asked for in START_REPLICATION, and how much may be remembered. */
+export interface PgoutputDecoderOptions {
+  /** The option `proto_version`: 2 allows streaming, 3 two-phase commit, 4 streaming 'parallel'. Default: 1. */
+  readonly protocol?: 1 | 2 | 3 | 4;
+  /** The option `streaming`. Default: "off". */
+  readonly streaming?: PgoutputStreaming;
+  /** How many relations, types and streamed transactions may be remembered at a time, of each. Default: no limit. */
+  readonly limit?: number;
+}
+
+/** The transaction or block of one that is open: the message that began it, its xid, and the LSN that its end must repeat. */
+export interface OpenTransaction {
+  readonly type: "Begin" | "BeginPrepare" | "StreamStart";
+  readonly xid: number;
+  /** Undefined in a stream block. */
+  readonly lsn?: Lsn | undefined;
+}
+
+/** All that a decoder knows, as plain data: `structuredClone`, a worker and `v8.serialize` take it. */
+export interface PgoutputSnapshot {
+  readonly options: PgoutputDecoderOptions;
+  readonly open: OpenTransaction | undefined;
+  /** May an Origin follow? It does only right after the message that begins a transaction. */
+  readonly originMayFollow: boolean;
+  /** The xids of transactions that came in blocks and have not ended. */
+  readonly streamed: readonly number[];
+  readonly relations: readonly Relation[];
+  readonly types: readonly Type[];
+}
+
+/** The protocol version that each mode of streaming needs. @source pgoutput.c: LOGICALREP_PROTO_*_VERSION_NUM */
+const STREAMING_SINCE: Readonly<Record<PgoutputStreaming, number>> = { off: 1, on: 2, parallel: 4 };
+const TWO_PHASE_SINCE = 3;
+
+/** The message that ends what each one begins. */
+const END_OF = { Begin: "Commit", BeginPrepare: "Prepare", StreamStart: "StreamStop" } as const;
+
+/**
+ * Decodes the messages of one pgoutput stream, in order.
+ *
+ * @example new PgoutputDecoder({ protocol: 2, streaming: "on" }).decode(hex("53 000002f4 01")).type // "StreamStart"
+ * @source pgoutput.c; worker.c: apply_dispatch
+ */
 export class PgoutputDecoder {
+  readonly #options: Required<PgoutputDecoderOptions>;
+  readonly #outside: PgoutputContext;
+  readonly #inBlock: PgoutputContext;
+  #context: PgoutputContext;
+  #open: OpenTransaction | undefined;
+  #originMayFollow = false;
+  readonly #streamed = new Set<number>();
   readonly #relations = new Map<number, Relation>();
   readonly #types = new Map<number, Type>();
+
+  /** @throws RangeError for streaming that the protocol version has not */
+  constructor({ protocol = 1, streaming = "off", limit = Number.POSITIVE_INFINITY }: PgoutputDecoderOptions = {}) {
+    const since = STREAMING_SINCE[streaming];
+    if (protocol < since) throw new RangeError(`streaming ${streaming} needs protocol ${since}, not ${protocol}`);
+    this.#options = { protocol, streaming, limit };
+    const parallel = streaming === "parallel";
+    this.#outside = { inStream: false, parallel };
+    this.#inBlock = { inStream: true, parallel };
+    this.#context = this.#outside;
+  }
+
+  /** A decoder that goes on where another one was when it gave this snapshot. */
+  static from({ options, open, originMayFollow, streamed, relations, types }: PgoutputSnapshot): PgoutputDecoder {
+    const decoder = new PgoutputDecoder(options);
+    decoder.#begin(open);
+    decoder.#originMayFollow = originMayFollow;
+    for (const xid of streamed) decoder.#streamed.add(xid);
+    for (const relation of relations) decoder.#relations.set(relation.relationId, relation);
+    for (const type of types) decoder.#types.set(type.typeId, type);
+    return decoder;
+  }
+
+  /** All that is remembered now. */
+  snapshot(): PgoutputSnapshot {
+    return {
+      options: this.#options,
+      open: this.#open,
+      originMayFollow: this.#originMayFollow,
+      streamed: [...this.#streamed],
+      relations: [...this.#relations.values()],
+      types: [...this.#types.values()],
+    };
+  }
+
+  /** Forget everything but the options, as a server does when a connection ends. */
+  reset(): void {
+    this.#begin(undefined);
+    this.#originMayFollow = false;
+    this.#streamed.clear();
+    this.#relations.clear();
+    this.#types.clear();
+  }
 
   /** The relations announced so far, by oid; each is the newest announcement. */
   get relations(): ReadonlyMap<number, Relation> {
@@ -21,32 +125,116 @@ export class PgoutputDecoder {
     return this.#types;
   }
 
+  /** The transaction, or block of one, that is open; undefined between them. */
+  get open(): OpenTransaction | undefined {
+    return this.#open;
+  }
+
   /**
    * Decode one message: the payload of an XLogData, or what pg_logical_slot_get_binary_changes gives.
    *
-   * @param bytes One whole message. Values in the result are views into it.
-   * @throws DecodeError for bytes that are no message of protocol version 1.
-   * @throws ProtocolError for a change of a relation that was never announced.
+   * After an error all is as it was before the call.
+   *
+   * @param bytes One whole message. Rows and other bytes in the result are views into it.
+   * @throws DecodeError for bytes that are no message.
+   * @throws ProtocolError for a message that no server sends at this point, or of a protocol version that was not asked
+   *   for; for a change of a relation that was never announced, or with another number of columns; beyond the limit.
    */
   decode(bytes: Uint8Array): PgoutputMessage {
-    const message = decodePgoutputMessage(bytes);
+    const message = decodePgoutputMessage(bytes, this.#context);
+    const originMayFollow = this.#originMayFollow;
     switch (message.type) {
+      case "Insert":
+        this.#inside(message.type);
+        this.#fits(message.relationId, message.newTuple.length);
+        break;
+      case "Update":
+        this.#inside(message.type);
+        this.#fits(message.relationId, message.newTuple.length);
+        if (message.oldTuple !== undefined) this.#fits(message.relationId, message.oldTuple.tuple.length);
+        break;
+      case "Delete":
+        this.#inside(message.type);
+        this.#fits(message.relationId, message.oldTuple.tuple.length);
+        break;
+      case "Truncate":
+        this.#inside(message.type);
+        for (const relationId of message.relationIds) this.relation(relationId);
+        break;
+      case "Message":
+        if (message.transactional) this.#inside("a transactional Message");
+        else this.#between("a Message that is not transactional");
+        break;
       case "Relation":
+        this.#inside(message.type);
+        this.#room(this.#relations, message.relationId, "relations");
         this.#relations.set(message.relationId, message);
         break;
       case "Type":
+        this.#inside(message.type);
+        this.#room(this.#types, message.typeId, "types");
         this.#types.set(message.typeId, message);
         break;
-      case "Insert":
-      case "Update":
-      case "Delete":
-        this.relation(message.relationId);
+      case "Origin":
+        if (!originMayFollow) throw new ProtocolError("Origin can only come right after a transaction has begun");
         break;
-      case "Truncate":
-        for (const relationId of message.relationIds) this.relation(relationId);
+      case "Begin":
+        this.#between(message.type);
+        this.#begin({ type: message.type, xid: message.xid, lsn: message.finalLsn });
+        break;
+      case "BeginPrepare":
+        this.#twoPhase(message.type);
+        this.#between(message.type);
+        this.#begin({ type: message.type, xid: message.xid, lsn: message.prepareLsn });
+        break;
+      case "Commit":
+        this.#ends(message.type, message.commitLsn);
+        this.#begin(undefined);
+        break;
+      case "Prepare":
+        this.#ends(message.type, message.prepareLsn);
+        this.#begin(undefined);
+        break;
+      case "StreamStart":
+        this.#streams(message.type);
+        this.#between(message.type);
+        if (message.firstSegment === this.#streamed.has(message.xid)) {
+          const is = message.firstSegment ? "not the first" : "the first";
+          throw new ProtocolError(`StreamStart of ${message.xid} is ${is} block of it, but says otherwise`);
+        }
+        this.#room(this.#streamed, message.xid, "streamed transactions");
+        this.#streamed.add(message.xid);
+        this.#begin({ type: message.type, xid: message.xid });
+        break;
+      case "StreamStop":
+        this.#ends(message.type, undefined);
+        this.#begin(undefined);
+        break;
+      case "StreamAbort":
+        this.#ofStreamed(message.type, message.xid);
+        if (message.subxid === message.xid) this.#streamed.delete(message.xid);
+        break;
+      case "StreamPrepare":
+        this.#twoPhase(message.type);
+        this.#ofStreamed(message.type, message.xid);
+        this.#streamed.delete(message.xid);
+        break;
+      case "StreamCommit":
+        this.#ofStreamed(message.type, message.xid);
+        this.#streamed.delete(message.xid);
+        break;
+      case "CommitPrepared":
+      case "RollbackPrepared":
+        this.#twoPhase(message.type);
+        this.#between(message.type);
         break;
       default:
+        message satisfies never;
     }
+    this.#originMayFollow =
+      message.type === "Begin" ||
+      message.type === "BeginPrepare" ||
+      (message.type === "StreamStart" && message.firstSegment);
     return message;
   }
 
@@ -59,9 +247,61 @@ export class PgoutputDecoder {
     return relation;
   }
 
-  /** Forget everything, as a server does when a connection ends. */
-  reset(): void {
-    this.#relations.clear();
-    this.#types.clear();
+  #begin(open: OpenTransaction | undefined): void {
+    this.#open = open;
+    this.#context = open?.type === "StreamStart" ? this.#inBlock : this.#outside;
+  }
+
+  /** A row has the columns of its relation. */
+  #fits(relationId: number, columns: number): void {
+    const expected = this.relation(relationId).columns.length;
+    if (columns !== expected) {
+      throw new ProtocolError(`a row of relation ${relationId} has ${columns} columns, but the relation ${expected}`);
+    }
+  }
+
+  #inside(what: string): void {
+    if (this.#open === undefined) throw new ProtocolError(`${what} can only come inside a transaction`);
+  }
+
+  #between(what: string): void {
+    const open = this.#open;
+    if (open !== undefined) {
+      throw new ProtocolError(`${what} cannot come before the ${END_OF[open.type]} of transaction ${open.xid}`);
+    }
+  }
+
+  #ends(what: "Commit" | "Prepare" | "StreamStop", lsn: Lsn | undefined): void {
+    const open = this.#open;
+    if (open === undefined || END_OF[open.type] !== what) {
+      throw new ProtocolError(`${what} ends what has not begun: ${open?.type ?? "nothing"} is open`);
+    }
+    if (open.lsn !== lsn) {
+      const [is, expected] = [lsn!, open.lsn!].map((each) => formatLsn(each));
+      throw new ProtocolError(`${what} names LSN ${is}, but its ${open.type} ${expected}`);
+    }
+  }
+
+  #ofStreamed(what: string, xid: number): void {
+    this.#streams(what);
+    this.#between(what);
+    if (!this.#streamed.has(xid)) throw new ProtocolError(`${what} of ${xid}, of which no block has come`);
+  }
+
+  #streams(what: string): void {
+    if (this.#options.streaming === "off") throw new ProtocolError(`${what} in a stream without streaming`);
+  }
+
+  #twoPhase(what: string): void {
+    if (this.#options.protocol < TWO_PHASE_SINCE) {
+      throw new ProtocolError(`${what} in a stream of protocol ${this.#options.protocol}`);
+    }
+  }
+
+  /** @throws ProtocolError LIMIT_EXCEEDED if one more would be too many */
+  #room(known: ReadonlyMap<number, unknown> | ReadonlySet<number>, id: number, what: string): void {
+    if (known.size >= this.#options.limit && !known.has(id)) {
+      throw new ProtocolError(`more than ${this.#options.limit} ${what}, the limit that was set`, "LIMIT_EXCEEDED");
+    }
   }
 }

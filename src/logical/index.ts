@@ -1,9 +1,11 @@
 /**
- * walwire/logical: the messages of pgoutput, protocol version 1, in both directions.
+ * walwire/logical: the messages of pgoutput, protocol versions 1 to 4, in both directions.
  */
 export {
   type Begin,
+  type BeginPrepare,
   type Commit,
+  type CommitPrepared,
   type Delete,
   decodePgoutputMessage,
   encodePgoutputMessage,
@@ -11,12 +13,26 @@ export {
   type Message,
   type OldTuple,
   type Origin,
+  type PgoutputContext,
   type PgoutputMessage,
+  type Prepare,
   type Relation,
   type RelationColumn,
+  type RollbackPrepared,
+  type StreamAbort,
+  type StreamCommit,
+  type StreamPrepare,
+  type StreamStart,
+  type StreamStop,
   type Truncate,
-  type TupleColumn,
   type Type,
   type Update,
 } from "../generated/logical.ts";
-export { PgoutputDecoder } from "./decoder.ts";
+export { TupleData, type TupleKind, type TupleValue, type Unchanged, unchanged } from "../wire/tuple.ts";
+export {
+  type OpenTransaction,
+  PgoutputDecoder,
+  type PgoutputDecoderOptions,
+  type PgoutputSnapshot,
+  type PgoutputStreaming,
+} from "./decoder.ts";

@@ -1,10 +1,11 @@
 /**
- * The messages of pgoutput, protocol version 1, described once, in the order of the manual ("Logical Replication Message
- * Formats").
+ * The messages of pgoutput, protocol versions 1 to 4, described once, in the order of the manual ("Logical Replication
+ * Message Formats").
  */
 import {
   after,
   bool,
+  type Context,
   counted,
   countOf,
   cstring,
@@ -20,9 +21,23 @@ import {
   record,
   reserved,
   time,
+  tuple,
   variants,
+  when,
   xid,
 } from "../wire/shape.ts";
+
+/** What the bytes of a message do not say of themselves. */
+export const PgoutputContext: Context = {
+  name: "PgoutputContext",
+  doc: "What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it.",
+  conditions: {
+    inStream: { doc: "The message stands between StreamStart and StreamStop.", otherwise: false },
+    parallel: { doc: "The stream was asked for with streaming 'parallel'.", otherwise: false },
+  },
+};
+
+const streamedXid = when("inStream", xid(""), "In a stream block, the transaction or subtransaction it belongs to.");
 
 const TupleColumn = variants(
   "TupleColumn",
@@ -43,8 +58,7 @@ const TupleColumn = variants(
   "One column of a row.",
 );
 
-/** TupleData: the columns by position, as in the relation. */
-const columns = (doc: string) => list("u16", TupleColumn, doc);
+const row = (doc: string) => tuple(TupleColumn, doc);
 
 const OldTuple = variants(
   "OldTuple",
@@ -52,12 +66,12 @@ const OldTuple = variants(
     K: {
       type: "key",
       doc: "The replica identity's columns; all others are null.",
-      fields: { columns: columns("One per column of the relation.") },
+      fields: { tuple: row("One per column of the relation.") },
     },
     O: {
       type: "full",
       doc: "The whole row: the table has REPLICA IDENTITY FULL.",
-      fields: { columns: columns("One per column of the relation.") },
+      fields: { tuple: row("One per column of the relation.") },
     },
   },
   "What is known of a row before it changed.",
@@ -77,6 +91,7 @@ export const Message = message("Message", "M", {
   doc: "What pg_logical_emit_message wrote: servers from 14 on, with the option messages.",
   source: "proto.c: logicalrep_write_message",
   fields: {
+    xid: streamedXid,
     transactional: bool("Part of the transaction around it, or on its own."),
     lsn: lsn("Where it stands in WAL."),
     prefix: cstring("Its prefix."),
@@ -99,7 +114,7 @@ export const Origin = message("Origin", "O", {
   doc: "The transaction came to this server by replication from there.",
   source: "proto.c: logicalrep_write_origin",
   fields: {
-    commitLsn: lsn("Where it committed on the origin's server."),
+    commitLsn: lsn("Where it committed on the origin's server; 0 in a stream block."),
     name: cstring("The name of the origin."),
   },
 });
@@ -108,6 +123,7 @@ export const Relation = message("Relation", "R", {
   doc: "What a table looks like from here on. Sent before the first change of it, and again when it has changed.",
   source: "proto.c: logicalrep_write_rel",
   fields: {
+    xid: streamedXid,
     relationId: oid("The oid by which changes name it."),
     namespace: cstring("Its schema; empty for pg_catalog."),
     name: cstring("Its name."),
@@ -136,6 +152,7 @@ export const Type = message("Type", "Y", {
   doc: "A type that is not built in. Sent before the first relation that has a column of it.",
   source: "proto.c: logicalrep_write_typ",
   fields: {
+    xid: streamedXid,
     typeId: oid("The oid by which relations name it."),
     namespace: cstring("Its schema, for a domain the one of its base type; empty for pg_catalog."),
     name: cstring("Its name, for a domain the one of its base type."),
@@ -146,8 +163,9 @@ export const Insert = message("Insert", "I", {
   doc: "A row was inserted.",
   source: "proto.c: logicalrep_write_insert",
   fields: {
+    xid: streamedXid,
     relationId: oid("The relation's oid."),
-    newTuple: after("N", columns("The row."), "The row."),
+    newTuple: after("N", row("The row."), "The row."),
   },
 });
 
@@ -155,9 +173,10 @@ export const Update = message("Update", "U", {
   doc: "A row was updated.",
   source: "proto.c: logicalrep_write_update",
   fields: {
+    xid: streamedXid,
     relationId: oid("The relation's oid."),
     oldTuple: optional(OldTuple, "The old row, if the key changed or the replica identity is full."),
-    newTuple: after("N", columns("The new row."), "The new row."),
+    newTuple: after("N", row("The new row."), "The new row."),
   },
 });
 
@@ -165,6 +184,7 @@ export const Delete = message("Delete", "D", {
   doc: "A row was deleted.",
   source: "proto.c: logicalrep_write_delete",
   fields: {
+    xid: streamedXid,
     relationId: oid("The relation's oid."),
     oldTuple: OldTuple,
   },
@@ -174,14 +194,128 @@ export const Truncate = message("Truncate", "T", {
   doc: "Tables were truncated: servers from 11 on.",
   source: "proto.c: logicalrep_write_truncate",
   fields: {
+    xid: streamedXid,
     relationCount: countOf("relationIds", "How many relations."),
     options: flags({ cascade: 1, restartIdentity: 2 }, "The options of TRUNCATE."),
     relationIds: list("elsewhere", oid("The relation's oid."), "The relations' oids."),
   },
 });
 
+export const StreamStart = message("StreamStart", "S", {
+  doc: "A block of a transaction in progress begins: servers from 14 on, with the option streaming.",
+  source: "proto.c: logicalrep_write_stream_start",
+  fields: {
+    xid: xid("The transaction."),
+    firstSegment: bool("The first block of this transaction."),
+  },
+});
+
+export const StreamStop = message("StreamStop", "E", {
+  doc: "The block ends.",
+  source: "proto.c: logicalrep_write_stream_stop",
+  fields: {},
+});
+
+export const StreamCommit = message("StreamCommit", "c", {
+  doc: "A transaction that came in blocks has committed.",
+  source: "proto.c: logicalrep_write_stream_commit",
+  fields: {
+    xid: xid("The transaction."),
+    flags: reserved("Unused."),
+    commitLsn: lsn("Where its commit record begins."),
+    endLsn: lsn("Where its commit record ends: what to confirm once the transaction is safe."),
+    commitTime: time("When it committed."),
+  },
+});
+
+export const StreamAbort = message("StreamAbort", "A", {
+  doc: "A transaction that came in blocks, or a subtransaction of one, was rolled back.",
+  source: "proto.c: logicalrep_write_stream_abort",
+  fields: {
+    xid: xid("The transaction."),
+    subxid: xid("What was rolled back: the subtransaction, or the transaction itself."),
+    abortLsn: when("parallel", lsn(""), "Where its abort record ends, with streaming 'parallel'."),
+    abortTime: when("parallel", time(""), "When it was rolled back, with streaming 'parallel'."),
+  },
+});
+
+/** What all messages of a PREPARE TRANSACTION say of it. @source proto.c: logicalrep_write_prepare_common */
+const prepared = {
+  prepareLsn: lsn("Where the record of PREPARE TRANSACTION begins."),
+  endLsn: lsn("Where the record of PREPARE TRANSACTION ends."),
+  prepareTime: time("When it was prepared."),
+  xid: xid("The transaction."),
+  gid: cstring("The identifier that PREPARE TRANSACTION gave it."),
+};
+
+export const BeginPrepare = message("BeginPrepare", "b", {
+  doc: "A prepared transaction begins: servers from 15 on, with the option two_phase.",
+  source: "proto.c: logicalrep_write_begin_prepare",
+  fields: prepared,
+});
+
+export const Prepare = message("Prepare", "P", {
+  doc: "The prepared transaction ends.",
+  source: "proto.c: logicalrep_write_prepare",
+  fields: { flags: reserved("Unused."), ...prepared },
+});
+
+export const CommitPrepared = message("CommitPrepared", "K", {
+  doc: "A prepared transaction has committed.",
+  source: "proto.c: logicalrep_write_commit_prepared",
+  fields: {
+    flags: reserved("Unused."),
+    commitLsn: lsn("Where the record of COMMIT PREPARED begins."),
+    endLsn: lsn("Where the record of COMMIT PREPARED ends."),
+    commitTime: time("When it committed."),
+    xid: xid("The transaction."),
+    gid: cstring("The identifier that PREPARE TRANSACTION gave it."),
+  },
+});
+
+export const RollbackPrepared = message("RollbackPrepared", "r", {
+  doc: "A prepared transaction was rolled back.",
+  source: "proto.c: logicalrep_write_rollback_prepared",
+  fields: {
+    flags: reserved("Unused."),
+    prepareEndLsn: lsn("Where the record of PREPARE TRANSACTION ends."),
+    rollbackEndLsn: lsn("Where the record of ROLLBACK PREPARED ends."),
+    prepareTime: time("When it was prepared."),
+    rollbackTime: time("When it was rolled back."),
+    xid: xid("The transaction."),
+    gid: cstring("The identifier that PREPARE TRANSACTION gave it."),
+  },
+});
+
+export const StreamPrepare = message("StreamPrepare", "p", {
+  doc: "A transaction that came in blocks is prepared: servers from 15 on, with the options streaming and two_phase.",
+  source: "proto.c: logicalrep_write_stream_prepare",
+  fields: { flags: reserved("Unused."), ...prepared },
+});
+
 export const PgoutputMessage = family("PgoutputMessage", {
-  doc: "What pgoutput says in protocol version 1.",
+  doc: "What pgoutput says, in any of its protocol versions.",
   example: { hex: "49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164", type: "Insert" },
-  messages: [Begin, Message, Commit, Origin, Relation, Type, Insert, Update, Delete, Truncate],
+  context: PgoutputContext,
+  messages: [
+    Begin,
+    Message,
+    Commit,
+    Origin,
+    Relation,
+    Type,
+    Insert,
+    Update,
+    Delete,
+    Truncate,
+    StreamStart,
+    StreamStop,
+    StreamCommit,
+    StreamAbort,
+    BeginPrepare,
+    Prepare,
+    CommitPrepared,
+    RollbackPrepared,
+    StreamPrepare,
+  ],
 });

@@ -2,11 +2,13 @@
  * A replication conversation as people read it: one line a message, `→` what we say, `←` what the server says.
  */
 import { styleText } from "node:util";
-import type { PgoutputMessage, Relation, TupleColumn, Type } from "../generated/logical.ts";
+import type { OldTuple, PgoutputMessage, Relation, Type } from "../generated/logical.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
 import type { Server } from "../server-version.ts";
+import { formatPgTime } from "../time.ts";
 import { decodeText } from "../wire/text.ts";
 import { quoteBytes, quoteText } from "../wire/trace.ts";
+import type { TupleData } from "../wire/tuple.ts";
 import type { QueryResult } from "./client.ts";
 
 type Style = Parameters<typeof styleText>[0];
@@ -15,6 +17,15 @@ type Style = Parameters<typeof styleText>[0];
 const styles: Readonly<Record<string, Style>> = {
   Begin: "cyan",
   Commit: "cyan",
+  StreamStart: "cyan",
+  StreamStop: "cyan",
+  StreamCommit: "cyan",
+  StreamAbort: "red",
+  BeginPrepare: "cyan",
+  Prepare: "cyan",
+  CommitPrepared: "cyan",
+  RollbackPrepared: "red",
+  StreamPrepare: "cyan",
   Insert: "green",
   Update: "yellow",
   Delete: "red",
@@ -148,13 +159,14 @@ export interface Names {
 }
 
 function describe(message: PgoutputMessage, names: Names): string {
+  const lsn = (position: Lsn): string => formatLsn(position, names.server);
   switch (message.type) {
     case "Begin":
       return `xid ${message.xid}`;
     case "Commit":
-      return `end ${formatLsn(message.endLsn, names.server)}`;
+      return `end ${lsn(message.endLsn)}`;
     case "Origin":
-      return `${quoteText(message.name)}, committed there at ${formatLsn(message.commitLsn, names.server)}`;
+      return `${quoteText(message.name)}, committed there at ${lsn(message.commitLsn)}`;
     case "Relation": {
       const columns = message.columns.map(({ name, typeId, key }) => {
         return `${printable(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
@@ -172,52 +184,64 @@ function describe(message: PgoutputMessage, names: Names): string {
       return `${nameOf(message.relationId, names)} ${row(message.newTuple, message.relationId, names)}`;
     case "Update": {
       const { relationId, oldTuple, newTuple } = message;
-      const old =
-        oldTuple === undefined
-          ? ""
-          : ` (old ${oldTuple.type}: ${row(oldTuple.columns, relationId, names, oldTuple.type === "key")})`;
+      const old = oldTuple === undefined ? "" : ` (old ${oldTuple.type}: ${oldRow(oldTuple, relationId, names)})`;
       return `${nameOf(relationId, names)} ${row(newTuple, relationId, names)}${old}`;
     }
     case "Delete": {
       const { relationId, oldTuple } = message;
-      return `${nameOf(relationId, names)} ${row(oldTuple.columns, relationId, names, oldTuple.type === "key")}`;
+      return `${nameOf(relationId, names)} ${oldRow(oldTuple, relationId, names)}`;
     }
     case "Truncate": {
       const { cascade, restartIdentity } = message.options;
       const options = `${restartIdentity ? " restart identity" : ""}${cascade ? " cascade" : ""}`;
       return `${message.relationIds.map((relationId) => nameOf(relationId, names)).join(", ")}${options}`;
     }
+    case "StreamStart":
+      return `xid ${message.xid}, ${message.firstSegment ? "its first block" : "more of it"}`;
+    case "StreamStop":
+      return "";
+    case "StreamCommit":
+      return `xid ${message.xid}, end ${lsn(message.endLsn)}`;
+    case "StreamAbort": {
+      const what = message.subxid === message.xid ? "all of it" : `subtransaction ${message.subxid}`;
+      const { abortLsn, abortTime } = message;
+      const when = abortTime === undefined ? "" : `, at ${lsn(abortLsn!)}, ${formatPgTime(abortTime)}`;
+      return `xid ${message.xid}, ${what}${when}`;
+    }
+    case "RollbackPrepared":
+      return `${quoteText(message.gid)}, xid ${message.xid}, end ${lsn(message.rollbackEndLsn)}`;
+    case "BeginPrepare":
+    case "Prepare":
+    case "CommitPrepared":
+    case "StreamPrepare":
+      return `${quoteText(message.gid)}, xid ${message.xid}, end ${lsn(message.endLsn)}`;
     default:
       return message satisfies never;
   }
 }
 
+function oldRow({ type, tuple }: OldTuple, relationId: number, names: Names): string {
+  return row(tuple, relationId, names, type === "key");
+}
+
 /** `column=value` for each column; of a key only those that belong to it. */
-function row(tuple: readonly TupleColumn[], relationId: number, names: Names, keyOnly = false): string {
+function row(tuple: TupleData, relationId: number, names: Names, keyOnly = false): string {
   const columns = names.relations.get(relationId)?.columns ?? [];
-  return tuple
-    .flatMap((value, i) => {
-      if (keyOnly && columns[i]?.key !== true) return [];
-      return [`${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(value)}`];
-    })
+  return Array.from({ length: tuple.length }, (_, i) => i)
+    .filter((i) => !keyOnly || columns[i]?.key)
+    .map((i) => `${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(tuple, i)}`)
     .join(" ");
 }
 
-function column(value: TupleColumn): string {
-  switch (value.type) {
-    case "null":
-      return "NULL";
-    case "unchanged":
-      return "(unchanged TOAST)";
-    case "binary":
-      return quoteBytes(value.value, SHOWN_OF_A_VALUE);
-    default: {
-      // A character has four bytes at most.
-      const bytes = value.value.subarray(0, SHOWN_OF_A_VALUE * 4);
-      const text = decodeText(bytes, 0, bytes.length);
-      return /^-?[\d.]{1,20}$/.test(text) ? text : quoteText(text, SHOWN_OF_A_VALUE);
-    }
-  }
+function column(tuple: TupleData, i: number): string {
+  const kind = tuple.kind(i);
+  if (kind === "null") return "NULL";
+  if (kind === "unchanged") return "(unchanged TOAST)";
+  const value = tuple.valueBytes(i)!;
+  if (kind === "binary") return quoteBytes(value, SHOWN_OF_A_VALUE);
+  // A character has four bytes at most.
+  const text = decodeText(value, 0, Math.min(value.length, SHOWN_OF_A_VALUE * 4));
+  return /^-?[\d.]{1,20}$/.test(text) ? text : quoteText(text, SHOWN_OF_A_VALUE);
 }
 
 function nameOf(relationId: number, names: Names): string {

@@ -2,8 +2,9 @@
  * Replica: tables rebuilt from the changes of a logical stream, values as text, to be held against what SELECT says.
  */
 import { ProtocolError } from "../errors.ts";
-import type { OldTuple, PgoutputMessage, Relation, TupleColumn } from "../generated/logical.ts";
+import type { OldTuple, PgoutputMessage, Relation } from "../generated/logical.ts";
 import { decodeText } from "../wire/text.ts";
+import { type TupleValue, unchanged } from "../wire/tuple.ts";
 
 type Row = readonly (string | null)[];
 
@@ -33,7 +34,7 @@ export class Replica {
         return this.#describe(message);
       case "Insert": {
         const table = this.#table(message.relationId);
-        const row = message.newTuple.map((column) => value(column, undefined));
+        const row = Array.from(message.newTuple, (column) => value(column, undefined));
         if (table.rows.has(identity(table, row))) throw new ProtocolError(`the inserted row is there already: ${row}`);
         table.rows.set(identity(table, row), row);
         return;
@@ -44,11 +45,13 @@ export class Replica {
           message.oldTuple === undefined
             ? identity(
                 table,
-                message.newTuple.map((column, i) => (table.relation.columns[i]?.key ? value(column, undefined) : null)),
+                Array.from(message.newTuple, (column, i) =>
+                  table.relation.columns[i]?.key ? value(column, undefined) : null,
+                ),
               )
             : oldIdentity(table, message.oldTuple);
         const old = take(table, key);
-        const row = message.newTuple.map((column, i) => value(column, old[i]));
+        const row = Array.from(message.newTuple, (column, i) => value(column, old[i]));
         table.rows.set(identity(table, row), row);
         return;
       }
@@ -90,10 +93,10 @@ function identity({ relation }: Table, row: Row): string {
   return JSON.stringify(row.filter((_, i) => !keyed || relation.columns[i]?.key));
 }
 
-function oldIdentity(table: Table, { columns }: OldTuple): string {
+function oldIdentity(table: Table, { tuple }: OldTuple): string {
   return identity(
     table,
-    columns.map((column) => value(column, undefined)),
+    Array.from(tuple, (column) => value(column, undefined)),
   );
 }
 
@@ -105,14 +108,10 @@ function take(table: Table, key: string): Row {
   return row;
 }
 
-function value(column: TupleColumn, old: string | null | undefined): string | null {
-  switch (column.type) {
-    case "null":
-      return null;
-    case "unchanged":
-      if (old === undefined) throw new ProtocolError("an unchanged value of a row that is not known");
-      return old;
-    default:
-      return decodeText(column.value, 0, column.value.length);
+function value(column: TupleValue, old: string | null | undefined): string | null {
+  if (column === unchanged) {
+    if (old === undefined) throw new ProtocolError("an unchanged value of a row that is not known");
+    return old;
   }
+  return column instanceof Uint8Array ? decodeText(column, 0, column.length) : (column as string | null);
 }

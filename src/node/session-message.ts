@@ -12,6 +12,7 @@ import type {
   RowDescriptionMessage,
 } from "pg-protocol/dist/messages.js";
 import { Parser } from "pg-protocol/dist/parser.js";
+import { readCString } from "../wire/cstring.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import { Reader } from "../wire/reader.ts";
 
@@ -50,7 +51,7 @@ function walk(tag: string, body: Uint8Array): void {
     case "T": {
       const count = r.u16("RowDescription.fields");
       for (let i = 0; i < count; i++) {
-        r.cstring("RowDescription.fields", i, ".name");
+        readCString(r, "RowDescription.fields", i, ".name");
         r.skip(18, "RowDescription.fields", i);
       }
       return r.end("RowDescription");
@@ -67,20 +68,20 @@ function walk(tag: string, body: Uint8Array): void {
     case "E":
     case "N": {
       const name = tag === "E" ? "ErrorResponse" : "NoticeResponse";
-      while (r.u8(`${name}.fields`) !== 0) r.cstring(`${name}.fields`);
+      while (r.u8(`${name}.fields`) !== 0) readCString(r, `${name}.fields`);
       return r.end(name);
     }
     case "C":
-      r.cstring("CommandComplete.tag");
+      readCString(r, "CommandComplete.tag");
       return r.end("CommandComplete");
     case "S":
-      r.cstring("ParameterStatus.name");
-      r.cstring("ParameterStatus.value");
+      readCString(r, "ParameterStatus.name");
+      readCString(r, "ParameterStatus.value");
       return r.end("ParameterStatus");
     case "A":
       r.u32("NotificationResponse.processId");
-      r.cstring("NotificationResponse.channel");
-      r.cstring("NotificationResponse.payload");
+      readCString(r, "NotificationResponse.channel");
+      readCString(r, "NotificationResponse.payload");
       return r.end("NotificationResponse");
     case "Z":
       r.u8("ReadyForQuery.status");

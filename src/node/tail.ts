@@ -149,7 +149,7 @@ export class Tail {
     this.#feedback.note(message);
     if (message.type === "XLogData") this.#change(message);
     else {
-      if (!this.#inTransaction) this.#feedback.flushed(message.walEnd);
+      if (message.type === "Keepalive" && !this.#inTransaction) this.#feedback.flushed(message.walEnd);
       this.#conversation.received(traceMessage(WalSenderMessage, message, this.#names.server));
     }
     this.#answer();

@@ -9,8 +9,12 @@ export {
   encodeWalSenderMessage,
   type HotStandbyFeedback,
   type Keepalive,
+  type PhysicalContext,
+  type PrimaryStatusRequest,
+  type PrimaryStatusUpdate,
   type StandbyStatusUpdate,
   type WalReceiverMessage,
   type WalSenderMessage,
   type XLogData,
 } from "../generated/physical.ts";
+export { physicalContext } from "./context.ts";

@@ -2,7 +2,19 @@
  * The messages inside CopyData between a walsender and a walreceiver, described once, in the order of the manual
  * ("Streaming Replication Protocol"). Logical streams travel in the same envelopes.
  */
-import { bool, family, lsn, message, rest, time, u32, xid } from "../wire/shape.ts";
+import { bool, type Context, extra, family, fullXid, lsn, message, rest, time, u32, when, xid } from "../wire/shape.ts";
+
+/** What differs between servers. */
+export const PhysicalContext: Context = {
+  name: "PhysicalContext",
+  doc: "What depends on the server's version: walwire/physical's `physicalContext` knows it.",
+  conditions: {
+    feedbackCatalogXmin: { doc: "HotStandbyFeedback has the xmin of catalogs: servers from 10 on.", otherwise: true },
+    primaryStatus: { doc: "The status of the primary can be asked for: servers from 19 on.", otherwise: true },
+  },
+};
+
+const extraBytes = extra("Bytes behind it, which a server does not look at.");
 
 export const XLogData = message("XLogData", "w", {
   doc: "WAL, or one message of an output plugin.",
@@ -25,6 +37,18 @@ export const Keepalive = message("Keepalive", "k", {
   },
 });
 
+export const PrimaryStatusUpdate = message("PrimaryStatusUpdate", "s", {
+  doc: "The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more.",
+  source: "walsender.c: ProcessStandbyPSRequestMessage",
+  condition: "primaryStatus",
+  fields: {
+    walWrite: lsn("How far the server has written WAL."),
+    oldestXidInCommit: fullXid("The oldest transaction that is committing, with its epoch in the upper 32 bits."),
+    nextXid: fullXid("The next transaction, with its epoch in the upper 32 bits."),
+    sendTime: time("The server's clock when it sent this."),
+  },
+});
+
 export const StandbyStatusUpdate = message("StandbyStatusUpdate", "r", {
   doc: "How far the receiver is. Positions are one byte past the last byte; 0 means unknown.",
   source: "walreceiver.c: XLogWalRcvSendReply",
@@ -34,25 +58,42 @@ export const StandbyStatusUpdate = message("StandbyStatusUpdate", "r", {
     apply: lsn("Applied."),
     clientTime: time("The receiver's clock when it sent this."),
     replyRequested: bool("Asks the server to answer with a Keepalive at once."),
+    extra: extraBytes,
   },
 });
 
 export const HotStandbyFeedback = message("HotStandbyFeedback", "h", {
-  doc: "The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more. Servers from 10 on.",
+  doc: "The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more.",
   source: "walreceiver.c: XLogWalRcvSendHSFeedback",
   fields: {
     clientTime: time("The receiver's clock when it sent this."),
     xmin: xid("The standby's oldest transaction, without the one of its slots' catalogs."),
     xminEpoch: u32("The epoch of xmin."),
-    catalogXmin: xid("The oldest transaction that the standby's logical slots need in catalogs."),
-    catalogXminEpoch: u32("The epoch of catalogXmin."),
+    catalogXmin: when(
+      "feedbackCatalogXmin",
+      xid(""),
+      "The oldest transaction that the standby's logical slots need in catalogs.",
+    ),
+    catalogXminEpoch: when("feedbackCatalogXmin", u32(""), "The epoch of catalogXmin."),
+    extra: extraBytes,
+  },
+});
+
+export const PrimaryStatusRequest = message("PrimaryStatusRequest", "p", {
+  doc: "Asks for a PrimaryStatusUpdate. A server that is a standby itself answers with an error.",
+  source: "worker.c: request_publisher_status; walsender.c: ProcessStandbyPSRequestMessage",
+  condition: "primaryStatus",
+  fields: {
+    clientTime: time("The receiver's clock when it sent this."),
+    extra: extraBytes,
   },
 });
 
 export const WalSenderMessage = family("WalSenderMessage", {
   doc: "What a walsender says inside CopyData.",
   example: { hex: "6b 0000000006033cc8 000303e6278429f8 00", type: "Keepalive" },
-  messages: [XLogData, Keepalive],
+  context: PhysicalContext,
+  messages: [XLogData, Keepalive, PrimaryStatusUpdate],
 });
 
 export const WalReceiverMessage = family("WalReceiverMessage", {
@@ -61,5 +102,6 @@ export const WalReceiverMessage = family("WalReceiverMessage", {
     hex: "72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01",
     type: "StandbyStatusUpdate",
   },
-  messages: [StandbyStatusUpdate, HotStandbyFeedback],
+  context: PhysicalContext,
+  messages: [StandbyStatusUpdate, HotStandbyFeedback, PrimaryStatusRequest],
 });

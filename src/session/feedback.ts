@@ -35,7 +35,7 @@ export class Feedback {
     if (message.type === "Keepalive") {
       this.#advance(message.walEnd);
       if (message.replyRequested) this.#requested = true;
-    } else {
+    } else if (message.type === "XLogData") {
       this.#advance(message.dataStart);
       this.#advance(message.walEnd);
     }

@@ -6,8 +6,8 @@
  * only read. No buffer that was handed out is written to again, so a view stays good as long as the chunk it came in does.
  */
 import { DecodeError } from "../errors.ts";
+import { MAX_ALLOC_SIZE } from "./check.ts";
 import { bytesOf } from "./reader.ts";
-import { MAX_ALLOC_SIZE } from "./writer.ts";
 
 /** A frame; or, for a body that is longer than `wholeUpTo`, a piece of one. */
 export interface Frame {

@@ -2,21 +2,38 @@
  * A slow codec straight from the descriptions: the oracle that the generated codecs are tested against, values and errors
  * alike. Nothing else uses it.
  */
-import { type Place, Reader } from "./reader.ts";
-import type { Family, Field, Fields, Shape } from "./shape.ts";
-import { mustBeArray, mustBeObject, quoted, refuse, Writer } from "./writer.ts";
+import { mustBeArray, mustBeObject, quoted, refuse } from "./check.ts";
+import { readCString, writeCString } from "./cstring.ts";
+import type { Place } from "./place.ts";
+import { Reader } from "./reader.ts";
+import type { Context, Family, Field, Fields, ListShape, Shape, TupleShape } from "./shape.ts";
+import { decodeText } from "./text.ts";
+import { TupleData, type TupleValue, unchanged } from "./tuple.ts";
+import { bitOf, readBits, readWord, writeWord } from "./words.ts";
+import { Writer } from "./writer.ts";
+
+/** Which conditions hold, by name. */
+export type Conditions = Readonly<Record<string, boolean>>;
 
 type Value = Record<string, unknown>;
 
+/** What holds where nobody says. */
+export function otherwise({ conditions }: Context): Conditions {
+  return Object.fromEntries(Object.entries(conditions).map(([name, each]) => [name, each.otherwise]));
+}
+
 /** Decode one message. @throws DecodeError as the generated decoder of the family does */
-export function interpretDecode(family: Family, bytes: Uint8Array): Value {
+export function interpretDecode(
+  family: Family,
+  bytes: Uint8Array,
+  holds: Conditions = otherwise(family.context),
+): Value {
   const r = new Reader(bytes);
   const tag = String.fromCharCode(r.u8(`${family.name}.type`));
-  const message = family.messages.find((m) => m.tag === tag);
-  if (message === undefined) {
-    return r.badTag(family.messages.map((m) => m.tag).join(""), `${family.name}.type`);
-  }
-  const result = { type: message.name, ...readFields(message.fields, r, [message.name]) };
+  const messages = family.messages.filter(({ condition }) => condition === undefined || holds[condition]);
+  const message = messages.find((m) => m.tag === tag);
+  if (message === undefined) return r.badTag(messages.map((m) => m.tag).join(""), `${family.name}.type`);
+  const result = { type: message.name, ...readFields(message.fields, r, [message.name], holds) };
   r.end(message.name);
   return result;
 }
@@ -39,35 +56,39 @@ function below([path, index, field = ""]: Place, name: string): Place {
   return index === undefined ? [`${path}.${name}`] : [path, index, `${field}.${name}`];
 }
 
-function readFields(fields: Fields, r: Reader, at: Place): Value {
+function readFields(fields: Fields, r: Reader, at: Place, holds: Conditions): Value {
   const result: Value = {};
   const counts = new Map<string, number>();
   for (const [name, shape] of Object.entries<Field>(fields)) {
     const place = below(at, name);
     if (shape.form === "count") counts.set(shape.list, r.u32(...place));
-    else if (shape.form === "reserved") r.bits(0, ...place);
-    else result[name] = read(shape, r, place, counts.get(name));
+    else if (shape.form === "reserved") readBits(r, 0, ...place);
+    else result[name] = read(shape, r, place, holds, counts.get(name));
   }
   return result;
 }
 
-function read(shape: Shape, r: Reader, at: Place, count?: number): unknown {
+function read(shape: Shape, r: Reader, at: Place, holds: Conditions, count?: number): unknown {
   switch (shape.form) {
     case "u32":
     case "i32":
+    case "u64":
     case "lsn":
     case "time":
     case "bool":
-    case "cstring":
     case "counted":
       return r[shape.form](...at);
+    case "cstring":
+      return readCString(r, ...at);
     case "rest":
-      return r.rest();
+    case "extra":
+      return r[shape.form]();
     case "enum":
-      return r.word(shape.words, ...at);
+      return readWord(r, shape.words, ...at);
     case "flags": {
       const entries = Object.entries(shape.bits);
-      const bits = r.bits(
+      const bits = readBits(
+        r,
         entries.reduce((mask, [, bit]) => mask | bit, 0),
         ...at,
       );
@@ -76,23 +97,27 @@ function read(shape: Shape, r: Reader, at: Place, count?: number): unknown {
     case "list": {
       const length = count ?? r.u16(...at);
       const elements: unknown[] = [];
-      for (let i = 0; i < length; i++) elements.push(read(shape.element, r, [at[0], i]));
+      for (let i = 0; i < length; i++) elements.push(read(shape.element, r, [at[0], i], holds));
       return elements;
     }
     case "record":
-      return readFields(shape.fields, r, at);
+      return readFields(shape.fields, r, at, holds);
     case "variants": {
       const place = below(at, "type");
       const tag = String.fromCharCode(r.u8(...place));
       const variant = shape.variants[tag];
       if (variant === undefined) return r.notOneOf(Object.keys(shape.variants).join(""), ...place);
-      return { type: variant.type, ...readFields(variant.fields, r, at) };
+      return { type: variant.type, ...readFields(variant.fields, r, at, holds) };
     }
     case "optional":
-      return String.fromCharCode(r.peek()) in shape.shape.variants ? read(shape.shape, r, at) : undefined;
+      return String.fromCharCode(r.peek()) in shape.shape.variants ? read(shape.shape, r, at, holds) : undefined;
     case "after":
       r.literal(shape.byte, ...at);
-      return read(shape.shape, r, at);
+      return read(shape.shape, r, at, holds);
+    case "tuple":
+      return TupleData.of((read(columnsOf(shape), r, at, holds) as Column[]).map(valueOfColumn));
+    case "when":
+      return holds[shape.condition] ? read(shape.shape, r, at, holds) : undefined;
     case "count":
     case "reserved":
       throw new TypeError(`${shape.form} is no shape of a value`);
@@ -106,7 +131,11 @@ function writeFields(fields: Fields, w: Writer, value: Value, at: Place): void {
     const place = below(at, name);
     if (shape.form === "count") w.u32(arrayOf(value[shape.list], below(at, shape.list)).length, ...place);
     else if (shape.form === "reserved") w.u8(0, ...place);
-    else write(shape, w, value[name], place);
+    else if (shape.form === "when") {
+      const first = firstOf(fields, shape.condition);
+      if (value[first] !== undefined) write(shape.shape, w, value[name], place);
+      else w.absent(value[name], first, place[0]);
+    } else write(shape, w, value[name], place);
   }
 }
 
@@ -114,20 +143,23 @@ function write(shape: Shape, w: Writer, value: unknown, at: Place): void {
   switch (shape.form) {
     case "u32":
     case "i32":
+    case "u64":
     case "lsn":
     case "time":
     case "bool":
-    case "cstring":
     case "counted":
     case "rest":
+    case "extra":
       return w[shape.form](value as never, ...at);
+    case "cstring":
+      return writeCString(w, value as string, ...at);
     case "enum":
-      return w.word(shape.words, value as string, ...at);
+      return writeWord(w, shape.words, value as string, ...at);
     case "flags": {
       const object = objectOf(value, at);
       let bits = 0;
       for (const [name, bit] of Object.entries(shape.bits))
-        bits |= w.bit(object[name] as boolean, bit, ...below(at, name));
+        bits |= bitOf(object[name] as boolean, bit, ...below(at, name));
       return w.u8(bits, ...at);
     }
     case "list": {
@@ -154,7 +186,13 @@ function write(shape: Shape, w: Writer, value: unknown, at: Place): void {
     case "after":
       w.literal(shape.byte);
       return write(shape.shape, w, value, at);
+    case "tuple": {
+      if (!TupleData.is(value)) return refuse("a TupleData", value, ...at);
+      const columns = Array.from({ length: value.length }, (_, i) => columnOf(value, i));
+      return write(columnsOf(shape), w, columns, at);
+    }
     case "count":
+    case "when":
     case "reserved":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:
@@ -170,4 +208,30 @@ function objectOf(value: unknown, at: Place): Value {
 function arrayOf(value: unknown, at: Place): readonly unknown[] {
   mustBeArray(value as unknown[], ...at);
   return value as unknown[];
+}
+
+/** The first of the fields that hang on a condition: whether it is there says whether they all are. */
+export function firstOf(fields: Fields, condition: string): string {
+  return Object.keys(fields).find((name) => {
+    const shape = fields[name]!;
+    return shape.form === "when" && shape.condition === condition;
+  })!;
+}
+
+/** A row as the list that it is. */
+function columnsOf({ column }: TupleShape): ListShape {
+  return { form: "list", count: "u16", element: column };
+}
+
+/** A column of a row as the description has it. */
+type Column = { readonly type: string; readonly value: Uint8Array };
+
+function valueOfColumn({ type, value }: Column): TupleValue {
+  if (type === "null") return null;
+  if (type === "unchanged") return unchanged;
+  return type === "text" ? decodeText(value, 0, value.length) : value;
+}
+
+function columnOf(row: TupleData, i: number): object {
+  return { type: row.kind(i), value: row.valueBytes(i) };
 }

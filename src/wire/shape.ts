@@ -8,6 +8,7 @@
  */
 import type { Lsn } from "../lsn.ts";
 import type { PgTime } from "../time.ts";
+import type { TupleData } from "./tuple.ts";
 
 declare const value: unique symbol;
 
@@ -22,6 +23,10 @@ export type Infer<S> = S extends Of<infer T> ? T : never;
 /** A number of 32 bits. */
 export interface NumberShape {
   readonly form: "u32" | "i32";
+}
+/** A number of 64 bits. */
+export interface BigNumberShape {
+  readonly form: "u64";
 }
 /** XLogRecPtr, 64 bits. */
 export interface LsnShape {
@@ -97,8 +102,29 @@ export interface AfterShape {
   readonly shape: Shape;
 }
 
+/** A row: TupleData, a list that the codec only walks over. `column` says what is in it, for the oracle and the docs. */
+export interface TupleShape {
+  readonly form: "tuple";
+  readonly column: VariantsShape;
+}
+/**
+ * A shape that is there only while a condition of the conversation holds, which the bytes do not say; undefined elsewhere.
+ * All fields of a message that hang on one condition are there, or none.
+ */
+export interface WhenShape {
+  readonly form: "when";
+  /** A name in the context of the family. */
+  readonly condition: string;
+  readonly shape: Shape;
+}
+/** Bytes behind the last field that the reader in PostgreSQL leaves alone; undefined if there are none. */
+export interface ExtraShape {
+  readonly form: "extra";
+}
+
 export type Shape =
   | NumberShape
+  | BigNumberShape
   | LsnShape
   | TimeShape
   | BoolShape
@@ -113,7 +139,10 @@ export type Shape =
   | RecordShape
   | VariantsShape
   | OptionalShape
-  | AfterShape;
+  | AfterShape
+  | TupleShape
+  | WhenShape
+  | ExtraShape;
 
 /** A field: its shape, and what it means, with its unit. */
 export type Field = Shape & { readonly doc: string };
@@ -132,7 +161,17 @@ export interface Message {
   readonly doc: string;
   /** File and function in PostgreSQL. */
   readonly source: string;
+  /** The condition of the family's context without which there is no such message. */
+  readonly condition?: string | undefined;
   readonly fields: Fields;
+}
+
+/** What a conversation has agreed on or stands at, as far as it decides which bytes a message has: booleans by name. */
+export interface Context {
+  readonly name: string;
+  readonly doc: string;
+  /** Each condition: what it means, and what it is taken for where nobody says. */
+  readonly conditions: Readonly<Record<string, { readonly doc: string; readonly otherwise: boolean }>>;
 }
 
 /** The messages that one direction of a stream is made of; the first byte says which it is. */
@@ -141,11 +180,16 @@ export interface Family {
   readonly doc: string;
   /** A message as a server sent it, in hexadecimal digits, and its type: the example in the docs, and a test. */
   readonly example: { readonly hex: string; readonly type: string };
+  readonly context: Context;
   readonly messages: readonly Message[];
 }
 
 export type Documented<S, T> = S & { readonly doc: string } & Of<T>;
-export type ValueOf<F> = { readonly [K in keyof F as [Infer<F[K]>] extends [never] ? never : K]: Infer<F[K]> };
+export type ValueOf<F> = {
+  readonly [K in keyof F as undefined extends Infer<F[K]> ? never : [Infer<F[K]>] extends [never] ? never : K]: Infer<
+    F[K]
+  >;
+} & { readonly [K in keyof F as undefined extends Infer<F[K]> ? K : never]?: Infer<F[K]> };
 export type VariantOf<V> = {
   [K in keyof V]: V[K] extends { readonly type: infer T; readonly fields: infer F }
     ? { readonly type: T } & ValueOf<F>
@@ -155,14 +199,14 @@ export type VariantOf<V> = {
 export function message<const N extends string, const F extends Fields>(
   name: N,
   tag: string,
-  entry: { readonly doc: string; readonly source: string; readonly fields: F },
+  entry: { readonly doc: string; readonly source: string; readonly condition?: string; readonly fields: F },
 ): Message & Of<{ readonly type: N } & ValueOf<F>> {
   return { name, tag, ...entry };
 }
 
 export function family<const M extends readonly Message[]>(
   name: string,
-  entry: { readonly doc: string; readonly example: Family["example"]; readonly messages: M },
+  entry: Pick<Family, "doc" | "example" | "context"> & { readonly messages: M },
 ): Family & Of<Infer<M[number]>> {
   return { name, ...entry };
 }
@@ -174,6 +218,9 @@ export const i32 = (doc: string): Documented<NumberShape, number> => ({ form: "i
 // Oid and TransactionId, for who reads a description.
 export const oid = u32;
 export const xid = u32;
+export const u64 = (doc: string): Documented<BigNumberShape, bigint> => ({ form: "u64", doc });
+// FullTransactionId
+export const fullXid = u64;
 export const lsn = (doc: string): Documented<LsnShape, Lsn> => ({ form: "lsn", doc });
 export const time = (doc: string): Documented<TimeShape, PgTime> => ({ form: "time", doc });
 export const bool = (doc: string): Documented<BoolShape, boolean> => ({ form: "bool", doc });
@@ -215,3 +262,14 @@ export const after = <S extends Shape>(byte: string, shape: S, doc: string): Doc
   shape,
   doc,
 });
+export const tuple = (column: VariantsShape, doc: string): Documented<TupleShape, TupleData> => ({
+  form: "tuple",
+  column,
+  doc,
+});
+export const when = <S extends Shape>(
+  condition: string,
+  shape: S,
+  doc: string,
+): Documented<WhenShape, Infer<S> | undefined> => ({ form: "when", condition, shape, doc });
+export const extra = (doc: string): Documented<ExtraShape, Uint8Array | undefined> => ({ form: "extra", doc });

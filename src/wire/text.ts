@@ -16,6 +16,14 @@ const utf8Encoder = new TextEncoder();
  */
 const SHORT = 10;
 
+/** What encodeText takes, for a message. */
+export const TEXT_WANTED = "well-formed text, with U+DC80 to U+DCFF for bytes that are not UTF-8";
+
+/** Bytes as hexadecimal digits. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** The text of `bytes` from `start` up to `end`. Never fails; linear. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
   if (end - start <= SHORT) {

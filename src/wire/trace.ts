@@ -6,8 +6,10 @@
 import { formatLsn, type Lsn } from "../lsn.ts";
 import type { Server } from "../server-version.ts";
 import { formatPgTime, type PgTime } from "../time.ts";
+import { bytesOf } from "./reader.ts";
 import type { Family, Field, Fields, Shape } from "./shape.ts";
-import { decodeText } from "./text.ts";
+import { decodeText, hexOf } from "./text.ts";
+import type { TupleData } from "./tuple.ts";
 
 /** How many characters of a text, bytes of a byte string and elements of a list a line shows. */
 const SHOWN = 64;
@@ -39,8 +41,7 @@ export function quoteBytes(bytes: Uint8Array, max: number = SHOWN): string {
   if (!/[\p{Cc}\p{Cs}]/u.test(text.slice(0, max).replace(/[\t\n\r]/g, ""))) {
     return quoteText(text, bytes.length > cut.length ? Math.min(max, text.length - 1) : max);
   }
-  const hex = Array.from(bytes.subarray(0, max), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `\\x${hex}${bytes.length > max ? "…" : ""}`;
+  return `\\x${hexOf(bytes.subarray(0, max))}${bytes.length > max ? "…" : ""}`;
 }
 
 function traceFields(fields: Fields, value: object, server: Server | undefined): string[] {
@@ -50,10 +51,22 @@ function traceFields(fields: Fields, value: object, server: Server | undefined):
     .map(([name, field]) => `${name}=${traceValue(field, values[name], server)}`);
 }
 
+/** Text in quotes, binary as hexadecimal digits, else the word. */
+function traceColumn(row: TupleData, i: number): string {
+  const kind = row.kind(i);
+  const bytes = row.valueBytes(i);
+  if (bytes === undefined) return kind;
+  // A character has four bytes at most, and one more says that there is more.
+  return kind === "text"
+    ? quoteText(decodeText(bytes, 0, Math.min(bytes.length, (SHOWN + 1) * 4)))
+    : `\\x${hexOf(bytes.subarray(0, SHOWN))}${bytes.length > SHOWN ? "…" : ""}`;
+}
+
 function traceValue(shape: Shape, value: unknown, server: Server | undefined): string {
   switch (shape.form) {
     case "u32":
     case "i32":
+    case "u64":
     case "bool":
     case "enum":
       return String(value);
@@ -70,7 +83,8 @@ function traceValue(shape: Shape, value: unknown, server: Server | undefined): s
     case "counted":
       return quoteBytes(value as Uint8Array);
     case "rest":
-      return `${(value as Uint8Array).length} bytes`;
+    case "extra":
+      return bytesOf((value as Uint8Array).length);
     case "list": {
       const elements = value as readonly unknown[];
       const shown = elements.slice(0, SHOWN).map((element) => traceValue(shape.element, element, server));
@@ -86,7 +100,13 @@ function traceValue(shape: Shape, value: unknown, server: Server | undefined): s
     }
     case "optional":
     case "after":
+    case "when":
       return traceValue(shape.shape, value, server);
+    case "tuple": {
+      const row = value as TupleData;
+      const shown = Array.from({ length: Math.min(row.length, SHOWN) }, (_, i) => traceColumn(row, i));
+      return `[${shown.join(", ")}${row.length > SHOWN ? `, … ${row.length - SHOWN} more` : ""}]`;
+    }
     case "count":
     case "reserved":
       throw new TypeError(`${shape.form} is no shape of a value`);

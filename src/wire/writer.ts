@@ -4,14 +4,10 @@
  * The checks are needed: DataView writes -1 as 4294967295 and undefined as 0 without a word. Field names as in reader.ts.
  */
 import { EncodeError } from "../errors.ts";
-import { fieldPath } from "./reader.ts";
-import { encodeText } from "./text.ts";
+import { isBytes, isUnsigned, MAX_ALLOC_SIZE, refuse } from "./check.ts";
 
 /** A buffer that grew beyond this for one message is not kept for the next. */
 const KEEP = 65536;
-
-/** PostgreSQL's own limit of a message in memory, in bytes (memutils.h: MaxAllocSize). */
-export const MAX_ALLOC_SIZE = 0x3fffffff;
 
 /** The writer that is used again and again: a status update takes 87 ns, and 959 with a new writer (Node 20, 2 shared cores). */
 let spare: Writer | undefined;
@@ -59,6 +55,10 @@ export class Writer {
     this.#view.setInt32(at, value);
   }
 
+  u64(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
+    this.lsn(value, path, index, field);
+  }
+
   lsn(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
       refuse("a bigint of 0 to 2^64 - 1", value, path, index, field);
@@ -81,40 +81,10 @@ export class Writer {
     this.#bytes[at] = value ? 1 : 0;
   }
 
-  /** The byte that stands for a word. */
-  word(
-    words: Readonly<Record<string, string>>,
-    value: string,
-    path: string,
-    index?: number | undefined,
-    field?: string | undefined,
-  ): void {
-    for (const [tag, word] of Object.entries(words)) {
-      if (word === value) return this.literal(tag);
-    }
-    refuse(quoted(Object.values(words)), value, path, index, field);
-  }
-
   /** A byte that always stands here. */
   literal(byte: string): void {
     const at = this.#reserve(1);
     this.#bytes[at] = byte.charCodeAt(0);
-  }
-
-  /** The bit if its flag is set, else 0; writes nothing. */
-  bit(value: boolean, bit: number, path: string, index?: number | undefined, field?: string | undefined): number {
-    if (typeof value !== "boolean") refuse("true or false", value, path, index, field);
-    return value ? bit : 0;
-  }
-
-  cstring(value: string, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (typeof value !== "string" || value.includes("\0")) refuse("text without NUL", value, path, index, field);
-    const start = this.#reserve(value.length * 3 + 1, path);
-    const length = encodeText(value, this.#bytes, start);
-    if (length < 0)
-      refuse("well-formed text, with U+DC80 to U+DCFF for bytes that are not UTF-8", value, path, index, field);
-    this.#bytes[start + length] = 0;
-    this.#length = start + length + 1;
   }
 
   /** The bytes behind their 32-bit count. */
@@ -129,6 +99,16 @@ export class Writer {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
     const at = this.#reserve(value.length, path);
     this.#bytes.set(value, at);
+  }
+
+  /** The bytes, if there are any. */
+  extra(value: Uint8Array | undefined, path: string): void {
+    if (value !== undefined) this.rest(value, path);
+  }
+
+  /** Nothing: the field hangs on the same condition as another one that is not there. */
+  absent(value: unknown, other: string, path: string): void {
+    if (value !== undefined) refuse(`nothing without ${other}`, value, path);
   }
 
   /** What was written, as a fresh array; the writer is empty again, and kept for the next message. */
@@ -161,60 +141,4 @@ export class Writer {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }
-}
-
-/** Reads what a typed array really is, whatever prototype or tag it was given, and undefined of anything else. */
-const typedArrayName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!
-  .get!;
-
-/** Also for a Uint8Array of another realm, such as a test runner's sandbox; not for what only looks like one. */
-function isBytes(value: unknown): boolean {
-  return typedArrayName.call(value) === "Uint8Array";
-}
-
-function isUnsigned(value: number, max: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value <= max;
-}
-
-export function mustBeObject(
-  value: object,
-  path: string,
-  index?: number | undefined,
-  field?: string | undefined,
-): void {
-  if (typeof value !== "object" || value === null) refuse("an object", value, path, index, field);
-}
-
-export function mustBeArray(
-  value: readonly unknown[],
-  path: string,
-  index?: number | undefined,
-  field?: string | undefined,
-): void {
-  if (!Array.isArray(value)) refuse("an array", value, path, index, field);
-}
-
-/** Throw the EncodeError of a field. */
-export function refuse(
-  wanted: string,
-  value: unknown,
-  path: string,
-  index?: number | undefined,
-  field?: string | undefined,
-): never {
-  const name = fieldPath(path, index, field);
-  throw new EncodeError(name, `${name} takes ${wanted}, not ${shown(value)}`);
-}
-
-/** `"a" or "b"`, for a message. */
-export function quoted(words: readonly string[]): string {
-  return words.map((word) => JSON.stringify(word)).join(" or ");
-}
-
-/** A value in a few words: it may be anything, and of any size. */
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
 }

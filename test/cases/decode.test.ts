@@ -25,7 +25,7 @@ describe.each([
     "BAD_TAG",
     0,
     "WalSenderMessage.type",
-    'is "x", but can be "w", "k" only, at offset 0',
+    'is "x", but can be "w", "k", "s" only, at offset 0',
   ],
   [
     "a receiver's message from the server",
@@ -34,7 +34,7 @@ describe.each([
     "BAD_TAG",
     0,
     "WalSenderMessage.type",
-    'is "r", but can be "w", "k" only, at offset 0',
+    'is "r", but can be "w", "k", "s" only, at offset 0',
   ],
   [
     "a tag that is no character",
@@ -43,7 +43,7 @@ describe.each([
     "BAD_TAG",
     0,
     "WalReceiverMessage.type",
-    'is 0x00, but can be "r", "h" only, at offset 0',
+    'is 0x00, but can be "r", "h", "p" only, at offset 0',
   ],
   [
     "a truncated XLogData",

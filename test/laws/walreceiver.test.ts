@@ -3,10 +3,8 @@ import fc from "fast-check";
 import { DatabaseError } from "pg-protocol";
 import { describe, expect, test } from "vitest";
 import { concat, splits } from "../../src/arbitraries/bytes.ts";
-import { lsn, pgoutputMessage, walSenderMessage } from "../../src/arbitraries/messages.ts";
+import { lsn, walSenderMessage } from "../../src/arbitraries/messages.ts";
 import { DecodeError, ProtocolError } from "../../src/errors.ts";
-import { encodePgoutputMessage } from "../../src/generated/logical.ts";
-import { PgoutputDecoder } from "../../src/logical/decoder.ts";
 import { toLsn } from "../../src/lsn.ts";
 import { decodeSessionMessage } from "../../src/node/session-message.ts";
 import { Feedback } from "../../src/session/feedback.ts";
@@ -174,26 +172,6 @@ describe("Feedback", () => {
     expect([due(12n), due(13n)]).toEqual([true, false]);
     expect(feedback.received).toBe(5n);
   });
-});
-
-describe("PgoutputDecoder", () => {
-  law(
-    "a change needs its relation announced; after reset, again",
-    fc.property(pgoutputMessage(), (message) => {
-      const decoder = new PgoutputDecoder();
-      const bytes = encodePgoutputMessage(message);
-      const needs =
-        "newTuple" in message ||
-        "oldTuple" in message ||
-        (message.type === "Truncate" && message.relationIds.length > 0);
-      if (needs) expect(() => decoder.decode(bytes)).toThrow(ProtocolError);
-      else expect(decoder.decode(bytes)).toEqual(message);
-      if (message.type !== "Relation") return;
-      expect(decoder.relation(message.relationId)).toEqual(message);
-      decoder.reset();
-      expect(() => decoder.relation(message.relationId)).toThrow(ProtocolError);
-    }),
-  );
 });
 
 describe("session messages", () => {

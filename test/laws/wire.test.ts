@@ -1,14 +1,17 @@
 /** Laws of reader and writer: every primitive comes back, none is written outside of its range, none read past the end. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { lsn, pgTime, wireText } from "../../src/arbitraries/messages.ts";
+import { lsn, pgTime, tupleData, wireText } from "../../src/arbitraries/messages.ts";
 import { DecodeError, EncodeError } from "../../src/errors.ts";
+import { readCString, writeCString } from "../../src/wire/cstring.ts";
+import type { Place } from "../../src/wire/place.ts";
 import { Reader } from "../../src/wire/reader.ts";
+import { readTuple, TupleData, type TupleValue, unchanged, writeTuple } from "../../src/wire/tuple.ts";
 import { Writer } from "../../src/wire/writer.ts";
 import { hex, toHex } from "../hex.ts";
 import { law } from "./law.ts";
 
-type Primitive = "u8" | "u16" | "u32" | "i32" | "lsn" | "time" | "bool" | "cstring" | "counted";
+type Primitive = "u8" | "u16" | "u32" | "i32" | "u64" | "lsn" | "time" | "bool" | "cstring" | "counted" | "tuple";
 
 /** Each primitive: its values, its width in bytes (of what is counted or ended, the least), and what it must refuse. */
 const primitives: Readonly<
@@ -18,6 +21,7 @@ const primitives: Readonly<
   u16: { values: fc.nat(0xffff), width: 2, refused: [-1, 65536, 0.5, Number.POSITIVE_INFINITY, 1n, "1", undefined] },
   u32: { values: fc.integer({ min: 0, max: 0xffffffff }), width: 4, refused: [-1, 2 ** 32, 0.5, 1n, "1", undefined] },
   i32: { values: fc.integer(), width: 4, refused: [-(2 ** 31) - 1, 2 ** 31, 0.5, Number.NaN, 1n, "1", undefined] },
+  u64: { values: lsn(), width: 8, refused: [-1n, 2n ** 64n, 1, "1", undefined] },
   lsn: { values: lsn(), width: 8, refused: [-1n, 2n ** 64n, 1, "1", undefined] },
   time: { values: pgTime(), width: 8, refused: [-(2n ** 63n) - 1n, 2n ** 63n, 1, undefined] },
   bool: { values: fc.boolean(), width: 1, refused: [0, 1, "true", undefined, null] },
@@ -27,12 +31,20 @@ const primitives: Readonly<
     width: 4,
     refused: [[1, 2], "ab", new Uint16Array(1), new ArrayBuffer(1), undefined],
   },
+  tuple: { values: tupleData(), width: 2, refused: [[], hex("0000"), { bytes: hex("0000"), length: 0 }, undefined] },
 };
 
 function write(name: Primitive, value: unknown): Uint8Array {
   const w = new Writer();
-  w[name](value as never, "Test.field");
+  if (name === "cstring") writeCString(w, value as never, "Test.field");
+  else if (name === "tuple") writeTuple(w, value as never, "Test.field");
+  else w[name](value as never, "Test.field");
   return w.finish();
+}
+
+function read(name: Primitive, r: Reader, ...place: Place): unknown {
+  if (name === "cstring") return readCString(r, ...place);
+  return name === "tuple" ? readTuple(r, place[0]) : r[name](...place);
 }
 
 describe.each(Object.entries(primitives) as [Primitive, (typeof primitives)[Primitive]][])("%s", (name, primitive) => {
@@ -41,7 +53,7 @@ describe.each(Object.entries(primitives) as [Primitive, (typeof primitives)[Prim
     fc.property(primitive.values, fc.uint8Array(), (value, rest) => {
       const bytes = write(name, value);
       const r = new Reader(Uint8Array.of(...bytes, ...rest));
-      expect(r[name]("Test.field")).toEqual(value);
+      expect(read(name, r, "Test.field")).toEqual(value);
       expect(r.offset).toBe(bytes.length);
       expect(toHex(r.rest())).toBe(toHex(rest));
       expect(() => r.end("Test")).not.toThrow();
@@ -54,8 +66,9 @@ describe.each(Object.entries(primitives) as [Primitive, (typeof primitives)[Prim
     fc.property(primitive.values, fc.nat(), (value, cut) => {
       const bytes = write(name, value);
       const r = new Reader(bytes.subarray(0, cut % bytes.length));
-      expect(() => r[name]("Test.list", 3, ".field")).toThrow(
-        expect.objectContaining({ constructor: DecodeError, code: "TRUNCATED", path: "Test.list[3].field" }),
+      const path = expect.stringMatching(name === "tuple" ? /^Test\.list/ : /^Test\.list\[3\]\.field$/);
+      expect(() => read(name, r, "Test.list", 3, ".field")).toThrow(
+        expect.objectContaining({ constructor: DecodeError, code: "TRUNCATED", path }),
       );
     }),
     500,
@@ -69,7 +82,7 @@ describe.each(Object.entries(primitives) as [Primitive, (typeof primitives)[Prim
 
   test(`it takes ${primitive.width} bytes at least`, () => {
     expect(fc.sample(primitive.values, 50).every((value) => write(name, value).length >= primitive.width)).toBe(true);
-    expect(() => new Reader(new Uint8Array(primitive.width - 1))[name]("Test.field")).toThrow(DecodeError);
+    expect(() => read(name, new Reader(new Uint8Array(primitive.width - 1)), "Test.field")).toThrow(DecodeError);
   });
 });
 
@@ -107,6 +120,56 @@ describe("Reader", () => {
     );
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
   });
+});
+
+describe("TupleData", () => {
+  const values = fc.array(fc.oneof(fc.constantFrom(null, unchanged), wireText(), fc.uint8Array()), { maxLength: 12 });
+
+  law(
+    "has the values that it was made of, one by one in any order, and all at once",
+    fc.property(values, fc.infiniteStream(fc.nat()), (given, picks) => {
+      const row = TupleData.of(given);
+      expect(row.length).toBe(given.length);
+      expect(row.toArray()).toEqual(given);
+      expect([...row]).toEqual(given);
+      for (const pick of [...picks.take(given.length)]) {
+        const i = pick % given.length;
+        expect(row.get(i)).toEqual(given[i]);
+        const bytes = row.valueBytes(i);
+        const kind = row.kind(i);
+        expect([kind, bytes === undefined]).toEqual(kindOf(given[i]!));
+      }
+      for (const i of [-1, 0.5, given.length]) expect(() => row.get(i)).toThrow(RangeError);
+    }),
+  );
+
+  test.each([[undefined], [1], [{ unchanged: true }], [["a"]], [new Uint16Array(1)], ["\ud800"]])(
+    "%j is no value, and its place is told",
+    (value) => {
+      expect(() => TupleData.of([null, value as never])).toThrow(
+        expect.objectContaining({ constructor: EncodeError, path: "TupleData[1]" }),
+      );
+    },
+  );
+
+  test("65,535 columns are the most", () => {
+    expect(TupleData.of(new Array(65535).fill(null)).length).toBe(65535);
+    expect(() => TupleData.of(new Array(65536).fill(null))).toThrow(EncodeError);
+  });
+
+  test("rows are equal if their bytes are, and JSON keeps what is not there apart", () => {
+    expect(TupleData.of(["a", null])).toEqual(TupleData.of(["a", null]));
+    expect(TupleData.of(["a", null])).not.toEqual(TupleData.of(["b", null]));
+    expect(JSON.stringify(TupleData.of(["a", null, unchanged, hex("00ff")]))).toBe(
+      '["a",null,{"unchanged":true},{"binary":"\\\\x00ff"}]',
+    );
+  });
+
+  function kindOf(value: TupleValue): [string, boolean] {
+    if (value === null) return ["null", true];
+    if (value === unchanged) return ["unchanged", true];
+    return [typeof value === "string" ? "text" : "binary", false];
+  }
 });
 
 describe("Writer", () => {

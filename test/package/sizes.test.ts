@@ -23,6 +23,20 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     limit: 7_000,
     reason: "a form that takes the setting checks it as one types",
   },
+  {
+    entry: "walwire/physical",
+    file: "physical/index.ts",
+    names: "*",
+    limit: 4_000,
+    reason: "a proxy or a tool at the edge reads the envelopes and nothing else",
+  },
+  {
+    entry: "walwire/logical",
+    file: "logical/index.ts",
+    names: "*",
+    limit: 12_000,
+    reason: "changes are followed in browsers and edge workers too",
+  },
 ];
 
 /** What a bundler for browsers makes of it. It throws for what a browser has not. */

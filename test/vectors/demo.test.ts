@@ -49,7 +49,8 @@ describe.each(vectors)("PostgreSQL $server", ({ file, server, command, payloads:
       seen.add(message.type);
       replica.apply(message);
     }
-    const all = PgoutputMessage.messages.map(({ name }) => name);
+    // The demo speaks protocol 1.
+    const all = PgoutputMessage.messages.map(({ name }) => name).filter((name) => !/Stream|Prepare/.test(name));
     const lacks = { 10: ["Truncate", "Message"], 11: ["Message"], 12: ["Message"], 13: ["Message"] };
     const missing = lacks[Number.parseInt(server, 10) as keyof typeof lacks] ?? [];
     expect([...seen].sort()).toEqual(all.filter((name) => !missing.includes(name)).sort());

@@ -1,0 +1,13 @@
+/** What a server's version decides of the messages inside CopyData. */
+import type { PhysicalContext } from "../generated/physical.ts";
+import { physicalCapabilities, type Server } from "../server-version.ts";
+
+/**
+ * The context in which a server of this version reads and writes messages inside CopyData.
+ *
+ * @throws UnsupportedError for a version that is none.
+ * @example physicalContext("9.6") // { feedbackCatalogXmin: false, primaryStatus: false }
+ */
+export function physicalContext(server: Server): PhysicalContext {
+  return physicalCapabilities.of(server);
+}

@@ -1,0 +1,12 @@
+/**
+ * Where a field stands, for errors. A field of a list's element is named by the list, the element's index and the field:
+ * ("Relation.columns", 3, ".name"). The parts are only put together when something is wrong.
+ */
+
+/** A field: its path, or the path of a list, the element's index in it and the field of the element. */
+export type Place = readonly [path: string, index?: number | undefined, field?: string | undefined];
+
+/** `Relation.columns[3].name` from its parts. */
+export function fieldPath(path: string, index?: number, field = ""): string {
+  return index === undefined ? path : `${path}[${index}]${field}`;
+}

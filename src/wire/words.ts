@@ -1,0 +1,62 @@
+/**
+ * Bytes that stand for words, and bytes of which each bit stands for one.
+ */
+import { quoted, refuse } from "./check.ts";
+import type { Reader } from "./reader.ts";
+import type { Writer } from "./writer.ts";
+
+/** One byte that stands for a word. */
+export function readWord<W extends string>(
+  r: Reader,
+  words: Readonly<Record<string, W>>,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): W {
+  const tag = String.fromCharCode(r.u8(path, index, field));
+  if (!Object.hasOwn(words, tag)) r.notOneOf(Object.keys(words).join(""), path, index, field);
+  return words[tag]!;
+}
+
+/** The byte that stands for a word. */
+export function writeWord(
+  w: Writer,
+  words: Readonly<Record<string, string>>,
+  value: string,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): void {
+  for (const [tag, word] of Object.entries(words)) {
+    if (word === value) return w.literal(tag);
+  }
+  refuse(quoted(Object.values(words)), value, path, index, field);
+}
+
+/** One byte of which only the bits in `mask` may be set. */
+export function readBits(
+  r: Reader,
+  mask: number,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): number {
+  const value = r.u8(path, index, field);
+  if ((value & ~mask) !== 0) {
+    const allowed = mask === 0 ? "but can be 0 only," : `but only the bits of ${mask} mean something,`;
+    r.fail("BAD_VALUE", r.offset - 1, `is ${value}, ${allowed}`, path, index, field);
+  }
+  return value;
+}
+
+/** The bit if its flag is set, else 0. */
+export function bitOf(
+  value: boolean,
+  bit: number,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): number {
+  if (typeof value !== "boolean") refuse("true or false", value, path, index, field);
+  return value ? bit : 0;
+}
