@@ -7,6 +7,7 @@
  */
 import { DecodeError } from "../errors.ts";
 import { MAX_ALLOC_SIZE } from "./check.ts";
+import { newBytes } from "./parts.ts";
 import { bytesOf } from "./reader.ts";
 
 /** A frame; or, for a body that is longer than `wholeUpTo`, a piece of one. */
@@ -55,9 +56,6 @@ const HEADER = 5;
 const SMALL = 512;
 const OWN_BUFFER = 16384;
 
-/** Small bodies that came in two chunks are put together in parts of one buffer: a buffer for each would take 200 ns. */
-const PARTED = 8192;
-
 /** Up to here a loop copies faster than `set`, which takes a view of what is to be copied. */
 const LOOP = 64;
 
@@ -88,9 +86,6 @@ export class Framer {
   /** The last of all chunks, if it is a buffer of ours that has room behind its first #filled bytes. */
   #own: Uint8Array | undefined;
   #filled = 0;
-  /** The buffer of small bodies, of which #parted bytes are in use; no byte is used twice. */
-  #parts = nothing.buffer;
-  #parted = 0;
   /** Bytes of the stream before #chunk. */
   #before = 0;
   /** The frame whose header was taken and whose body was not; #length is -1 if there is none. */
@@ -220,7 +215,7 @@ export class Framer {
   #take(length: number): Uint8Array {
     if (this.#position === this.#end) this.#advance();
     if (this.#position + length <= this.#end) return this.#view(length);
-    const copy = length <= SMALL ? this.#shared(length) : this.#allocate(length).subarray(0, length);
+    const copy = length <= SMALL ? newBytes(length) : this.#allocate(length).subarray(0, length);
     if (copy.length < length) throw new RangeError(`allocate gave ${copy.length} of ${bytesOf(length)}`);
     for (let filled = 0; filled < length; ) {
       if (this.#position === this.#end) this.#advance();
@@ -235,17 +230,6 @@ export class Framer {
       }
     }
     return copy;
-  }
-
-  /** A part of a buffer that is handed out part by part. */
-  #shared(length: number): Uint8Array {
-    if (this.#parts.byteLength - this.#parted < length) {
-      this.#parts = new ArrayBuffer(PARTED);
-      this.#parted = 0;
-    }
-    const part = new Uint8Array(this.#parts, this.#parted, length);
-    this.#parted += length;
-    return part;
   }
 
   /** Take a view of the next bytes, of which there are some: as many as asked for, or what one chunk has. */

@@ -6,6 +6,7 @@
  * encoding a row again is one copy.
  */
 import { isBytes, MAX_ALLOC_SIZE, refuse } from "./check.ts";
+import { firstBytes } from "./parts.ts";
 import type { Reader } from "./reader.ts";
 import { byteText, decodeText, encodeText, hexOf, isAscii, TEXT_WANTED } from "./text.ts";
 import type { Writer } from "./writer.ts";
@@ -98,7 +99,7 @@ export class TupleData {
     let at = COUNT;
     for (let i = 0; i < columns.length; i++) at = putValue(columns[i]!, i, bytes, at);
     if (at > MAX_ALLOC_SIZE) refuse(`${MAX_ALLOC_SIZE} bytes at most`, at, "TupleData");
-    const row = bytes.slice(0, at);
+    const row = firstBytes(bytes, at);
     if (bytes.length <= KEEP) spare = bytes;
     return new TupleData(row, 0, at, columns.length);
   }

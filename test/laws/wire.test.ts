@@ -189,6 +189,19 @@ describe("Writer", () => {
     ]);
   });
 
+  law(
+    "what it gave is what was written, and stays so, whatever it writes later",
+    fc.property(fc.array(fc.array(fc.nat({ max: 3000 }), { maxLength: 4 }), { maxLength: 20 }), (messages) => {
+      const w = new Writer();
+      const given = messages.map((sizes, i) => {
+        for (const size of sizes) w.rest(new Uint8Array(size).fill(i + 1), "Test.data");
+        return w.finish();
+      });
+      expect(given.map((bytes) => bytes.length)).toEqual(messages.map((sizes) => sizes.reduce((sum, n) => sum + n, 0)));
+      for (const [i, bytes] of given.entries()) expect(bytes.every((byte) => byte === i + 1)).toBe(true);
+    }),
+  );
+
   test("a message that PostgreSQL could not take is refused before memory is taken for it", () => {
     const w = new Writer();
     const half = new Uint8Array(0x20000000);
