@@ -23,11 +23,3 @@ export function newBytes(length: number): Uint8Array {
   used += length;
   return part;
 }
-
-/** A copy of the first bytes. */
-export function firstBytes(bytes: Uint8Array, length: number): Uint8Array {
-  if (length > LONGEST) return bytes.slice(0, length);
-  const part = newBytes(length);
-  part.set(bytes.subarray(0, length));
-  return part;
-}

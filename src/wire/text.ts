@@ -11,7 +11,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
 /**
- * Up to so many bytes a loop over ASCII beats the platform: decoding 8 takes 40 ns against TextDecoder's 68; encoding 60 takes
+ * Up to so many bytes a loop beats the platform: decoding 8 takes 40 ns against TextDecoder's 68; encoding 60 takes
  * 60 ns against TextEncoder's 130 with the view that it needs (Node 20, 2 shared cores).
  */
 const SHORT_BYTES = 10;
@@ -75,9 +75,24 @@ export function decodeText(bytes: Uint8Array, start: number, end: number): strin
  */
 export function encodeText(text: string, target: Uint8Array, offset: number): number {
   if (text.length <= SHORT_TEXT) {
+    let end = offset;
     let i = 0;
-    for (; i < text.length && text.charCodeAt(i) < 0x80; i++) target[offset + i] = text.charCodeAt(i);
-    if (i === text.length) return i;
+    for (; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit < 0x80) {
+        target[end++] = unit;
+      } else if (unit < 0x800) {
+        target[end++] = 0xc0 | (unit >> 6);
+        target[end++] = 0x80 | (unit & 0x3f);
+      } else if (unit < 0xd800 || unit > 0xdfff) {
+        target[end++] = 0xe0 | (unit >> 12);
+        target[end++] = 0x80 | ((unit >> 6) & 0x3f);
+        target[end++] = 0x80 | (unit & 0x3f);
+      } else {
+        break; // a surrogate
+      }
+    }
+    if (i === text.length) return end - offset;
   }
   if (/\p{Surrogate}/u.test(text)) return encodeEscaped(text, target, offset);
   return utf8Encoder.encodeInto(text, target.subarray(offset)).written;

@@ -99,6 +99,18 @@ export class Writer {
     this.rest(value, path, index, field);
   }
 
+  /**
+   * What `put` writes: up to `most` bytes from an offset on.
+   *
+   * @returns what it gives: how many it has written, or -1 for nothing.
+   */
+  put<T>(value: T, most: number, put: (value: T, target: Uint8Array, offset: number) => number, path: string): number {
+    const at = this.#reserve(most, path);
+    const length = put(value, this.#bytes, at);
+    this.#end = at + Math.max(length, 0);
+    return length;
+  }
+
   /** The bytes and nothing else. */
   rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
