@@ -220,11 +220,15 @@ export class Framer {
     for (let filled = 0; filled < length; ) {
       if (this.#position === this.#end) this.#advance();
       const count = Math.min(length - filled, this.#end - this.#position);
-      if (count > LOOP) {
+      const from = this.#chunk;
+      if (count === from.length) {
+        copy.set(from, filled);
+        filled += count;
+        this.#position = count;
+      } else if (count > LOOP) {
         copy.set(this.#view(count), filled);
         filled += count;
       } else {
-        const from = this.#chunk;
         const limit = filled + count;
         while (filled < limit) copy[filled++] = from[this.#position++]!;
       }
