@@ -131,14 +131,15 @@ function valuesAll(messages: readonly Uint8Array[]): number {
   return values;
 }
 
-/** Value by value, and each row as an object of names, as pg-logical-replication gives them. */
+/** Each row as an object of names, as pg-logical-replication gives them. */
 function objectsAll(messages: readonly Uint8Array[]): number {
   const decoder = new PgoutputDecoder();
   let values = 0;
   const named = (relationId: number, row: TupleData): Record<string, unknown> => {
     const { columns } = decoder.relation(relationId);
     const object: Record<string, unknown> = {};
-    for (let i = 0; i < columns.length; i++) object[columns[i]!.name] = row.get(i);
+    const each = row.toArray();
+    for (let i = 0; i < columns.length; i++) object[columns[i]!.name] = each[i];
     values += columns.length;
     return object;
   };
