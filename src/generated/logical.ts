@@ -53,7 +53,7 @@ export interface Begin {
  */
 export interface Message {
   readonly type: "Message";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream block, the transaction: the server does not say of which subtransaction the message is. */
   readonly xid?: number | undefined;
   /** Part of the transaction around it, or on its own. */
   readonly transactional: boolean;

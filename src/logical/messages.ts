@@ -91,7 +91,11 @@ export const Message = message("Message", "M", {
   doc: "What pg_logical_emit_message wrote: servers from 14 on, with the option messages.",
   source: "proto.c: logicalrep_write_message",
   fields: {
-    xid: streamedXid,
+    xid: when(
+      "inStream",
+      xid(""),
+      "In a stream block, the transaction: the server does not say of which subtransaction the message is.",
+    ),
     transactional: bool("Part of the transaction around it, or on its own."),
     lsn: lsn("Where it stands in WAL."),
     prefix: cstring("Its prefix."),
