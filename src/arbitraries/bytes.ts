@@ -3,22 +3,35 @@
  */
 import * as fc from "fast-check";
 
+/** Numbers at the limits of what lengths and counts can say. */
+const EXTREMES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
+
 /**
- * Bytes with one to three of: a byte changed, a bit flipped, a part cut out, the end cut off, bytes put in, a part doubled.
+ * Bytes with one to three of: a byte changed, a bit flipped, a part cut out, the end cut off, bytes put in, a part doubled, or an
+ * extreme number of two or four bytes where a length may stand.
  */
 export function damaged(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const damage = fc.record({
-    kind: fc.constantFrom("change", "flip", "cut", "end", "insert", "double"),
+    kind: fc.constantFrom("change", "flip", "cut", "end", "insert", "double", "number"),
     at: fc.nat(),
     length: fc.nat(16),
     bytes: fc.uint8Array({ minLength: 1, maxLength: 8 }),
+    number: fc.constantFrom(...EXTREMES),
   });
   return fc
     .tuple(bytes, fc.array(damage, { minLength: 1, maxLength: 3 }))
     .map(([original, damages]) => damages.reduce(apply, original));
 }
 
-function apply(bytes: Uint8Array, damage: { kind: string; at: number; length: number; bytes: Uint8Array }): Uint8Array {
+interface Damage {
+  readonly kind: string;
+  readonly at: number;
+  readonly length: number;
+  readonly bytes: Uint8Array;
+  readonly number: number;
+}
+
+function apply(bytes: Uint8Array, damage: Damage): Uint8Array {
   const at = bytes.length === 0 ? 0 : damage.at % bytes.length;
   const head = bytes.subarray(0, at);
   switch (damage.kind) {
@@ -30,6 +43,11 @@ function apply(bytes: Uint8Array, damage: { kind: string; at: number; length: nu
       return concat(head, bytes.subarray(at + damage.length));
     case "end":
       return head.slice();
+    case "number": {
+      const big = Uint8Array.of(...[24, 16, 8, 0].map((shift) => damage.number >>> shift));
+      const width = damage.length % 2 === 0 ? 4 : 2;
+      return concat(head, big.subarray(4 - width), bytes.subarray(at + width));
+    }
     case "insert":
       return concat(head, damage.bytes, bytes.subarray(at));
     default:

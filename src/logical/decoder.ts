@@ -20,7 +20,10 @@ export type PgoutputStreaming = "off" | "on" | "parallel";
 
 /** What was asked for in START_REPLICATION, and how much may be remembered. */
 export interface PgoutputDecoderOptions {
-  /** The option `proto_version`: 2 allows streaming, 3 two-phase commit, 4 streaming 'parallel'. Default: 1. */
+  /**
+   * The option `proto_version`: 2 allows streaming, 4 streaming 'parallel'. Default: 1. 3 allows to ask for two_phase, but a slot
+   * that was made with TWO_PHASE, or had two_phase once, sends prepared transactions in every version, whether or not one asks.
+   */
   readonly protocol?: 1 | 2 | 3 | 4;
   /** The option `streaming`. Default: "off". */
   readonly streaming?: PgoutputStreaming;
@@ -50,6 +53,7 @@ export interface PgoutputSnapshot {
 
 /** The protocol version that each mode of streaming needs. @source pgoutput.c: LOGICALREP_PROTO_*_VERSION_NUM */
 export const STREAMING_SINCE: Readonly<Record<PgoutputStreaming, number>> = { off: 1, on: 2, parallel: 4 };
+/** The protocol version in which two_phase can be asked for. */
 export const TWO_PHASE_SINCE = 3;
 
 /** The message that ends what each one begins. */
@@ -137,8 +141,8 @@ export class PgoutputDecoder {
    *
    * @param bytes One whole message. Rows and other bytes in the result are views into it.
    * @throws DecodeError for bytes that are no message.
-   * @throws ProtocolError for a message that no server sends at this point, or of a protocol version that was not asked
-   *   for; for a change of a relation that was never announced, or with another number of columns; beyond the limit.
+   * @throws ProtocolError for a message that no server sends at this point, or of a kind that was not asked for; for a change
+   *   of a relation that was never announced, or with another number of columns; beyond the limit.
    */
   decode(bytes: Uint8Array): PgoutputMessage {
     const message = decodePgoutputMessage(bytes, this.#context);
@@ -183,7 +187,6 @@ export class PgoutputDecoder {
         this.#begin({ type: message.type, xid: message.xid, lsn: message.finalLsn });
         break;
       case "BeginPrepare":
-        this.#twoPhase(message.type);
         this.#between(message.type);
         this.#begin({ type: message.type, xid: message.xid, lsn: message.prepareLsn });
         break;
@@ -192,7 +195,8 @@ export class PgoutputDecoder {
         this.#begin(undefined);
         break;
       case "Prepare":
-        this.#ends(message.type, message.prepareLsn);
+        // One that changed nothing which is decoded, such as by SELECT FOR UPDATE alone, has no BeginPrepare on 18.
+        if (this.#open !== undefined) this.#ends(message.type, message.prepareLsn);
         this.#begin(undefined);
         break;
       case "StreamStart":
@@ -211,11 +215,14 @@ export class PgoutputDecoder {
         this.#begin(undefined);
         break;
       case "StreamAbort":
+        this.#between(message.type);
+        // Of a transaction that was rolled back before 18 came to decode it, that sends the aborts of subtransactions, with or
+        // without streaming, and nothing else.
+        if (message.subxid !== message.xid) break;
         this.#ofStreamed(message.type, message.xid);
-        if (message.subxid === message.xid) this.#streamed.delete(message.xid);
+        this.#streamed.delete(message.xid);
         break;
       case "StreamPrepare":
-        this.#twoPhase(message.type);
         this.#ofStreamed(message.type, message.xid);
         this.#streamed.delete(message.xid);
         break;
@@ -225,7 +232,6 @@ export class PgoutputDecoder {
         break;
       case "CommitPrepared":
       case "RollbackPrepared":
-        this.#twoPhase(message.type);
         this.#between(message.type);
         break;
       default:
@@ -290,12 +296,6 @@ export class PgoutputDecoder {
 
   #streams(what: string): void {
     if (this.#options.streaming === "off") throw new ProtocolError(`${what} in a stream without streaming`);
-  }
-
-  #twoPhase(what: string): void {
-    if (this.#options.protocol < TWO_PHASE_SINCE) {
-      throw new ProtocolError(`${what} in a stream of protocol ${this.#options.protocol}`);
-    }
   }
 
   /** @throws ProtocolError LIMIT_EXCEEDED if one more would be too many */

@@ -1,4 +1,6 @@
 /** Laws of every message codec, held for each family: round trips, the interpreter as oracle, and damage. */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat, damaged } from "../../src/arbitraries/bytes.ts";
@@ -13,6 +15,7 @@ import type { Family } from "../../src/wire/shape.ts";
 import { sizeOf } from "../../src/wire/size.ts";
 import { traceMessage } from "../../src/wire/trace.ts";
 import { hex, toHex } from "../hex.ts";
+import { seed, times } from "../seed.ts";
 import { hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 
@@ -168,4 +171,19 @@ test("a trace writes positions as the server that sent them does", () => {
   expect(trace()).toContain("walEnd=0/6033CC8 ");
   expect(trace("18")).toContain("walEnd=0/6033CC8 ");
   expect(trace("19")).toContain("walEnd=0/06033CC8 ");
+});
+
+/** As long as one asks: `npm run fuzz:messages`, which says what it checks. */
+test("many damaged messages more, of real servers too, in a process of their own", { timeout: 120_000 }, () => {
+  const runs = Math.ceil(50_000 * times);
+  const script = fileURLToPath(new URL("../../scripts/fuzz-messages.ts", import.meta.url));
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", script, "--seed", String(seed), "--runs", String(runs)],
+    { cwd: fileURLToPath(new URL("../../", import.meta.url)), encoding: "utf8" },
+  );
+  expect(stdout + stderr).toContain(
+    `seed ${seed}: ${runs.toLocaleString("en")} damaged messages, 0 failures, made of `,
+  );
+  expect(status).toBe(0);
 });

@@ -1,0 +1,208 @@
+/** What a PgoutputDecoder says of messages that no server sends at that point, one case each, and what it does take. */
+import { describe, expect, test } from "vitest";
+import { ProtocolError } from "../../src/errors.ts";
+import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/decoder.ts";
+import { hex } from "../hex.ts";
+
+const time = "000303e62782f6fd";
+// What servers sent, shortened.
+const begin = `42 0000000006034b78 ${time} 000002e7`;
+const commit = `43 00 0000000006034b78 0000000006034ba8 ${time}`;
+const relation = "52 0000400b 7075626c696300 7400 64 0002 01 696400 00000017 ffffffff 00 7600 00000019 ffffffff";
+const type = "59 00004005 7075626c696300 6d6f6f6400";
+const insert = "49 0000400b 4e 0002 74 00000001 32 6e";
+const update = "55 0000400b 4b 0002 74 00000001 32 6e 4e 0002 74 00000001 33 6e";
+const remove = "44 0000400b 4b 0002 74 00000001 33 6e";
+const truncate = "54 00000002 03 0000400b 00004012";
+const origin = "4f 0000000000aabbcc 6f3100";
+const message = (transactional: boolean) => `4d ${transactional ? "01" : "00"} 0000000006036558 70667800 00000002 7478`;
+const beginPrepare = `62 0000000006036608 0000000006036700 ${time} 000002f0 673100`;
+const prepare = `50 00 0000000006036608 0000000006036700 ${time} 000002f0 673100`;
+const commitPrepared = `4b 00 0000000006036700 0000000006036738 ${time} 000002f0 673100`;
+const rollbackPrepared = `72 00 0000000006036870 00000000060368a8 ${time} ${time} 000002f1 673200`;
+const firstBlock = "53 000002f4 01";
+const block = "53 000002f4 00";
+const stop = "45";
+const streamedRelation = "52 000002f4 0000400b 7075626c696300 7400 64 0001 01 696400 00000017 ffffffff";
+const streamCommit = `63 000002f4 00 00000000060d37c8 00000000060d3800 ${time}`;
+const streamPrepare = `70 00 0000000006170390 0000000006170488 ${time} 000002f4 673300`;
+const abort = "41 000002f4 000002f4";
+const subAbort = "41 000002f4 000002f5";
+
+const streaming: PgoutputDecoderOptions = { protocol: 2, streaming: "on" };
+
+/** After the first messages, which are good, the last one is refused. */
+const refused: readonly [sentence: string, options: PgoutputDecoderOptions, ...messages: string[]][] = [
+  ["Insert can only come inside a transaction", {}, insert],
+  ["Update can only come inside a transaction", {}, update],
+  ["Delete can only come inside a transaction", {}, begin, relation, commit, remove],
+  ["Truncate can only come inside a transaction", {}, truncate],
+  ["Relation can only come inside a transaction", streaming, firstBlock, stop, relation],
+  ["Type can only come inside a transaction", {}, type],
+  ["a transactional Message can only come inside a transaction", {}, message(true)],
+  ["a Message that is not transactional cannot come before the Commit of transaction 743", {}, begin, message(false)],
+  ["a change names relation 16395, which no Relation message has announced", {}, begin, insert],
+  ["a change names relation 16402, which no Relation message has announced", {}, begin, relation, truncate],
+  ["a row of relation 16395 has 1 columns, but the relation 2", {}, begin, relation, "49 0000400b 4e 0001 6e"],
+  ["a row of relation 16395 has 3 columns, but the relation 2", {}, begin, relation, "44 0000400b 4b 0003 6e6e6e"],
+  [
+    "a row of relation 16395 has 1 columns, but the relation 2",
+    {},
+    begin,
+    relation,
+    "55 0000400b 4b 0001 6e 4e 0002 6e 6e",
+  ],
+  ["Origin can only come right after a transaction has begun", {}, origin],
+  ["Origin can only come right after a transaction has begun", {}, begin, origin, origin],
+  ["Origin can only come right after a transaction has begun", {}, begin, relation, origin],
+  ["Origin can only come right after a transaction has begun", streaming, firstBlock, stop, block, origin],
+  ["Begin cannot come before the Commit of transaction 743", {}, begin, begin],
+  ["BeginPrepare cannot come before the Commit of transaction 743", {}, begin, beginPrepare],
+  ["Begin cannot come before the Prepare of transaction 752", {}, beginPrepare, begin],
+  ["Begin cannot come before the StreamStop of transaction 756", streaming, firstBlock, begin],
+  ["StreamStart cannot come before the StreamStop of transaction 756", streaming, firstBlock, block],
+  ["StreamAbort cannot come before the StreamStop of transaction 756", streaming, firstBlock, subAbort],
+  ["StreamCommit cannot come before the Commit of transaction 743", streaming, firstBlock, stop, begin, streamCommit],
+  ["CommitPrepared cannot come before the Commit of transaction 743", {}, begin, commitPrepared],
+  ["RollbackPrepared cannot come before the Prepare of transaction 752", {}, beginPrepare, rollbackPrepared],
+  ["Commit ends what has not begun: nothing is open", {}, commit],
+  ["Commit ends what has not begun: BeginPrepare is open", {}, beginPrepare, commit],
+  ["Prepare ends what has not begun: Begin is open", {}, begin, prepare],
+  ["StreamStop ends what has not begun: nothing is open", streaming, stop],
+  ["StreamStop ends what has not begun: Begin is open", streaming, begin, stop],
+  ["Commit names LSN 0/6034B79, but its Begin 0/6034B78", {}, begin, `43 00 0000000006034b79 0000000006034ba8 ${time}`],
+  [
+    "Prepare names LSN 0/1, but its BeginPrepare 0/6036608",
+    {},
+    beginPrepare,
+    `50 00 0000000000000001 0000000006036700 ${time} 000002f0 673100`,
+  ],
+  ["StreamStart of 756 is the first block of it, but says otherwise", streaming, block],
+  ["StreamStart of 756 is not the first block of it, but says otherwise", streaming, firstBlock, stop, firstBlock],
+  ["StreamCommit of 756, of which no block has come", streaming, streamCommit],
+  ["StreamPrepare of 756, of which no block has come", streaming, streamPrepare],
+  ["StreamAbort of 756, of which no block has come", streaming, abort],
+  ["StreamCommit of 756, of which no block has come", streaming, firstBlock, stop, abort, streamCommit],
+  ["StreamStart in a stream without streaming", { protocol: 2 }, firstBlock],
+  ["StreamAbort in a stream without streaming", {}, abort],
+];
+
+/** The same with a limit of 1; these are LIMIT_EXCEEDED. */
+const beyond: readonly [sentence: string, ...messages: string[]][] = [
+  [
+    "more than 1 relations, the limit that was set",
+    begin,
+    relation,
+    relation,
+    relation.replace("0000400b", "0000400c"),
+  ],
+  ["more than 1 types, the limit that was set", begin, type, type, type.replace("00004005", "00004006")],
+  ["more than 1 streamed transactions, the limit that was set", firstBlock, stop, block, stop, "53 000002f5 01"],
+];
+
+function decodeAll(options: PgoutputDecoderOptions, messages: readonly string[]): [PgoutputDecoder, Uint8Array] {
+  const decoder = new PgoutputDecoder(options);
+  for (const each of messages.slice(0, -1)) decoder.decode(hex(each));
+  return [decoder, hex(messages.at(-1)!)];
+}
+
+describe("PgoutputDecoder refuses", () => {
+  test.each(refused)("%s", (sentence, options, ...messages) => {
+    const [decoder, last] = decodeAll(options, messages);
+    expect(() => decoder.decode(last)).toThrow(
+      expect.objectContaining({ constructor: ProtocolError, code: "OUT_OF_ORDER", message: sentence }),
+    );
+  });
+
+  test.each(beyond)("%s", (sentence, ...messages) => {
+    const [decoder, last] = decodeAll({ ...streaming, limit: 1 }, messages);
+    expect(() => decoder.decode(last)).toThrow(
+      expect.objectContaining({ constructor: ProtocolError, code: "LIMIT_EXCEEDED", message: sentence }),
+    );
+  });
+
+  test.each([
+    [{ streaming: "on" }, "streaming on needs protocol 2, not 1"],
+    [{ protocol: 3, streaming: "parallel" }, "streaming parallel needs protocol 4, not 3"],
+  ] as const)("the options %j", (options, sentence) => {
+    expect(() => new PgoutputDecoder(options)).toThrow(new RangeError(sentence));
+  });
+});
+
+describe("PgoutputDecoder takes", () => {
+  test.each<[string, PgoutputDecoderOptions, ...string[]]>([
+    ["a transaction without changes, as servers up to 14 send it", {}, begin, commit],
+    [
+      "a row after its table has lost a column",
+      {},
+      begin,
+      relation,
+      insert,
+      "52 0000400b 7075626c696300 7400 64 0000",
+      "49 0000400b 4e 0000",
+    ],
+    ["a row of a table that another transaction announced", {}, begin, relation, commit, begin, insert, commit],
+    [
+      "a row of a table that a transaction announced that was rolled back",
+      streaming,
+      firstBlock,
+      streamedRelation,
+      stop,
+      abort,
+      begin,
+      "49 0000400b 4e 0001 6e",
+      commit,
+    ],
+    [
+      "prepared transactions in protocol 1: the slot may send them",
+      {},
+      beginPrepare,
+      origin,
+      relation,
+      insert,
+      prepare,
+      commitPrepared,
+    ],
+    ["a Prepare alone, as 18 sends it for a transaction without changes", {}, prepare, commitPrepared],
+    ["the end of a transaction that was prepared before the stream began", {}, rollbackPrepared, commitPrepared],
+    ["the abort of a subtransaction of which nothing came, as 18 sends it", streaming, subAbort, firstBlock],
+    ["the same without streaming", {}, subAbort, begin, commit],
+    [
+      "a message that is not transactional, between blocks",
+      streaming,
+      firstBlock,
+      stop,
+      message(false),
+      block,
+      stop,
+      streamCommit,
+    ],
+    [
+      "an xid again whose transaction has ended",
+      streaming,
+      firstBlock,
+      stop,
+      streamPrepare,
+      firstBlock,
+      stop,
+      abort,
+      firstBlock,
+    ],
+    ["relations up to the limit, as often as they come", { limit: 1 }, begin, relation, relation, commit],
+  ])("%s", (_, options, ...messages) => {
+    const [decoder, last] = decodeAll(options, messages);
+    expect(() => decoder.decode(last)).not.toThrow();
+  });
+
+  test("the newest announcement of a relation, and forgets it when a connection ends", () => {
+    const decoder = new PgoutputDecoder();
+    for (const each of [begin, relation, type]) decoder.decode(hex(each));
+    decoder.decode(hex(relation.replace("7400", "7500")));
+    expect(decoder.relation(0x400b).name).toBe("u");
+    expect([...decoder.relations.keys(), ...decoder.types.keys()]).toEqual([0x400b, 0x4005]);
+    expect(decoder.open).toEqual({ type: "Begin", xid: 743, lsn: 0x6034b78n });
+    decoder.reset();
+    expect([decoder.open, decoder.relations.size, decoder.types.size]).toEqual([undefined, 0, 0]);
+    expect(() => decoder.relation(0x400b)).toThrow("which no Relation message has announced");
+  });
+});
