@@ -160,6 +160,8 @@ export interface Names {
   readonly types: ReadonlyMap<number, Type>;
   /** Names of built-in types by oid. */
   readonly builtins: ReadonlyMap<number, string>;
+  /** The text of a value in binary format, by the oid of its type, if it is known. */
+  readonly textOf?: (typeId: number, value: Uint8Array) => string | undefined;
   /** In whose form LSNs are written. */
   readonly server: Server;
 }
@@ -235,18 +237,23 @@ function row(tuple: TupleData, relationId: number, names: Names, keyOnly = false
   const columns = names.relations.get(relationId)?.columns ?? [];
   return Array.from({ length: tuple.length }, (_, i) => i)
     .filter((i) => !keyOnly || columns[i]?.key)
-    .map((i) => `${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(tuple, i)}`)
+    .map((i) => `${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(tuple, i, columns[i]?.typeId, names)}`)
     .join(" ");
 }
 
-function column(tuple: TupleData, i: number): string {
+function column(tuple: TupleData, i: number, typeId: number | undefined, { textOf }: Names): string {
   const kind = tuple.kind(i);
   if (kind === "null") return "NULL";
   if (kind === "unchanged") return "(unchanged TOAST)";
   const value = tuple.valueBytes(i)!;
-  if (kind === "binary") return quoteBytes(value, SHOWN_OF_A_VALUE);
-  // A character has four bytes at most.
-  const text = decodeText(value, 0, Math.min(value.length, SHOWN_OF_A_VALUE * 4));
+  // A character has four bytes at most. What is longer in binary is not worth reading for what is shown of it.
+  const text =
+    kind === "text"
+      ? decodeText(value, 0, Math.min(value.length, SHOWN_OF_A_VALUE * 4))
+      : value.length > SHOWN_OF_A_VALUE * 4 || typeId === undefined
+        ? undefined
+        : textOf?.(typeId, value);
+  if (text === undefined) return quoteBytes(value, SHOWN_OF_A_VALUE);
   return /^-?[\d.]{1,20}$/.test(text) ? text : quoteText(text, SHOWN_OF_A_VALUE);
 }
 

@@ -153,6 +153,18 @@ describe("for people", () => {
 `);
   });
 
+  test("values in binary as their text where the type is built in, else their bytes", async () => {
+    const row: PgoutputMessage = {
+      type: "Insert",
+      relationId: 16384,
+      newTuple: TupleData.of([hex("00000004"), hex("ff00")]),
+    };
+    const wrong: PgoutputMessage = { ...row, newTuple: TupleData.of([hex("0004"), hex("616263")]) };
+    const output = await says(0, ["-"], file(sent(begin, relation(), row, wrong, commit)));
+    expect(output).toContain(String.raw`Insert   public.t id=4 v=\xff00`);
+    expect(output).toContain(String.raw`Insert   public.t id=\x0004 v="abc"`);
+  });
+
   test("positions as a server of that version writes them, and no control characters of a peer", async () => {
     const payloads = sent(begin, relation(), insert("1", "\u001b[31m\u009b\u2028"), commit);
     const output = await says(0, ["-", "--server", "19"], file(payloads));

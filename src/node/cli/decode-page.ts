@@ -1,8 +1,9 @@
 /** What `walwire decode` says to people: a line a message, errors with their place, tables and bars. */
-import { DecodeError, type ProtocolError } from "../../errors.ts";
+import { DecodeError, EncodeError, type ProtocolError } from "../../errors.ts";
 import type { PgoutputMessage } from "../../generated/logical.ts";
 import type { Server } from "../../server-version.ts";
 import { formatPgTime } from "../../time.ts";
+import { builtins } from "../../values/builtin.ts";
 import { traceMessage } from "../../wire/trace.ts";
 import type { Conversation, Names } from "../conversation.ts";
 import type { Unreadable } from "./decode-input.ts";
@@ -13,36 +14,26 @@ import { type Page, printable } from "./people.ts";
 /** After so many errors no more bytes are shown: a file that is taken for what it is not has nothing but errors. */
 const DUMPED = 10;
 
-export interface DecodePageOptions {
-  /** In whose form LSNs are written. */
-  readonly server: Server;
-  readonly from: Side;
-  /** Names of built-in types by oid. */
-  readonly builtins: ReadonlyMap<number, string>;
-}
-
 /** Lines for people. */
 export class DecodePage {
   readonly #page: Page;
   readonly #conversation: Conversation;
   readonly #server: Server;
   readonly #from: Side;
-  readonly #builtins: ReadonlyMap<number, string>;
   #dumped = 0;
 
-  constructor(page: Page, conversation: Conversation, { server, from, builtins }: DecodePageOptions) {
+  constructor(page: Page, conversation: Conversation, server: Server, from: Side) {
     this.#page = page;
     this.#conversation = conversation;
     this.#server = server;
     this.#from = from;
-    this.#builtins = builtins;
   }
 
   /** A message in a line, and what is wrong with it. */
   message(decoded: Decoded, { relations, types }: Pick<Names, "relations" | "types">): void {
     const { message, around, family, inside } = decoded;
     if (message !== undefined && around !== undefined) {
-      const names = { relations, types, builtins: this.#builtins, server: this.#server };
+      const names = { relations, types, builtins: builtinNames(), textOf, server: this.#server };
       this.#conversation.change(around.lsn, message as PgoutputMessage, names, inside ? 1 : 0);
     } else if (message !== undefined) {
       const trace = traceMessage(family, message, this.#server);
@@ -85,6 +76,25 @@ export class DecodePage {
       this.#page.line(this.#page.style("dim", line));
       if (at === marked) this.#page.line(this.#page.style("red", `${" ".repeat(10 + (offset % LINE) * 3)}^^`));
     }
+  }
+}
+
+let names: ReadonlyMap<number, string> | undefined;
+
+/** Names of built-in types by oid. */
+function builtinNames(): ReadonlyMap<number, string> {
+  names ??= new Map(Array.from(builtins().byOid, ([oid, { name }]) => [oid, name]));
+  return names;
+}
+
+/** The text of a binary value of a built-in type; undefined for what is none, or what only a server has a text of. */
+function textOf(typeId: number, value: Uint8Array): string | undefined {
+  const codec = builtins().byOid.get(typeId);
+  try {
+    return codec?.writeText(codec.readBinary(value));
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof EncodeError) return undefined;
+    throw error;
   }
 }
 

@@ -152,11 +152,7 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
   const output = new Blocks();
   const page = new Page(output);
   const conversation = new Conversation({ output, all: true });
-  const people = new DecodePage(page, conversation, {
-    server: call.server ?? defaultServer,
-    from: call.from,
-    builtins: await builtinTypes(),
-  });
+  const people = new DecodePage(page, conversation, call.server ?? defaultServer, call.from);
   const stats = new DecodeStats();
   const progress = new Progress(input);
   for await (const batch of input.batches) {
@@ -188,18 +184,6 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
 
 function statusOf({ totals }: DecodeStream): number {
   return totals.errors === 0 && totals.mismatches === 0 ? 0 : 1;
-}
-
-/** Names of built-in types by oid, if the package that knows them is there. */
-async function builtinTypes(): Promise<ReadonlyMap<number, string>> {
-  const { loadPg, PeerMissingError } = await import("../client.ts");
-  const demo = await import("../demo.ts");
-  try {
-    return demo.builtinTypes((await loadPg()).types.builtins);
-  } catch (error) {
-    if (error instanceof PeerMissingError) return new Map();
-    throw error;
-  }
 }
 
 /** A line on standard error that is written over, for whoever waits there while the output goes elsewhere. */
