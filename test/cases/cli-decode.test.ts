@@ -235,8 +235,7 @@ describe("protocols", () => {
 
   test.each([
     [["--proto", "1"], streamed(false), 1, "--proto 2 --streaming on reads it"],
-    [["--proto", "1"], prepared, 1, "--proto 3 reads it"],
-    [["--proto", "2", "--streaming", "on"], prepared, 1, "--proto 3 --streaming on reads it"],
+    [["--proto", "3"], streamed(false), 1, "--proto 3 --streaming on reads it"],
     [["--proto", "4", "--streaming", "on"], streamed(true), 2, "is it --streaming parallel?"],
     [["--proto", "4", "--streaming", "parallel"], streamed(false), 2, "is it --streaming on?"],
   ] as const)(

@@ -34,7 +34,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   node: {
     from: [
       ...["kernel", "wire", "generated/physical", "generated/logical"],
-      ...["command", "syncrep", "conf", "physical", "logical", "session"],
+      ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
     ],
     packages: /^(node:.*|pg|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
   },

@@ -17,7 +17,7 @@ import {
   type WalReceiverMessage,
   type WalSenderMessage,
 } from "../../generated/physical.ts";
-import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../logical/decoder.ts";
+import { PgoutputDecoder, type PgoutputDecoderOptions, STREAMING_SINCE } from "../../logical/decoder.ts";
 import { PgoutputMessage as PgoutputFamily } from "../../logical/messages.ts";
 import type { Lsn } from "../../lsn.ts";
 import { physicalContext } from "../../physical/context.ts";
@@ -183,7 +183,7 @@ export class DecodeStream {
       const parallel = this.#options.streaming === "parallel";
       const message = decodePgoutputMessage(bytes, { inStream: open?.type === "StreamStart", parallel });
       const advice = adviceOnProtocol(message, this.#options);
-      if (advice !== undefined) this.#options = { protocol: 4, streaming: parallel ? "parallel" : "on" };
+      if (advice !== undefined) this.#options = anything;
       this.#goOn(message, bytes, advice !== undefined);
       return { message, error, advice: this.#advise(advice) };
     }
@@ -299,13 +299,10 @@ function adviceOnBytes({ code, path }: DecodeError, { pgoutput }: DecodeCall): s
   return undefined;
 }
 
-/** What was asked for instead, if the message is of another protocol version or streaming. */
+/** What was asked for instead, if the message is one of streaming, and nobody said that. */
 function adviceOnProtocol({ type }: PgoutputMessage, options: PgoutputDecoderOptions): string | undefined {
   const { protocol = 1, streaming = "off" } = options;
-  const twoPhase = type.includes("Prepare");
-  const streams = type.startsWith("Stream");
-  const needed = Math.max(protocol, twoPhase ? 3 : 2);
-  const call = `--proto ${needed}${streams || streaming !== "off" ? ` --streaming ${streaming === "off" ? "on" : streaming}` : ""}`;
-  if (!(streams && streaming === "off") && !(twoPhase && protocol < needed)) return undefined;
+  if (!type.startsWith("Stream") || streaming !== "off") return undefined;
+  const call = `--proto ${Math.max(protocol, STREAMING_SINCE.on)} --streaming on`;
   return `The stream was asked for with more than that: ${call} reads it, or leave them out. What follows is read like that.`;
 }
