@@ -171,6 +171,7 @@ const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   oid: () => small(0, 2 ** 32 - 1),
   xid: () => small(0, 2 ** 32 - 1),
   cid: () => small(0, 2 ** 32 - 1),
+  oid8: () => whole(0n, 2n ** 64n - 1n),
   xid8: () => whole(0n, 2n ** 64n - 1n),
   pg_lsn: () => whole(0n, 2n ** 64n - 1n),
   int2vector: () => fc.array(small(-(2 ** 15), 2 ** 15 - 1), { maxLength: 9 }),

@@ -369,7 +369,10 @@ function geometry(name: string, ...frames: readonly Frame[]): Codec<string> {
       const end = text.length - frame.close.length;
       const next = new RegExp(`(\\()?(${floatPattern})(\\))?(,|$)`, "y");
       const values: number[] = [];
-      const inside = text.slice(frame.open.length, end);
+      // Up to 9.6 specials had another name in here.
+      const inside = text
+        .slice(frame.open.length, end)
+        .replace(/\b(?:inf|nan)\b/g, (special) => (special === "inf" ? "Infinity" : "NaN"));
       for (let at = 0; at < inside.length; at = next.lastIndex) {
         next.lastIndex = at;
         const [, open, float, close, comma] = next.exec(inside) ?? [];

@@ -41,6 +41,8 @@ const literals: Readonly<Record<string, readonly string[]>> = {
   oid: ["0", "4294967295", "-1"],
   xid: ["0", "4294967295"],
   cid: ["0", "4294967295"],
+  oid8: ["0", "18446744073709551615"],
+  regdatabase: ["postgres"],
   xid8: ["0", "18446744073709551615"],
   pg_lsn: ["0/0", "FFFFFFFF/FFFFFFFF", "1/2"],
   varchar: ["a  ", "", "NULL"],
@@ -347,7 +349,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
   let session: Session;
   /** Send functions by the oid of the type. */
   const sends = new Map<number, string>();
-  const typeMap = new TypeMap();
+  const typeMap = new TypeMap({ server: server.versionNum });
 
   beforeAll(async () => {
     await server.sql(`CREATE DATABASE ${database} TEMPLATE template0 ENCODING 'UTF8'`);
