@@ -10,6 +10,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
+import { sinceVersion } from "../src/server-version.ts";
 import { firstOf } from "../src/wire/interpret.ts";
 import type { Context, Family, Field, Fields, ListShape, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
 
@@ -83,11 +84,18 @@ function doc(...lines: (string | undefined)[]): string {
 }
 
 function messageType(message: Message): string {
-  return `${doc(message.doc, "", `@source ${message.source}`)}
+  return `${doc(message.doc + needs(message), "", `@source ${message.source}`)}
 export interface ${message.name} {
   readonly type: ${JSON.stringify(message.name)};
 ${properties(message.fields)}
 }`;
+}
+
+/** Which servers have the message, and what must be asked for, in a sentence. */
+function needs({ since, options = [] }: Message): string {
+  const servers = since === undefined ? "" : ` Servers from ${sinceVersion(since)} on`;
+  if (options.length === 0) return servers && `${servers}.`;
+  return `${servers}, with the option${options.length > 1 ? "s" : ""} ${options.join(" and ")}.`;
 }
 
 function familyType(family: Family): string {

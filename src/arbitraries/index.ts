@@ -8,3 +8,4 @@ export { resultSetValue } from "./command-results.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
+export { typeValue } from "./values.ts";

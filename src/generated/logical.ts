@@ -47,13 +47,13 @@ export interface Begin {
 }
 
 /**
- * What pg_logical_emit_message wrote: servers from 14 on, with the option messages.
+ * What pg_logical_emit_message wrote. Servers from 14 on, with the option messages.
  *
  * @source proto.c: logicalrep_write_message
  */
 export interface Message {
   readonly type: "Message";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream block, the transaction: the server does not say of which subtransaction the message is. */
   readonly xid?: number | undefined;
   /** Part of the transaction around it, or on its own. */
   readonly transactional: boolean;
@@ -179,7 +179,7 @@ export interface Delete {
 }
 
 /**
- * Tables were truncated: servers from 11 on.
+ * Tables were truncated. Servers from 11 on.
  *
  * @source proto.c: logicalrep_write_truncate
  */
@@ -194,7 +194,7 @@ export interface Truncate {
 }
 
 /**
- * A block of a transaction in progress begins: servers from 14 on, with the option streaming.
+ * A block of a transaction in progress begins. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_start
  */
@@ -207,7 +207,7 @@ export interface StreamStart {
 }
 
 /**
- * The block ends.
+ * The block ends. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_stop
  */
@@ -216,7 +216,7 @@ export interface StreamStop {
 }
 
 /**
- * A transaction that came in blocks has committed.
+ * A transaction that came in blocks has committed. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_commit
  */
@@ -233,7 +233,7 @@ export interface StreamCommit {
 }
 
 /**
- * A transaction that came in blocks, or a subtransaction of one, was rolled back.
+ * A transaction that came in blocks, or a subtransaction of one, was rolled back. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_abort
  */
@@ -250,7 +250,7 @@ export interface StreamAbort {
 }
 
 /**
- * A prepared transaction begins: servers from 15 on, with the option two_phase.
+ * A prepared transaction begins. Servers from 15 on, with the option two_phase.
  *
  * @source proto.c: logicalrep_write_begin_prepare
  */
@@ -269,7 +269,7 @@ export interface BeginPrepare {
 }
 
 /**
- * The prepared transaction ends.
+ * The prepared transaction ends. Servers from 15 on, with the option two_phase.
  *
  * @source proto.c: logicalrep_write_prepare
  */
@@ -288,7 +288,7 @@ export interface Prepare {
 }
 
 /**
- * A prepared transaction has committed.
+ * A prepared transaction has committed. Servers from 15 on, with the option two_phase.
  *
  * @source proto.c: logicalrep_write_commit_prepared
  */
@@ -307,7 +307,7 @@ export interface CommitPrepared {
 }
 
 /**
- * A prepared transaction was rolled back.
+ * A prepared transaction was rolled back. Servers from 15 on, with the option two_phase.
  *
  * @source proto.c: logicalrep_write_rollback_prepared
  */
@@ -328,7 +328,7 @@ export interface RollbackPrepared {
 }
 
 /**
- * A transaction that came in blocks is prepared: servers from 15 on, with the options streaming and two_phase.
+ * A transaction that came in blocks is prepared. Servers from 15 on, with the options streaming and two_phase.
  *
  * @source proto.c: logicalrep_write_stream_prepare
  */

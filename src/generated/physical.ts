@@ -38,7 +38,7 @@ export interface Keepalive {
 }
 
 /**
- * The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more.
+ * The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more. Servers from 19 on.
  *
  * @source walsender.c: ProcessStandbyPSRequestMessage
  */
@@ -97,7 +97,7 @@ export interface HotStandbyFeedback {
 }
 
 /**
- * Asks for a PrimaryStatusUpdate. A server that is a standby itself answers with an error.
+ * Asks for a PrimaryStatusUpdate. A server that is a standby itself answers with an error. Servers from 19 on.
  *
  * @source worker.c: request_publisher_status; walsender.c: ProcessStandbyPSRequestMessage
  */

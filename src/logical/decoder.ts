@@ -52,7 +52,9 @@ export interface PgoutputSnapshot {
 }
 
 /** The protocol version that each mode of streaming needs. @source pgoutput.c: LOGICALREP_PROTO_*_VERSION_NUM */
-const STREAMING_SINCE: Readonly<Record<PgoutputStreaming, number>> = { off: 1, on: 2, parallel: 4 };
+export const STREAMING_SINCE: Readonly<Record<PgoutputStreaming, number>> = { off: 1, on: 2, parallel: 4 };
+/** The protocol version in which two_phase can be asked for. */
+export const TWO_PHASE_SINCE = 3;
 
 /** The message that ends what each one begins. */
 const END_OF = { Begin: "Commit", BeginPrepare: "Prepare", StreamStart: "StreamStop" } as const;

@@ -88,10 +88,16 @@ export const Begin = message("Begin", "B", {
 });
 
 export const Message = message("Message", "M", {
-  doc: "What pg_logical_emit_message wrote: servers from 14 on, with the option messages.",
+  doc: "What pg_logical_emit_message wrote.",
+  since: "logicalMessages",
+  options: ["messages"],
   source: "proto.c: logicalrep_write_message",
   fields: {
-    xid: streamedXid,
+    xid: when(
+      "inStream",
+      xid(""),
+      "In a stream block, the transaction: the server does not say of which subtransaction the message is.",
+    ),
     transactional: bool("Part of the transaction around it, or on its own."),
     lsn: lsn("Where it stands in WAL."),
     prefix: cstring("Its prefix."),
@@ -191,7 +197,8 @@ export const Delete = message("Delete", "D", {
 });
 
 export const Truncate = message("Truncate", "T", {
-  doc: "Tables were truncated: servers from 11 on.",
+  doc: "Tables were truncated.",
+  since: "publishTruncate",
   source: "proto.c: logicalrep_write_truncate",
   fields: {
     xid: streamedXid,
@@ -202,7 +209,9 @@ export const Truncate = message("Truncate", "T", {
 });
 
 export const StreamStart = message("StreamStart", "S", {
-  doc: "A block of a transaction in progress begins: servers from 14 on, with the option streaming.",
+  doc: "A block of a transaction in progress begins.",
+  since: "streamingOfTransactions",
+  options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_start",
   fields: {
     xid: xid("The transaction."),
@@ -212,12 +221,16 @@ export const StreamStart = message("StreamStart", "S", {
 
 export const StreamStop = message("StreamStop", "E", {
   doc: "The block ends.",
+  since: "streamingOfTransactions",
+  options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_stop",
   fields: {},
 });
 
 export const StreamCommit = message("StreamCommit", "c", {
   doc: "A transaction that came in blocks has committed.",
+  since: "streamingOfTransactions",
+  options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_commit",
   fields: {
     xid: xid("The transaction."),
@@ -230,6 +243,8 @@ export const StreamCommit = message("StreamCommit", "c", {
 
 export const StreamAbort = message("StreamAbort", "A", {
   doc: "A transaction that came in blocks, or a subtransaction of one, was rolled back.",
+  since: "streamingOfTransactions",
+  options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_abort",
   fields: {
     xid: xid("The transaction."),
@@ -249,19 +264,25 @@ const prepared = {
 };
 
 export const BeginPrepare = message("BeginPrepare", "b", {
-  doc: "A prepared transaction begins: servers from 15 on, with the option two_phase.",
+  doc: "A prepared transaction begins.",
+  since: "twoPhaseOption",
+  options: ["two_phase"],
   source: "proto.c: logicalrep_write_begin_prepare",
   fields: prepared,
 });
 
 export const Prepare = message("Prepare", "P", {
   doc: "The prepared transaction ends.",
+  since: "twoPhaseOption",
+  options: ["two_phase"],
   source: "proto.c: logicalrep_write_prepare",
   fields: { flags: reserved("Unused."), ...prepared },
 });
 
 export const CommitPrepared = message("CommitPrepared", "K", {
   doc: "A prepared transaction has committed.",
+  since: "twoPhaseOption",
+  options: ["two_phase"],
   source: "proto.c: logicalrep_write_commit_prepared",
   fields: {
     flags: reserved("Unused."),
@@ -275,6 +296,8 @@ export const CommitPrepared = message("CommitPrepared", "K", {
 
 export const RollbackPrepared = message("RollbackPrepared", "r", {
   doc: "A prepared transaction was rolled back.",
+  since: "twoPhaseOption",
+  options: ["two_phase"],
   source: "proto.c: logicalrep_write_rollback_prepared",
   fields: {
     flags: reserved("Unused."),
@@ -288,13 +311,16 @@ export const RollbackPrepared = message("RollbackPrepared", "r", {
 });
 
 export const StreamPrepare = message("StreamPrepare", "p", {
-  doc: "A transaction that came in blocks is prepared: servers from 15 on, with the options streaming and two_phase.",
+  doc: "A transaction that came in blocks is prepared.",
+  since: "twoPhaseOption",
+  options: ["streaming", "two_phase"],
   source: "proto.c: logicalrep_write_stream_prepare",
   fields: { flags: reserved("Unused."), ...prepared },
 });
 
 export const PgoutputMessage = family("PgoutputMessage", {
   doc: "What pgoutput says, in any of its protocol versions.",
+  since: "pgoutput",
   example: { hex: "49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164", type: "Insert" },
   context: PgoutputContext,
   messages: [

@@ -52,6 +52,25 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
 `,
     run: async (args) => (await import("./cli/sync.ts")).run(args),
   },
+  decode: {
+    usage: `\
+  walwire decode FILE [--physical | --proto N [--streaming off|on|parallel]] [--verify] [--stats] [--server V]
+      The messages of a recorded stream, a line each. FILE holds what CopyData carried, each payload after its length in four
+      bytes, or lines as psql prints what pg_logical_slot_get_binary_changes gives; either may be packed by gzip; - is standard
+      input. Without --physical and --proto, whatever comes is read: WAL, or pgoutput in any protocol version.
+      --physical           what XLogData carries is WAL
+      --proto N            what XLogData carries is pgoutput, asked for with this proto_version, 1 to 4
+      --streaming MODE     and with this streaming: off (the default), on, parallel
+      --from client        the payloads are what a client sends: status updates, feedback
+      --server V           the server's version: 18, 15.18, 9.6
+      --verify             encode each message and compare the bytes; the last line is
+                           {"messages":N,"mismatches":N,"errors":N}
+      --changes            lines only for what changes tables, and for messages of pg_logical_emit_message
+      --stats              instead of lines, a picture of which messages, tables and transactions take the bytes
+      --jsonl              one JSON object a line
+`,
+    run: async (args) => (await import("./cli/decode.ts")).run(args),
+  },
   tail: {
     usage: `\
   walwire tail [URL] [--publication NAME]… [--all]

@@ -110,17 +110,23 @@ export class Conversation {
     this.#message("←", trace);
   }
 
-  /** A message of pgoutput, as the payload of an XLogData. */
-  change(position: Lsn, message: PgoutputMessage, names: Names): void {
+  /**
+   * A message of pgoutput, as the payload of an XLogData.
+   *
+   * @param position Where it stands in the log; undefined if nobody knows.
+   * @param depth In how many others it is.
+   */
+  change(position: Lsn | undefined, message: PgoutputMessage, names: Names, depth = 0): void {
     const what = "relationId" in message ? `${message.type} ${nameOf(message.relationId, names)}` : message.type;
     if (what !== this.#run) this.#endRun();
     this.#run = what;
     this.#runLength++;
     if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) return this.#progress();
-    const type = this.style(styles[message.type] ?? "blue", message.type.padEnd(8));
-    this.#output.write(
-      `← ${this.style("dim", formatLsn(position, names.server).padEnd(10))} ${type} ${describe(message, names)}\n`,
-    );
+    const text = describe(message, names);
+    const type = this.style(styles[message.type] ?? "blue", text === "" ? message.type : message.type.padEnd(8));
+    const place = position === undefined ? "" : formatLsn(position, names.server);
+    const start = `← ${this.style("dim", place.padEnd(10))} ${"  ".repeat(depth)}${type}`;
+    this.#output.write(`${start}${text === "" ? "" : ` ${text}`}\n`);
   }
 
   #message(arrow: string, trace: string): void {

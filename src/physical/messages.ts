@@ -40,6 +40,7 @@ export const Keepalive = message("Keepalive", "k", {
 export const PrimaryStatusUpdate = message("PrimaryStatusUpdate", "s", {
   doc: "The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more.",
   source: "walsender.c: ProcessStandbyPSRequestMessage",
+  since: "primaryStatus",
   condition: "primaryStatus",
   fields: {
     walWrite: lsn("How far the server has written WAL."),
@@ -82,6 +83,7 @@ export const HotStandbyFeedback = message("HotStandbyFeedback", "h", {
 export const PrimaryStatusRequest = message("PrimaryStatusRequest", "p", {
   doc: "Asks for a PrimaryStatusUpdate. A server that is a standby itself answers with an error.",
   source: "worker.c: request_publisher_status; walsender.c: ProcessStandbyPSRequestMessage",
+  since: "primaryStatus",
   condition: "primaryStatus",
   fields: {
     clientTime: time("The receiver's clock when it sent this."),
@@ -91,6 +93,7 @@ export const PrimaryStatusRequest = message("PrimaryStatusRequest", "p", {
 
 export const WalSenderMessage = family("WalSenderMessage", {
   doc: "What a walsender says inside CopyData.",
+  since: "replicationSlots",
   example: { hex: "6b 0000000006033cc8 000303e6278429f8 00", type: "Keepalive" },
   context: PhysicalContext,
   messages: [XLogData, Keepalive, PrimaryStatusUpdate],
@@ -98,6 +101,7 @@ export const WalSenderMessage = family("WalSenderMessage", {
 
 export const WalReceiverMessage = family("WalReceiverMessage", {
   doc: "What a walreceiver answers inside CopyData.",
+  since: "replicationSlots",
   example: {
     hex: "72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01",
     type: "StandbyStatusUpdate",

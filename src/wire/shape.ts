@@ -7,6 +7,7 @@
  * knows it. A list never stands inside another list, which keeps the name of every field a path with one index at most.
  */
 import type { Lsn } from "../lsn.ts";
+import type { CapabilityName } from "../server-version.ts";
 import type { PgTime } from "../time.ts";
 import type { TupleData } from "./tuple.ts";
 
@@ -161,6 +162,10 @@ export interface Message {
   readonly doc: string;
   /** File and function in PostgreSQL. */
   readonly source: string;
+  /** What a server must have that knows the message; undefined if all do that know the family. */
+  readonly since?: CapabilityName | undefined;
+  /** The options of the output plugin without which there is no such message. */
+  readonly options?: readonly string[] | undefined;
   /** The condition of the family's context without which there is no such message. */
   readonly condition?: string | undefined;
   readonly fields: Fields;
@@ -178,6 +183,8 @@ export interface Context {
 export interface Family {
   readonly name: string;
   readonly doc: string;
+  /** What a server must have that knows any of it. */
+  readonly since: CapabilityName;
   /** A message as a server sent it, in hexadecimal digits, and its type: the example in the docs, and a test. */
   readonly example: { readonly hex: string; readonly type: string };
   readonly context: Context;
@@ -199,14 +206,14 @@ export type VariantOf<V> = {
 export function message<const N extends string, const F extends Fields>(
   name: N,
   tag: string,
-  entry: { readonly doc: string; readonly source: string; readonly condition?: string; readonly fields: F },
+  entry: Pick<Message, "doc" | "source" | "since" | "options" | "condition"> & { readonly fields: F },
 ): Message & Of<{ readonly type: N } & ValueOf<F>> {
   return { name, tag, ...entry };
 }
 
 export function family<const M extends readonly Message[]>(
   name: string,
-  entry: Pick<Family, "doc" | "example" | "context"> & { readonly messages: M },
+  entry: Pick<Family, "doc" | "since" | "example" | "context"> & { readonly messages: M },
 ): Family & Of<Infer<M[number]>> {
   return { name, ...entry };
 }

@@ -2,6 +2,7 @@
  * What each field means, by the server's own catalogs and views: two fields of one type that change places re-encode to the
  * same bytes, and nobody but a server notices.
  */
+import { Client } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { printCommand } from "../../src/command/index.ts";
 import { decodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
@@ -10,6 +11,7 @@ import {
   encodeWalReceiverMessage,
   type WalSenderMessage,
 } from "../../src/generated/physical.ts";
+import { PgoutputDecoder, type PgoutputStreaming } from "../../src/logical/decoder.ts";
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
 import { supports } from "../../src/server-version.ts";
@@ -200,4 +202,225 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
         : [],
     );
   });
+
+  test("bytes behind a status update or a feedback are not looked at, and the short feedback is refused", async () => {
+    const { connection, start } = await startPhysical("fields_extra");
+    const feedback = { type: "HotStandbyFeedback", clientTime: toPgTime(0n), xmin: 0, xminEpoch: 0 } as const;
+    const extra = Uint8Array.of(1, 2, 3, 4, 5);
+    connection.send(encodeWalReceiverMessage({ ...feedback, catalogXmin: 0, catalogXminEpoch: 0, extra }));
+    connection.send(
+      encodeWalReceiverMessage({
+        type: "StandbyStatusUpdate",
+        ...{ write: start, flush: start, apply: start, clientTime: toPgTime(0n), replyRequested: true, extra },
+      }),
+    );
+    await next(connection, "Keepalive");
+    connection.send(encodeWalReceiverMessage(feedback));
+    const refused = (async () => {
+      while ((await connection.receive()) !== undefined);
+    })();
+    await expect(refused).rejects.toMatchObject({ code: "08P01", message: "insufficient data left in message" });
+  });
+
+  /** A table t(id, filler) in a database of its own; what a stream says of a workload on it, in a session that stays open. */
+  async function streamOf(
+    name: string,
+    options: Readonly<Record<string, string>>,
+    workload: (session: Client) => Promise<unknown>,
+  ) {
+    const database = `fields_${name}`;
+    await server.sql(`CREATE DATABASE ${database}`);
+    onTestFinished(async () => void (await server.sql(`DROP DATABASE ${database}`)));
+    if (supports(server.versionNum, "streamingOfTransactions")) {
+      await server.sql(`ALTER DATABASE ${database} SET logical_decoding_work_mem = '64kB'`);
+    }
+    await server.sql("CREATE TABLE t (id int, filler text); CREATE PUBLICATION p FOR ALL TABLES", { database });
+    const { host, port, user } = server;
+    const session = new Client({ host, port, user, database });
+    await session.connect();
+    try {
+      const { payloads } = await captureStream(server, {
+        database,
+        options: { publication_names: "p", ...options },
+        workload: () => workload(session),
+      });
+      const streaming = (options.streaming ?? "off") as PgoutputStreaming;
+      const decoder = new PgoutputDecoder({ protocol: Number(options.proto_version) as 1, streaming });
+      const messages = payloads.flatMap((payload): PgoutputMessage[] => {
+        const envelope = decodeWalSenderMessage(payload);
+        return envelope.type === "XLogData" ? [decoder.decode(envelope.data)] : [];
+      });
+      return <T extends PgoutputMessage["type"]>(type: T) =>
+        messages.filter((message): message is Extract<PgoutputMessage, { type: T }> => message.type === type);
+    } finally {
+      await session.end();
+    }
+  }
+
+  async function row(session: Client, sql: string): Promise<readonly string[]> {
+    return (await session.query({ text: sql, rowMode: "array" })).rows[0] ?? [];
+  }
+
+  /** Where WAL ends now. */
+  async function position(session: Client): Promise<Lsn> {
+    return parseLsn((await row(session, "SELECT pg_current_wal_insert_lsn()"))[0]!);
+  }
+
+  /** Where WAL ends now, once every stream has it: of what is rolled back before that, a server may send nothing. */
+  async function sent(session: Client): Promise<Lsn> {
+    const end = await position(session);
+    await server.sql("CHECKPOINT");
+    const behind = `SELECT count(*) FROM pg_stat_replication WHERE sent_lsn < '${formatLsn(end)}'`;
+    await expect.poll(() => one(behind)).toEqual(["0"]);
+    return end;
+  }
+
+  test("an origin is what was set up", async () => {
+    const all = await streamOf("origin", { proto_version: "1" }, async (session) => {
+      await session.query("SELECT pg_replication_origin_create('fields_elsewhere')");
+      await session.query("SELECT pg_replication_origin_session_setup('fields_elsewhere')");
+      await session.query("BEGIN");
+      await session.query("SELECT pg_replication_origin_xact_setup('1/ABCDEF', '2026-01-01')");
+      await session.query("INSERT INTO t VALUES (1)");
+      await session.query("COMMIT");
+      await session.query("SELECT pg_replication_origin_session_reset()");
+    });
+    await server.sql("SELECT pg_replication_origin_drop('fields_elsewhere')");
+    expect(all("Origin")).toEqual([{ type: "Origin", commitLsn: 0x1_00ab_cdefn, name: "fields_elsewhere" }]);
+  });
+
+  const modes = [
+    ...(supports(server.versionNum, "streamingOfTransactions") ? ["on"] : []),
+    ...(supports(server.versionNum, "parallelStreaming") ? ["parallel"] : []),
+  ];
+  test.each(modes)("with streaming %s, xids are those of the rows, and LSNs those of WAL", async (streaming) => {
+    const said = { xid: 0, aborted: 0, kept: 0, other: 0 };
+    const lsns: Lsn[] = [];
+    const fill = "INSERT INTO t SELECT $1::int, repeat('x', 200) FROM generate_series(1, 1000)";
+    const xmin = async (session: Client, id: number) =>
+      Number((await row(session, `SELECT xmin::text FROM t WHERE id = ${id} LIMIT 1`))[0]);
+    const all = await streamOf(
+      `stream_${streaming}`,
+      { proto_version: streaming === "parallel" ? "4" : "2", streaming, messages: "true" },
+      async (session) => {
+        await session.query("BEGIN");
+        said.xid = Number((await row(session, "SELECT txid_current()"))[0]);
+        await session.query("SAVEPOINT a");
+        await session.query(fill, [1]);
+        said.aborted = await xmin(session, 1);
+        await session.query("SELECT pg_logical_emit_message(true, 'in', 'a block')");
+        await session.query(fill, [1]);
+        lsns.push(await sent(session));
+        await session.query("ROLLBACK TO a");
+        lsns.push(await position(session));
+        await session.query("SAVEPOINT b");
+        await session.query(fill, [2]);
+        said.kept = await xmin(session, 2);
+        await session.query("RELEASE b");
+        lsns.push(await position(session));
+        await session.query("COMMIT");
+        lsns.push(await position(session));
+        await session.query("BEGIN");
+        said.other = Number((await row(session, "SELECT txid_current()"))[0]);
+        await session.query(fill, [3]);
+        await session.query("ROLLBACK");
+      },
+    );
+
+    const starts = all("StreamStart").filter(({ xid }) => xid === said.xid);
+    expect(starts.map(({ firstSegment }) => firstSegment)).toEqual([true, ...Array(starts.length - 1).fill(false)]);
+    expect(all("StreamStop").length).toBe(all("StreamStart").length);
+    const idOf = (xid: number) =>
+      new Set(
+        all("Insert")
+          .filter((m) => m.xid === xid)
+          .map((m) => m.newTuple.get(0)),
+      );
+    expect(idOf(said.aborted)).toEqual(new Set(["1"]));
+    expect(idOf(said.kept)).toEqual(new Set(["2"]));
+    // The server names the whole transaction here, although the message was written in the subtransaction.
+    expect(all("Message").map(({ xid, prefix }) => [xid, prefix])).toEqual([[said.xid, "in"]]);
+
+    const parallel = streaming === "parallel";
+    const aborts = all("StreamAbort");
+    expect(aborts.map(({ xid, subxid }) => [xid, subxid])).toEqual([
+      [said.xid, said.aborted],
+      ...(aborts.length > 1 ? [[said.other, said.other]] : []),
+    ]);
+    for (const { abortLsn, abortTime } of aborts) {
+      expect([abortLsn !== undefined, abortTime !== undefined]).toEqual([parallel, parallel]);
+      if (abortTime !== undefined) expectNow(abortTime);
+    }
+    if (parallel) {
+      expect(aborts[0]!.abortLsn).toBeGreaterThanOrEqual(lsns[0]!);
+      expect(aborts[0]!.abortLsn).toBeLessThanOrEqual(lsns[1]!);
+    }
+
+    const [commit] = all("StreamCommit");
+    expect(commit!.xid).toBe(said.xid);
+    expect(commit!.commitLsn).toBeGreaterThanOrEqual(lsns[2]!);
+    expect(commit!.endLsn).toBeGreaterThan(commit!.commitLsn);
+    expect(commit!.endLsn).toBeLessThanOrEqual(lsns[3]!);
+    expectNow(commit!.commitTime);
+  });
+
+  test.each(supports(server.versionNum, "twoPhaseOption") ? [{ two_phase: "on" }] : [])(
+    "a prepared transaction is what pg_prepared_xacts shows, with %o",
+    async (option) => {
+      const said = new Map<string, readonly string[]>();
+      const lsns: Lsn[] = [];
+      const all = await streamOf("two_phase", { proto_version: "3", streaming: "on", ...option }, async (session) => {
+        for (const [gid, rows, end] of [
+          ["fields_kept", 1, "COMMIT"],
+          ["fields_gone", 1, "ROLLBACK"],
+          ["fields_large", 1000, "COMMIT"],
+        ] as const) {
+          await session.query("BEGIN");
+          await session.query(`INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, ${rows}) i`);
+          lsns.push(await position(session));
+          await session.query(`PREPARE TRANSACTION '${gid}'`);
+          lsns.push(await position(session));
+          const prepared = `SELECT transaction::text, to_char(prepared AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+              FROM pg_prepared_xacts WHERE gid = '${gid}'`;
+          said.set(gid, await row(session, prepared));
+          await session.query(`${end} PREPARED '${gid}'`);
+          lsns.push(await position(session));
+        }
+      });
+      const within = (lsn: Lsn, endLsn: Lsn, from: number): void => {
+        expect(lsn).toBeGreaterThanOrEqual(lsns[from]!);
+        expect(endLsn).toBeGreaterThan(lsn);
+        expect(endLsn).toBeLessThanOrEqual(lsns[from + 1]!);
+      };
+      const gids = ["fields_kept", "fields_gone", "fields_large"];
+      const begins = all("BeginPrepare");
+      expect(all("Prepare")).toEqual(begins.map((begin) => ({ ...begin, type: "Prepare" })));
+      const prepares = [...begins, ...all("StreamPrepare")];
+      expect(prepares.map(({ gid }) => gid)).toEqual(gids);
+      prepares.forEach(({ gid, xid, prepareLsn, endLsn, prepareTime }, i) => {
+        expect([String(xid), formatPgTime(prepareTime)]).toEqual(said.get(gid));
+        within(prepareLsn, endLsn, i * 3);
+      });
+
+      const commits = all("CommitPrepared");
+      expect(commits.map(({ gid, xid }) => [gid, String(xid)])).toEqual(
+        ["fields_kept", "fields_large"].map((gid) => [gid, said.get(gid)![0]]),
+      );
+      commits.forEach(({ commitLsn, endLsn, commitTime }, i) => {
+        within(commitLsn, endLsn, [1, 7][i]!);
+        expectNow(commitTime);
+      });
+
+      const [rollback, ...others] = all("RollbackPrepared");
+      expect(others).toEqual([]);
+      const gone = prepares[1]!;
+      expect(rollback).toMatchObject({
+        ...{ gid: gone.gid, xid: gone.xid, prepareEndLsn: gone.endLsn, prepareTime: gone.prepareTime },
+      });
+      expect(rollback!.rollbackEndLsn).toBeGreaterThan(lsns[4]!);
+      expect(rollback!.rollbackEndLsn).toBeLessThanOrEqual(lsns[5]!);
+      expect(rollback!.rollbackTime).toBeGreaterThan(gone.prepareTime);
+      expectNow(rollback!.rollbackTime);
+    },
+  );
 });

@@ -9,6 +9,8 @@ import * as walwire from "../../src/index.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
 import * as session from "../../src/session/index.ts";
+import * as values from "../../src/values/index.ts";
+import * as json from "../../src/wire/json.ts";
 import * as trace from "../../src/wire/trace.ts";
 import { hex } from "../hex.ts";
 
@@ -20,6 +22,8 @@ const scope = {
   ...arbitraries,
   ...session,
   ...conf,
+  ...json,
+  ...values,
   ...trace,
   fc,
   hex,

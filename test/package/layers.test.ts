@@ -20,10 +20,15 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   conf: { from: ["kernel"] },
   physical: { from: ["kernel", "wire", "generated/physical"] },
   logical: { from: ["kernel", "wire", "generated/logical"] },
+  // Of the messages it takes the types only.
+  values: { from: ["kernel", "wire", "generated/logical"] },
   session: { from: ["kernel", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
   index: { from: ["kernel", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
-    from: ["kernel", "wire", "generated/physical", "generated/logical", "command", "syncrep", "physical", "logical"],
+    from: [
+      ...["kernel", "wire", "generated/physical", "generated/logical"],
+      ...["command", "syncrep", "physical", "logical", "values"],
+    ],
     packages: /^fast-check$/,
   },
   node: {

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { majors, packageDirectory, reachableByAnyone, serverUser, temporaryRoot } from "./locate.ts";
 import { checked, RawConnection, ServerError } from "./raw.ts";
 
-export { type Capture, captureStream, readCapture, writeCapture } from "./capture.ts";
+export { type Capture, capturePhysicalStream, captureStream, readCapture, writeCapture } from "./capture.ts";
 export { checked, errorFields, frame, type Message, RawConnection, ServerError } from "./raw.ts";
 export { majors };
 

@@ -1,0 +1,41 @@
+/** Which messages of pgoutput there are in a recording, by their first bytes alone, and which there must be. */
+import { type CapabilityName, type Server, supports } from "../../src/server-version.ts";
+
+/** The type bytes of pgoutput, by what a server needs in order to send them. */
+const tags: readonly { readonly letters: string; readonly needs?: CapabilityName }[] = [
+  { letters: "BCORYIUD" },
+  { letters: "T", needs: "publishTruncate" },
+  { letters: "M", needs: "logicalMessages" },
+  { letters: "SEcA", needs: "streamingOfTransactions" },
+  { letters: "bPKrp", needs: "twoPhaseOption" },
+];
+
+/** All that any server sends, in the order in which they came. */
+export const allTags: readonly string[] = tags.flatMap(({ letters }) => [...letters]);
+
+/** What this server can send. */
+export function tagsOfServer(server: Server): readonly string[] {
+  return tags.flatMap(({ letters, needs }) => (needs === undefined || supports(server, needs) ? [...letters] : []));
+}
+
+/** How many of each there are in payloads of CopyData, in the order of {@link allTags}. */
+export function countTags(payloads: readonly Uint8Array[]): Readonly<Record<string, number>> {
+  return countTagsOfMessages(
+    payloads.filter((payload) => payload[0] === xLogData).map((each) => each.subarray(header)),
+  );
+}
+
+/** The same of messages that are on their own, as SQL gives them. */
+export function countTagsOfMessages(messages: readonly Uint8Array[]): Readonly<Record<string, number>> {
+  const count: Record<string, number> = {};
+  for (const message of messages) {
+    const tag = String.fromCharCode(message[0]!);
+    count[tag] = (count[tag] ?? 0) + 1;
+  }
+  const order = (tag: string) => (allTags.includes(tag) ? allTags.indexOf(tag) : allTags.length);
+  return Object.fromEntries(Object.entries(count).sort(([a], [b]) => order(a) - order(b)));
+}
+
+/** XLogData: "w", three 8-byte numbers, then the message. */
+const xLogData = 0x77;
+const header = 25;

@@ -1,0 +1,227 @@
+/**
+ * `walwire decode`: the messages of a file, a line each, for people or as JSON; whether they encode back to the same bytes; what
+ * takes the bytes.
+ */
+import { once } from "node:events";
+import { parseArgs } from "node:util";
+import type { PgoutputDecoderOptions, PgoutputStreaming } from "../../logical/decoder.ts";
+import { defaultServer } from "../../server-version.ts";
+import { Conversation } from "../conversation.ts";
+import { type Input, openInput } from "./decode-input.ts";
+import { messageLine, unreadableLine } from "./decode-json.ts";
+import { DecodePage, sayStats, sayTable, sayTotals } from "./decode-page.ts";
+import { DecodeStats } from "./decode-stats.ts";
+import { type DecodeCall, type Decoded, DecodeStream, tagsOf } from "./decode-stream.ts";
+import { serverOf } from "./input.ts";
+import { listed, Page } from "./people.ts";
+import { readArgs, UsageError } from "./usage.ts";
+
+/** `walwire decode`. Gives the exit status. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArgs(() =>
+    parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        physical: { type: "boolean", default: false },
+        proto: { type: "string" },
+        streaming: { type: "string" },
+        from: { type: "string", default: "server" },
+        server: { type: "string" },
+        verify: { type: "boolean", default: false },
+        stats: { type: "boolean", default: false },
+        changes: { type: "boolean", default: false },
+        jsonl: { type: "boolean", default: false },
+      },
+    }),
+  );
+  if (positionals.length !== 1) throw new UsageError(`one FILE, or - for standard input, not ${positionals.length}`);
+  const { physical, proto, streaming, from, server, verify, stats, changes, jsonl } = values;
+  const pgoutput = pgoutputOf(proto, streaming);
+  if (physical && pgoutput !== undefined) throw new UsageError("the stream is a physical one, or one of pgoutput");
+  if (from !== "server" && from !== "client") throw new UsageError("--from is server or client");
+  if (stats && changes) throw new UsageError("a picture of all, or a line for each change");
+  if (from === "client" && pgoutput !== undefined) throw new UsageError("a client sends no messages of pgoutput");
+  const call: DecodeCall = {
+    from,
+    server: server === undefined ? undefined : serverOf(server),
+    physical: physical || undefined,
+    pgoutput,
+    verify,
+  };
+  const [path] = positionals as [string];
+  const input = await openInput(path, tagsOf(from));
+  if (input.form === "rows" && (physical || from === "client")) {
+    throw new UsageError("the file holds messages of an output plugin, without what a walsender puts around them");
+  }
+  // Nobody sees the stacks of errors, and to make them takes longer than to decode what is good.
+  Error.stackTraceLimit = 0;
+  const stream = new DecodeStream(call, input.form);
+  const lines = stats ? "none" : changes ? "changes" : "all";
+  return jsonl ? decodeForPrograms(input, stream, call, lines) : decodeForPeople(input, stream, call, lines);
+}
+
+/** Which messages have a line, apart from those with which something is wrong. */
+type Lines = "all" | "changes" | "none";
+
+/** What --changes shows. */
+const changeTypes: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Truncate", "Message"]);
+
+function hasLine({ message, error, mismatch }: Decoded, lines: Lines): boolean {
+  if (lines === "all" || error !== undefined || mismatch !== undefined) return true;
+  return lines === "changes" && message !== undefined && changeTypes.has(message.type);
+}
+
+const protocols = ["1", "2", "3", "4"] as const;
+const streamings = ["off", "on", "parallel"] as const satisfies readonly PgoutputStreaming[];
+
+/** What was asked for in START_REPLICATION; undefined if the call does not say. */
+function pgoutputOf(proto: string | undefined, streaming: string | undefined): PgoutputDecoderOptions | undefined {
+  if (proto === undefined && streaming === undefined) return undefined;
+  const protocol = protocols.find((each) => each === (proto ?? "4"));
+  if (protocol === undefined) throw new UsageError(`--proto is ${listed(protocols)}`);
+  const mode = streamings.find((each) => each === (streaming ?? "off"));
+  if (mode === undefined) throw new UsageError(`--streaming is ${listed(streamings)}`);
+  const options = { protocol: Number(protocol) as 1 | 2 | 3 | 4, streaming: mode };
+  try {
+    new DecodeStream({ from: "server", server: undefined, physical: false, pgoutput: options, verify: false }, "rows");
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
+  return options;
+}
+
+/** How much is put together before it is written. */
+const BLOCK = 64 * 1024;
+
+/** Standard output in blocks, which waits for whoever reads it. */
+class Blocks {
+  #block = "";
+
+  write(text: string): void {
+    this.#block += text;
+  }
+
+  hasColors(): boolean {
+    return process.stdout.isTTY && process.stdout.hasColors();
+  }
+
+  /** @param all Also if it is only a little. */
+  async flush(all = true): Promise<void> {
+    if (this.#block === "" || (!all && this.#block.length < BLOCK)) return;
+    const text = this.#block;
+    this.#block = "";
+    if (!process.stdout.write(text)) await once(process.stdout, "drain");
+  }
+}
+
+async function decodeForPrograms(
+  input: Input,
+  stream: DecodeStream,
+  { server, verify }: DecodeCall,
+  lines: Lines,
+): Promise<number> {
+  const output = new Blocks();
+  const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
+  const stats = lines === "none" ? new DecodeStats() : undefined;
+  for await (const batch of input.batches) {
+    for (const item of batch) {
+      if ("unreadable" in item) {
+        stream.totals.errors++;
+        line(unreadableLine(item));
+        continue;
+      }
+      const decoded = stream.decode(item);
+      const relation = stream.relationOf(decoded.message);
+      stats?.note(decoded, relation);
+      if (!hasLine(decoded, lines)) continue;
+      line(messageLine(decoded, relation, server));
+      await output.flush(false);
+    }
+    await output.flush();
+  }
+  if (stats !== undefined) line({ stats });
+  if (verify) line(stream.totals);
+  await output.flush();
+  return statusOf(stream);
+}
+
+async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeCall, lines: Lines): Promise<number> {
+  const output = new Blocks();
+  const page = new Page(output);
+  const conversation = new Conversation({ output, all: true });
+  const people = new DecodePage(page, conversation, {
+    server: call.server ?? defaultServer,
+    from: call.from,
+    builtins: await builtinTypes(),
+  });
+  const stats = new DecodeStats();
+  const progress = new Progress(input);
+  for await (const batch of input.batches) {
+    for (const item of batch) {
+      if ("unreadable" in item) {
+        stream.totals.errors++;
+        people.unreadable(item);
+        continue;
+      }
+      const decoded = stream.decode(item);
+      stats.note(decoded, stream.relationOf(decoded.message));
+      if (!hasLine(decoded, lines)) continue;
+      if (lines === "none") people.errors(decoded);
+      else people.message(decoded, stream.decoder);
+      await output.flush(false);
+    }
+    await output.flush();
+    progress.show(stream.totals.messages);
+  }
+  progress.end();
+  if (lines === "none") sayStats(page, stats);
+  else sayTable(page, stats);
+  page.line();
+  sayTotals(page, stream.totals, call.verify);
+  if (call.verify) page.line(JSON.stringify(stream.totals));
+  await output.flush();
+  return statusOf(stream);
+}
+
+function statusOf({ totals }: DecodeStream): number {
+  return totals.errors === 0 && totals.mismatches === 0 ? 0 : 1;
+}
+
+/** Names of built-in types by oid, if the package that knows them is there. */
+async function builtinTypes(): Promise<ReadonlyMap<number, string>> {
+  const { loadPg, PeerMissingError } = await import("../client.ts");
+  const demo = await import("../demo.ts");
+  try {
+    return demo.builtinTypes((await loadPg()).types.builtins);
+  } catch (error) {
+    if (error instanceof PeerMissingError) return new Map();
+    throw error;
+  }
+}
+
+/** A line on standard error that is written over, for whoever waits there while the output goes elsewhere. */
+class Progress {
+  readonly #input: Input;
+  readonly #shown = process.stderr.isTTY && !process.stdout.isTTY;
+  #at = Date.now();
+  #written = false;
+
+  constructor(input: Input) {
+    this.#input = input;
+  }
+
+  show(messages: number): void {
+    if (!this.#shown || Date.now() - this.#at < 200) return;
+    this.#at = Date.now();
+    this.#written = true;
+    const part = this.#input.progress();
+    const percent = part === undefined ? "" : `, ${Math.min(100, Math.round(part * 100))} %`;
+    process.stderr.write(`\r${messages.toLocaleString("en")} messages${percent} `);
+  }
+
+  end(): void {
+    if (this.#written) process.stderr.write("\r\u001b[K");
+  }
+}

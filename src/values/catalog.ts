@@ -1,0 +1,99 @@
+/**
+ * What a database's catalogs say of its types: one query for all servers, and what its rows mean.
+ */
+import { DecodeError } from "../errors.ts";
+import { arrayOf } from "./array.ts";
+import { oid } from "./number.ts";
+import { textCodec } from "./text.ts";
+import type { TypeDefinition } from "./type-map.ts";
+
+/** The columns of `catalogQuery`, in their order; all are text. */
+const columns = [
+  "oid",
+  "namespace",
+  "name",
+  "kind",
+  "of",
+  "delimiter",
+  "labels",
+  "field_names",
+  "field_types",
+] as const;
+
+type Column = (typeof columns)[number];
+
+/** A row of `catalogQuery`: an array in the order of its columns, or an object by their names. */
+export type CatalogRow = readonly (string | null)[] | Readonly<Record<Column, string | null>>;
+
+/**
+ * SQL that lists the types of a database that are not built in; for any server, on any kind of connection that takes SQL. Its rows are
+ * for TypeMap.addFromCatalog. It takes no parameters, and reads pg_type, pg_range, pg_enum and pg_attribute.
+ *
+ * @source pg_type.h, pg_range.h, pg_enum.h, pg_attribute.h
+ */
+export function catalogQuery(): string {
+  // Only arrays have a length of -1 and an element. Ranges know their multirange from 14 on: through JSON a column may be missing.
+  return `SELECT t.oid::text AS "oid", n.nspname::text AS "namespace", t.typname::text AS "name",
+  CASE WHEN t.typtype = 'b' AND t.typelem <> 0 AND t.typlen = -1 THEN 'a' ELSE t.typtype::text END AS "kind",
+  CASE t.typtype WHEN 'b' THEN t.typelem WHEN 'd' THEN t.typbasetype ELSE r.rngsubtype END::text AS "of",
+  e.typdelim::text AS "delimiter",
+  ARRAY(SELECT l.enumlabel FROM pg_catalog.pg_enum l WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder)::text AS "labels",
+  ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text AS "field_names",
+  ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text AS "field_types"
+FROM pg_catalog.pg_type t
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+  LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+  LEFT JOIN pg_catalog.pg_range r ON t.oid::text IN (r.rngtypid::text, pg_catalog.row_to_json(r) ->> 'rngmultitypid')
+WHERE t.oid >= 16384 AND t.typtype IN ('b', 'c', 'd', 'e', 'r', 'm')
+ORDER BY t.oid`;
+}
+
+const names = /* @__PURE__ */ arrayOf("_name", /* @__PURE__ */ textCodec("name"), 19);
+const oids = /* @__PURE__ */ arrayOf("_oid", oid, 26);
+
+/** What each kind becomes. @source pg_type.h: TYPTYPE_* */
+const kinds = { b: "base", a: "array", e: "enum", d: "domain", c: "composite", r: "range", m: "multirange" } as const;
+
+export function* definitionsOf(rows: Iterable<CatalogRow>): Generator<TypeDefinition> {
+  let index = 0;
+  for (const row of rows) yield definitionOf(row, index++);
+}
+
+function definitionOf(row: CatalogRow, index: number): TypeDefinition {
+  const get = (column: Column): string => {
+    const value: unknown = Array.isArray(row) ? row[columns.indexOf(column)] : (row as Record<Column, unknown>)[column];
+    if (typeof value === "string") return value;
+    const path = `catalog[${index}].${column}`;
+    throw new DecodeError(
+      "BAD_VALUE",
+      path,
+      0,
+      `${path} is ${value === null ? "null" : typeof value}, but can be text only`,
+    );
+  };
+  const common = { oid: oid.readText(get("oid")), name: get("name"), namespace: get("namespace") };
+  const kind = Object.hasOwn(kinds, get("kind")) ? kinds[get("kind") as keyof typeof kinds] : "base";
+  const other = (): number => oid.readText(get("of"));
+  switch (kind) {
+    case "base":
+      return { ...common, kind };
+    case "array":
+      return { ...common, kind, element: other(), delimiter: get("delimiter") };
+    case "enum":
+      return { ...common, kind, labels: names.readText(get("labels")) as readonly string[] };
+    case "domain":
+      return { ...common, kind, base: other() };
+    case "composite": {
+      const fieldNames = names.readText(get("field_names")) as readonly string[];
+      const types = oids.readText(get("field_types")) as readonly number[];
+      return { ...common, kind, fields: fieldNames.map((name, i) => ({ name, type: types[i]! })) };
+    }
+    case "range":
+    case "multirange":
+      return { ...common, kind, subtype: other() };
+    default:
+      return kind satisfies never;
+  }
+}

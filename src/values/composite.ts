@@ -1,0 +1,96 @@
+/**
+ * Composite types: objects without a prototype, a property for each field in their order.
+ *
+ * @source rowtypes.c: record_out, record_send
+ */
+import { mustBeObject, refuse } from "../wire/check.ts";
+import { Reader } from "../wire/reader.ts";
+import { encodeWith } from "../wire/writer.ts";
+import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
+import { quoting, readPart, writePart } from "./quote.ts";
+
+/** A value of a composite type: by the names of its fields. It has no prototype, so a field may well be called `__proto__`. */
+export type CompositeValue = Readonly<Record<string, unknown>>;
+
+/** A field as the codec needs it. */
+export interface Field {
+  readonly name: string;
+  /** The oid of its type. */
+  readonly type: number;
+  readonly codec: Codec;
+}
+
+const quotes = /* @__PURE__ */ quoting("(),", true);
+
+export function compositeOf(name: string, fields: readonly Field[]): Codec<CompositeValue> {
+  const paths = fields.map((field) => `${name}.${field.name}`);
+  const get = (value: CompositeValue, i: number): unknown => {
+    const field = fields[i]!.name;
+    return Object.hasOwn(value, field) ? value[field] : refuse("a value or null", undefined, paths[i]!);
+  };
+  return {
+    name,
+
+    readText(text) {
+      if (text[0] !== "(") badText(name, text, "fields in parentheses");
+      const value: Record<string, unknown> = Object.create(null);
+      let at = 1;
+      for (let i = 0; i < fields.length; i++) {
+        if (i > 0 && text[at++] !== ",") badText(name, text, `${fields.length} fields with commas between`, at - 1);
+        const part = readPart(text, at, quotes, name);
+        const { codec, name: field } = fields[i]!;
+        value[field] = part.end === at ? null : readTextPart(codec, part.text, part.start, paths[i]!);
+        at = part.end;
+      }
+      if (text[at] !== ")" || at !== text.length - 1)
+        badText(name, text, `${fields.length} fields, then a parenthesis`, at);
+      return value;
+    },
+
+    writeText(value) {
+      mustBeObject(value, name);
+      const parts = fields.map(({ codec }, i) => {
+        const each = get(value, i);
+        return each === null ? "" : writePart(writeTextPart(codec, each, paths[i]!), quotes);
+      });
+      return `(${parts.join(",")})`;
+    },
+
+    readBinary(bytes) {
+      const r = new Reader(bytes);
+      const count = r.u32(name);
+      if (count !== fields.length) r.fail("BAD_VALUE", 0, `has ${count} fields, not ${fields.length},`, name);
+      const value: Record<string, unknown> = Object.create(null);
+      for (let i = 0; i < count; i++) {
+        const path = paths[i]!;
+        const { codec, name: field, type } = fields[i]!;
+        const oid = r.u32(path);
+        if (oid !== type) r.fail("BAD_VALUE", r.offset - 4, `is of type ${oid}, not ${type},`, path);
+        const length = r.i32(path);
+        if (length === -1) {
+          value[field] = null;
+          continue;
+        }
+        if (length < 0) r.fail("BAD_LENGTH", r.offset - 4, `has a length of ${length}`, path);
+        const start = r.offset;
+        r.skip(length, path);
+        value[field] = readBinaryPart(codec, bytes.subarray(start, r.offset), start, path);
+      }
+      r.end(name);
+      return value;
+    },
+
+    writeBinary(value) {
+      mustBeObject(value, name);
+      return encodeWith((w) => {
+        w.u32(fields.length, name);
+        for (let i = 0; i < fields.length; i++) {
+          const each = get(value, i);
+          w.u32(fields[i]!.type, name);
+          if (each === null) w.i32(-1, name);
+          else w.counted(writeBinaryPart(fields[i]!.codec, each, paths[i]!), paths[i]!);
+        }
+      }, undefined);
+    },
+  };
+}

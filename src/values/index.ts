@@ -1,0 +1,29 @@
+/**
+ * walwire/values: what the columns of a row mean: readers and writers of values, by type, for text and binary format, and rows.
+ */
+export type { ArrayDimension, ArrayValue, ArrayWithBounds } from "./array.ts";
+export { type CatalogRow, catalogQuery } from "./catalog.ts";
+export type { Codec } from "./codec.ts";
+export type { CompositeValue } from "./composite.ts";
+export type { MultirangeValue, RangeValue } from "./range.ts";
+export {
+  type Absent,
+  absent,
+  fillUnchanged,
+  type Row,
+  type RowReader,
+  type RowType,
+  readRow,
+  rowObject,
+  rowReader,
+  rowWriter,
+} from "./row.ts";
+export {
+  dateInfinity,
+  dateMinusInfinity,
+  type Interval,
+  intervalInfinity,
+  intervalMinusInfinity,
+  type TimeTz,
+} from "./time.ts";
+export { type TypeDefinition, TypeMap } from "./type-map.ts";
