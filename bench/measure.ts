@@ -67,3 +67,9 @@ export function longTexts(
     console.log(`| ${name} | ${figures.join(" | ")} |`);
   }
 }
+
+/** A goal beside what was measured. */
+export function verdict(value: number, relation: "≥" | "≤", goal: number, of: string): string {
+  const met = relation === "≥" ? value >= goal : value <= goal;
+  return `${met ? "✔" : "✘"} ${value.toFixed(value < 10 ? 2 : 1)} ${relation} ${goal} × ${of}`;
+}

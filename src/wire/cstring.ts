@@ -26,8 +26,6 @@ export function writeCString(
   field?: string | undefined,
 ): void {
   if (typeof value !== "string" || value.includes("\0")) refuse("text without NUL", value, path, index, field);
-  const bytes = new Uint8Array(value.length * 3 + 1);
-  const length = encodeText(value, bytes, 0);
-  if (length < 0) refuse(TEXT_WANTED, value, path, index, field);
-  w.rest(bytes.subarray(0, length + 1), path, index, field);
+  if (w.put(value, value.length * 3, encodeText, path) < 0) refuse(TEXT_WANTED, value, path, index, field);
+  w.literal("\0");
 }

@@ -7,6 +7,7 @@
  */
 import { DecodeError } from "../errors.ts";
 import { MAX_ALLOC_SIZE } from "./check.ts";
+import { newBytes } from "./parts.ts";
 import { bytesOf } from "./reader.ts";
 
 /** A frame; or, for a body that is longer than `wholeUpTo`, a piece of one. */
@@ -33,18 +34,33 @@ export interface FramerOptions {
    */
   readonly maxLength?: number;
   /**
-   * Bodies up to this many bytes come whole; of longer ones each piece is handed out as it arrives, and nothing of them is
-   * kept. The default is to hand out whole frames only.
+   * Bodies up to this many bytes come whole; of longer ones each piece is handed out as it arrives, as a view, and nothing of
+   * them is kept or copied. The default is to hand out whole frames only.
    */
   readonly wholeUpTo?: number;
+  /**
+   * Memory for a whole body of more than 512 bytes that has arrived in several chunks: at least as many bytes. The default
+   * is fresh memory, whose cost is most of that of a long body. Who has done with each frame before asking for the next can give the same memory
+   * every time, and gets frames of 128 KiB at twice the speed and more.
+   */
+  readonly allocate?: (length: number) => Uint8Array;
 }
 
 /** The type byte and the length. */
 const HEADER = 5;
 
-/** Chunks below this are copied into a buffer of ours while they wait, lest a peer that sends byte by byte cost 100 times. */
-const SMALL = 2048;
+/**
+ * Chunks below this are copied into a buffer of ours while they wait, lest a peer that sends byte by byte cost 100 times: an
+ * array and its buffer take some 300 bytes besides what is in them.
+ */
+const SMALL = 512;
 const OWN_BUFFER = 16384;
+
+/** Up to here a loop copies faster than `set`, which takes a view of what is to be copied. */
+const LOOP = 64;
+
+const nothing = new Uint8Array(0);
+const fresh = (length: number): Uint8Array => new Uint8Array(length);
 
 /**
  * Cuts a byte stream into frames: push what arrives, and take frames until there is none.
@@ -55,53 +71,50 @@ const OWN_BUFFER = 16384;
 export class Framer {
   readonly #maxLength: number;
   readonly #wholeUpTo: number;
-  /** What has arrived and was not handed out: the chunk at #head from #position on, then the others. */
-  #chunks: Uint8Array[] = [];
-  #head = 0;
+  readonly #allocate: (length: number) => Uint8Array;
+  /** What has arrived and was not handed out: #chunk from #position up to #end, then the chunks that wait behind it. */
+  #chunk: Uint8Array = nothing;
   #position = 0;
-  #available = 0;
-  /** The last chunk, if it is a buffer of ours that has room behind its first #filled bytes. */
+  #end = 0;
+  /** The buffer of #chunk and where it begins in it: a view made of these takes 18 ns, and `subarray` 33 (Node 20). */
+  #buffer: ArrayBufferLike = nothing.buffer;
+  #base = 0;
+  /** The chunks behind, from #head on, and how many bytes of the stream are in them. */
+  #waiting: Uint8Array[] = [];
+  #head = 0;
+  #behind = 0;
+  /** The last of all chunks, if it is a buffer of ours that has room behind its first #filled bytes. */
   #own: Uint8Array | undefined;
   #filled = 0;
-  /** Bytes of the stream before what is in #chunks. */
-  #consumed = 0;
-  /** The frame whose header was taken and whose body was not, with the part of the body that was handed out. */
-  #open: { readonly tag: number; readonly length: number; start: number } | undefined;
+  /** Bytes of the stream before #chunk. */
+  #before = 0;
+  /** The frame whose header was taken and whose body was not; #length is -1 if there is none. */
+  #tag = 0;
+  #length = -1;
+  /** How much of its body was handed out. */
+  #start = 0;
   #failure: DecodeError | undefined;
 
   constructor(options: FramerOptions = {}) {
     this.#maxLength = options.maxLength ?? MAX_ALLOC_SIZE;
     this.#wholeUpTo = options.wholeUpTo ?? this.#maxLength;
+    this.#allocate = options.allocate ?? fresh;
   }
 
   /** Add bytes of the stream. The chunk must not be written to any more: frames are views into it. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
-    this.#available += chunk.length;
-    if (chunk.length >= SMALL || this.#head === this.#chunks.length) {
-      this.#seal();
-      this.#chunks.push(chunk);
-      return;
+    const available = this.#available();
+    if (available === 0) {
+      this.#own = undefined;
+      this.#enter(chunk, chunk.length);
+    } else if (chunk.length < SMALL) {
+      this.#gather(chunk, Math.min(OWN_BUFFER, Math.max(SMALL, 2 * available)));
+    } else {
+      if (this.#own !== undefined) this.#seal(this.#own);
+      this.#waiting.push(chunk);
+      this.#behind += chunk.length;
     }
-    for (let from = 0; from < chunk.length; ) {
-      if (this.#own === undefined) {
-        this.#own = new Uint8Array(OWN_BUFFER);
-        this.#filled = 0;
-        this.#chunks.push(this.#own);
-      }
-      const length = Math.min(chunk.length - from, OWN_BUFFER - this.#filled);
-      this.#own.set(length === chunk.length ? chunk : chunk.subarray(from, from + length), this.#filled);
-      this.#filled += length;
-      from += length;
-      if (this.#filled === OWN_BUFFER) this.#seal();
-    }
-  }
-
-  /** Nothing more is written behind the last chunk. */
-  #seal(): void {
-    if (this.#own === undefined) return;
-    this.#chunks[this.#chunks.length - 1] = this.#own.subarray(0, this.#filled);
-    this.#own = undefined;
   }
 
   /**
@@ -109,25 +122,26 @@ export class Framer {
    *
    * @throws DecodeError BAD_LENGTH for a length below 4 or above the limit; then on every further call. The offset is the
    *   one of the length in the stream.
+   * @throws RangeError if `allocate` gave too little; nothing is lost by it.
    */
   next(): Frame | undefined {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#open === undefined) {
-      if (this.#available < HEADER) return undefined;
-      this.#open = this.#header();
+    if (this.#length < 0 && !this.#header()) return undefined;
+    const tag = this.#tag;
+    const length = this.#length;
+    if (length > this.#wholeUpTo) return this.#piece(tag, length);
+    const end = this.#position + length;
+    let bytes: Uint8Array;
+    if (end <= this.#end) {
+      bytes = new Uint8Array(this.#buffer, this.#base + this.#position, length);
+      this.#position = end;
+    } else if (this.#available() >= length) {
+      bytes = this.#take(length);
+    } else {
+      return undefined;
     }
-    const frame = this.#open;
-    const { tag, length, start } = frame;
-    if (length <= this.#wholeUpTo) {
-      if (this.#available < length) return undefined;
-      this.#open = undefined;
-      return { tag, length, start, bytes: this.#take(length) };
-    }
-    if (this.#available === 0) return undefined;
-    const bytes = this.#takeFromChunk(length - start);
-    frame.start += bytes.length;
-    if (frame.start === length) this.#open = undefined;
-    return { tag, length, start, bytes };
+    this.#length = -1;
+    return { tag, length, start: 0, bytes };
   }
 
   /**
@@ -137,25 +151,41 @@ export class Framer {
    */
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#open === undefined && this.#available === 0) return;
-    const open = this.#open;
+    const available = this.#available();
+    if (this.#length < 0 && available === 0) return;
     const [path, short] =
-      open === undefined
-        ? ["Frame", `${bytesOf(HEADER - this.#available)} short of a frame's header`]
+      this.#length < 0
+        ? ["Frame", `${bytesOf(HEADER - available)} short of a frame's header`]
         : [
             "Frame.bytes",
-            `${bytesOf(open.length - open.start - this.#available)} short of the body of ${named(open.tag)}`,
+            `${bytesOf(this.#length - this.#start - available)} short of the body of ${named(this.#tag)}`,
           ];
-    const offset = this.#consumed + this.#available;
+    const offset = this.#before + this.#position + available;
     this.#failure = new DecodeError("TRUNCATED", path, offset, `the stream ends at offset ${offset}, ${short}`);
     throw this.#failure;
   }
 
-  #header(): { tag: number; length: number; start: number } {
-    const offset = this.#consumed + 1;
-    const header = this.#take(HEADER);
-    const total = header[1]! * 0x1000000 + header[2]! * 0x10000 + header[3]! * 0x100 + header[4]!;
+  #available(): number {
+    return this.#end - this.#position + this.#behind;
+  }
+
+  /** Take a header into #tag and #length, if all of it is there. */
+  #header(): boolean {
+    let from = this.#position;
+    let header = this.#chunk;
+    if (from + HEADER <= this.#end) {
+      this.#position += HEADER;
+    } else if (this.#available() >= HEADER) {
+      header = this.#take(HEADER);
+      from = 0;
+    } else {
+      if (this.#available() === 0) this.#enter(nothing, 0); // the last chunk is not kept while nothing comes
+      return false;
+    }
+    const total =
+      header[from + 1]! * 0x1000000 + ((header[from + 2]! << 16) | (header[from + 3]! << 8) | header[from + 4]!);
     if (total < 4 || total - 4 > this.#maxLength) {
+      const offset = this.#before + this.#position - HEADER + 1;
       const limit = total < 4 ? "a length counts itself, so it is 4 at least" : `the limit is ${this.#maxLength + 4}`;
       this.#failure = new DecodeError(
         "BAD_LENGTH",
@@ -165,43 +195,99 @@ export class Framer {
       );
       throw this.#failure;
     }
-    return { tag: header[0]!, length: total - 4, start: 0 };
+    this.#tag = header[from]!;
+    this.#length = total - 4;
+    this.#start = 0;
+    return true;
+  }
+
+  /** What has arrived of a body in one chunk. */
+  #piece(tag: number, length: number): Frame | undefined {
+    if (this.#available() === 0) return undefined;
+    const start = this.#start;
+    const bytes = this.#view(length - start);
+    this.#start += bytes.length;
+    if (this.#start === length) this.#length = -1;
+    return { tag, length, start, bytes };
   }
 
   /** Take `length` bytes, which are there: a view if one chunk holds them, else a copy. */
   #take(length: number): Uint8Array {
-    if (length === 0) return new Uint8Array(0);
-    const first = this.#takeFromChunk(length);
-    if (first.length === length) return first;
-    const copy = new Uint8Array(length);
-    copy.set(first);
-    for (let filled = first.length; filled < length; ) {
-      const part = this.#takeFromChunk(length - filled);
-      copy.set(part, filled);
-      filled += part.length;
+    if (this.#position === this.#end) this.#advance();
+    if (this.#position + length <= this.#end) return this.#view(length);
+    const copy = length <= SMALL ? newBytes(length) : this.#allocate(length).subarray(0, length);
+    if (copy.length < length) throw new RangeError(`allocate gave ${copy.length} of ${bytesOf(length)}`);
+    for (let filled = 0; filled < length; ) {
+      if (this.#position === this.#end) this.#advance();
+      const count = Math.min(length - filled, this.#end - this.#position);
+      const from = this.#chunk;
+      if (count === from.length) {
+        copy.set(from, filled);
+        filled += count;
+        this.#position = count;
+      } else if (count > LOOP) {
+        copy.set(this.#view(count), filled);
+        filled += count;
+      } else {
+        const limit = filled + count;
+        while (filled < limit) copy[filled++] = from[this.#position++]!;
+      }
     }
     return copy;
   }
 
-  /** A view of the next bytes: as many as asked for, or what the first chunk has left. */
-  #takeFromChunk(length: number): Uint8Array {
-    const chunk = this.#chunks[this.#head]!;
-    const end = chunk === this.#own ? this.#filled : chunk.length;
-    const view = chunk.subarray(this.#position, Math.min(this.#position + length, end));
-    this.#position += view.length;
-    this.#consumed += view.length;
-    this.#available -= view.length;
-    if (this.#position === end) {
-      if (chunk === this.#own) this.#own = undefined;
-      this.#position = 0;
-      this.#head++;
-      // Forgetting chunks half the array at a time costs one move a chunk; one by one it would be quadratic.
-      if (this.#head * 2 >= this.#chunks.length) {
-        this.#chunks.splice(0, this.#head);
-        this.#head = 0;
-      }
+  /** Take a view of the next bytes, of which there are some: as many as asked for, or what one chunk has. */
+  #view(length: number): Uint8Array {
+    if (this.#position === this.#end) this.#advance();
+    const start = this.#position;
+    this.#position = Math.min(start + length, this.#end);
+    return new Uint8Array(this.#buffer, this.#base + start, this.#position - start);
+  }
+
+  /** The chunk is used up: to the first of those that wait. */
+  #advance(): void {
+    const chunk = this.#waiting[this.#head++]!;
+    this.#enter(chunk, chunk === this.#own ? this.#filled : chunk.length);
+    this.#behind -= this.#end;
+    // Forgetting chunks half the array at a time costs one move a chunk; one by one it would be quadratic.
+    if (this.#head * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#head);
+      this.#head = 0;
     }
-    return view;
+  }
+
+  #enter(chunk: Uint8Array, end: number): void {
+    this.#before += this.#end;
+    this.#chunk = chunk;
+    this.#buffer = chunk.buffer;
+    this.#base = chunk.byteOffset;
+    this.#position = 0;
+    this.#end = end;
+  }
+
+  /** Copy a small chunk behind what is there; a new buffer for it has `room`. */
+  #gather(chunk: Uint8Array, room: number): void {
+    for (let from = 0; from < chunk.length; ) {
+      if (this.#own === undefined) {
+        this.#own = new Uint8Array(room);
+        this.#filled = 0;
+        this.#waiting.push(this.#own);
+      }
+      const own = this.#own;
+      const length = Math.min(chunk.length - from, own.length - this.#filled);
+      own.set(length === chunk.length ? chunk : chunk.subarray(from, from + length), this.#filled);
+      from += length;
+      this.#filled += length;
+      if (own === this.#chunk) this.#end = this.#filled;
+      else this.#behind += length;
+      if (this.#filled === own.length) this.#own = undefined;
+    }
+  }
+
+  /** Nothing more is written behind the last chunk. */
+  #seal(own: Uint8Array): void {
+    if (own !== this.#chunk) this.#waiting[this.#waiting.length - 1] = own.subarray(0, this.#filled);
+    this.#own = undefined;
   }
 }
 

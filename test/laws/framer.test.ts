@@ -69,6 +69,61 @@ describe("Framer", () => {
   );
 
   law(
+    "frames are the same whether they are taken after each chunk, after some, or after all",
+    fc.property(
+      splits(stream),
+      fc.infiniteStream(fc.nat(3)),
+      fc.constantFrom(0, 10, 6000, undefined),
+      (chunks, taken, wholeUpTo) => {
+        const framer = new Framer(wholeUpTo === undefined ? {} : { wholeUpTo });
+        const bodies: string[] = [];
+        const take = (most: number): void => {
+          for (let i = 0; i < most; i++) {
+            const part = framer.next();
+            if (part === undefined) return;
+            if (part.start === 0) bodies.push("");
+            bodies[bodies.length - 1] += toHex(part.bytes);
+          }
+        };
+        for (const chunk of chunks) {
+          framer.push(chunk);
+          take(taken.next().value);
+        }
+        take(Number.POSITIVE_INFINITY);
+        framer.end();
+        expect(bodies).toEqual(run(chunks).map((each) => each.split(" ")[2]));
+      },
+    ),
+    500,
+  );
+
+  law(
+    "memory that is the caller's is asked for long bodies in several chunks only, and written before they are handed out only",
+    fc.property(splits(stream), (chunks) => {
+      const memory = new Uint8Array(50_000);
+      const asked: number[] = [];
+      const framer = new Framer({
+        allocate: (length) => {
+          asked.push(length);
+          return memory;
+        },
+      });
+      const seen: string[] = [];
+      const copied: number[] = [];
+      for (const chunk of chunks) {
+        for (const { tag, length, bytes } of framesOf(framer, chunk)) {
+          seen.push(`${tag} ${length} ${toHex(bytes)}`);
+          if (bytes.buffer === memory.buffer) copied.push(length);
+        }
+      }
+      expect(seen).toEqual(run(chunks));
+      expect(asked).toEqual(copied);
+      for (const length of asked) expect(length).toBeGreaterThan(512);
+    }),
+    300,
+  );
+
+  law(
     "nothing that was handed out changes again",
     fc.property(splits(stream), (chunks) => {
       const framer = new Framer();
@@ -80,6 +135,18 @@ describe("Framer", () => {
     }),
     300,
   );
+
+  test("memory of the caller's that is too short is a RangeError, and the frame is still there", () => {
+    let memory = new Uint8Array(599);
+    const framer = new Framer({ allocate: () => memory });
+    const whole = encodeFrame("d", new Uint8Array(600).fill(7));
+    framer.push(whole.subarray(0, 604));
+    expect(framer.next()).toBeUndefined();
+    framer.push(whole.subarray(604));
+    expect(() => framer.next()).toThrow(new RangeError("allocate gave 599 of 600 bytes"));
+    memory = new Uint8Array(700);
+    expect(framer.next()?.bytes).toEqual(new Uint8Array(600).fill(7));
+  });
 
   test("a whole frame in one chunk is a view of it, not a copy", () => {
     const chunk = encodeFrame("d", Uint8Array.of(1, 2, 3));

@@ -1,6 +1,6 @@
 /** Laws of text on the wire: every byte string has exactly one text. */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { wireText } from "../../src/arbitraries/messages.ts";
 import { decodeText, encodeText } from "../../src/wire/text.ts";
 import { hex, toHex } from "../hex.ts";
@@ -63,6 +63,24 @@ describe("text", () => {
     }),
     10_000,
   );
+
+  test("a browser, which has no Buffer, reads the same", async () => {
+    const rows = [10, 11, 50, 255, 300, 3000].flatMap((size) =>
+      ["a", "\u00e9", "\udce9"].map((letter) => ["ascii", "b".repeat(size), letter.repeat(size), null]),
+    );
+    vi.resetModules();
+    vi.stubGlobal("Buffer", undefined);
+    try {
+      const { TupleData } = await import("../../src/wire/tuple.ts");
+      for (const values of rows) {
+        const row = TupleData.of(values);
+        expect(row.toArray()).toEqual(values);
+        expect(values.map((_, i) => row.get(i))).toEqual(values);
+      }
+    } finally {
+      vi.unstubAllGlobals();
+    }
+  });
 
   test("a byte order mark is a character like any other", () => {
     expect(decode(hex("efbbbf 41 efbbbf 42 43 44 45 46 47 48 49 4a"))).toBe("\ufeffA\ufeffBCDEFGHIJ");

@@ -143,6 +143,29 @@ describe("TupleData", () => {
     }),
   );
 
+  test("long rows and short ones, of ASCII and of other text, have the same values at once and one by one", () => {
+    for (const letter of ["a", "\u00e9", "\u20ac", "\ud83d\ude00", "\udcff"]) {
+      for (const size of [
+        0, 1, 7, 8, 9, 10, 11, 26, 30, 60, 64, 65, 127, 128, 255, 256, 257, 2020, 2030, 2040, 2050, 3000, 70_000,
+      ]) {
+        const given = [
+          letter,
+          "ascii",
+          "a".repeat(size),
+          null,
+          "a".repeat(size) + letter,
+          letter.repeat(size),
+          unchanged,
+        ];
+        for (const values of [given, given.slice(2, 4), given.slice(2, 5), given.slice(5)]) {
+          const row = TupleData.of(values);
+          expect(row.toArray()).toEqual(values);
+          expect(values.map((_, i) => row.get(i))).toEqual(values);
+        }
+      }
+    }
+  });
+
   test.each([[undefined], [1], [{ unchanged: true }], [["a"]], [new Uint16Array(1)], ["\ud800"]])(
     "%j is no value, and its place is told",
     (value) => {
@@ -188,6 +211,19 @@ describe("Writer", () => {
       [10, 1],
     ]);
   });
+
+  law(
+    "what it gave is what was written, and stays so, whatever it writes later",
+    fc.property(fc.array(fc.array(fc.nat({ max: 3000 }), { maxLength: 4 }), { maxLength: 20 }), (messages) => {
+      const w = new Writer();
+      const given = messages.map((sizes, i) => {
+        for (const size of sizes) w.rest(new Uint8Array(size).fill(i + 1), "Test.data");
+        return w.finish();
+      });
+      expect(given.map((bytes) => bytes.length)).toEqual(messages.map((sizes) => sizes.reduce((sum, n) => sum + n, 0)));
+      for (const [i, bytes] of given.entries()) expect(bytes.every((byte) => byte === i + 1)).toBe(true);
+    }),
+  );
 
   test("a message that PostgreSQL could not take is refused before memory is taken for it", () => {
     const w = new Writer();
