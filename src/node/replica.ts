@@ -3,6 +3,7 @@
  */
 import { ProtocolError } from "../errors.ts";
 import type { OldTuple, PgoutputMessage, Relation } from "../generated/logical.ts";
+import type { Change, Transaction } from "../logical/transactions.ts";
 import { decodeText } from "../wire/text.ts";
 import { type TupleValue, unchanged } from "../wire/tuple.ts";
 
@@ -65,6 +66,20 @@ export class Replica {
         return;
       default:
     }
+  }
+
+  /** Apply all changes of a transaction. @throws ProtocolError as `apply` does; DecodeError as reading its changes does. */
+  async applyTransaction({ changes }: Pick<Transaction, "changes">): Promise<void> {
+    for await (const batch of changes.batches()) for (const change of batch) this.#applyChange(change);
+  }
+
+  /** Apply a change that brings its relation along. */
+  #applyChange(change: Change): void {
+    if (change.type === "Message") return;
+    for (const relation of change.type === "Truncate" ? change.relations : [change.relation]) {
+      if (this.#tables.get(relation.relationId)?.relation !== relation) this.#describe(relation);
+    }
+    this.apply(change);
   }
 
   /** A relation is announced, or has changed: columns are told apart by name, and a new one is NULL in all rows. */

@@ -37,6 +37,13 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     limit: 12_000,
     reason: "changes are followed in browsers and edge workers too",
   },
+  {
+    entry: "walwire/logical/transactions",
+    file: "logical/transactions.ts",
+    names: "*",
+    limit: 12_000,
+    reason: "who assembles transactions needs the messages, but no encoder",
+  },
 ];
 
 /** What a bundler for browsers makes of it. It throws for what a browser has not. */
@@ -76,14 +83,20 @@ describe("compressed", () => {
 });
 
 describe("for browsers", () => {
-  test.each(["index", "lsn", "command/index", "syncrep/index", "physical/index", "logical/index", "session/index"])(
-    "%s imports nothing, of Node least of all",
-    async (file) => {
-      const { code, imports } = await bundle(`${file}.ts`, "*");
-      expect(imports).toEqual([]);
-      expect(new TextDecoder().decode(code)).not.toContain("node:");
-    },
-  );
+  test.each([
+    "index",
+    "lsn",
+    "command/index",
+    "syncrep/index",
+    "physical/index",
+    "logical/index",
+    "logical/transactions",
+    "session/index",
+  ])("%s imports nothing, of Node least of all", async (file) => {
+    const { code, imports } = await bundle(`${file}.ts`, "*");
+    expect(imports).toEqual([]);
+    expect(new TextDecoder().decode(code)).not.toContain("node:");
+  });
 
   test("what does import of Node is refused", async () => {
     await expect(bundle("node/client.ts", "*")).rejects.toThrow("Could not resolve");
