@@ -211,8 +211,14 @@ export class PgoutputDecoder {
         this.#begin(undefined);
         break;
       case "StreamAbort":
+        // Of a subtransaction it may come without any block, and without streaming: servers from 18 on say it of those of a
+        // transaction that they found rolled back before they sent any of it.
+        if (message.subxid !== message.xid) {
+          this.#between(message.type);
+          break;
+        }
         this.#ofStreamed(message.type, message.xid);
-        if (message.subxid === message.xid) this.#streamed.delete(message.xid);
+        this.#streamed.delete(message.xid);
         break;
       case "StreamPrepare":
         this.#twoPhase(message.type);

@@ -272,7 +272,8 @@ export class TransactionAssembler {
         return;
       case "StreamAbort":
         if (message.subxid === message.xid) this.#drop(this.#end(message.xid).log);
-        else this.#discard(this.#streamed.get(message.xid)!.log.cutFrom(message.subxid));
+        // Servers from 18 on say it of transactions of which they have sent nothing, too.
+        else this.#discard(this.#streamed.get(message.xid)?.log.cutFrom(message.subxid) ?? []);
         return;
       case "StreamCommit":
         return this.#commit(this.#end(message.xid), message, undefined);
