@@ -11,6 +11,7 @@ import {
   type TransactionAssemblerOptions,
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
+import { formatLsn } from "../../src/lsn.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
 import { Replica } from "../../src/node/replica.ts";
 import { SpillDirectory } from "../../src/node/spill-directory.ts";
@@ -26,7 +27,7 @@ const CONTENT = new TextDecoder();
 
 /** How a stream is asked for. */
 interface How {
-  readonly streaming: "on" | "parallel";
+  readonly streaming: "off" | "on" | "parallel";
   readonly twoPhase: boolean;
   /** Stream each change at once, where the server can be told so. */
   readonly immediate: boolean;
@@ -37,10 +38,14 @@ async function databaseOf(server: Server, name: string, setup: readonly string[]
   const database = `${name}_${process.pid}`;
   await server.sql(`CREATE DATABASE ${database}`);
   onTestFinished(async () => {
-    await server.sql(
-      `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '${database}'`,
-    );
-    await server.sql(`DROP DATABASE ${database}`);
+    // What a test that failed has left open would make the next slot wait.
+    const { rows } = await server.sql(`SELECT gid FROM pg_prepared_xacts WHERE database = '${database}'`);
+    for (const [gid] of rows) await server.sql(`ROLLBACK PREPARED '${gid}'`, { database });
+    await server.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
+    const slots = `FROM pg_replication_slots WHERE database = '${database}'`;
+    await expect.poll(() => server.sql(`SELECT 1 ${slots} AND active`)).toMatchObject({ rows: [] });
+    await server.sql(`SELECT pg_drop_replication_slot(slot_name) ${slots}`);
+    await expect.poll(() => server.sql(`DROP DATABASE ${database}`).then(() => true)).toBe(true);
   });
   for (const sql of [...setup, "CREATE PUBLICATION everything FOR ALL TABLES"]) await server.sql(sql, { database });
   await server.sql(`SELECT pg_create_logical_replication_slot('${database}', 'pgoutput')`, { database });
@@ -73,11 +78,13 @@ class Stream {
       options: settings.map((setting) => `-c ${setting}`).join(" "),
     });
     onTestFinished(() => connection.disconnect());
-    const protocol = streaming === "parallel" ? 4 : twoPhase ? 3 : 2;
+    const protocol = streaming === "parallel" ? 4 : twoPhase ? 3 : streaming === "on" ? 2 : 1;
     const plugin = { proto_version: String(protocol), publication_names: "everything", streaming, messages: "true" };
     const all = Object.entries(twoPhase ? { ...plugin, two_phase: "true" } : plugin);
     const list = all.map(([name, value]) => `${name} '${value}'`).join(", ");
-    await connection.startReplication(`START_REPLICATION SLOT ${database} LOGICAL 0/0 (${list})`);
+    const command = `START_REPLICATION SLOT ${database} LOGICAL 0/0 (${list})`;
+    // The stream before may not have left the slot yet.
+    await expect.poll(() => connection.startReplication(command)).toBeUndefined();
     return new Stream(connection, { ...options, protocol, streaming });
   }
 
@@ -118,6 +125,8 @@ class Stream {
   }
 
   async close(): Promise<void> {
+    // Otherwise the server goes on sending, and the slot stays its.
+    await this.#connection.endReplication();
     await this.#connection.disconnect();
   }
 
@@ -311,7 +320,7 @@ describe.each(majors)("PostgreSQL %d", (major) => {
   const here = ways.filter(
     ({ streaming, twoPhase }) =>
       (!twoPhase || supports(server.versionNum, "twoPhaseOption")) &&
-      (streaming === "on" || supports(server.versionNum, "parallelStreaming")),
+      (streaming !== "parallel" || supports(server.versionNum, "parallelStreaming")),
   );
 
   test.each(here.flatMap((how) => (["emit", "hold"] as const).map((prepared) => ({ ...how, prepared }))))(
@@ -389,6 +398,170 @@ describe.each(majors)("PostgreSQL %d", (major) => {
       expect(stream.counts.get("StreamCommit")).toBeGreaterThan(2);
       if (how.twoPhase) expect(stream.counts.get("StreamPrepare")).toBeGreaterThan(0);
       await stream.close();
+    },
+  );
+
+  const on: How = { streaming: "on", twoPhase: false, immediate: false };
+  const table = "CREATE TABLE fruit (id int PRIMARY KEY, name text)";
+  const many = (first: number, name: string): string =>
+    `INSERT INTO fruit SELECT id, repeat('${name} ', 20) FROM generate_series(${first}, ${first + 999}) id`;
+  const end = "SELECT pg_logical_emit_message(false, 'end', '')";
+
+  /** Statements of one session. */
+  async function run(database: string, statements: readonly string[]): Promise<void> {
+    const connection = await server.connect({ database });
+    for (const sql of statements) checked(await connection.query(sql));
+    await connection.close();
+  }
+
+  /** Of servers that have it. */
+  const twoPhaseTest = (name: string, run: () => Promise<void>): void => {
+    if (supports(server.versionNum, "twoPhaseOption")) test(name, run);
+  };
+
+  async function namesOf(event: TransactionEvent): Promise<string[]> {
+    if (event.type !== "Transaction" && event.type !== "PreparedTransaction") return [event.type];
+    const names = new Set<string>();
+    for await (const change of event.changes) {
+      if (change.type === "Insert") names.add(String(change.newTuple.get(1)).slice(0, 4).trim());
+      else names.add(change.type === "Message" ? `message ${CONTENT.decode(change.content)}` : change.type);
+    }
+    return [...names];
+  }
+
+  test("a message of a subtransaction has the toplevel's xid: it goes with what was written before it there, or else stays", async () => {
+    const database = await databaseOf(server, "transactions_messages", [table]);
+    const emit = (text: string): string => `SELECT pg_logical_emit_message(true, 'm', '${text}')`;
+    await run(database, [
+      ...["BEGIN", many(1, "kept"), emit("before")],
+      ...["SAVEPOINT a", "INSERT INTO fruit VALUES (-1, 'gone')", emit("behind a change"), many(2000, "gone")],
+      ...["ROLLBACK TO a", "SAVEPOINT b", emit("in front"), many(4000, "gone"), "ROLLBACK TO b"],
+      ...[many(6000, "more"), emit("after"), "COMMIT", end],
+    ]);
+    const stream = await Stream.open(server, database, on);
+    const [transaction] = await stream.untilEnd();
+    // It is the server that does not say of whom "in front" is: neither its own subscriber could tell.
+    expect(await namesOf(transaction!)).toEqual([
+      ...["kept", "message before", "message in front", "more", "message after"],
+    ]);
+    expect(stream.counts.get("subtransaction")).toBe(2);
+    await stream.close();
+  });
+
+  test("what is confirmed is not sent again, and what is not is, whole, though it was streamed before", async () => {
+    const database = await databaseOf(server, "transactions_confirm", [table]);
+    const three = ["aaaa", "bbbb", "cccc"].map((name, i) => many(i * 1000, name));
+    await run(database, [...three, "BEGIN", many(9000, "open"), "SAVEPOINT s", many(10_000, "open"), end]);
+    const worker = await server.connect({ database });
+    onTestFinished(() => worker.close());
+    checked(await worker.query("BEGIN"));
+    checked(await worker.query(many(5000, "open")));
+    await server.sql(end, { database });
+
+    const first = await Stream.open(server, database, on);
+    await first.untilEnd();
+    const events = await first.untilEnd();
+    expect(first.counts.get("StreamStart")).toBeGreaterThan(4);
+    expect(events.map(({ type }) => type)).toEqual(["Message"]);
+    await first.close();
+
+    const second = await Stream.open(server, database, on);
+    const [a, b, c, message] = await second.untilEnd();
+    expect(await Promise.all([a!, b!, c!].map(namesOf))).toEqual([["aaaa"], ["bbbb"], ["cccc"]]);
+    const { assembler } = second;
+    await assembler.confirm(b!);
+    expect(assembler.confirmable).toBeLessThan((a as { endLsn: bigint }).endLsn);
+    await assembler.confirm(a!);
+    expect(assembler.confirmable).toBe((b as { endLsn: bigint }).endLsn);
+    await assembler.confirm(message!);
+    expect(assembler.confirmable).toBe((b as { endLsn: bigint }).endLsn);
+    second.report();
+    await expect.poll(() => confirmed(database)).toBe(formatLsn(assembler.confirmable, server.versionNum));
+    await second.close();
+
+    checked(await worker.query("COMMIT"));
+    await worker.close();
+    const third = await Stream.open(server, database, on);
+    const again = [...(await third.untilEnd()), ...(await third.untilEnd()), await third.next()];
+    expect(await Promise.all(again.map(namesOf))).toEqual([["cccc"], ["Message"], ["Message"], ["open"]]);
+    await third.close();
+  });
+
+  async function confirmed(database: string): Promise<string | null | undefined> {
+    const sql = `SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '${database}'`;
+    return (await server.sql(sql)).rows[0]?.[0];
+  }
+
+  test("a transaction that the server drops, found rolled back, leaves nothing behind, with streaming or without", async () => {
+    const database = await databaseOf(server, "transactions_dropped", [table]);
+    await run(database, [
+      ...["BEGIN", many(1, "gone"), "SAVEPOINT a", many(2000, "gone"), "RELEASE a", many(4000, "gone"), "ROLLBACK"],
+      ...["INSERT INTO fruit VALUES (1, 'kept')", end],
+    ]);
+    for (const streaming of ["on", "off"] as const) {
+      const stream = await Stream.open(server, database, { ...on, streaming });
+      const events = await stream.untilEnd();
+      expect(await Promise.all(events.map(namesOf))).toEqual([["kept"], ["Message"]]);
+      await stream.close();
+    }
+  });
+
+  twoPhaseTest("a transaction that is held comes again after a new connection, until it is confirmed", async () => {
+    const database = await databaseOf(server, "transactions_held", [table]);
+    const gid = `held ${process.pid} ${major}`;
+    const twoPhase = { ...on, twoPhase: true };
+    // The slot is made two-phase by the first stream: what was prepared before comes at COMMIT PREPARED only.
+    await (await Stream.open(server, database, twoPhase)).close();
+    await run(database, [
+      ...["INSERT INTO fruit VALUES (-1, 'one')"],
+      ...["BEGIN", many(1, "held"), "SAVEPOINT a", many(2000, "gone"), "ROLLBACK TO a", `PREPARE TRANSACTION '${gid}'`],
+      ...["INSERT INTO fruit VALUES (-2, 'two')", end],
+    ]);
+    const first = await Stream.open(server, database, twoPhase, { prepared: "hold" });
+    const events = await first.untilEnd();
+    expect(await Promise.all(events.map(namesOf))).toEqual([["one"], ["two"], ["Message"]]);
+    for (const event of events) await first.assembler.confirm(event);
+    // Not beyond the PREPARE: its changes would not come again.
+    const { confirmable } = first.assembler;
+    expect(confirmable).toBeGreaterThanOrEqual((events[0] as { endLsn: bigint }).endLsn);
+    expect(confirmable).toBeLessThan((events[1] as { endLsn: bigint }).endLsn);
+    first.report();
+    await expect.poll(() => confirmed(database)).toBe(formatLsn(confirmable, server.versionNum));
+    await first.close();
+
+    await run(database, [`COMMIT PREPARED '${gid}'`, end]);
+    const second = await Stream.open(server, database, twoPhase, { prepared: "hold" });
+    const again = [...(await second.untilEnd()), ...(await second.untilEnd())];
+    expect(await Promise.all(again.map(namesOf))).toEqual([["two"], ["Message"], ["held"], ["Message"]]);
+    expect(again[2]).toMatchObject({ type: "Transaction", gid });
+    for (const event of again) await second.assembler.confirm(event);
+    expect(second.assembler.confirmable).toBeGreaterThanOrEqual((again[2] as { endLsn: bigint }).endLsn);
+    await second.close();
+  });
+
+  twoPhaseTest(
+    "a prepared transaction that was confirmed comes as CommitPrepared alone, and who holds is told so",
+    async () => {
+      const database = await databaseOf(server, "transactions_seen", [table]);
+      const gid = `seen ${process.pid} ${major}`;
+      const twoPhase = { ...on, twoPhase: true };
+      await (await Stream.open(server, database, twoPhase)).close();
+      await run(database, ["BEGIN", many(1, "seen"), `PREPARE TRANSACTION '${gid}'`, end]);
+      const first = await Stream.open(server, database, twoPhase);
+      const events = await first.untilEnd();
+      expect(await Promise.all(events.map(namesOf))).toEqual([["seen"], ["Message"]]);
+      expect(events[0]).toMatchObject({ type: "PreparedTransaction", gid });
+      await first.assembler.confirm(events[0]!);
+      first.report();
+      await expect.poll(() => confirmed(database)).toBe(formatLsn(first.assembler.confirmable, server.versionNum));
+      await first.close();
+
+      await run(database, [`COMMIT PREPARED '${gid}'`, end]);
+      const second = await Stream.open(server, database, twoPhase, { prepared: "hold" });
+      const again = [...(await second.untilEnd()), ...(await second.untilEnd())];
+      expect(again.map(({ type }) => type)).toEqual(["Message", "CommitPrepared", "Message"]);
+      expect(again[1]).toMatchObject({ gid });
+      await second.close();
     },
   );
 });
