@@ -59,14 +59,21 @@ class Stream {
   readonly #connection: ReplicationConnection;
   readonly #decoder: PgoutputDecoder;
 
-  private constructor(connection: ReplicationConnection, options: TransactionAssemblerOptions) {
+  readonly #break: () => Promise<unknown>;
+
+  private constructor(
+    connection: ReplicationConnection,
+    options: TransactionAssemblerOptions,
+    breakIt: () => Promise<unknown>,
+  ) {
     this.#connection = connection;
+    this.#break = breakIt;
     this.assembler = new TransactionAssembler(options);
     this.#decoder = new PgoutputDecoder({ protocol: options.protocol ?? 1, streaming: options.streaming ?? "off" });
   }
 
   static async open(
-    { host, port, user }: Server,
+    server: Server,
     database: string,
     { streaming, twoPhase, immediate }: How,
     options: TransactionAssemblerOptions = {},
@@ -74,7 +81,7 @@ class Stream {
     const settings = ["logical_decoding_work_mem=64kB"];
     if (immediate) settings.push("debug_logical_replication_streaming=immediate");
     const connection = await connect({
-      ...{ host, port, user, database, replication: "database" },
+      ...{ host: server.host, port: server.port, user: server.user, database, replication: "database" },
       options: settings.map((setting) => `-c ${setting}`).join(" "),
     });
     onTestFinished(() => connection.disconnect());
@@ -85,7 +92,8 @@ class Stream {
     const command = `START_REPLICATION SLOT ${database} LOGICAL 0/0 (${list})`;
     // The stream before may not have left the slot yet.
     await expect.poll(() => connection.startReplication(command)).toBeUndefined();
-    return new Stream(connection, { ...options, protocol, streaming });
+    const walsender = `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${database}'`;
+    return new Stream(connection, { ...options, protocol, streaming }, () => server.sql(walsender));
   }
 
   /** The next event. */
@@ -124,9 +132,9 @@ class Stream {
     );
   }
 
+  /** The connection breaks. */
   async close(): Promise<void> {
-    // Otherwise the server goes on sending, and the slot stays its.
-    await this.#connection.endReplication();
+    await this.#break();
     await this.#connection.disconnect();
   }
 
