@@ -1,6 +1,8 @@
 /** Laws of the TransactionAssembler: what it gives is what a server's committed transactions are, whatever was streamed how. */
 import fc from "fast-check";
-import { describe, expect } from "vitest";
+import { describe, expect, test } from "vitest";
+import { DecodeError, ProtocolError } from "../../src/errors.ts";
+import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import {
   type Change,
   type Changes,
@@ -11,8 +13,12 @@ import {
   type TransactionAssemblerOptions,
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
+import type { Lsn } from "../../src/lsn.ts";
 import { Replica } from "../../src/node/replica.ts";
-import { type Expected, type History, type HistoryOptions, labelOf, runHistory, steps } from "../histories.ts";
+import type { PgTime } from "../../src/time.ts";
+import { TupleData } from "../../src/wire/tuple.ts";
+import { type Expected, type History, type HistoryOptions, labelOf, runHistory, steps, TABLES } from "../histories.ts";
+import { seed } from "../seed.ts";
 import { law } from "./law.ts";
 
 /** A store that answers later, as a disk does, and knows what is in it. */
@@ -170,10 +176,145 @@ describe("a random history of sessions with savepoints, streamed in random block
     }),
     1000,
   );
+
+  test("is what it says: blocks, rollbacks in them, spills, changes of shape, prepared transactions", async () => {
+    const counts = { aborted: 0, dropped: 0, spilled: 0, reshaped: 0, prepared: 0, changes: 0 };
+    const how = { streaming: "on", twoPhase: true, empty: false } as const;
+    for (const script of fc.sample(steps(), { numRuns: 500, seed })) {
+      const history = runHistory(script, how);
+      const spill = new Slow();
+      const assembler = assemblerFor(how, { memoryLimit: 12_000, spill, prepared: "hold" });
+      const relations = new Set<DescribedRelation>();
+      for (const message of history.messages) {
+        const event = await assembler.receive(message);
+        if (event?.type !== "Transaction") continue;
+        if (event.gid !== undefined) counts.prepared++;
+        for await (const change of event.changes) {
+          counts.changes++;
+          if ("relation" in change) relations.add(change.relation);
+        }
+      }
+      const begun = new Set<number>();
+      for (const message of history.messages) {
+        const xid = message.length < 5 ? 0 : Buffer.from(message).readUInt32BE(1);
+        if (message[0] === "S".charCodeAt(0)) begun.add(xid);
+        else if (message[0] === "A".charCodeAt(0)) counts[begun.has(xid) ? "aborted" : "dropped"]++;
+      }
+      if (relations.size > TABLES.length) counts.reshaped++;
+      counts.spilled += spill.written;
+    }
+    expect(counts.aborted).toBeGreaterThan(200);
+    expect(counts.prepared).toBeGreaterThan(20);
+    expect(counts.changes).toBeGreaterThan(2000);
+    expect(counts.reshaped).toBeGreaterThan(20);
+    expect(counts.spilled).toBeGreaterThan(20);
+    expect(counts.dropped).toBeGreaterThan(0);
+  });
+
+  law(
+    "gives events or errors that are typed when messages are damaged, lost or change places, and nothing after an error",
+    fc.asyncProperty(
+      steps(60),
+      options,
+      settings,
+      fc.array(fc.record({ at: fc.nat(), kind: fc.constantFrom("damage", "lose", "swap", "repeat"), pick: fc.nat() }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      async (script, how, { memoryLimit, prepared, empty }, faults) => {
+        const messages = runHistory(script, how).messages.map((message) => message.slice());
+        for (const { at, kind, pick } of faults) {
+          if (messages.length < 2) return;
+          const i = at % (messages.length - 1);
+          const message = messages[i]!;
+          if (kind === "damage") message[pick % message.length]! ^= 1 << (pick % 8);
+          else if (kind === "lose") messages.splice(i, 1);
+          else if (kind === "repeat") messages.splice(i, 0, message.slice());
+          else messages.splice(i, 2, messages[i + 1]!, message);
+        }
+        const assembler = assemblerFor(how, { memoryLimit, prepared, empty, spill: new Map() });
+        let failure: unknown;
+        for (const message of messages) {
+          const failed: unknown = failure;
+          try {
+            const event = await assembler.receive(message);
+            expect(failed).toBeUndefined();
+            if (event?.type === "Transaction")
+              for await (const change of event.changes) expect(change.type).toBeDefined();
+          } catch (error) {
+            if (!(error instanceof DecodeError || error instanceof ProtocolError)) throw error;
+            if (failed !== undefined) expect(error).toBe(failed);
+            failure = error;
+          }
+        }
+      },
+    ),
+    1000,
+  );
+
+  law(
+    "never gives a change of a subtransaction behind its StreamAbort, in whatever order messages come",
+    fc.asyncProperty(fc.array(loose(), { maxLength: 60 }), async (messages) => {
+      const assembler = new TransactionAssembler({ protocol: 2, streaming: "on" });
+      /** Rolled back at which message: changes have their number as value. */
+      const rolledBack = new Map<number, number>();
+      await assembler.receive(encodePgoutputMessage(startOf(true)));
+      await assembler.receive(encodePgoutputMessage(relationOf()));
+      await assembler.receive(encodePgoutputMessage({ type: "StreamStop" }));
+      for (const [i, { xid, aborts }] of messages.entries()) {
+        if (aborts) {
+          await assembler.receive(encodePgoutputMessage({ type: "StreamAbort", xid: 1, subxid: xid }));
+          rolledBack.set(xid, i);
+          continue;
+        }
+        await assembler.receive(encodePgoutputMessage(startOf(false)));
+        const newTuple = TupleData.of([String(i)]);
+        await assembler.receive(encodePgoutputMessage({ type: "Insert", xid, relationId: 16384, newTuple }));
+        await assembler.receive(encodePgoutputMessage({ type: "StreamStop" }));
+      }
+      const end = {
+        type: "StreamCommit",
+        xid: 1,
+        commitLsn: 8n as Lsn,
+        endLsn: 9n as Lsn,
+        commitTime: 0n as PgTime,
+      } as const;
+      const event = await assembler.receive(encodePgoutputMessage(end));
+      if (event?.type !== "Transaction") return;
+      for await (const change of event.changes) {
+        if (change.type !== "Insert") throw new Error(change.type);
+        expect(Number(change.newTuple.get(0))).toBeGreaterThan(rolledBack.get(change.xid!) ?? -1);
+      }
+    }),
+  );
 });
 
+/** A change of a subtransaction, or its rollback. */
+function loose(): fc.Arbitrary<{ xid: number; aborts: boolean }> {
+  return fc.record({ xid: fc.integer({ min: 2, max: 6 }), aborts: fc.integer({ max: 3, min: 0 }).map((n) => n === 0) });
+}
+
+function startOf(firstSegment: boolean): PgoutputMessage {
+  return { type: "StreamStart", xid: 1, firstSegment };
+}
+
+function relationOf(): PgoutputMessage {
+  const columns = [{ key: true, name: "id", typeId: 23, typeModifier: -1 }];
+  return {
+    ...{
+      type: "Relation",
+      xid: 1,
+      relationId: 16384,
+      namespace: "public",
+      name: "t",
+      replicaIdentity: "default",
+      columns,
+    },
+  };
+}
+
 function keepPrepared(committed: readonly Expected[]): readonly Expected[] {
-  return committed.filter(({ gid, changes }) => gid !== undefined || changes.length > 0).map((each) => each);
+  return committed.filter(({ gid, changes }) => gid !== undefined || changes.length > 0);
 }
 
 /** A table of which no change has come is not known to the replica. */
