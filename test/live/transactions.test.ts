@@ -2,7 +2,9 @@
  * Transactions as live servers stream them: random histories with savepoints over several sessions, with so little memory for
  * decoding that the server streams whatever it can, held against what the tables say afterwards.
  */
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
 import { PgoutputDecoder } from "../../src/logical/decoder.ts";
@@ -572,4 +574,37 @@ describe.each(majors)("PostgreSQL %d", (major) => {
       await second.close();
     },
   );
+
+  test("the program of docs/transactions.md prints the transactions of a stream and confirms them", async () => {
+    const database = await databaseOf(server, "transactions_docs", [table]);
+    const page = readFileSync(fileURLToPath(new URL("../../docs/transactions.md", import.meta.url)), "utf8");
+    const [, program] = /```js\n([\s\S]*?)```/.exec(page)!;
+    const code = program!
+      .replace(/^import .*$/gm, "")
+      .replaceAll("my_slot", database)
+      .replaceAll("my_publication", "everything");
+    const lines: string[] = [];
+    const scope = {
+      ...{ connect, decodeWalSenderMessage, encodeWalReceiverMessage, TransactionAssembler, SpillDirectory },
+      ...{ pgTimeFromDate, url: `postgres://${server.user}@/${database}?host=${server.host}&port=${server.port}` },
+      console: { log: (...all: unknown[]) => lines.push(JSON.stringify(all)) },
+    };
+    const names = [...program!.matchAll(/^import \{ (.*?) \}/gm)].flatMap(([, list]) => list!.split(", "));
+    expect(Object.keys(scope).sort()).toEqual([...names, "console", "url"].sort());
+    const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor;
+    const running = AsyncFunction(...Object.keys(scope), code)(...Object.values(scope)) as Promise<void>;
+    const ended = running.then(
+      () => "ended",
+      (error) => String(error.message),
+    );
+    await run(database, [
+      ...["BEGIN", "INSERT INTO fruit VALUES (1, 'apple')", "SAVEPOINT s", many(1000, "gone"), "ROLLBACK TO s"],
+      ...["INSERT INTO fruit VALUES (2, 'pear')", "COMMIT"],
+    ]);
+    await expect.poll(() => lines.slice(1)).toEqual(['["fruit",["1","apple"]]', '["fruit",["2","pear"]]']);
+    expect(lines[0]).toMatch(/transaction \d+ with 2 changes/);
+    const walsender = `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '${database}'`;
+    await server.sql(walsender);
+    expect(await ended).toMatch(/terminating connection|closed the connection/);
+  });
 });
