@@ -164,7 +164,7 @@ export class TransactionAssembler {
    */
   receive(message: Uint8Array): Now<TransactionEvent | undefined> {
     if (this.#failure !== undefined) throw this.#failure.error;
-    if (this.#busy) throw new RangeError("the message before is still being worked on: await what receive returned");
+    this.#notBusy();
     try {
       const event = this.#take(message, this.#decoder.decode(message));
       if (this.#account.bytes <= this.#memoryLimit && this.#garbage.length === 0) return event;
@@ -212,8 +212,11 @@ export class TransactionAssembler {
    * Forget all that has not ended or is not confirmed, as the server does when a connection ends: it sends that again.
    *
    * What is still read should be read before, since the spill is emptied.
+   *
+   * @throws RangeError before what `receive` returned is done; whatever the spill throws
    */
   async reset(): Promise<void> {
+    this.#notBusy();
     this.#decoder.reset();
     for (const { log } of this.#collected()) log.clear();
     this.#open = undefined;
@@ -223,8 +226,11 @@ export class TransactionAssembler {
     this.#confirmations.reset();
     this.#garbage = [];
     this.#failure = undefined;
-    this.#busy = false;
     await this.#delete([...this.#keys]);
+  }
+
+  #notBusy(): void {
+    if (this.#busy) throw new RangeError("the message before is still being worked on: await what receive returned");
   }
 
   #take(bytes: Uint8Array, message: PgoutputMessage): TransactionEvent | undefined {
@@ -438,10 +444,7 @@ export class TransactionAssembler {
   }
 
   async #delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) {
-      this.#keys.delete(key);
-      await this.#spill!.delete(key);
-    }
+    for (const key of keys) if (this.#keys.delete(key)) await this.#spill!.delete(key);
   }
 }
 

@@ -283,12 +283,31 @@ describe("a spill that goes wrong", () => {
     await expect(feed(to, stop)).rejects.toBe(full);
   });
 
+  test("a reset empties it, and what is confirmed later is not deleted again", async () => {
+    const spill = new Map<string, Uint8Array>();
+    const deleted: string[] = [];
+    const store: SpillStore = {
+      set: (key, chunk) => spill.set(key, chunk),
+      get: (key) => spill.get(key),
+      delete: (key) => spill.delete(key) && deleted.push(key),
+    };
+    const to = assembler({ memoryLimit: 4000, spill: store });
+    const [event] = await feed(to, start(1, true), relation(1, "t"), some, stop, streamCommit(1, 50));
+    await feed(to, start(2, true), insert(2, "a"));
+    await to.reset();
+    expect(spill.size).toBe(0);
+    const count = deleted.length;
+    await to.confirm(event!);
+    expect(deleted).toHaveLength(count);
+  });
+
   test("a call before it is done is refused", async () => {
     const to = assembler({ memoryLimit: 4000, spill: new Map() });
     await feed(to, start(1, true), relation(1, "t"));
     const large = to.receive(encodePgoutputMessage(insert(1, "x".repeat(5000))));
     expect(large).toBeInstanceOf(Promise);
     expect(() => to.receive(encodePgoutputMessage(stop))).toThrow(RangeError);
+    await expect(to.reset()).rejects.toThrow(RangeError);
     await large;
     expect(await feed(to, stop, streamCommit(1, 50))).toHaveLength(1);
   });
