@@ -146,10 +146,9 @@ function points(min: number): fc.Arbitrary<number[]> {
 function geometric(
   name: string,
   floats: fc.Arbitrary<number[]>,
-  ...first: ((floats: number[]) => number[])[]
+  head: (floats: number[]) => number[] = () => [],
 ): fc.Arbitrary<unknown> {
   const codec = builtins().byOid.get(701)!;
-  const head = first[0] ?? (() => []);
   return printed(
     name,
     floats.map((all) => Uint8Array.from([...head(all), ...all.flatMap((each) => [...codec.writeBinary(each)])])),
