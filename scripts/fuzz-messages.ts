@@ -1,7 +1,8 @@
 /**
- * `npm run fuzz:messages -- [--runs N] [--seed S] [--case N]`: damage messages of every family and see what the codecs make of it.
+ * `npm run fuzz:messages -- [--runs N] [--seed S] [--case N] [--vectors FOLDER]`: damage messages of every family, and see what the
+ * codecs make of it.
  *
- * What is damaged are messages of real servers (test/vectors) and of the arbitraries, each in the context that it belongs in. Of
+ * What is damaged are messages of real servers (the vectors) and of the arbitraries, each in the context that it belongs in. Of
  * each damaged message, in that context or a wrong one:
  * - the generated decoder and the interpreter give the same value, or the same error: code, path, offset and words;
  * - a value encodes to the very bytes that were decoded, with both encoders, and its rows can be read in every way;
@@ -10,6 +11,8 @@
  * A case depends on the seed and its number alone, so `--case` gives one again; what it is damaged from, on the vectors too.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
 import type { Conditions } from "../src/wire/interpret.ts";
@@ -18,6 +21,17 @@ import type { TupleData } from "../src/wire/tuple.ts";
 import { compile } from "../test/compiled.ts";
 import { toHex } from "../test/hex.ts";
 import { readCapture } from "../test/servers/capture.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    runs: { type: "string", default: "1000000" },
+    seed: { type: "string", default: String(Date.now() & 0x7fffffff) },
+    case: { type: "string" },
+    vectors: { type: "string", default: fileURLToPath(new URL("../test/vectors/", import.meta.url)) },
+  },
+});
+const runs = Number(options.runs);
+const seed = Number(options.seed);
 
 // What is published, and not the sources through a loader, which makes functions slower.
 const compiled = compile();
@@ -84,12 +98,13 @@ function kindOf(family: Family, holds: Conditions): Kind {
   )!;
 }
 
-/** Add the messages of a recorded stream, each once. */
-function addCapture(payloads: readonly Uint8Array[], parallel: boolean): void {
+/** Add the messages of a recorded stream, logical or not. */
+function addCapture(payloads: readonly Uint8Array[], command: string): void {
+  const parallel = command.includes("streaming 'parallel'");
   let inStream = false;
   for (const payload of payloads) {
     kindOf(physical.WalSenderMessage, { feedbackCatalogXmin: true, primaryStatus: false }).corpus.push(payload);
-    if (payload[0] !== TAG.XLogData) continue;
+    if (payload[0] !== TAG.XLogData || !command.includes(" LOGICAL ")) continue;
     const data = payload.subarray(XLOGDATA_HEADER);
     kindOf(logical.PgoutputMessage, { inStream, parallel }).corpus.push(data);
     if (data[0] === TAG.StreamStart) inStream = true;
@@ -101,27 +116,18 @@ const TAG = { XLogData: 0x77, StreamStart: 0x53, StreamStop: 0x45 };
 /** dataStart, walEnd and sendTime stand before the data of an XLogData. */
 const XLOGDATA_HEADER = 25;
 
-const vectors = new URL("../test/vectors/", import.meta.url);
-for (const file of readdirSync(vectors).filter((each) => each.endsWith(".json"))) {
-  const entries = JSON.parse(readFileSync(new URL(file, vectors), "utf8")) as { file: string; command: string }[];
-  for (const { file: name, command } of entries) {
-    addCapture(readCapture(new URL(name, vectors).pathname), command.includes("streaming 'parallel'"));
+// An index has the command that made each file beside it.
+for (const index of readdirSync(options.vectors, { recursive: true, encoding: "utf8" })) {
+  if (!index.endsWith(".json")) continue;
+  const path = join(options.vectors, index);
+  for (const { file, command } of JSON.parse(readFileSync(path, "utf8")) as { file: string; command: string }[]) {
+    if (file.endsWith(".bin.gz")) addCapture(readCapture(join(dirname(path), file)), command);
   }
 }
 for (const { corpus } of kinds) {
   const each = new Map(corpus.map((bytes) => [toHex(bytes), bytes]));
   corpus.splice(0, corpus.length, ...each.values());
 }
-
-const { values: options } = parseArgs({
-  options: {
-    runs: { type: "string", default: "1000000" },
-    seed: { type: "string", default: String(Date.now() & 0x7fffffff) },
-    case: { type: "string" },
-  },
-});
-const runs = Number(options.runs);
-const seed = Number(options.seed);
 
 // A pseudo-random generator, sfc32: 2 ns a number, and as good as these tests need.
 let a = 0;

@@ -146,10 +146,9 @@ function points(min: number): fc.Arbitrary<number[]> {
 function geometric(
   name: string,
   floats: fc.Arbitrary<number[]>,
-  ...first: ((floats: number[]) => number[])[]
+  head: (floats: number[]) => number[] = () => [],
 ): fc.Arbitrary<unknown> {
   const codec = builtins().byOid.get(701)!;
-  const head = first[0] ?? (() => []);
   return printed(
     name,
     floats.map((all) => Uint8Array.from([...head(all), ...all.flatMap((each) => [...codec.writeBinary(each)])])),
@@ -171,6 +170,7 @@ const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   oid: () => small(0, 2 ** 32 - 1),
   xid: () => small(0, 2 ** 32 - 1),
   cid: () => small(0, 2 ** 32 - 1),
+  oid8: () => whole(0n, 2n ** 64n - 1n),
   xid8: () => whole(0n, 2n ** 64n - 1n),
   pg_lsn: () => whole(0n, 2n ** 64n - 1n),
   int2vector: () => fc.array(small(-(2 ** 15), 2 ** 15 - 1), { maxLength: 9 }),

@@ -1,17 +1,19 @@
 /**
- * Replica: tables rebuilt from the changes of a logical stream, values as text, to be held against what SELECT says.
+ * Replica: tables rebuilt from the changes of a logical stream, to be held against what SELECT says. Values are text, binary
+ * ones as hexadecimal digits.
  */
 import { ProtocolError } from "../errors.ts";
 import type { OldTuple, PgoutputMessage, Relation } from "../generated/logical.ts";
-import { decodeText } from "../wire/text.ts";
+import type { Change, Transaction } from "../logical/transactions.ts";
+import { hexOf } from "../wire/text.ts";
 import { type TupleValue, unchanged } from "../wire/tuple.ts";
 
 type Row = readonly (string | null)[];
 
-/** A table: its newest description, and its rows by their identity. */
+/** A table: its newest description, and its rows by their identity; without a key there may be equal ones. */
 interface Table {
   relation: Relation;
-  rows: Map<string, Row>;
+  rows: Map<string, Row[]>;
 }
 
 export class Replica {
@@ -19,14 +21,14 @@ export class Replica {
 
   /** The tables, each with its relation and its rows in no particular order. */
   *tables(): Generator<{ readonly relation: Relation; readonly rows: readonly Row[] }> {
-    for (const { relation, rows } of this.#tables.values()) yield { relation, rows: [...rows.values()] };
+    for (const { relation, rows } of this.#tables.values()) yield { relation, rows: [...rows.values()].flat() };
   }
 
   /**
    * Apply a message; those that change no table do nothing.
    *
    * @throws ProtocolError if the change does not fit the rows known: an update or delete of a row that is not there, or an
-   *   insert of one that is.
+   *   insert of one whose key is.
    */
   apply(message: PgoutputMessage): void {
     switch (message.type) {
@@ -35,8 +37,10 @@ export class Replica {
       case "Insert": {
         const table = this.#table(message.relationId);
         const row = Array.from(message.newTuple, (column) => value(column, undefined));
-        if (table.rows.has(identity(table, row))) throw new ProtocolError(`the inserted row is there already: ${row}`);
-        table.rows.set(identity(table, row), row);
+        if (isKeyed(table) && table.rows.has(identity(table, row))) {
+          throw new ProtocolError(`the inserted row is there already: ${row}`);
+        }
+        put(table, row);
         return;
       }
       case "Update": {
@@ -51,8 +55,10 @@ export class Replica {
               )
             : oldIdentity(table, message.oldTuple);
         const old = take(table, key);
-        const row = Array.from(message.newTuple, (column, i) => value(column, old[i]));
-        table.rows.set(identity(table, row), row);
+        put(
+          table,
+          Array.from(message.newTuple, (column, i) => value(column, old[i])),
+        );
         return;
       }
       case "Delete": {
@@ -67,6 +73,20 @@ export class Replica {
     }
   }
 
+  /** Apply all changes of a transaction. @throws ProtocolError as `apply` does; DecodeError as reading its changes does. */
+  async applyTransaction({ changes }: Pick<Transaction, "changes">): Promise<void> {
+    for await (const batch of changes.batches()) for (const change of batch) this.#applyChange(change);
+  }
+
+  /** Apply a change that brings its relation along. */
+  #applyChange(change: Change): void {
+    if (change.type === "Message") return;
+    for (const relation of change.type === "Truncate" ? change.relations : [change.relation]) {
+      if (this.#tables.get(relation.relationId)?.relation !== relation) this.#describe(relation);
+    }
+    this.apply(change);
+  }
+
   /** A relation is announced, or has changed: columns are told apart by name, and a new one is NULL in all rows. */
   #describe(relation: Relation): void {
     const known = this.#tables.get(relation.relationId);
@@ -74,9 +94,11 @@ export class Replica {
     this.#tables.set(relation.relationId, table);
     if (known === undefined) return;
     const from = relation.columns.map(({ name }) => known.relation.columns.findIndex((column) => column.name === name));
-    for (const old of known.rows.values()) {
-      const row = from.map((i) => old[i] ?? null);
-      table.rows.set(identity(table, row), row);
+    for (const old of [...known.rows.values()].flat()) {
+      put(
+        table,
+        from.map((i) => old[i] ?? null),
+      );
     }
   }
 
@@ -87,10 +109,22 @@ export class Replica {
   }
 }
 
+/** Can rows be told apart? Not by a replica identity of all columns: a table may hold the same row twice. */
+function isKeyed({ relation }: Table): boolean {
+  return relation.replicaIdentity !== "full" && relation.columns.some(({ key }) => key);
+}
+
 /** What tells a row from others: its replica identity's columns, or all of them if it has none. */
 function identity({ relation }: Table, row: Row): string {
   const keyed = relation.columns.some(({ key }) => key);
   return JSON.stringify(row.filter((_, i) => !keyed || relation.columns[i]?.key));
+}
+
+function put(table: Table, row: Row): void {
+  const key = identity(table, row);
+  const same = table.rows.get(key);
+  if (same === undefined) table.rows.set(key, [row]);
+  else same.push(row);
 }
 
 function oldIdentity(table: Table, { tuple }: OldTuple): string {
@@ -101,10 +135,11 @@ function oldIdentity(table: Table, { tuple }: OldTuple): string {
 }
 
 function take(table: Table, key: string): Row {
-  const row = table.rows.get(key);
-  if (row === undefined)
+  const same = table.rows.get(key);
+  if (same === undefined)
     throw new ProtocolError(`a change of ${table.relation.name} names a row that is not there: ${key}`);
-  table.rows.delete(key);
+  const row = same.pop()!;
+  if (same.length === 0) table.rows.delete(key);
   return row;
 }
 
@@ -113,5 +148,5 @@ function value(column: TupleValue, old: string | null | undefined): string | nul
     if (old === undefined) throw new ProtocolError("an unchanged value of a row that is not known");
     return old;
   }
-  return column instanceof Uint8Array ? decodeText(column, 0, column.length) : (column as string | null);
+  return column instanceof Uint8Array ? hexOf(column) : (column as string | null);
 }

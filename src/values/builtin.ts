@@ -3,10 +3,12 @@
  *
  * @source pg_type.dat
  */
+
+import { defaultServer, type Server } from "../server-version.ts";
 import { arrayOf, vectorOf } from "./array.ts";
 import type { Codec } from "./codec.ts";
 import { float4, float8 } from "./float.ts";
-import { bool, cid, int2, int4, int8, oid, pgLsn, xid, xid8 } from "./number.ts";
+import { bool, cid, int2, int4, int8, oid, oid8, pgLsnOf, xid, xid8 } from "./number.ts";
 import { numeric } from "./numeric.ts";
 import * as packed from "./packed.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
@@ -16,7 +18,7 @@ import { date, interval, time, timestamp, timestamptz, timetz } from "./time.ts"
 type Row = readonly [oid: number, arrayOid: number, codec: Codec];
 
 /** Made when they are first asked for: who bundles a part that needs none of them carries none. */
-export function builtinTypes(): readonly Row[] {
+export function builtinTypes(server: Server = defaultServer): readonly Row[] {
   return [
     [16, 1000, bool],
     [17, 1001, bytea],
@@ -71,7 +73,7 @@ export function builtinTypes(): readonly Row[] {
     [2206, 2211, named("regtype", oid)],
     [2950, 2951, packed.uuid],
     [2970, 2949, packed.snapshot("txid_snapshot")],
-    [3220, 3221, pgLsn],
+    [3220, 3221, pgLsnOf(server)],
     [3614, 3643, packed.tsvector],
     [3615, 3645, opaque("tsquery")],
     [3734, 3735, named("regconfig", oid)],
@@ -95,19 +97,31 @@ export function builtinTypes(): readonly Row[] {
     [4536, 6157, multirangeOf("int8multirange", int8)],
     [5038, 5039, packed.snapshot("pg_snapshot")],
     [5069, 271, xid8],
+    [6437, 6442, oid8],
+    [6490, 6491, named("regdatabase", oid)],
   ];
 }
 
-let tables: { readonly byOid: ReadonlyMap<number, Codec>; readonly oids: ReadonlyMap<string, number> } | undefined;
-
 /** The codecs of the built-in types and their arrays by oid, and the oids by name. */
-export function builtins(): NonNullable<typeof tables> {
-  if (tables !== undefined) return tables;
+export interface Builtins {
+  readonly byOid: ReadonlyMap<number, Codec>;
+  readonly oids: ReadonlyMap<string, number>;
+}
+
+function builtinsOf(server: Server): Builtins {
   const byOid = new Map<number, Codec>();
-  for (const [oid, arrayOid, codec] of builtinTypes()) {
+  for (const [oid, arrayOid, codec] of builtinTypes(server)) {
     byOid.set(oid, codec);
     byOid.set(arrayOid, arrayOf(`_${codec.name}`, codec, oid, codec === packed.box ? ";" : ","));
   }
-  tables = { byOid, oids: new Map(Array.from(byOid, ([oid, { name }]) => [name, oid])) };
-  return tables;
+  return { byOid, oids: new Map(Array.from(byOid, ([oid, { name }]) => [name, oid])) };
+}
+
+let ofDefault: Builtins | undefined;
+
+/** As the server's version writes them, or the default one's, which are made once. */
+export function builtins(server: Server = defaultServer): Builtins {
+  if (server !== defaultServer) return builtinsOf(server);
+  ofDefault ??= builtinsOf(server);
+  return ofDefault;
 }

@@ -2,7 +2,7 @@
  * Whole numbers and bool.
  */
 import { formatLsn, type Lsn, parseLsn } from "../lsn.ts";
-import { defaultServer } from "../server-version.ts";
+import type { Server } from "../server-version.ts";
 import { refuse } from "../wire/check.ts";
 import { badBytes, badText, type Codec, mustHaveLength, viewOf } from "./codec.ts";
 
@@ -92,11 +92,12 @@ function large(name: string, signed: boolean): Codec<bigint> {
 }
 
 export const int8 = /* @__PURE__ */ large("int8", true);
+export const oid8 = /* @__PURE__ */ large("oid8", false);
 export const xid8 = /* @__PURE__ */ large("xid8", false);
 const pgLsnNumber = /* @__PURE__ */ large("pg_lsn", false);
 
-/** A position in WAL. Its text is the one of the default server; newer ones pad the second half with zeros, and read both. */
-export const pgLsn: Codec<Lsn> = {
+/** A position in WAL. Servers from 19 on pad the second half with zeros; each reads both. */
+export const pgLsnOf = (server: Server): Codec<Lsn> => ({
   name: "pg_lsn",
   readText(text) {
     try {
@@ -105,7 +106,7 @@ export const pgLsn: Codec<Lsn> = {
       return badText("pg_lsn", text, "two hexadecimal numbers of 32 bits with a slash between");
     }
   },
-  writeText: (value) => formatLsn(BigInt(pgLsnNumber.writeText(value)) as Lsn, defaultServer),
+  writeText: (value) => formatLsn(BigInt(pgLsnNumber.writeText(value)) as Lsn, server),
   readBinary: (bytes) => pgLsnNumber.readBinary(bytes) as Lsn,
   writeBinary: (value) => pgLsnNumber.writeBinary(value),
-};
+});

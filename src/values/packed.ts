@@ -7,10 +7,11 @@ import { EncodeError } from "../errors.ts";
 import { refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
+import { hexOf } from "../wire/text.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
 import { badText, type Codec, mustBeString, mustHaveLength } from "./codec.ts";
 import { floatPattern, formatFloat8, parseFloat8 } from "./float.ts";
-import { formatHex, parseHex } from "./text.ts";
+import { parseHex } from "./text.ts";
 
 /** A printer and its parser. */
 interface Packed {
@@ -88,7 +89,7 @@ function hexGroups(name: string, wanted: string, lengths: readonly number[], sep
     writeText: checked,
     readBinary(bytes) {
       mustHaveLength(bytes, size, name);
-      const digits = formatHex(bytes);
+      const digits = hexOf(bytes);
       let text = digits.slice(0, lengths[0]! * 2);
       for (let i = 1, at = text.length; i < lengths.length; at += lengths[i]! * 2, i++) {
         text += separator + digits.slice(at, at + lengths[i]! * 2);
@@ -369,7 +370,10 @@ function geometry(name: string, ...frames: readonly Frame[]): Codec<string> {
       const end = text.length - frame.close.length;
       const next = new RegExp(`(\\()?(${floatPattern})(\\))?(,|$)`, "y");
       const values: number[] = [];
-      const inside = text.slice(frame.open.length, end);
+      // Up to 9.6 specials had another name in here.
+      const inside = text
+        .slice(frame.open.length, end)
+        .replace(/\b(?:inf|nan)\b/g, (special) => (special === "inf" ? "Infinity" : "NaN"));
       for (let at = 0; at < inside.length; at = next.lastIndex) {
         next.lastIndex = at;
         const [, open, float, close, comma] = next.exec(inside) ?? [];

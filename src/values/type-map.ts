@@ -3,9 +3,10 @@
  * or from its catalogs.
  */
 import type { Type } from "../generated/logical.ts";
+import { type Server, serverVersionNum } from "../server-version.ts";
 import { mustBeArray, refuse } from "../wire/check.ts";
 import { arrayOf } from "./array.ts";
-import { builtins } from "./builtin.ts";
+import { type Builtins, builtins } from "./builtin.ts";
 import { type CatalogRow, definitionsOf } from "./catalog.ts";
 import type { Codec } from "./codec.ts";
 import { compositeOf } from "./composite.ts";
@@ -50,11 +51,20 @@ const MAX_DEPTH = 32;
  * @example new TypeMap().codec(1007).readText("{1,NULL}") // [1, null]
  */
 export class TypeMap {
+  readonly #builtins: Builtins;
   readonly #definitions = new Map<number, TypeDefinition>();
   /** Codecs made from definitions. */
   readonly #codecs = new Map<number, Codec>();
   /** How deep types lie within each of them. */
   readonly #depths = new Map<number, number>();
+
+  /**
+   * @param options.server Whose texts are written: from 19 on, pg_lsn is another. All are read.
+   * @throws UnsupportedError for a version that walwire does not know.
+   */
+  constructor(options: { readonly server?: Server | undefined } = {}) {
+    this.#builtins = builtins(options.server === undefined ? undefined : serverVersionNum(options.server));
+  }
 
   /**
    * Describe a type; once more if it has changed. Readers and writers of rows that were made before keep what they had.
@@ -89,7 +99,9 @@ export class TypeMap {
   addFromTypeMessage({ typeId, namespace, name }: Pick<Type, "typeId" | "namespace" | "name">): boolean {
     if (this.has(typeId)) return true;
     const base =
-      namespace === "" || namespace === "pg_catalog" ? builtins().oids.get(name) : this.#find(namespace, name, typeId);
+      namespace === "" || namespace === "pg_catalog"
+        ? this.#builtins.oids.get(name)
+        : this.#find(namespace, name, typeId);
     if (base === undefined) return false;
     // Its name is not told: errors will call it by its base type's.
     this.add({ oid: typeId, name, kind: "domain", base });
@@ -98,7 +110,7 @@ export class TypeMap {
 
   /** Is the type built in, or has it been added? */
   has(oid: number): boolean {
-    return builtins().byOid.has(oid) || this.#definitions.has(oid);
+    return this.#builtins.byOid.has(oid) || this.#definitions.has(oid);
   }
 
   /** What was added of a type; undefined also for built-in ones. */
@@ -108,7 +120,7 @@ export class TypeMap {
 
   /** What reads and writes values of the type. */
   codec(oid: number): Codec {
-    const codec = builtins().byOid.get(oid) ?? this.#codecs.get(oid);
+    const codec = this.#builtins.byOid.get(oid) ?? this.#codecs.get(oid);
     if (codec !== undefined) return codec;
     if (!this.#definitions.has(oid)) return opaque(`type ${oid}`);
     this.#make(oid);
@@ -139,7 +151,7 @@ export class TypeMap {
       stack.pop();
       // Servers refuse types within themselves: what says so here is a string where it comes to itself.
       const codec = (part: number): Codec =>
-        builtins().byOid.get(part) ??
+        this.#builtins.byOid.get(part) ??
         this.#codecs.get(part) ??
         opaque(this.#definitions.get(part)?.name ?? `type ${part}`);
       const depth = 1 + Math.max(0, ...parts.map((part) => this.#depths.get(part) ?? 0));

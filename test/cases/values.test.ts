@@ -1,7 +1,7 @@
 /** Values one by one: the documented table, and errors with where and why. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { DecodeError, EncodeError } from "../../src/errors.ts";
+import { DecodeError, EncodeError, UnsupportedError } from "../../src/errors.ts";
 import { builtins, builtinTypes } from "../../src/values/builtin.ts";
 import {
   absent,
@@ -397,4 +397,20 @@ describe("rows", () => {
     expect([0, 1, 2].map((i) => tuple.kind(i))).toEqual(["binary", "text", "binary"]);
     expect(write([absent, unchanged, null]).toArray()).toEqual([null, unchanged, null]);
   });
+});
+
+test("pg_lsn is written as the server's version does, in what holds it too", () => {
+  const lsn = codecOf("pg_lsn").readText("1/00000002");
+  const texts = ["18", "19"].map((server) =>
+    [3220, 3221].map((oid) => new TypeMap({ server }).codec(oid).writeText(oid === 3220 ? lsn : [lsn])),
+  );
+  expect(texts).toEqual([
+    ["1/2", "{1/2}"],
+    ["1/00000002", "{1/00000002}"],
+  ]);
+  for (const server of ["8.4", "", 0]) expect(() => new TypeMap({ server })).toThrow(UnsupportedError);
+});
+
+test("points of old servers read too", () => {
+  expect(codecOf("point").readText("(inf,nan)")).toBe("(Infinity,NaN)");
 });

@@ -198,12 +198,10 @@ describe("floats", () => {
     fc.property(typeValue(701) as fc.Arbitrary<number>, (value) => {
       const size = Math.abs(value);
       if (size === 0 || !Number.isFinite(size)) return;
-      const [digits, exponent] = shortest(size, double);
+      const [digits] = shortest(size, double);
       expect(Number(formatFloat8(size)), "it is another number").toBe(size);
-      const shown = formatFloat8(size).replace(/e.*/, "").replace(".", "").replace(/^0+/, "");
-      expect(
-        exponent >= digits.length && shown.length <= 15 ? shown.replace(/0+$/, "") : shown.replace(/0+$/, ""),
-      ).toBe(digits);
+      const shown = formatFloat8(size).replace(/e.*/, "").replace(".", "");
+      expect(shown.replace(/^0+|0+$/g, "")).toBe(digits);
     }),
     5000,
   );

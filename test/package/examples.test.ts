@@ -7,6 +7,7 @@ import * as arbitraries from "../../src/arbitraries/index.ts";
 import * as conf from "../../src/conf/index.ts";
 import * as walwire from "../../src/index.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
+import * as transactions from "../../src/logical/transactions.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
 import * as session from "../../src/session/index.ts";
 import * as values from "../../src/values/index.ts";
@@ -17,6 +18,7 @@ import { hex } from "../hex.ts";
 /** What an example may name. */
 const scope = {
   ...logicalMessages,
+  ...transactions,
   ...physicalMessages,
   ...walwire,
   ...arbitraries,

@@ -44,6 +44,13 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     limit: 24_000,
     reason: "rows are read where changes are followed",
   },
+  {
+    entry: "walwire/logical/transactions",
+    file: "logical/transactions.ts",
+    names: "*",
+    limit: 12_000,
+    reason: "who assembles transactions needs the messages, but no encoder",
+  },
 ];
 
 /** What a bundler for browsers makes of it. It throws for what a browser has not. */
@@ -91,6 +98,7 @@ describe("for browsers", () => {
     "physical/index",
     "logical/index",
     "values/index",
+    "logical/transactions",
     "session/index",
   ])("%s imports nothing, of Node least of all", async (file) => {
     const { code, imports } = await bundle(`${file}.ts`, "*");

@@ -13,6 +13,7 @@ import { PgoutputMessage as family } from "../../src/logical/messages.ts";
 import { supports } from "../../src/server-version.ts";
 import type { TupleData } from "../../src/wire/tuple.ts";
 import { hex, toHex } from "../hex.ts";
+import { expectSameBytes, expectSameTables } from "../replay.ts";
 import { readCapture } from "../servers/capture.ts";
 
 const folder = fileURLToPath(new URL("./", import.meta.url));
@@ -52,6 +53,18 @@ function* messagesOf(vector: Recorded): Generator<PgoutputMessage> {
     if (envelope.type === "XLogData") yield decoder.decode(envelope.data);
   }
 }
+
+describe.each(vectors)("$file", (vector) => {
+  const payloads = payloadsOf(vector);
+
+  test("every payload, and the message in it, encodes back to the same bytes", () => {
+    expectSameBytes(payloads, vector.options);
+  });
+
+  test("the tables that its committed transactions make equal SELECT", async () => {
+    await expectSameTables(payloads, vector.options, tablesOf(majorOf(vector))[vector.run]!);
+  });
+});
 
 test("each recorded file is in its index, and each major from 10 to 18 has some", () => {
   expect(vectors.map(({ file }) => file).sort()).toEqual(filesIn("workload", ".bin.gz").sort());

@@ -1,0 +1,482 @@
+/** The TransactionAssembler fact by fact: limits, spills that go wrong, confirmations, relations that change. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { DecodeError, ProtocolError } from "../../src/errors.ts";
+import { encodePgoutputMessage, type PgoutputMessage, type RelationColumn } from "../../src/generated/logical.ts";
+import {
+  type Change,
+  type SpillStore,
+  type Transaction,
+  TransactionAssembler,
+  type TransactionAssemblerOptions,
+  type TransactionEvent,
+} from "../../src/logical/transactions.ts";
+import { type Lsn, toLsn } from "../../src/lsn.ts";
+import { SpillDirectory } from "../../src/node/spill-directory.ts";
+import type { PgTime } from "../../src/time.ts";
+import { TupleData } from "../../src/wire/tuple.ts";
+
+const time = 0n as PgTime;
+const column: RelationColumn = { key: true, name: "id", typeId: 23, typeModifier: -1 };
+
+function lsn(value: number): Lsn {
+  return toLsn(BigInt(value));
+}
+
+function relation(
+  xid: number | undefined,
+  name: string,
+  columns: readonly RelationColumn[] = [column],
+): PgoutputMessage {
+  return {
+    ...{ type: "Relation", xid, relationId: 7, namespace: "public", name, replicaIdentity: "default", columns },
+  };
+}
+
+function insert(xid: number | undefined, ...values: readonly string[]): PgoutputMessage {
+  return { type: "Insert", xid, relationId: 7, newTuple: TupleData.of(values) };
+}
+
+const begin = (xid: number, at: number): PgoutputMessage => ({
+  ...{ type: "Begin", finalLsn: lsn(at), commitTime: time, xid },
+});
+const commit = (at: number): PgoutputMessage => ({
+  ...{ type: "Commit", commitLsn: lsn(at), endLsn: lsn(at + 8), commitTime: time },
+});
+const start = (xid: number, firstSegment: boolean): PgoutputMessage => ({ type: "StreamStart", xid, firstSegment });
+const stop: PgoutputMessage = { type: "StreamStop" };
+const streamCommit = (xid: number, at: number): PgoutputMessage => ({
+  ...{ type: "StreamCommit", xid, commitLsn: lsn(at), endLsn: lsn(at + 8), commitTime: time },
+});
+const abort = (xid: number, subxid: number): PgoutputMessage => ({ type: "StreamAbort", xid, subxid });
+const aside = (at: number): PgoutputMessage => ({
+  ...{ type: "Message", transactional: false, lsn: lsn(at), prefix: "p", content: new Uint8Array(1) },
+});
+const preparedAt = (xid: number, at: number) => ({
+  ...{ prepareLsn: lsn(at), endLsn: lsn(at + 8), prepareTime: time, xid, gid: `gid ${xid}` },
+});
+const beginPrepare = (xid: number, at: number): PgoutputMessage => ({ type: "BeginPrepare", ...preparedAt(xid, at) });
+const prepare = (xid: number, at: number): PgoutputMessage => ({ type: "Prepare", ...preparedAt(xid, at) });
+const commitPrepared = (xid: number, at: number): PgoutputMessage => ({
+  ...{ type: "CommitPrepared", commitLsn: lsn(at), endLsn: lsn(at + 8), commitTime: time, xid, gid: `gid ${xid}` },
+});
+const rollbackPrepared = (xid: number, at: number): PgoutputMessage => ({
+  ...{ type: "RollbackPrepared", prepareEndLsn: lsn(0), rollbackEndLsn: lsn(at + 8) },
+  ...{ prepareTime: time, rollbackTime: time, xid, gid: `gid ${xid}` },
+});
+
+function assembler(options: TransactionAssemblerOptions = {}): TransactionAssembler {
+  return new TransactionAssembler({ protocol: 3, streaming: "on", ...options });
+}
+
+async function feed(
+  to: TransactionAssembler,
+  ...messages: readonly (PgoutputMessage | readonly PgoutputMessage[])[]
+): Promise<TransactionEvent[]> {
+  const events: TransactionEvent[] = [];
+  for (const message of messages.flat() as PgoutputMessage[]) {
+    const event = await to.receive(encodePgoutputMessage(message));
+    if (event !== undefined) events.push(event);
+  }
+  return events;
+}
+
+async function changesOf(event: TransactionEvent | undefined): Promise<Change[]> {
+  const changes: Change[] = [];
+  for await (const change of (event as Transaction).changes) changes.push(change);
+  return changes;
+}
+
+async function idsOf(event: TransactionEvent | undefined): Promise<unknown[]> {
+  return (await changesOf(event)).map((change) => (change.type === "Insert" ? change.newTuple.get(0) : change.type));
+}
+
+const some = Array.from({ length: 100 }, (_, i) => insert(1, `${i} ${"x".repeat(100)}`));
+
+describe("subtransactions", () => {
+  test("what was rolled back is cut off, with what was released into it, and what was before it stays", async () => {
+    const to = assembler();
+    const [event] = await feed(to, [
+      ...[start(1, true), relation(1, "t"), insert(1, "a"), insert(3, "b"), insert(2, "c"), insert(4, "d"), stop],
+      // 3 was released into 2, which changed something only later; the server says 3 and 4 before 2.
+      ...[abort(1, 3), abort(1, 4), abort(1, 2), abort(1, 99)],
+      ...[start(1, false), relation(1, "t"), insert(5, "e"), insert(1, "f"), stop, streamCommit(1, 50)],
+    ]);
+    expect(await idsOf(event)).toEqual(["a", "e", "f"]);
+    expect((event as Transaction).changes.count).toBe(3);
+  });
+
+  test("a cut goes through what is in the spill, in memory and both", async () => {
+    const spill = new Map<string, Uint8Array>();
+    const to = assembler({ memoryLimit: 4000, spill });
+    await feed(to, [
+      start(1, true),
+      relation(1, "t"),
+      insert(1, "first"),
+      ...some,
+      insert(2, "gone"),
+      ...some.slice(1),
+    ]);
+    const before = spill.size;
+    expect(before).toBeGreaterThan(3);
+    await feed(to, stop, abort(1, 2));
+    expect(spill.size).toBeLessThan(before);
+    const [event] = await feed(to, start(1, false), insert(1, "last"), stop, streamCommit(1, 50));
+    expect((await idsOf(event)).map((id) => String(id).split(" ")[0])).toEqual([
+      ...["first", ...some.map((_, i) => String(i)), "last"],
+    ]);
+    await to.confirm(event!);
+    expect(spill.size).toBe(0);
+  });
+
+  test("of ten thousand subtransactions, each in a block of its own, those that were not rolled back stay", async () => {
+    const to = assembler();
+    await feed(to, start(1, true), relation(1, "t"), stop);
+    for (let i = 0; i < 10_000; i++) {
+      const xid = 10 + i;
+      const changes = Array.from({ length: 10 }, () => insert(xid, String(i)));
+      await feed(to, start(1, false), changes, stop, i % 2 === 0 ? [abort(1, xid)] : []);
+    }
+    const [event] = await feed(to, streamCommit(1, 50));
+    expect((event as Transaction).changes.count).toBe(50_000);
+    expect((await idsOf(event)).every((id) => Number(id) % 2 === 1)).toBe(true);
+  });
+
+  test("a StreamAbort of what never came changes nothing, with streaming or without: servers from 18 on say it", async () => {
+    for (const streaming of ["on", "off"] as const) {
+      const to = new TransactionAssembler({ protocol: streaming === "on" ? 2 : 1, streaming });
+      expect(await feed(to, abort(8, 9), begin(1, 10), commit(10))).toEqual([]);
+      await expect(async () => to.receive(encodePgoutputMessage(abort(8, 8)))).rejects.toThrow(ProtocolError);
+    }
+  });
+});
+
+describe("relations", () => {
+  test("a change keeps the relation that it was sent with, and the types of it", async () => {
+    const named = (typeId: number): PgoutputMessage => ({
+      ...{ type: "Type", xid: 1, typeId, namespace: "public", name: "mood" },
+    });
+    const more = [column, { ...column, key: false, name: "mood", typeId: 20_000 }];
+    const [, event] = await feed(assembler(), [
+      ...[start(1, true), relation(1, "old"), insert(1, "a"), named(20_000), relation(1, "new", more)],
+      ...[
+        insert(1, "b", "happy"),
+        stop,
+        begin(2, 10),
+        relation(undefined, "newer"),
+        insert(undefined, "c"),
+        commit(10),
+      ],
+      ...[streamCommit(1, 50)],
+    ]);
+    const changes = (await changesOf(event)) as Extract<Change, { type: "Insert" }>[];
+    expect(changes.map((change) => change.relation.name)).toEqual(["old", "new"]);
+    expect(changes.map((change) => change.relation.types.map((type) => type?.name))).toEqual([
+      [undefined],
+      [undefined, "mood"],
+    ]);
+  });
+
+  test("one object stands for a relation for as long as it stays the same, in whatever transaction it is announced", async () => {
+    const events = await feed(assembler(), [
+      ...[begin(1, 10), relation(undefined, "t"), insert(undefined, "a"), commit(10)],
+      ...[start(2, true), relation(2, "t"), insert(2, "b"), stop, streamCommit(2, 20)],
+    ]);
+    const [a, b] = (await Promise.all(events.map(changesOf))).flat() as Extract<Change, { type: "Insert" }>[];
+    expect(a!.relation).toBe(b!.relation);
+  });
+
+  test("each relation of a truncate is there", async () => {
+    const other = { ...(relation(undefined, "u") as Extract<PgoutputMessage, { type: "Relation" }>), relationId: 8 };
+    const options = { cascade: false, restartIdentity: false };
+    const [event] = await feed(assembler(), [
+      ...[begin(1, 10), relation(undefined, "t"), other],
+      ...[{ type: "Truncate", options, relationIds: [8, 7] } as const, commit(10)],
+    ]);
+    const [change] = (await changesOf(event)) as Extract<Change, { type: "Truncate" }>[];
+    expect(change!.relations.map(({ name }) => name)).toEqual(["u", "t"]);
+  });
+});
+
+describe("beyond the limit of memory", () => {
+  test("without a spill it is an error, and nothing goes on until reset", async () => {
+    const to = assembler({ memoryLimit: 4000 });
+    const error = await feed(to, start(1, true), relation(1, "t"), some).catch((caught) => caught);
+    expect(error).toBeInstanceOf(ProtocolError);
+    expect(error.code).toBe("LIMIT_EXCEEDED");
+    expect(error.message).toMatch(/take \d+ bytes of memory, more than 4000, the limit that was set/);
+    // A stream with a hole would give a transaction with a hole.
+    expect(() => to.receive(encodePgoutputMessage(stop))).toThrow(error);
+    await to.reset();
+    expect(to.memory).toBe(0);
+    const [event] = await feed(to, begin(2, 10), relation(undefined, "t"), insert(undefined, "a"), commit(10));
+    expect(await idsOf(event)).toEqual(["a"]);
+  });
+
+  test("the largest transaction goes to the spill, the others stay in memory", async () => {
+    const spill = new Map<string, Uint8Array>();
+    const to = assembler({ memoryLimit: 20_000, spill });
+    const small = [start(2, true), relation(2, "t"), insert(2, "small"), stop];
+    await feed(to, small, start(1, true), relation(1, "t"), some, some, some, stop);
+    expect(spill.size).toBeGreaterThan(0);
+    const text = Buffer.concat([...spill.values()]).toString("latin1");
+    expect(text).not.toContain("small");
+    expect(to.memory).toBeLessThanOrEqual(20_000);
+  });
+
+  test("one that came without streaming goes there too, and so does one that is prepared and held", async () => {
+    const spill = new Map<string, Uint8Array>();
+    const to = assembler({ memoryLimit: 5000, spill, prepared: "hold" });
+    const all = [relation(undefined, "t"), ...some.map((_, i) => insert(undefined, `${i} ${"x".repeat(100)}`))];
+    const [first] = await feed(to, begin(1, 10), all, commit(10));
+    expect(spill.size).toBeGreaterThan(0);
+    expect((await changesOf(first)).length).toBe(100);
+    await to.confirm(first!);
+    expect(spill.size).toBe(0);
+    await feed(to, beginPrepare(2, 20), all, prepare(2, 20));
+    const [, second] = await feed(to, begin(3, 30), all, commit(30), commitPrepared(2, 40));
+    expect(second).toMatchObject({ type: "Transaction", xid: 2, gid: "gid 2", commitLsn: 40n, endLsn: 48n });
+    expect((await changesOf(second)).length).toBe(100);
+  });
+
+  test("what a spill of a subtransaction's book-keeping cannot free counts too", async () => {
+    const to = assembler({ memoryLimit: 60_000, spill: new Map() });
+    await feed(to, start(1, true), relation(1, "t"));
+    const many = async (): Promise<void> => {
+      for (let xid = 2; xid < 2000; xid++) await feed(to, insert(xid, "a"));
+    };
+    await expect(many()).rejects.toThrow("the limit that was set");
+  });
+});
+
+describe("a spill that goes wrong", () => {
+  const kinds: readonly [string, (chunk: Uint8Array) => Uint8Array | undefined, string][] = [
+    ["is gone", () => undefined, "TRUNCATED"],
+    ["is cut short", (chunk) => chunk.subarray(0, chunk.length - 1), "TRUNCATED"],
+    ["has a byte too many", (chunk) => Uint8Array.of(...chunk, 0), "TRAILING_BYTES"],
+    ["has a bit that is wrong", (chunk) => chunk.map((byte, i) => (i === 77 ? byte ^ 4 : byte)), "BAD_VALUE"],
+    ["is another one", (chunk) => new Uint8Array(chunk.length), "BAD_VALUE"],
+  ];
+  test.each(kinds)("a chunk that %s is a DecodeError, never a change", async (_, damage, code) => {
+    const spill = new Map<string, Uint8Array>();
+    const to = assembler({ memoryLimit: 4000, spill });
+    const [event] = await feed(to, start(1, true), relation(1, "t"), some, stop, streamCommit(1, 50));
+    const damaged = damage(spill.get("2")!);
+    if (damaged === undefined) spill.delete("2");
+    else spill.set("2", damaged);
+    const read: Change[] = [];
+    const error = await (async () => {
+      for await (const change of (event as Transaction).changes) read.push(change);
+    })().catch((caught) => caught);
+    expect(error).toBeInstanceOf(DecodeError);
+    expect(error).toMatchObject({ code, path: "spill[2]" });
+    expect(error.message).toContain("spill[2]");
+    expect(read.length).toBeGreaterThan(0);
+    expect(read.length).toBeLessThan(100);
+  });
+
+  test("what it throws while writing comes out of receive, and again until reset", async () => {
+    const full = new Error("no space left on device");
+    const spill: SpillStore = { set: () => Promise.reject(full), get: () => undefined, delete: () => undefined };
+    const to = assembler({ memoryLimit: 4000, spill });
+    await expect(feed(to, start(1, true), relation(1, "t"), some)).rejects.toBe(full);
+    await expect(feed(to, stop)).rejects.toBe(full);
+  });
+
+  test("a reset empties it, and what is confirmed later is not deleted again", async () => {
+    const spill = new Map<string, Uint8Array>();
+    const deleted: string[] = [];
+    const store: SpillStore = {
+      set: (key, chunk) => spill.set(key, chunk),
+      get: (key) => spill.get(key),
+      delete: (key) => spill.delete(key) && deleted.push(key),
+    };
+    const to = assembler({ memoryLimit: 4000, spill: store });
+    const [event] = await feed(to, start(1, true), relation(1, "t"), some, stop, streamCommit(1, 50));
+    await feed(to, start(2, true), insert(2, "a"));
+    await to.reset();
+    expect(spill.size).toBe(0);
+    const count = deleted.length;
+    await to.confirm(event!);
+    expect(deleted).toHaveLength(count);
+  });
+
+  test("a call before it is done is refused", async () => {
+    const to = assembler({ memoryLimit: 4000, spill: new Map() });
+    await feed(to, start(1, true), relation(1, "t"));
+    const large = to.receive(encodePgoutputMessage(insert(1, "x".repeat(5000))));
+    expect(large).toBeInstanceOf(Promise);
+    expect(() => to.receive(encodePgoutputMessage(stop))).toThrow(RangeError);
+    await expect(to.reset()).rejects.toThrow(RangeError);
+    await large;
+    expect(await feed(to, stop, streamCommit(1, 50))).toHaveLength(1);
+  });
+});
+
+describe("a SpillDirectory", () => {
+  test("keeps chunks in files that only this user may read, and leaves nothing behind", async () => {
+    const spill = await SpillDirectory.create();
+    onTestFinished(() => spill.close());
+    const to = assembler({ memoryLimit: 4000, spill });
+    const [event] = await feed(to, start(1, true), relation(1, "t"), some, stop, streamCommit(1, 50));
+    const names = readdirSync(spill.path);
+    expect(names.length).toBeGreaterThan(1);
+    expect(statSync(`${spill.path}/${names[0]}`).mode & 0o077).toBe(0);
+    expect(statSync(spill.path).mode & 0o077).toBe(0);
+    expect(await changesOf(event)).toHaveLength(100);
+    await to.confirm(event!);
+    expect(readdirSync(spill.path)).toEqual([]);
+    expect(await spill.get("1")).toBeUndefined();
+    await spill.close();
+    expect(existsSync(spill.path)).toBe(false);
+    await spill.close();
+  });
+});
+
+describe("empty transactions", () => {
+  const messages = [begin(1, 10), commit(10), start(2, true), stop, streamCommit(2, 20)];
+
+  test("are left out, and need no confirmation", async () => {
+    const to = assembler();
+    expect(await feed(to, messages)).toEqual([]);
+    expect(to.confirmable).toBe(28n);
+  });
+
+  test("come by choice", async () => {
+    const events = await feed(assembler({ empty: true }), messages);
+    expect(events.map((event) => (event as Transaction).xid)).toEqual([1, 2]);
+    expect(await idsOf(events[0])).toEqual([]);
+  });
+});
+
+describe("prepared transactions", () => {
+  test("that are given come with their changes at PREPARE, empty or not, and then what became of them", async () => {
+    const events = await feed(assembler(), [
+      ...[beginPrepare(1, 10), relation(undefined, "t"), insert(undefined, "a"), prepare(1, 10)],
+      ...[beginPrepare(2, 20), prepare(2, 20), commitPrepared(1, 30), rollbackPrepared(2, 40)],
+    ]);
+    expect(events.map(({ type }) => type)).toEqual([
+      ...["PreparedTransaction", "PreparedTransaction", "CommitPrepared", "RollbackPrepared"],
+    ]);
+    expect(await idsOf(events[0])).toEqual(["a"]);
+    expect(events[0]).toMatchObject({ xid: 1, gid: "gid 1", prepareLsn: 10n, endLsn: 18n });
+  });
+
+  test("that are held come when they commit, or not at all; one that was not seen comes as CommitPrepared", async () => {
+    const to = assembler({ prepared: "hold" });
+    const events = await feed(to, [
+      ...[beginPrepare(1, 10), relation(undefined, "t"), insert(undefined, "a"), prepare(1, 10)],
+      ...[
+        beginPrepare(2, 20),
+        insert(undefined, "b"),
+        prepare(2, 20),
+        rollbackPrepared(2, 30),
+        rollbackPrepared(9, 35),
+      ],
+      ...[commitPrepared(1, 40), commitPrepared(3, 50)],
+    ]);
+    expect(events.map(({ type }) => type)).toEqual(["Transaction", "CommitPrepared"]);
+    expect(await idsOf(events[0])).toEqual(["a"]);
+    expect(to.memory).toBe(0);
+  });
+});
+
+describe("what may be confirmed", () => {
+  const one = (xid: number, at: number): PgoutputMessage[] => [
+    ...[begin(xid, at), relation(undefined, "t"), insert(undefined, "a"), commit(at)],
+  ];
+
+  test("is the end of the last event before which all is safe, in whatever order it became so", async () => {
+    const to = assembler();
+    const [a, b, c] = await feed(to, one(1, 10), aside(20), one(2, 30));
+    expect(to.confirmable).toBe(0n);
+    await to.confirm(c!);
+    expect(to.confirmable).toBe(0n);
+    await to.confirm(a!);
+    expect(to.confirmable).toBe(18n);
+    await to.confirm(a!);
+    await to.confirm(b!);
+    expect(to.confirmable).toBe(38n);
+  });
+
+  test("is what a keepalive says if nothing else is to be waited for", async () => {
+    const to = assembler();
+    to.keepalive(lsn(5));
+    expect(to.confirmable).toBe(5n);
+    const [a] = await feed(to, one(1, 10));
+    to.keepalive(lsn(100));
+    expect(to.confirmable).toBe(5n);
+    await to.confirm(a!);
+    expect(to.confirmable).toBe(18n);
+    await feed(to, begin(2, 200));
+    to.keepalive(lsn(250));
+    expect(to.confirmable).toBe(18n);
+    await feed(to, commit(200));
+    to.keepalive(lsn(300));
+    expect(to.confirmable).toBe(300n);
+    to.keepalive(lsn(1));
+    expect(to.confirmable).toBe(300n);
+  });
+
+  test("does not go beyond the PREPARE of what is held, until that is confirmed or rolled back", async () => {
+    const to = assembler({ prepared: "hold" });
+    const [a] = await feed(to, one(1, 10), beginPrepare(2, 50), insert(undefined, "b"), prepare(2, 50));
+    await to.confirm(a!);
+    expect(to.confirmable).toBe(18n);
+    to.keepalive(lsn(80));
+    expect(to.confirmable).toBe(50n);
+    const [b] = await feed(to, one(3, 90));
+    await to.confirm(b!);
+    expect(to.confirmable).toBe(50n);
+    const [held] = await feed(to, commitPrepared(2, 110));
+    expect(to.confirmable).toBe(50n);
+    await to.confirm(held!);
+    expect(to.confirmable).toBe(118n);
+    await feed(to, beginPrepare(4, 120), insert(undefined, "c"), prepare(4, 120), rollbackPrepared(4, 130));
+    expect(to.confirmable).toBe(138n);
+    // Held without changes, and committed: nobody hears of it.
+    await feed(to, beginPrepare(5, 140), prepare(5, 140));
+    to.keepalive(lsn(145));
+    expect(to.confirmable).toBe(140n);
+    await feed(to, commitPrepared(5, 150));
+    expect(to.confirmable).toBe(158n);
+  });
+
+  test("stays what it was after a reset, and what was given before counts no more", async () => {
+    const to = assembler();
+    const [a, b] = await feed(to, one(1, 10), one(2, 20));
+    await to.confirm(a!);
+    await to.reset();
+    expect(to.confirmable).toBe(18n);
+    await to.confirm(b!);
+    expect(to.confirmable).toBe(18n);
+    const [again] = await feed(to, one(2, 20));
+    await to.confirm(again!);
+    expect(to.confirmable).toBe(28n);
+  });
+
+  test("changes cannot be read after it, and can as often as one likes before", async () => {
+    const to = assembler();
+    const [a] = await feed(to, one(1, 10));
+    expect(await idsOf(a)).toEqual(await idsOf(a));
+    await to.confirm(a!);
+    await expect(idsOf(a)).rejects.toThrow(RangeError);
+  });
+});
+
+test("an origin comes with its transaction", async () => {
+  const origin = { type: "Origin", commitLsn: lsn(3), name: "elsewhere" } as const;
+  const events = await feed(assembler({ empty: true }), [
+    ...[start(2, true), origin, stop, begin(1, 10), origin, commit(10), begin(3, 20), commit(20), streamCommit(2, 30)],
+  ]);
+  expect(events.map((event) => (event as Transaction).origin?.name)).toEqual(["elsewhere", undefined, "elsewhere"]);
+});
+
+test("a loop over changes may be left early", async () => {
+  const [event] = await feed(assembler(), start(1, true), relation(1, "t"), some, stop, streamCommit(1, 50));
+  for await (const change of (event as Transaction).changes) {
+    expect(change.type).toBe("Insert");
+    break;
+  }
+  expect(await changesOf(event)).toHaveLength(100);
+});
