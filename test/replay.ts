@@ -22,8 +22,7 @@ export function expectSameBytes(
   const hold = (bytes: Uint8Array, ...encoded: readonly Uint8Array[]): void => {
     if (!encoded.every((each) => same(each, bytes))) different.push(Buffer.from(bytes).toString("hex"));
   };
-  for (const buffer of payloads) {
-    const payload = new Uint8Array(buffer);
+  for (const payload of payloads) {
     const envelope = decodeWalSenderMessage(payload);
     hold(payload, encodeWalSenderMessage(envelope), interpretEncode(WalSenderMessage, envelope));
     if (envelope.type !== "XLogData") continue;

@@ -23,3 +23,8 @@ export function newBytes(length: number): Uint8Array {
   used += length;
   return part;
 }
+
+/** A view of bytes from `start` up to `end`: a Uint8Array, also where they are a Buffer of Node's, of which \`subarray\` gives another. */
+export function viewOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start);
+}

@@ -6,6 +6,7 @@
  * encoding a row again is one copy.
  */
 import { isBytes, refuse } from "./check.ts";
+import { viewOf } from "./parts.ts";
 import type { Reader } from "./reader.ts";
 import { byteText, decodeText, encodeText, hexOf, isAscii, TEXT_WANTED } from "./text.ts";
 import { encodeWith, type Writer } from "./writer.ts";
@@ -95,7 +96,7 @@ export class TupleData {
 
   /** The row as it is on the wire: a view, of a decoded message into its bytes. */
   get bytes(): Uint8Array {
-    return this.#in.subarray(this.#start, this.#end);
+    return viewOf(this.#in, this.#start, this.#end);
   }
 
   /** How the column at `i` (0-based) was sent. @throws RangeError if there is no such column */
@@ -117,7 +118,7 @@ export class TupleData {
     const at = this.#offset(i);
     const kind = this.#in[at]!;
     if (kind === KIND.null || kind === KIND.unchanged) return undefined;
-    return this.#in.subarray(at + HEADER, at + HEADER + lengthAt(this.#in, at));
+    return viewOf(this.#in, at + HEADER, at + HEADER + lengthAt(this.#in, at));
   }
 
   /** The value of the column at `i` (0-based); bytes are a view. @throws RangeError if there is no such column */
@@ -214,7 +215,7 @@ function valueAt(bytes: Uint8Array, at: number): TupleValue {
     case KIND.text:
       return decodeText(bytes, at + HEADER, at + HEADER + lengthAt(bytes, at));
     default:
-      return bytes.subarray(at + HEADER, at + HEADER + lengthAt(bytes, at));
+      return viewOf(bytes, at + HEADER, at + HEADER + lengthAt(bytes, at));
   }
 }
 
