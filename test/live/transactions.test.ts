@@ -271,13 +271,15 @@ class Session {
           break;
         case "truncate":
           statements.push({ sql: `TRUNCATE ${table}_small` });
-          statements.push({ sql: `INSERT INTO ${table}_small VALUES (${pick}, '${note}')` });
+          statements.push({ sql: `INSERT INTO ${table}_small VALUES (${this.#nextId++}, '${note}')` });
           break;
         case "message":
           statements.push({ sql: `SELECT pg_logical_emit_message(true, 'note', '${note}')` });
           break;
         case "alter":
-          // Whoever reads a row of another shape by this one notices.
+          // Whoever reads a row of another shape by this one notices. Not where it will be rolled back: a server that decodes
+          // rows of the table then may fail with "could not map filenumber to relation OID" (seen on 17).
+          if (doomed) break;
           this.#transactions++;
           statements.push({ sql: `ALTER TABLE ${table} ADD COLUMN c${this.#transactions} text` });
           break;
