@@ -266,7 +266,8 @@ export class TransactionAssembler {
       case "Commit":
         return this.#commit(this.#close(), message, undefined);
       case "Prepare":
-        return this.#prepare(this.#close(), message);
+        // One that changed nothing which is decoded has no BeginPrepare on 18.
+        return this.#prepare(this.#open === undefined ? this.#collect(message.xid, false) : this.#close(), message);
       case "StreamStart": {
         const known = this.#streamed.get(message.xid);
         this.#open = known ?? this.#collect(message.xid, true);

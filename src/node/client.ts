@@ -195,7 +195,7 @@ export class ReplicationConnection {
   /** What the server answers until it is ready for the next command, or opens a stream. */
   async #result(): Promise<QueryResult> {
     const collected = new Collector();
-    while (this.#session.state === "busy") await this.#collect(collected);
+    while (this.#session.state === "busy" || this.#session.state === "ending") await this.#collect(collected);
     return collected.result();
   }
 

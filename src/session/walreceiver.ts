@@ -17,8 +17,9 @@ import { Reader } from "../wire/reader.ts";
  * - `streaming`: both sides send CopyData.
  * - `clientDone`: we have sent CopyDone; the server may still send what it had under way.
  * - `serverDone`: the server has sent CopyDone and waits for ours.
+ * - `ending`: both have sent CopyDone, and the server says how the stream ended. A logical walsender may still send a Keepalive.
  */
-export type WalReceiverState = "idle" | "busy" | "streaming" | "clientDone" | "serverDone";
+export type WalReceiverState = "idle" | "busy" | "streaming" | "clientDone" | "serverDone" | "ending";
 
 /**
  * What the server may say in each state, and the state that follows; what is not here is out of order. N, S and A
@@ -30,8 +31,9 @@ const transitions: Readonly<Record<WalReceiverState, Readonly<Record<string, Wal
   idle: { E: "idle" },
   busy: { T: "busy", D: "busy", C: "busy", I: "busy", E: "busy", W: "streaming", Z: "idle" },
   streaming: { d: "streaming", c: "serverDone", C: "busy", E: "busy" },
-  clientDone: { d: "clientDone", c: "busy", C: "busy", E: "busy" },
+  clientDone: { d: "clientDone", c: "ending", C: "busy", E: "busy" },
   serverDone: { E: "busy" },
+  ending: { d: "ending", T: "ending", D: "ending", C: "busy", E: "busy" },
 };
 
 const ANY_TIME = "NSA";
@@ -95,7 +97,7 @@ export class WalReceiver {
   /** The end of the stream from our side. @throws ProtocolError if it has not begun, or we have ended it before. */
   copyDone(): Uint8Array {
     this.#only("CopyDone", "streaming", "serverDone");
-    this.#state = this.#state === "streaming" ? "clientDone" : "busy";
+    this.#state = this.#state === "streaming" ? "clientDone" : "ending";
     return encodeFrame("c", nothing);
   }
 

@@ -350,6 +350,13 @@ describe("empty transactions", () => {
 });
 
 describe("prepared transactions", () => {
+  test.each(["emit", "hold"] as const)("may have no BeginPrepare if they changed nothing: %s", async (prepared) => {
+    const events = await feed(assembler({ prepared, empty: true }), [prepare(1, 10), commitPrepared(1, 20)]);
+    const types = events.map(({ type }) => type);
+    expect(types).toEqual(prepared === "emit" ? ["PreparedTransaction", "CommitPrepared"] : ["Transaction"]);
+    expect(await idsOf(events[0])).toEqual([]);
+  });
+
   test("that are given come with their changes at PREPARE, empty or not, and then what became of them", async () => {
     const events = await feed(assembler(), [
       ...[beginPrepare(1, 10), relation(undefined, "t"), insert(undefined, "a"), prepare(1, 10)],

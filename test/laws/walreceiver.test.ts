@@ -66,7 +66,7 @@ describe("WalReceiver", () => {
     const frames = [encodeFrame("d", hex("77")), encodeFrame("c", nothing), encodeFrame("C", nothing), ready];
     expect(events(session, ...frames)).toEqual([
       "CopyData 77 -> clientDone",
-      "CopyDone -> busy",
+      "CopyDone -> ending",
       "C -> busy",
       "Z -> idle",
     ]);
@@ -77,7 +77,20 @@ describe("WalReceiver", () => {
     expect(events(session, encodeFrame("c", nothing))).toEqual(["CopyDone -> serverDone"]);
     session.copyData(hex("72"));
     session.copyDone();
-    expect(session.state).toBe("busy");
+    const row = [encodeFrame("T", nothing), encodeFrame("D", nothing), encodeFrame("C", nothing), ready];
+    expect(events(session, ...row)).toEqual(["T -> ending", "D -> ending", "C -> busy", "Z -> idle"]);
+  });
+
+  test("a keepalive may come after the server's CopyDone", () => {
+    const session = streaming();
+    session.copyDone();
+    const frames = [encodeFrame("c", nothing), encodeFrame("d", hex("6b")), encodeFrame("C", nothing), ready];
+    expect(events(session, ...frames)).toEqual([
+      "CopyDone -> ending",
+      "CopyData 6b -> ending",
+      "C -> busy",
+      "Z -> idle",
+    ]);
   });
 
   test("a stream that fails is over with the ErrorResponse, without CopyDone", () => {
