@@ -110,7 +110,10 @@ export class PgoutputDecoder {
     };
   }
 
-  /** Forget everything but the options, as a server does when a connection ends. */
+  /**
+   * Forget everything but the options, as a server does when a connection ends. Each call of pg_logical_slot_get_binary_changes
+   * is a session of its own, too: what it returns begins anew.
+   */
   reset(): void {
     this.#begin(undefined);
     this.#originMayFollow = false;
@@ -146,7 +149,7 @@ export class PgoutputDecoder {
    */
   decode(bytes: Uint8Array): PgoutputMessage {
     const message = decodePgoutputMessage(bytes, this.#context);
-    const originMayFollow = this.#originMayFollow;
+    let begun = false;
     switch (message.type) {
       case "Insert":
         this.#inside(message.type);
@@ -180,15 +183,17 @@ export class PgoutputDecoder {
         this.#types.set(message.typeId, message);
         break;
       case "Origin":
-        if (!originMayFollow) throw new ProtocolError("Origin can only come right after a transaction has begun");
+        if (!this.#originMayFollow) throw new ProtocolError("Origin can only come right after a transaction has begun");
         break;
       case "Begin":
         this.#between(message.type);
         this.#begin({ type: message.type, xid: message.xid, lsn: message.finalLsn });
+        begun = true;
         break;
       case "BeginPrepare":
         this.#between(message.type);
         this.#begin({ type: message.type, xid: message.xid, lsn: message.prepareLsn });
+        begun = true;
         break;
       case "Commit":
         this.#ends(message.type, message.commitLsn);
@@ -209,6 +214,7 @@ export class PgoutputDecoder {
         this.#room(this.#streamed, message.xid, "streamed transactions");
         this.#streamed.add(message.xid);
         this.#begin({ type: message.type, xid: message.xid });
+        begun = message.firstSegment;
         break;
       case "StreamStop":
         this.#ends(message.type, undefined);
@@ -237,10 +243,7 @@ export class PgoutputDecoder {
       default:
         message satisfies never;
     }
-    this.#originMayFollow =
-      message.type === "Begin" ||
-      message.type === "BeginPrepare" ||
-      (message.type === "StreamStart" && message.firstSegment);
+    this.#originMayFollow = begun;
     return message;
   }
 

@@ -74,7 +74,7 @@ describe("the packed package", () => {
   });
 
   test("the README has an example for each of its uses", () => {
-    expect(readme.map(({ output }) => output !== undefined)).toEqual([true, true, true, true, false]);
+    expect(readme.map(({ output }) => output !== undefined)).toEqual([true, true, true, true, true, false]);
   });
 
   test("it works: a command is read and printed, a message decoded and encoded", () => {
