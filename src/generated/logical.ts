@@ -233,7 +233,7 @@ export interface StreamCommit {
 }
 
 /**
- * A transaction that came in blocks, or a subtransaction of one, was rolled back. Servers from 14 on, with the option streaming.
+ * A transaction that came in blocks, or a subtransaction of one, was rolled back. 18 says it also of subtransactions of which nothing has come, and without streaming. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_abort
  */
@@ -269,7 +269,7 @@ export interface BeginPrepare {
 }
 
 /**
- * The prepared transaction ends. Servers from 15 on, with the option two_phase.
+ * The prepared transaction ends. On 18 it has no BeginPrepare if nothing that it did is decoded. Servers from 15 on, with the option two_phase.
  *
  * @source proto.c: logicalrep_write_prepare
  */

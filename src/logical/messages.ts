@@ -242,7 +242,7 @@ export const StreamCommit = message("StreamCommit", "c", {
 });
 
 export const StreamAbort = message("StreamAbort", "A", {
-  doc: "A transaction that came in blocks, or a subtransaction of one, was rolled back.",
+  doc: "A transaction that came in blocks, or a subtransaction of one, was rolled back. 18 says it also of subtransactions of which nothing has come, and without streaming.",
   since: "streamingOfTransactions",
   options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_abort",
@@ -272,7 +272,7 @@ export const BeginPrepare = message("BeginPrepare", "b", {
 });
 
 export const Prepare = message("Prepare", "P", {
-  doc: "The prepared transaction ends.",
+  doc: "The prepared transaction ends. On 18 it has no BeginPrepare if nothing that it did is decoded.",
   since: "twoPhaseOption",
   options: ["two_phase"],
   source: "proto.c: logicalrep_write_prepare",
