@@ -20,7 +20,7 @@ import { captureStream, checked, frame, type RawConnection } from "../servers/in
 import { liveMajors, liveServer } from "../servers/live.ts";
 
 /** How many values are made of each type, and of arrays of it. */
-const runs = { scalar: Math.ceil(500 * times), array: Math.ceil(150 * times) };
+const runs = { scalar: Math.ceil(250 * times), array: Math.ceil(75 * times) };
 
 /** Text as SQL has it. */
 function literal(text: string): string {
