@@ -92,7 +92,9 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
       const connection = await connected(server);
       const answer = connection.query(text);
       if (checked) expect((await answer).some(({ type }) => type === "E")).toBe(true);
-      else await expect(answer).rejects.toThrow("The server closed the connection.");
+      // Its last words may get lost with what it had not read yet.
+      else
+        await expect(answer).rejects.toThrow(/^The server closed the connection\.|^The connection broke: .*ECONNRESET/);
     }
   });
 });
