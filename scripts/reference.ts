@@ -1,8 +1,9 @@
 /**
  * Writes docs/messages.md: every message, byte by byte, from the same descriptions as the codecs.
  */
-import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/logical/decoder.ts";
+
 import { PgoutputMessage } from "../src/logical/messages.ts";
+import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/pgoutput-protocol.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import { sinceVersion } from "../src/server-version.ts";
 import { type Conditions, interpretDecode, interpretEncode, otherwise } from "../src/wire/interpret.ts";

@@ -14,6 +14,7 @@ import {
   type Type,
 } from "../generated/logical.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
+import { STREAMING_SINCE } from "../pgoutput-protocol.ts";
 
 /** How transactions in progress are sent: the option `streaming` of pgoutput. */
 export type PgoutputStreaming = "off" | "on" | "parallel";
@@ -50,11 +51,6 @@ export interface PgoutputSnapshot {
   readonly relations: readonly Relation[];
   readonly types: readonly Type[];
 }
-
-/** The protocol version that each mode of streaming needs. @source pgoutput.c: LOGICALREP_PROTO_*_VERSION_NUM */
-export const STREAMING_SINCE: Readonly<Record<PgoutputStreaming, number>> = { off: 1, on: 2, parallel: 4 };
-/** The protocol version in which two_phase can be asked for. */
-export const TWO_PHASE_SINCE = 3;
 
 /** The message that ends what each one begins. */
 const END_OF = { Begin: "Commit", BeginPrepare: "Prepare", StreamStart: "StreamStop" } as const;

@@ -5,6 +5,7 @@
  */
 
 import { downcaseIdentifier, truncateIdentifier } from "../../identifier.ts";
+import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../../pgoutput-protocol.ts";
 import type { CapabilityName } from "../../server-version.ts";
 import type { DefElem, StartReplicationCmd } from "../ast.ts";
 import { adviseOnName, adviseOnRepetition, type OptionNames } from "./advise.ts";
@@ -51,7 +52,6 @@ const protocols: readonly (CapabilityName | undefined)[] = [
   "twoPhaseOption",
   "parallelStreaming",
 ];
-const [streamingProtocol, twoPhaseProtocol, parallelProtocol] = [2, 3, 4];
 
 /** @source pgoutput.c: pgoutput_startup */
 export function pgoutputStartup(check: Check, command: StartReplicationCmd): PGOutputOptions {
@@ -79,9 +79,9 @@ export function pgoutputStartup(check: Check, command: StartReplicationCmd): PGO
       advice: `Write proto_version '${protocol}', or leave ${option} out.`,
     });
   };
-  if (streaming === "ON") needs("streaming", "streaming", streamingProtocol!);
-  if (streaming === "PARALLEL") needs("streaming", "parallel streaming", parallelProtocol!);
-  if (twoPhase) needs("two_phase", "two-phase commit", twoPhaseProtocol!);
+  if (streaming === "ON") needs("streaming", "streaming", STREAMING_SINCE.on!);
+  if (streaming === "PARALLEL") needs("streaming", "parallel streaming", STREAMING_SINCE.parallel!);
+  if (twoPhase) needs("two_phase", "two-phase commit", TWO_PHASE_SINCE!);
   return { type: "PGOutputOptions", ...parameters };
 }
 

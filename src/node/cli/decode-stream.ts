@@ -17,9 +17,10 @@ import {
   type WalReceiverMessage,
   type WalSenderMessage,
 } from "../../generated/physical.ts";
-import { PgoutputDecoder, type PgoutputDecoderOptions, STREAMING_SINCE } from "../../logical/decoder.ts";
+import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../logical/decoder.ts";
 import { PgoutputMessage as PgoutputFamily } from "../../logical/messages.ts";
 import type { Lsn } from "../../lsn.ts";
+import { STREAMING_SINCE } from "../../pgoutput-protocol.ts";
 import { physicalContext } from "../../physical/context.ts";
 import * as physical from "../../physical/messages.ts";
 import { sinceVersion } from "../../server-version.ts";
