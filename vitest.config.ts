@@ -32,6 +32,11 @@ export default defineConfig({
           globalSetup: ["test/servers/vitest-setup.ts"],
         },
       },
+      {
+        // PostgreSQL's own programs as peers and judges: `npm run test:programs`.
+        extends: true,
+        test: { ...shared, name: "programs", include: ["test/programs/**/*.test.ts"] },
+      },
     ],
     reporters: ["default", totals()],
   },

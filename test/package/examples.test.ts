@@ -4,13 +4,17 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as arbitraries from "../../src/arbitraries/index.ts";
+import * as basebackup from "../../src/basebackup/index.ts";
 import * as conf from "../../src/conf/index.ts";
+import * as crc from "../../src/crc32c.ts";
+import * as files from "../../src/files/index.ts";
 import * as walwire from "../../src/index.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as transactions from "../../src/logical/transactions.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
 import * as session from "../../src/session/index.ts";
 import * as values from "../../src/values/index.ts";
+import * as wal from "../../src/wal/index.ts";
 import * as json from "../../src/wire/json.ts";
 import * as trace from "../../src/wire/trace.ts";
 import { hex } from "../hex.ts";
@@ -27,18 +31,22 @@ const scope = {
   ...json,
   ...values,
   ...trace,
+  ...crc,
+  ...files,
+  ...wal,
+  ...basebackup,
   fc,
   hex,
 };
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
-const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+const paths = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
 
 function evaluate(expression: string): unknown {
   return new Function(...Object.keys(scope), `return (${expression});`)(...Object.values(scope));
 }
 
-const examples = files.flatMap((path) => {
+const examples = paths.flatMap((path) => {
   const text = readFileSync(`${src}${path}`, "utf8");
   return [...text.matchAll(/@example (.*)$/gm)].map(([, example]) => ({ path, example: example! }));
 });

@@ -22,12 +22,15 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   logical: { from: ["kernel", "wire", "generated/logical"] },
   // Of the messages it takes the types only.
   values: { from: ["kernel", "wire", "generated/logical"] },
+  files: { from: ["kernel", "wire", "generated/files"] },
+  wal: { from: ["kernel", "wire", "generated/wal"] },
+  basebackup: { from: ["kernel", "wire", "command", "generated/basebackup"] },
   session: { from: ["kernel", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
   index: { from: ["kernel", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
     from: [
       ...["kernel", "wire", "generated/physical", "generated/logical"],
-      ...["command", "syncrep", "physical", "logical", "values"],
+      ...["command", "syncrep", "physical", "logical", "values", "files", "wal", "basebackup"],
     ],
     packages: /^fast-check$/,
   },
@@ -35,6 +38,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: [
       ...["kernel", "wire", "generated/physical", "generated/logical"],
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
+      ...["files", "wal", "basebackup"],
     ],
     packages: /^(node:.*|pg|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
   },

@@ -98,6 +98,9 @@ describe("for browsers", () => {
     "physical/index",
     "logical/index",
     "values/index",
+    "files/index",
+    "wal/index",
+    "basebackup/index",
     "logical/transactions",
     "session/index",
   ])("%s imports nothing, of Node least of all", async (file) => {

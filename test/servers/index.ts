@@ -47,6 +47,8 @@ export interface Server extends ServerAddress {
 }
 
 export interface OwnServer extends Server {
+  /** Its data directory. Who runs the tests can read it, since that is root or the server's own user. */
+  readonly dataDirectory: string;
   /** Stops the server, and resolves when nothing is left of it. Doing so twice is fine. */
   stop(): Promise<void>;
 }
@@ -86,11 +88,13 @@ const settings = {
  * directory when stop() is called, or when this process ends, however it ends. Neither keeps this process alive.
  *
  * @param options.settings For postgresql.conf, by name, beside or over {@link settings}.
+ * @param options.from A data directory, such as a base backup: the server runs on a copy of it, with what is in it to be recovered.
  * @throws Error if there is no such server, or with the end of what initdb or postgres said if they fail.
  */
 export async function startServer(options: {
   major: number;
   settings?: Readonly<Record<string, string>>;
+  from?: string;
 }): Promise<OwnServer> {
   const { major } = options;
   const directory = packageDirectory(major);
@@ -102,6 +106,7 @@ export async function startServer(options: {
     temporaryRoot: temporaryRoot(user !== undefined),
     user,
     settings: { ...settings, ...options.settings },
+    from: options.from,
   });
   try {
     const started = await keeper.started;
@@ -109,7 +114,8 @@ export async function startServer(options: {
     const address = { major, host: started.directory, port, user: "postgres", database: "postgres", pid: started.pid };
     const versionNum = await firstAnswer(address, keeper.failed);
     keeper.release();
-    return { ...attach({ ...address, versionNum }), stop: keeper.stop };
+    const dataDirectory = `${started.directory}/data`;
+    return { ...attach({ ...address, versionNum }), dataDirectory, stop: keeper.stop };
   } catch (error) {
     await keeper.stop();
     throw error;

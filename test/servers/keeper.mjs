@@ -10,10 +10,21 @@
  * once the postmaster runs (it may not be ready), or `{error}` and then it exits.
  *
  * Its argument is JSON: `package` (the server package), `copy` (the server's user cannot reach that), `temporaryRoot`, `major`,
- * `user` ({uid, gid}; absent: the same user), `settings` (by name).
+ * `user` ({uid, gid}; absent: the same user), `settings` (by name), `from` (a data directory to run a copy of; absent: initdb
+ * makes one).
  */
 import { spawn } from "node:child_process";
-import { chownSync, cpSync, lchownSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  lchownSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 
 /** How long a fast shutdown may take, in ms. It waits for walsenders, and they for their clients: perhaps for ever. */
@@ -36,11 +47,9 @@ try {
   const bin = join(programs(), "bin");
   const data = join(directory, "data");
 
-  // It is waited for even when the owner dies meanwhile: under a second, and nothing of it is left half done.
-  const initdb = run(join(bin, "initdb"), [
-    ...["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-  ]);
-  if ((await initdb.exited) !== 0) throw new Error(`initdb failed:\n${initdb.output()}`);
+  if (config.from === undefined) await initialize(bin, data);
+  else copyFor(config.from, data);
+  chmodSync(data, 0o700);
 
   const settings = { unix_socket_directories: directory, ...config.settings };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
@@ -61,6 +70,24 @@ try {
   process.stdin.destroy();
 }
 
+/** Makes a cluster. It is waited for even when the owner dies meanwhile: under a second, and nothing of it is left half done. */
+async function initialize(bin, data) {
+  const initdb = run(join(bin, "initdb"), [
+    ...["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+  ]);
+  if ((await initdb.exited) !== 0) throw new Error(`initdb failed:\n${initdb.output()}`);
+}
+
+/** A copy that belongs to the server's user. Symbolic links stay what they are. */
+function copyFor(source, target) {
+  cpSync(source, target, { recursive: true, verbatimSymlinks: true });
+  if (config.user) {
+    const { uid, gid } = config.user;
+    lchownSync(target, uid, gid);
+    for (const path of readdirSync(target, { recursive: true })) lchownSync(join(target, path), uid, gid);
+  }
+}
+
 /** The directory of bin, lib and share: the package's own, or a copy in ours if that cannot be used as it is. */
 function programs() {
   if (!config.copy) {
@@ -72,13 +99,8 @@ function programs() {
     }
   }
   const native = join(directory, "native");
-  cpSync(join(config.package, "native"), native, { recursive: true, verbatimSymlinks: true });
+  copyFor(join(config.package, "native"), native);
   makeLinks(directory);
-  if (config.user) {
-    const { uid, gid } = config.user;
-    lchownSync(native, uid, gid);
-    for (const path of readdirSync(native, { recursive: true })) lchownSync(join(native, path), uid, gid);
-  }
   return native;
 }
 

@@ -1,0 +1,2 @@
+/** walwire/basebackup: a base backup as it crosses the wire. */
+export {};

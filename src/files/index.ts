@@ -1,0 +1,2 @@
+/** walwire/files: the files of replication. */
+export {};
