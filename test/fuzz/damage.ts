@@ -22,7 +22,7 @@ export function numbersOf(seed: number, number: number): () => number {
  */
 export function damage(corpus: readonly Uint8Array[], seed: number, number: number): Uint8Array {
   const next = numbersOf(seed, number);
-  let bytes = corpus[next() % corpus.length]!.slice();
+  let bytes: Uint8Array = corpus[next() % corpus.length]!.slice();
   for (let left = 1 + (next() % 3); left > 0; left--) {
     const at = bytes.length === 0 ? 0 : next() % bytes.length;
     const length = 1 + (next() % (next() % 4 === 0 ? 64 : 8));
