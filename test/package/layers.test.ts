@@ -22,9 +22,9 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   logical: { from: ["kernel", "wire", "generated/logical"] },
   // Of the messages it takes the types only.
   values: { from: ["kernel", "wire", "generated/logical"] },
-  files: { from: ["kernel", "wire", "generated/files"] },
+  files: { from: ["kernel", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
   wal: { from: ["kernel", "wire", "generated/wal"] },
-  basebackup: { from: ["kernel", "wire", "command", "generated/basebackup"] },
+  basebackup: { from: ["kernel", "wire", "command", "generated/basebackup"], packages: /^modern-tar$/ },
   session: { from: ["kernel", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
   index: { from: ["kernel", "command", "syncrep", "physical", "logical"] },
   arbitraries: {

@@ -55,8 +55,8 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: Record<string, string> };
-/** What needs other packages: a peer that the user installs. */
-const needsOthers = ["./arbitraries", "./client"];
+/** What needs other packages: a dependency, or a peer that the user installs. */
+const needsOthers = ["./arbitraries", "./client", "./basebackup/tar", "./files/manifest"];
 const alone = Object.keys(manifest.exports).filter(
   (path) => path.endsWith(".json") === false && !needsOthers.includes(path),
 );
