@@ -304,6 +304,50 @@ export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable({ lsnZeroPadd
 /** Those of the messages inside CopyData alone. */
 export const physicalCapabilities = /* @__PURE__ */ new CapabilityTable({ feedbackCatalogXmin, primaryStatus });
 
+/** Those of the files that servers keep their state in: how they are laid out, and what servers say of bad ones. */
+export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** pg_crc.h: COMP_CRC32, commit 5028f22f6e */
+  slotChecksumCrc32c: { since: [90500] },
+  /** slot.h: ReplicationSlotPersistentData, commits 0188bb8253 and 15f8203a59 */
+  slotInvalidatedAt: { since: [130000], until: 160000 },
+  /** slot.h: ReplicationSlotPersistentData, commit 19890a064e */
+  slotTwoPhase: { since: [140000] },
+  /** slot.h: ReplicationSlotPersistentData, commit 15f8203a59 */
+  slotInvalidationCause: { since: [160000] },
+  /** slot.h: ReplicationSlotPersistentData, commits c393308b69 and ddd5f4f54a */
+  slotFailover: { since: [170000] },
+  /** slot.h: ReplicationSlotInvalidationCause, commit ac0e33136a */
+  slotInvalidationBits: { since: [180000] },
+  /** snapbuild.c: SnapBuild, commit a975ff4980 */
+  snapshotWasRunning: { since: [90400], until: 140000 },
+  /** snapbuild.c: SnapBuild, commits a975ff4980 and 8bdb1332eb */
+  snapshotTwoPhase: { since: [140000] },
+  /** snapbuild.c: SnapBuild, commit 7f13ac8123 */
+  snapshotCatchange: { since: [160000] },
+  /** snapbuild.c: SnapBuild, commit bb19b70081 */
+  snapshotInSlotCreation: { since: [170000] },
+  /** slot.c, origin.c, snapbuild.c, commit a8d585c091 */
+  stateMessagesReworded: { since: [90600] },
+  /** slot.c, origin.c, snapbuild.c, commit 811b6e36a9 */
+  stateShortReadSaysSize: { since: [120000] },
+  /** slot.c: RestoreSlotFromDisk, commit 691d79a079; what 9.4 and 9.5 say of it nobody has looked up */
+  slotNeedsWalLevel: { since: [90611, 100006, 110001, 120000] },
+  /** slot.c: RestoreSlotFromDisk, commit 6286efb524 */
+  tooManySlotsIsFatal: { since: [120000] },
+  /** slot.c, origin.c, commit 17974ec259 */
+  stateMessagesQuoteSettings: { since: [170000] },
+  /** slot.c: RestoreSlotFromDisk, commit 48796a98d5 */
+  logicalSlotNeedsHotStandby: { since: [160009, 170005, 180000] },
+  /** slot.c: RestoreSlotFromDisk, commit 67c20979ce */
+  logicalSlotNeedsReplicaOnly: { since: [190000] },
+  /** origin.c, commit 04ff636cbc */
+  maxActiveReplicationOrigins: { since: [180000] },
+  /** origin.c: StartupReplicationOrigin, commit bad6cef32c */
+  originChecksumIsCorruption: { since: [150000] },
+});
+
+export type StateFileCapabilities = ReturnType<typeof stateFileCapabilities.of>;
+
 /** Those of synchronous_standby_names alone, with the same functions as below. */
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   standbyIdentifierList,
