@@ -343,7 +343,7 @@ export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** origin.c, commit 04ff636cbc */
   maxActiveReplicationOrigins: { since: [180000] },
   /** origin.c: StartupReplicationOrigin, commit bad6cef32c */
-  originChecksumIsCorruption: { since: [150000] },
+  originChecksumIsCorruption: { since: [90624, 100019, 110014, 120009, 130005, 140000] },
 });
 
 export type StateFileCapabilities = ReturnType<typeof stateFileCapabilities.of>;

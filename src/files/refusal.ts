@@ -5,14 +5,14 @@ import type { StateFileCapabilities } from "../server-version.ts";
 export interface StateFileRefusal {
   /** PANIC and FATAL keep a server from starting; ERROR ends what asked for the file. */
   readonly level: "PANIC" | "FATAL" | "ERROR";
-  /** Undefined where it depends on what went wrong before: servers up to 11 take the one of the last error of the operating system. */
-  readonly sqlstate: string | undefined;
+  readonly sqlstate: string;
   readonly message: string;
   readonly hint: string | undefined;
 }
 
 export const DATA_CORRUPTED = "XX001";
 export const INTERNAL_ERROR = "XX000";
+export const UNDEFINED_FILE = "58P01";
 export const CONFIGURATION_LIMIT_EXCEEDED = "53400";
 export const OBJECT_NOT_IN_PREREQUISITE_STATE = "55000";
 
@@ -24,15 +24,15 @@ export function shortRead(
   read: number,
   wanted: bigint | number,
 ): StateFileRefusal {
-  // Up to 11 what the operating system last said comes after it, though it did not say that of this: there was no file "state.tmp".
+  // Up to 11 it is followed by what the operating system said last, which was of another file that need not be there.
   return has.stateShortReadSaysSize
     ? refusal(level, DATA_CORRUPTED, `could not read file "${path}": read ${read} of ${wanted}`)
-    : refusal(level, undefined, `could not read file "${path}", read ${read} of ${wanted}: No such file or directory`);
+    : refusal(level, UNDEFINED_FILE, `could not read file "${path}", read ${read} of ${wanted}: No such file or directory`);
 }
 
 export function refusal(
   level: StateFileRefusal["level"],
-  sqlstate: string | undefined,
+  sqlstate: string,
   message: string,
   hint?: string,
 ): StateFileRefusal {

@@ -112,7 +112,7 @@ export function checkReplicationOrigins(
   for (let states = 0; file.length - at !== NUMBER_SIZE; states++, at += STATE_SIZE) {
     const left = file.length - at;
     if (left < STATE_SIZE) {
-      return refusal("PANIC", undefined, `could not read file "${path}": read ${left} of ${STATE_SIZE}`);
+      return refusal("PANIC", INTERNAL_ERROR, `could not read file "${path}": read ${left} of ${STATE_SIZE}`);
     }
     if (states === maxOrigins) {
       const setting = has.maxActiveReplicationOrigins ? "max_active_replication_origins" : "max_replication_slots";

@@ -37,6 +37,7 @@ import {
   type StateFileRefusal,
   settingName,
   shortRead,
+  UNDEFINED_FILE,
 } from "./refusal.ts";
 import * as structs from "./structs.ts";
 
@@ -234,8 +235,8 @@ export function checkSlotState(file: Uint8Array, options: CheckSlotStateOptions 
   const has = stateFileCapabilities.of(options.server ?? defaultServer);
   const format = formatOf(has);
   const path = `pg_replslot/${directory}/state`;
-  // 12 calls it corrupt data; before, it is what errno happens to say.
-  const sqlstate = has.stateShortReadSaysSize ? DATA_CORRUPTED : undefined;
+  // 12 calls it corrupt data; before, it is what the operating system said last, of a file "state.tmp" that was not there.
+  const sqlstate = has.stateShortReadSaysSize ? DATA_CORRUPTED : UNDEFINED_FILE;
 
   if (file.length < CONSTANT_SIZE) return shortRead(has, "PANIC", path, file.length, CONSTANT_SIZE);
   const view = new DataView(file.buffer, file.byteOffset, file.length);
