@@ -7,7 +7,7 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { EncodeError } from "../errors.ts";
+import { EncodeError, ParseError } from "../errors.ts";
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../lsn.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
@@ -255,7 +255,15 @@ function refuseHistory(text: FileText): never {
 export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions = {}): Uint8Array {
   const { server } = options;
   const written = asWrittenBy(label, server);
-  return requireReadable("BackupLabel", linesOf(written, server), written, labelPattern, labelOf);
+  const bytes = requireReadable("BackupLabel", linesOf(written, server), written, labelPattern, labelOf);
+  try {
+    readBackupLabel(new FileText(bytes), serverVersionNum(server ?? defaultServer));
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    // Such as a label of several lines, one of which looks like that of the timeline: servers write it, and refuse to read it.
+    throw new EncodeError("BackupLabel", `BackupLabel: a server would not start from it: ${error.message}`);
+  }
+  return bytes;
 }
 
 /**
@@ -331,12 +339,12 @@ function requireReadable<T extends BackupLabel>(
   lines: readonly string[],
   value: T,
   form: RegExp,
-  valueOf: (groups: Groups) => T,
+  toValue: (groups: Groups) => T,
 ): Uint8Array {
   const bytes = fileBytes(path, `${lines.join("\n")}\n`);
   const groups = form.exec(new FileText(bytes).chars)?.groups;
   if (groups === undefined) throw new EncodeError(path, `${path}: a file of it would not be as servers write it`);
-  const read = valueOf(groups);
+  const read = toValue(groups);
   for (const name of Object.keys(read) as (keyof T & string)[]) {
     if (read[name] === value[name]) continue;
     throw new EncodeError(`${path}.${name}`, `${path}.${name}: in a file it would be read as something else`);
