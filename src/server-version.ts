@@ -91,6 +91,8 @@ export const capabilities = {
   replicationSlots: { since: [90400] },
   /** repl_gram.y: base_backup_opt */
   baseBackupKeywords: { since: [90400], until: 150000 },
+  /** xlog.c: do_pg_start_backup, commit 72d422a522 */
+  tablespaceMap: { since: [90500] },
   /** repl_gram.y: K_TABLESPACE_MAP */
   baseBackupTablespaceMap: { since: [90500], until: 150000 },
   /** repl_gram.y: K_RESERVE_WAL */
@@ -117,7 +119,11 @@ export const capabilities = {
   walFunctionNames: { since: [100000] },
   /** walsender.c: begin_tup_output_tupdesc */
   walsenderTupleDesc: { since: [100000] },
+  /** xlog_internal.h: XLOGDIR, commit f82ec32ac3; timeline.c: readTimeLineHistory, commit c1a7f64b4a */
+  walIsNotXlog: { since: [100000] },
   stoppingIsSynchronous,
+  /** xlog.c: read_backup_label, do_pg_start_backup, commit 6271fceb8a */
+  backupLabelTimeline: { since: [110000] },
   /** pgoutput.c: pgoutput_truncate */
   publishTruncate: { since: [110000] },
   /** repl_gram.y: K_NOVERIFY_CHECKSUMS */
@@ -125,10 +131,16 @@ export const capabilities = {
   candidatesInArrayOrder,
   /** repl_gram.y: K_MANIFEST */
   baseBackupManifest: { since: [130000], until: 150000 },
+  /** xlog.c: read_backup_label, commit 887248e97e */
+  backupLabelDetailIsSentence: { since: [130000] },
   /** walsender.c: EndReplicationCommand, commit 07082b08cc */
   ownCommandTag: { since: [130000] },
   /** walsender.c: exec_replication_command, commit 4e9821b6fa */
   startReplicationTagMissing: { since: [130000], until: 130001 },
+  /** xlog.c: do_pg_start_backup, commit 5e7bbb5286 */
+  backupFromPrimary: { since: [140000] },
+  /** xlog.c: read_tablespace_map, commit 8620a7f6db */
+  tablespaceMapEscapes: { since: [140000] },
   /** pgoutput.c: parse_output_parameters */
   logicalMessages: { since: [140000] },
   /** walsender.c: SendTimeLineHistory */
@@ -176,6 +188,8 @@ export const capabilities = {
   uploadManifest: { since: [170000] },
   /** basebackup.c: parse_basebackup_options */
   incrementalBackup: { since: [170000] },
+  /** xlogrecovery.c: read_tablespace_map, commit 5b36e8f078 */
+  tablespaceMapOids: { since: [170000] },
   /** walsender.c: parseCreateReplSlotOptions */
   failoverSlots: { since: [170000] },
   /** pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d */
@@ -184,6 +198,8 @@ export const capabilities = {
   verticalTabIsSpace: { since: [170000] },
   /** repl_scanner.l: xddouble, commit a75bd485b5 */
   doubledQuoteInIdentifier: { since: [140024, 150019, 160015, 170011, 180006] },
+  /** xlogrecovery.c: InitWalRecovery, commit adc6032fa8 */
+  checkpointDetailNamesFile: { since: [180000] },
   /** walsender.c: AlterReplicationSlot */
   alterTwoPhase: { since: [180000] },
   lsnZeroPadded,

@@ -8,4 +8,13 @@ export { resultSetValue } from "./command-results.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
+export {
+  backupHistory,
+  backupLabel,
+  backupLabelText,
+  tablespaceMap,
+  tablespaceMapText,
+  timeLineHistory,
+  timeLineHistoryText,
+} from "./texts.ts";
 export { typeValue } from "./values.ts";
