@@ -96,8 +96,8 @@ const verifyBackupProgress = { since: [160000] } as const;
 const manifestVersion2 = { since: [170000] } as const;
 /** parse_manifest.c: json_parse_manifest_incremental_chunk, commits ea7b4e9a2a and 222e11a10a */
 const manifestInPieces = { since: [170000] } as const;
-/** parse_manifest.c: json_manifest_finalize_system_identifier; pg_verifybackup.c, commits 8dfd312902 and ef1811ac9a */
-const manifestMessagesOf18 = { since: [180000] } as const;
+/** pg_verifybackup.c, commits d94cf5ca7f, 8dfd312902 and ef1811ac9a */
+const verifyBackupMessagesOf18 = { since: [180000] } as const;
 /** pg_verifybackup.c: verify_tar_backup, commit 8dfd312902 */
 const verifyBackupTar = { since: [180000] } as const;
 /** jsonapi.c: json_lex, commit 2478bd5db0 */
@@ -331,7 +331,7 @@ export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
   verifyBackupProgress,
   manifestVersion2,
   manifestInPieces,
-  manifestMessagesOf18,
+  verifyBackupMessagesOf18,
   verifyBackupTar,
   jsonNumbersInPieces,
   lsnLowHalfIsEightDigits,

@@ -4,6 +4,7 @@ export {
   BackupManifestWriter,
   type BackupManifestWriterOptions,
   formatLastModified,
+  manifestChecksum,
   printBackupManifest,
 } from "./print.ts";
 export { type BackupManifestOptions, BackupManifestReader, collectManifest, parseBackupManifest } from "./reader.ts";

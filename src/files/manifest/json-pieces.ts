@@ -6,7 +6,7 @@
  *
  * @source jsonapi.c: json_lex
  */
-import { isAlphanumeric, JsonLexer, type JsonStatus, type JsonToken } from "./json.ts";
+import { isAlphanumeric, JsonLexer, type JsonRules, type JsonStatus, type JsonToken } from "./json.ts";
 
 /** The piece that is being read, or what is put together; where it begins in bytes; how many lines end before that. */
 interface Around {
@@ -53,8 +53,8 @@ export class JoinedPieces implements JsonPieces {
   #length = 0;
   #wanted = 0;
 
-  constructor(controlFirst: boolean) {
-    this.#lexer = new JsonLexer(controlFirst);
+  constructor(rules: JsonRules) {
+    this.#lexer = new JsonLexer(rules);
   }
 
   get type(): JsonToken {
@@ -120,9 +120,9 @@ export class IncrementalPieces implements JsonPieces {
   #isPartial = false;
 
   /** @param joinsNumbers Do numbers go on with a point, and signs only after an exponent? So they do since 19. */
-  constructor(joinsNumbers: boolean) {
-    this.#lexer = new JsonLexer(false);
-    this.#partialLexer = new JsonLexer(false);
+  constructor(rules: JsonRules, joinsNumbers: boolean) {
+    this.#lexer = new JsonLexer(rules);
+    this.#partialLexer = new JsonLexer(rules);
     this.#joinsNumbers = joinsNumbers;
   }
 

@@ -45,6 +45,7 @@ const messages = {
   UNICODE_ESCAPE_FORMAT: '"\\u" must be followed by four hexadecimal digits.',
   UNICODE_HIGH_SURROGATE: "Unicode high surrogate must not follow a high surrogate.",
   UNICODE_LOW_SURROGATE: "Unicode low surrogate must follow a high surrogate.",
+  UNICODE_UNTRANSLATABLE: "Unicode escape value could not be translated to the server's encoding SQL_ASCII.",
 } as const;
 
 /**
@@ -63,6 +64,14 @@ export function jsonErrorDetail(error: JsonError, token: string, after: number):
 
 const [QUOTE, BACKSLASH, LETTER_U] = [0x22, 0x5c, 0x75];
 
+/** What differs between those who read. */
+export interface JsonRules {
+  /** Is a control character complained of before a surrogate that is missing? So it is up to 16. */
+  readonly controlFirst: boolean;
+  /** Are escapes for ASCII only? So they are for a server that knows no encoding. */
+  readonly asciiEscapes: boolean;
+}
+
 /** One token after the other, of a text that may come in pieces. */
 export class JsonLexer {
   /** What is being read, a character a byte; set it, and `at`, to go on with another piece. */
@@ -75,11 +84,10 @@ export class JsonLexer {
   /** Of a string what is in it, without escapes, in UTF-8, a character a byte; of another token the token. */
   value = "";
 
-  /** Is a control character complained of before a surrogate that is missing? So it is up to 16. */
-  readonly #controlFirst: boolean;
+  readonly #rules: JsonRules;
 
-  constructor(controlFirst: boolean) {
-    this.#controlFirst = controlFirst;
+  constructor(rules: JsonRules) {
+    this.#rules = rules;
   }
 
   /**
@@ -213,7 +221,7 @@ export class JsonLexer {
       const code = text.charCodeAt(at);
       if (code === QUOTE) break;
       if (code !== BACKSLASH) {
-        if (high !== -1 && !(code < 0x20 && this.#controlFirst)) return this.#failed(at, "UNICODE_LOW_SURROGATE");
+        if (high !== -1 && !(code < 0x20 && this.#rules.controlFirst)) return this.#failed(at, "UNICODE_LOW_SURROGATE");
         if (code < 0x20) {
           this.at = at;
           return "ESCAPING_REQUIRED";
@@ -255,6 +263,7 @@ export class JsonLexer {
       }
       if (high !== -1) return this.#failed(at, "UNICODE_LOW_SURROGATE");
       if (point === 0) return this.#failed(at, "UNICODE_CODE_POINT_ZERO");
+      if (point > 0x7f && this.#rules.asciiEscapes) return this.#failed(at, "UNICODE_UNTRANSLATABLE");
       value += utf8(point);
     }
     this.at = at + 1;

@@ -22,8 +22,6 @@ export interface ManifestRules {
   readonly explains: boolean;
   /** Is the first element of an array told from the others? So does the parser that takes pieces. */
   readonly arrayFirst: boolean;
-  /** Is a system identifier that is no number "in manifest"? */
-  readonly messagesOf18: boolean;
   readonly lsnLowHalfIsEightDigits: boolean;
   /** Looks at what has been read before it is handed out. Gives PostgreSQL's message if it is refused. */
   readonly check: (entry: ManifestEntry) => string | undefined;
@@ -369,8 +367,7 @@ export class ManifestParser {
   #systemIdentifier({ value, place }: Scalar): void {
     const systemIdentifier = strtoul(value);
     if (systemIdentifier === undefined) {
-      const name = this.#rules.messagesOf18 ? "system identifier in manifest" : "manifest system identifier";
-      this.#fail(`${name} not an integer`, place);
+      this.#fail("system identifier in manifest not an integer", place);
     }
     this.#hand({ type: "SystemIdentifier", systemIdentifier }, place);
   }

@@ -11,6 +11,7 @@ import { formatLsn } from "../../lsn.ts";
 import type { Server } from "../../server-version.ts";
 import { formatPgTime, type PgTime } from "../../time.ts";
 import { encodeText, hexOf, TEXT_WANTED } from "../../wire/text.ts";
+import { ManifestDigest } from "./digest.ts";
 import type { BackupManifest, ManifestFile, ManifestWalRange, Sha256 } from "./types.ts";
 
 export interface BackupManifestWriterOptions {
@@ -46,6 +47,20 @@ export function printBackupManifest(
     at += chunk.length;
   }
   return bytes;
+}
+
+/**
+ * The checksum that a manifest must have: SHA-256 of all but its last line.
+ *
+ * @param manifest The bytes of the file; what its last line says does not matter.
+ * @returns 32 bytes; undefined if there are no two lines, or the last does not end.
+ * @source parse_manifest.c: verify_manifest_checksum
+ */
+export function manifestChecksum(manifest: Uint8Array, make: () => Sha256 = sha256.create): Uint8Array | undefined {
+  const digest = new ManifestDigest(make());
+  digest.tail(manifest);
+  const sum = digest.end();
+  return typeof sum === "string" ? undefined : sum;
 }
 
 /** Writes a manifest file by file; what each call returns, in order, is the manifest. */

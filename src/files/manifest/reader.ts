@@ -14,6 +14,7 @@ import { defaultServer, manifestCapabilities, type Server } from "../../server-v
 import { byteText, isAscii } from "../../wire/text.ts";
 import { ManifestDigest } from "./digest.ts";
 import { bytesText } from "./error.ts";
+import type { JsonRules } from "./json.ts";
 import { IncrementalPieces, JoinedPieces } from "./json-pieces.ts";
 import { hexadecimal, ManifestParser, type ManifestRules } from "./parser.ts";
 import type { BackupManifest, ManifestEntry, ManifestFile, ManifestWalRange, Sha256 } from "./types.ts";
@@ -28,6 +29,11 @@ export interface BackupManifestOptions {
   readonly judge?: "pg_verifybackup" | "server" | undefined;
   /** The server's own, for `judge: "server"`; undefined takes any. */
   readonly systemIdentifier?: bigint | undefined;
+  /**
+   * In which encoding a server reads: `SQL_ASCII`, if nobody says, on a connection to no database, as pg_basebackup has it; on another that of
+   * the database. Without an encoding escapes such as \\u00e9 are refused.
+   */
+  readonly encoding?: "SQL_ASCII" | "UTF8" | undefined;
   /**
    * Makes what sums up the manifest: in Node `() => createHash("sha256")` is five times faster than what browsers need.
    */
@@ -85,6 +91,7 @@ export class BackupManifestReader {
   readonly #cut: "none" | "program" | "server";
   readonly #rules: ManifestRules;
   readonly #digest: ManifestDigest;
+  readonly #json: JsonRules;
   readonly #joinsNumbers: boolean;
   #parser: ManifestParser | undefined;
   /** What is not parsed yet: until the end is known, nobody can tell where the program cuts. */
@@ -99,22 +106,28 @@ export class BackupManifestReader {
     if (judge === "server") manifestCapabilities.require(server, "manifestInPieces", "UPLOAD_MANIFEST");
     const has = manifestCapabilities.of(server);
     this.#cut = judge === "server" ? "server" : has.manifestInPieces ? "program" : "none";
+    this.#json = {
+      controlFirst: !has.manifestInPieces,
+      asciiEscapes: judge === "server" && options.encoding !== "UTF8",
+    };
     this.#joinsNumbers = has.jsonNumbersInPieces;
     this.#rules = {
       version2: has.manifestVersion2,
       explains: !has.manifestSyntaxUnexplained,
       arrayFirst: false,
-      messagesOf18: has.manifestMessagesOf18,
       lsnLowHalfIsEightDigits: has.lsnLowHalfIsEightDigits,
       check: judge === "server" ? serverCheck(options.systemIdentifier) : duplicates ? () => undefined : pathCheck(),
     };
     this.#digest = new ManifestDigest((options.sha256 ?? sha256.create)());
-    if (this.#cut === "none") this.#parser = new ManifestParser(this.#rules, new JoinedPieces(true));
+    if (this.#cut === "none") this.#parser = new ManifestParser(this.#rules, new JoinedPieces(this.#json));
     if (this.#cut === "server") this.#parser = this.#incremental();
   }
 
   #incremental(): ManifestParser {
-    return new ManifestParser({ ...this.#rules, arrayFirst: true }, new IncrementalPieces(this.#joinsNumbers));
+    return new ManifestParser(
+      { ...this.#rules, arrayFirst: true },
+      new IncrementalPieces(this.#json, this.#joinsNumbers),
+    );
   }
 
   /**
@@ -154,7 +167,7 @@ export class BackupManifestReader {
         this.#parser!.feed("", true);
       } else if (this.#parser === undefined && this.#total <= READ_CHUNK_SIZE) {
         // What is small is read whole, by a parser that calls one thing by another name.
-        this.#parser = new ManifestParser(this.#rules, new JoinedPieces(false));
+        this.#parser = new ManifestParser(this.#rules, new JoinedPieces(this.#json));
         this.#last();
       } else {
         const { length } = this.#buffer;
