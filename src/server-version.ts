@@ -101,6 +101,28 @@ const walPageMagics: Readonly<Record<number, number>> = {
   180000: 0xd118,
   190000: 0xd120,
 };
+/** backup_manifest.c, commit 0d8c9c1210 */
+const backupManifest = { since: [130000] } as const;
+/** logging.c: pg_log_fatal is gone, commit 9a374b77fb */
+const noFatalPrefix = { since: [150000] } as const;
+/** parse_manifest.c: json_parse_manifest, commits b44669b2ca and d6607016c7 */
+const manifestSyntaxUnexplained = { since: [150000], until: 170000 } as const;
+/** pg_verifybackup.c: progress_report, commit d07c2948bf */
+const verifyBackupProgress = { since: [160000] } as const;
+/** backup_manifest.c: InitializeBackupManifest, commit 2041bc4276 */
+const manifestVersion2 = { since: [170000] } as const;
+/** parse_manifest.c: json_parse_manifest_incremental_chunk, commits ea7b4e9a2a and 222e11a10a */
+const manifestInPieces = { since: [170000] } as const;
+/** pg_verifybackup.c, commits d94cf5ca7f, 8dfd312902 and ef1811ac9a */
+const verifyBackupMessagesOf18 = { since: [180000] } as const;
+/** pg_verifybackup.c: verify_tar_backup, commit 8dfd312902 */
+const verifyBackupTar = { since: [180000] } as const;
+/** jsonapi.c: json_lex, commit 2478bd5db0 */
+const jsonNumbersInPieces = { since: [190000] } as const;
+/** parse_manifest.c: parse_xlogrecptr; repl_scanner.l: sscanf of %X/%08X */
+const lsnLowHalfIsEightDigits = { since: [190000] } as const;
+/** pg_verifybackup.c: main, commit b3cf461b3c */
+const verifyBackupWalInTar = { since: [190000] } as const;
 
 /** Capabilities by name, in the order in which they came, each with where PostgreSQL says so. */
 export const capabilities = {
@@ -223,8 +245,7 @@ export const capabilities = {
   lsnZeroPadded,
   feedbackCatalogXmin,
   primaryStatus,
-  /** repl_scanner.l: sscanf of %X/%08X */
-  lsnLowHalfIsEightDigits: { since: [190000] },
+  lsnLowHalfIsEightDigits,
   /** pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8 */
   pgoutputValuesChecked: { since: [140025, 150020, 160016, 170012, 180007, 190001] },
   /** slot.c: IsSlotForConflictCheck */
@@ -334,6 +355,21 @@ const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
 
 /** How positions are written, for who needs nothing else of a version. */
 export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable({ lsnZeroPadded });
+
+/** Those of backup manifests, and of what pg_verifybackup says, alone. */
+export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
+  backupManifest,
+  noFatalPrefix,
+  manifestSyntaxUnexplained,
+  verifyBackupProgress,
+  manifestVersion2,
+  manifestInPieces,
+  verifyBackupMessagesOf18,
+  verifyBackupTar,
+  jsonNumbersInPieces,
+  lsnLowHalfIsEightDigits,
+  verifyBackupWalInTar,
+});
 
 /** Those of the messages inside CopyData alone. */
 export const physicalCapabilities = /* @__PURE__ */ new CapabilityTable({ feedbackCatalogXmin, primaryStatus });

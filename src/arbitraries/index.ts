@@ -5,6 +5,7 @@
 export { damaged, splits } from "./bytes.ts";
 export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
+export { backupManifest, backupManifestText } from "./manifest.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
