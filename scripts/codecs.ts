@@ -8,6 +8,7 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { BaseBackupMessage } from "../src/basebackup/messages.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import { sinceVersion } from "../src/server-version.ts";
@@ -20,6 +21,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const domains: Readonly<Record<string, readonly Family[]>> = {
   physical: [WalSenderMessage, WalReceiverMessage],
   logical: [PgoutputMessage],
+  basebackup: [BaseBackupMessage],
 };
 
 /** Every generated codec: its path from the root of the repository, and its text. */
@@ -45,7 +47,7 @@ function codecs(domain: string, families: readonly Family[]): string {
     ...named.types,
     ...messages.map(messageType),
     ...families.map(familyType),
-    ...new Set(families.map(({ context }) => contextType(context))),
+    ...new Set(families.filter(hasContext).map(({ context }) => contextType(context))),
     ...families.flatMap(familyCodec),
     ...families.flatMap(({ messages: each, context }) =>
       each.flatMap((message) => [reader(message, context), writer(message)]),
@@ -100,6 +102,11 @@ function needs({ since, options = [] }: Message): string {
 
 function familyType(family: Family): string {
   return `${doc(family.doc)}\nexport type ${family.name} = ${family.messages.map((message) => message.name).join(" | ")};`;
+}
+
+/** Is there anything that the bytes do not say? */
+function hasContext({ context }: Family): boolean {
+  return Object.keys(context.conditions).length > 0;
 }
 
 function contextType({ name, doc: text, conditions }: Context): string {
@@ -276,12 +283,12 @@ function familyCodec(family: Family): string[] {
       `Decode one message: ${family.doc[0]!.toLowerCase()}${family.doc.slice(1)}`,
       "",
       "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
-      `@param context ${context.doc}`,
+      ...(hasContext(family) ? [`@param context ${context.doc}`] : []),
       "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
       sources,
       `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
     )}
-export function decode${name}(bytes: Uint8Array, context: ${context.name} = otherwise): ${name} {
+export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context: ${context.name} = otherwise` : ""}): ${name} {
   const r = new Reader(bytes);
   let message: ${name};
   switch (r.u8("${name}.type")) {
