@@ -12,6 +12,7 @@ export {
   type NewArchive,
   type Progress,
 } from "../generated/basebackup.ts";
+export { type BackupFile, type BlockRange, type Reconstruction, reconstruct } from "./combine.ts";
 export {
   type BackupCompression,
   type BackupTablespace,
@@ -19,5 +20,22 @@ export {
   type BaseBackupOptions,
   encodeBaseBackupEvent,
 } from "./events.ts";
+export {
+  type BlockSizes,
+  encodeIncrementalHeader,
+  INCREMENTAL_PREFIX,
+  type IncrementalEvent,
+  type IncrementalHeader,
+  type IncrementalOptions,
+  IncrementalReader,
+  incrementalHeaderLength,
+} from "./incremental.ts";
 export { BaseBackupReceiver, type BaseBackupReceiverOptions, type BaseBackupState } from "./receiver.ts";
 export type { ServerFields, SessionFrame, TransactionStatus } from "./session.ts";
+export {
+  ManifestReceiver,
+  type ManifestReceiverEvent,
+  ManifestUpload,
+  type ManifestUploadEvent,
+  type ManifestUploadState,
+} from "./upload.ts";
