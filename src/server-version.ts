@@ -203,6 +203,8 @@ export const capabilities = {
   genericOptions: { since: [150000] },
   /** basebackup_copy.c: bbsink_copystream_begin_backup */
   baseBackupOneStream: { since: [150000] },
+  /** basebackup.c: perform_base_backup, commit 5a1007a508 */
+  baseBackupTerminatesTar: { since: [150000] },
   /** repl_gram.y: read_replication_slot */
   readReplicationSlot: { since: [150000] },
   /** basebackup_copy.c, walsender.c: SendTimeLineHistory */
