@@ -27,7 +27,11 @@ export function shortRead(
   // Up to 11 it is followed by what the operating system said last, which was of another file that need not be there.
   return has.stateShortReadSaysSize
     ? refusal(level, DATA_CORRUPTED, `could not read file "${path}": read ${read} of ${wanted}`)
-    : refusal(level, UNDEFINED_FILE, `could not read file "${path}", read ${read} of ${wanted}: No such file or directory`);
+    : refusal(
+        level,
+        UNDEFINED_FILE,
+        `could not read file "${path}", read ${read} of ${wanted}: No such file or directory`,
+      );
 }
 
 export function refusal(

@@ -1,4 +1,5 @@
 /** Every target of `npm run fuzz:files`. */
 import type { FuzzTarget } from "./target.ts";
+import { texts } from "./texts.ts";
 
-export const targets: readonly FuzzTarget[] = [];
+export const targets: readonly FuzzTarget[] = [...texts];
