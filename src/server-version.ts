@@ -84,6 +84,24 @@ const lsnZeroPadded = { since: [190000] } as const;
 /** string.c: pg_clean_ascii, commit 45b1a67a0f */
 const applicationNameEscapes = { since: [160000] } as const;
 
+/**
+ * XLOG_PAGE_MAGIC of each major's releases, which minors do not change (xlog_internal.h). Those of 10 to 18 were read in the WAL of their
+ * servers: what the sources had when a branch was made is not always what was released.
+ */
+const walPageMagics: Readonly<Record<number, number>> = {
+  90600: 0xd093,
+  100000: 0xd097,
+  110000: 0xd098,
+  120000: 0xd101,
+  130000: 0xd106,
+  140000: 0xd10d,
+  150000: 0xd110,
+  160000: 0xd113,
+  170000: 0xd116,
+  180000: 0xd118,
+  190000: 0xd120,
+};
+
 /** Capabilities by name, in the order in which they came, each with where PostgreSQL says so. */
 export const capabilities = {
   standbyIdentifierList,
@@ -400,6 +418,52 @@ export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   candidatesInArrayOrder,
   applicationNameEscapes,
 });
+
+/** Those of the frame of WAL alone: its pages, the headers of its records, and what is said when they are damaged. */
+export const walCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** xlogrecord.h: BKPIMAGE_APPLY, commit a507b86900 */
+  imageApply: { since: [100000] },
+  /** xlogreader.c: ValidXLogPageHeader, XLogReaderValidatePageHeader, commit fc49e24fa6 */
+  segmentSizeOfCluster: { since: [110000] },
+  /** xlog.c: CopyXLogRecordToWAL, commit 4a33bb59df */
+  switchZeroesPages: { since: [110000] },
+  /** xlogreader.c: XLogReadRecord: the length of a record is believed, if it can be allocated, before the next page was seen; commit bae868caf2 */
+  lengthBelieved: { since: [90600], until: 120000 },
+  /** xlogrecord.h: XLR_BLOCK_ID_TOPLEVEL_XID, commit 0bead9af48 */
+  toplevelXid: { since: [140000] },
+  /** xlogreader.c: XLogReadRecord, commit f43e295f68 */
+  contrecordErrorSaysExpected: { since: [140000] },
+  /** xlog_internal.h: XLP_FIRST_IS_OVERWRITE_CONTRECORD, commit ff9f111bce */
+  overwriteContrecord: { since: [90624, 100019, 110014, 120009, 130005, 140001, 150000] },
+  /** xlogrecord.h: BKPIMAGE_COMPRESS_PGLZ, commits 4035cd5d4e and e9537321a7 */
+  imageCompressionMethods: { since: [150000] },
+  /** rmgr.h: RM_MIN_CUSTOM_ID, commit 5c279a6d35 */
+  customRmgrs: { since: [150000] },
+  /** xlogreader.c: DecodeXLogRecord reports ReadRecPtr, which is the record before since records are decoded ahead: commit 3f1ce97346 */
+  decodedAhead: { since: [150000] },
+  /** xlogreader.c, commits 71cb84ec69, 31dcfae83c and 4ac30ba4f2 */
+  walErrorsSayWhere: { since: [160000] },
+  /** xlog_internal.h: XLP_BKP_REMOVABLE, whose bit then means XLP_FIRST_IS_OVERWRITE_CONTRECORD: commit f68d7e7483 */
+  removableFlag: { since: [90600], until: 190000 },
+  /** rmgrlist.h: RM_XLOG2_ID */
+  xlog2Rmgr: { since: [190000] },
+  lsnZeroPadded,
+});
+
+export type WalCapabilities = ReturnType<typeof walCapabilities.of>;
+
+/** The number that each page of this server's WAL begins with (XLOG_PAGE_MAGIC); undefined for one whose WAL is not known. */
+export function walPageMagic(server?: Server): number | undefined {
+  return walPageMagics[majorOf(serverVersionNum(server))];
+}
+
+/** The newest minor known of the major whose WAL has such pages; undefined if there is none. */
+export function serverOfWalPageMagic(magic: number): number | undefined {
+  for (const [major, each] of Object.entries(walPageMagics)) {
+    if (each === magic) return Number(major) + (newestMinor[Number(major)] ?? 0);
+  }
+  return undefined;
+}
 
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;
 

@@ -9,3 +9,4 @@ export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wir
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
 export { typeValue } from "./values.ts";
+export { type WalStream, walRecordFields, walStream } from "./wal.ts";
