@@ -125,7 +125,17 @@ const statements: readonly string[] = [
   "CLUSTER rewritten USING rewritten_pkey",
   "VACUUM FULL rewritten",
   "VACUUM FULL pg_class",
-  "ALTER SYSTEM SET checkpoint_timeout = '1h'",
+  // What stands in the way: speculative insertion.
+  "INSERT INTO rewritten VALUES (1, 1), (200, 1) ON CONFLICT (id) DO UPDATE SET a = 5",
+  // Records of an extension's pages.
+  "CREATE EXTENSION bloom",
+  "CREATE INDEX heap_bloom ON heap USING bloom (a)",
+  "INSERT INTO heap (a, t) SELECT i, 'bloom' FROM generate_series(1, 20) i",
+  "SET synchronous_commit = remote_apply",
+  "INSERT INTO rewritten VALUES (300, 1)",
+  "RESET synchronous_commit",
+  "ALTER SYSTEM SET full_page_writes = off",
+  "SELECT pg_reload_conf()",
 ];
 
 /**
@@ -161,6 +171,9 @@ export async function writeWal(server: OwnServer): Promise<Written> {
     for (const name of ["before the storm", "na\u00efve", "before the storm"]) {
       restorePoints.set(name, await one(server, `SELECT pg_create_restore_point('${name}')`));
     }
+    if (server.major >= 15) await run("SELECT pg_backup_start('b', true)");
+    else await run("SELECT pg_start_backup('b', true, false)");
+    await run(server.major >= 15 ? "SELECT pg_backup_stop()" : "SELECT pg_stop_backup(false)");
     await run("SELECT pg_switch_wal()");
     await run("CHECKPOINT");
     await run("INSERT INTO rewritten VALUES (1000, 1)");

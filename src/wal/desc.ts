@@ -180,6 +180,46 @@ export function formatWalContents(record: WalRecord, { contents, operation }: Wa
   }
 }
 
+/**
+ * A record in a line, as pg_waldump has it, but for what is said of the contents of tables and indexes, which is left out.
+ *
+ * @param description What describeWalRecord says of the record.
+ * @source pg_waldump.c: XLogDumpDisplayRecord, xlogdesc.c: XLogRecGetBlockRefInfo
+ */
+export function formatWalRecord(record: WalRecord, description: WalDescription, server: Server): string {
+  const { resourceManager, operation } = description;
+  const { length, xid, lsn, prev, blocks } = record;
+  const withoutImages = length - imageBytes(record);
+  const text = formatWalContents(record, description, server);
+  const references = blocks.map(
+    ({ id, fork, tablespace, database, relation, block, image }) =>
+      `, blkref #${id}: rel ${tablespace}/${database}/${relation}${fork === "main" ? "" : ` fork ${fork}`} blk ${block}` +
+      `${image === undefined ? "" : image.apply ? " FPW" : " FPW for WAL verification"}`,
+  );
+  return (
+    `rmgr: ${resourceManager.padEnd(11)} len (rec/tot): ${pad(withoutImages, 6)}/${pad(length, 6)}, tx: ${pad(xid, 10)}, ` +
+    `lsn: ${formatLsn(lsn, PADDED)}, prev ${formatLsn(prev, PADDED)}, desc: ${operation} ${text}${references.join("")}`
+  );
+}
+
+/** pg_waldump has always printed positions as servers do from 19 on. */
+const PADDED: Server = "19";
+
+function pad(value: number, width: number): string {
+  return String(value).padStart(width);
+}
+
+/**
+ * How many bytes of a record are images of pages.
+ *
+ * @source xlogstats.c: XLogRecGetLen
+ */
+export function imageBytes({ blocks }: WalRecord): number {
+  let bytes = 0;
+  for (const { image } of blocks) bytes += image?.bytes.length ?? 0;
+  return bytes;
+}
+
 /** rmgrlist.h */
 const RM_CLOG_ID = 3;
 
