@@ -121,6 +121,12 @@ const verifyBackupTar = { since: [180000] } as const;
 const jsonNumbersInPieces = { since: [190000] } as const;
 /** parse_manifest.c: parse_xlogrecptr; repl_scanner.l: sscanf of %X/%08X */
 const lsnLowHalfIsEightDigits = { since: [190000] } as const;
+/** astreamer_tar.c: astreamer_tar_header, commits 5868372bbf, bc30c704ad and a1063eeced */
+const tarHeadersChecked = { since: [180004, 190000] } as const;
+/** pg_control.h: PG_CONTROL_VERSION 1800, commit 44fe30fdab */
+const controlFile1800 = { since: [180000] } as const;
+/** pg_control.h: PG_CONTROL_VERSION 1902 */
+const controlFile1902 = { since: [190000] } as const;
 /** pg_verifybackup.c: main, commit b3cf461b3c */
 const verifyBackupWalInTar = { since: [190000] } as const;
 
@@ -383,6 +389,9 @@ export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
   verifyBackupTar,
   jsonNumbersInPieces,
   lsnLowHalfIsEightDigits,
+  tarHeadersChecked,
+  controlFile1800,
+  controlFile1902,
   verifyBackupWalInTar,
 });
 
