@@ -28,10 +28,15 @@ function makeTables(): Uint32Array {
  * @example crc32c(new TextEncoder().encode("123456789")) // 0xe3069283
  */
 export function crc32c(bytes: Uint8Array, previous = 0): number {
+  return crc32cOf(bytes, 0, bytes.length, previous);
+}
+
+/** The same of the bytes from `start` up to `end`: a view of them takes as long as the CRC-32C of a short record of WAL. */
+export function crc32cOf(bytes: Uint8Array, start: number, end: number, previous: number): number {
   const t = tables;
   let crc = ~previous;
-  let at = 0;
-  for (const end = bytes.length - 7; at < end; at += 8) {
+  let at = start;
+  for (const last = end - 7; at < last; at += 8) {
     const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
     crc =
       t[1792 + (low & 0xff)]! ^
@@ -43,6 +48,6 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
       t[256 + bytes[at + 6]!]! ^
       t[bytes[at + 7]!]!;
   }
-  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
+  for (; at < end; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc >>> 0;
 }

@@ -84,6 +84,46 @@ const lsnZeroPadded = { since: [190000] } as const;
 /** string.c: pg_clean_ascii, commit 45b1a67a0f */
 const applicationNameEscapes = { since: [160000] } as const;
 
+/**
+ * XLOG_PAGE_MAGIC of each major's releases, which minors do not change (xlog_internal.h). Those of 10 to 18 were read in the WAL of their
+ * servers: what the sources had when a branch was made is not always what was released.
+ */
+const walPageMagics: Readonly<Record<number, number>> = {
+  90600: 0xd093,
+  100000: 0xd097,
+  110000: 0xd098,
+  120000: 0xd101,
+  130000: 0xd106,
+  140000: 0xd10d,
+  150000: 0xd110,
+  160000: 0xd113,
+  170000: 0xd116,
+  180000: 0xd118,
+  190000: 0xd120,
+};
+/** backup_manifest.c, commit 0d8c9c1210 */
+const backupManifest = { since: [130000] } as const;
+/** logging.c: pg_log_fatal is gone, commit 9a374b77fb */
+const noFatalPrefix = { since: [150000] } as const;
+/** parse_manifest.c: json_parse_manifest, commits b44669b2ca and d6607016c7 */
+const manifestSyntaxUnexplained = { since: [150000], until: 170000 } as const;
+/** pg_verifybackup.c: progress_report, commit d07c2948bf */
+const verifyBackupProgress = { since: [160000] } as const;
+/** backup_manifest.c: InitializeBackupManifest, commit 2041bc4276 */
+const manifestVersion2 = { since: [170000] } as const;
+/** parse_manifest.c: json_parse_manifest_incremental_chunk, commits ea7b4e9a2a and 222e11a10a */
+const manifestInPieces = { since: [170000] } as const;
+/** pg_verifybackup.c, commits d94cf5ca7f, 8dfd312902 and ef1811ac9a */
+const verifyBackupMessagesOf18 = { since: [180000] } as const;
+/** pg_verifybackup.c: verify_tar_backup, commit 8dfd312902 */
+const verifyBackupTar = { since: [180000] } as const;
+/** jsonapi.c: json_lex, commit 2478bd5db0 */
+const jsonNumbersInPieces = { since: [190000] } as const;
+/** parse_manifest.c: parse_xlogrecptr; repl_scanner.l: sscanf of %X/%08X */
+const lsnLowHalfIsEightDigits = { since: [190000] } as const;
+/** pg_verifybackup.c: main, commit b3cf461b3c */
+const verifyBackupWalInTar = { since: [190000] } as const;
+
 /** Capabilities by name, in the order in which they came, each with where PostgreSQL says so. */
 export const capabilities = {
   standbyIdentifierList,
@@ -163,6 +203,8 @@ export const capabilities = {
   genericOptions: { since: [150000] },
   /** basebackup_copy.c: bbsink_copystream_begin_backup */
   baseBackupOneStream: { since: [150000] },
+  /** basebackup.c: perform_base_backup, commit 5a1007a508 */
+  baseBackupTerminatesTar: { since: [150000] },
   /** repl_gram.y: read_replication_slot */
   readReplicationSlot: { since: [150000] },
   /** basebackup_copy.c, walsender.c: SendTimeLineHistory */
@@ -205,8 +247,7 @@ export const capabilities = {
   lsnZeroPadded,
   feedbackCatalogXmin,
   primaryStatus,
-  /** repl_scanner.l: sscanf of %X/%08X */
-  lsnLowHalfIsEightDigits: { since: [190000] },
+  lsnLowHalfIsEightDigits,
   /** pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8 */
   pgoutputValuesChecked: { since: [140025, 150020, 160016, 170012, 180007, 190001] },
   /** slot.c: IsSlotForConflictCheck */
@@ -317,6 +358,21 @@ const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
 /** How positions are written, for who needs nothing else of a version. */
 export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable({ lsnZeroPadded });
 
+/** Those of backup manifests, and of what pg_verifybackup says, alone. */
+export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
+  backupManifest,
+  noFatalPrefix,
+  manifestSyntaxUnexplained,
+  verifyBackupProgress,
+  manifestVersion2,
+  manifestInPieces,
+  verifyBackupMessagesOf18,
+  verifyBackupTar,
+  jsonNumbersInPieces,
+  lsnLowHalfIsEightDigits,
+  verifyBackupWalInTar,
+});
+
 /** Those of the messages inside CopyData alone. */
 export const physicalCapabilities = /* @__PURE__ */ new CapabilityTable({ feedbackCatalogXmin, primaryStatus });
 
@@ -333,6 +389,52 @@ export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
   candidatesInArrayOrder,
   applicationNameEscapes,
 });
+
+/** Those of the frame of WAL alone: its pages, the headers of its records, and what is said when they are damaged. */
+export const walCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** xlogrecord.h: BKPIMAGE_APPLY, commit a507b86900 */
+  imageApply: { since: [100000] },
+  /** xlogreader.c: ValidXLogPageHeader, XLogReaderValidatePageHeader, commit fc49e24fa6 */
+  segmentSizeOfCluster: { since: [110000] },
+  /** xlog.c: CopyXLogRecordToWAL, commit 4a33bb59df */
+  switchZeroesPages: { since: [110000] },
+  /** xlogreader.c: XLogReadRecord: the length of a record is believed, if it can be allocated, before the next page was seen; commit bae868caf2 */
+  lengthBelieved: { since: [90600], until: 120000 },
+  /** xlogrecord.h: XLR_BLOCK_ID_TOPLEVEL_XID, commit 0bead9af48 */
+  toplevelXid: { since: [140000] },
+  /** xlogreader.c: XLogReadRecord, commit f43e295f68 */
+  contrecordErrorSaysExpected: { since: [140000] },
+  /** xlog_internal.h: XLP_FIRST_IS_OVERWRITE_CONTRECORD, commit ff9f111bce */
+  overwriteContrecord: { since: [90624, 100019, 110014, 120009, 130005, 140001, 150000] },
+  /** xlogrecord.h: BKPIMAGE_COMPRESS_PGLZ, commits 4035cd5d4e and e9537321a7 */
+  imageCompressionMethods: { since: [150000] },
+  /** rmgr.h: RM_MIN_CUSTOM_ID, commit 5c279a6d35 */
+  customRmgrs: { since: [150000] },
+  /** xlogreader.c: DecodeXLogRecord reports ReadRecPtr, which is the record before since records are decoded ahead: commit 3f1ce97346 */
+  decodedAhead: { since: [150000] },
+  /** xlogreader.c, commits 71cb84ec69, 31dcfae83c and 4ac30ba4f2 */
+  walErrorsSayWhere: { since: [160000] },
+  /** xlog_internal.h: XLP_BKP_REMOVABLE, whose bit then means XLP_FIRST_IS_OVERWRITE_CONTRECORD: commit f68d7e7483 */
+  removableFlag: { since: [90600], until: 190000 },
+  /** rmgrlist.h: RM_XLOG2_ID */
+  xlog2Rmgr: { since: [190000] },
+  lsnZeroPadded,
+});
+
+export type WalCapabilities = ReturnType<typeof walCapabilities.of>;
+
+/** The number that each page of this server's WAL begins with (XLOG_PAGE_MAGIC); undefined for one whose WAL is not known. */
+export function walPageMagic(server?: Server): number | undefined {
+  return walPageMagics[majorOf(serverVersionNum(server))];
+}
+
+/** The newest minor known of the major whose WAL has such pages; undefined if there is none. */
+export function serverOfWalPageMagic(magic: number): number | undefined {
+  for (const [major, each] of Object.entries(walPageMagics)) {
+    if (each === magic) return Number(major) + (newestMinor[Number(major)] ?? 0);
+  }
+  return undefined;
+}
 
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;
 

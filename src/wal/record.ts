@@ -1,5 +1,5 @@
 /**
- * A record of WAL, as every version from 9.5 on frames it: a header, the blocks it refers to, and the data of its resource manager.
+ * A record of WAL, as every version from 9.6 on frames it: a header, the blocks it refers to, and the data of its resource manager.
  *
  * @source xlogrecord.h, xlogreader.c: DecodeXLogRecord
  */
@@ -17,6 +17,9 @@ export interface WalImage {
   readonly apply: boolean;
 }
 
+/** @source relpath.c: forkNames */
+export type WalFork = "main" | "fsm" | "vm" | "init";
+
 /** A page that the record changes. */
 export interface WalBlock {
   /** The number by which the resource manager knows it, 0 to 32. */
@@ -25,7 +28,8 @@ export interface WalBlock {
   readonly tablespace: number;
   readonly database: number;
   readonly relation: number;
-  readonly fork: "main" | "fsm" | "vm" | "init";
+  /** A number for a fork that there is not, which servers read all the same. */
+  readonly fork: WalFork | number;
   /** In pages from the beginning of the relation's fork. */
   readonly block: number;
   /** The page is made anew by replay, so nothing of it need be read. */
@@ -35,7 +39,8 @@ export interface WalBlock {
   readonly data: Uint8Array | undefined;
 }
 
-export interface WalRecord {
+/** A record without a look at what is in it. */
+export interface WalRecordHeader {
   /** Where its header begins, and where the next record can begin: one past its last byte, rounded up to 8. */
   readonly lsn: Lsn;
   readonly end: Lsn;
@@ -48,12 +53,15 @@ export interface WalRecord {
   readonly rmid: number;
   readonly info: number;
   readonly crc: number;
+  /** The whole record, without what stands between its parts at the start of pages. */
+  readonly bytes: Uint8Array;
+}
+
+export interface WalRecord extends WalRecordHeader {
   /** The replication origin that it was replayed from, and the transaction that xid is a part of; undefined if it does not say. */
   readonly origin: number | undefined;
   readonly toplevelXid: number | undefined;
   readonly blocks: readonly WalBlock[];
   /** What the resource manager says about no page in particular. A view. */
   readonly mainData: Uint8Array;
-  /** The whole record, without what stands between its parts at the start of pages. */
-  readonly bytes: Uint8Array;
 }

@@ -1,0 +1,208 @@
+/**
+ * The pages of WAL: a short header on each, a long one on the first of a segment.
+ *
+ * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
+ */
+import { DecodeError, EncodeError } from "../errors.ts";
+import { formatLsn, type Lsn } from "../lsn.ts";
+import { WalError } from "./error.ts";
+import type { WalFormat } from "./format.ts";
+
+/** Bytes of a header, padding included: SizeOfXLogShortPHD and SizeOfXLogLongPHD. */
+export const SHORT_HEADER = 24;
+export const LONG_HEADER = 40;
+
+/** XLOG_BLCKSZ and wal_segment_size, as servers are built and clusters are made unless somebody asks for other sizes. */
+export const DEFAULT_PAGE_SIZE = 8192;
+export const DEFAULT_SEGMENT_SIZE = 16 * 1024 * 1024;
+
+/** The limits of both (configure's --with-wal-blocksize; xlog_internal.h: WalSegMinSize, WalSegMaxSize); each is a power of 2. */
+const [MIN_PAGE_SIZE, MAX_PAGE_SIZE] = [1024, 65536];
+const [MIN_SEGMENT_SIZE, MAX_SEGMENT_SIZE] = [1024 * 1024, 1024 * 1024 * 1024];
+
+export const isPageSize = (size: number): boolean => isPowerOf2(size, MIN_PAGE_SIZE, MAX_PAGE_SIZE);
+export const isSegmentSize = (size: number): boolean => isPowerOf2(size, MIN_SEGMENT_SIZE, MAX_SEGMENT_SIZE);
+
+function isPowerOf2(size: number, min: number, max: number): boolean {
+  return Number.isInteger(size) && size >= min && size <= max && (size & (size - 1)) === 0;
+}
+
+/** Flags of xlp_info. That of an overwritten record has the bit that was XLP_BKP_REMOVABLE in servers that have no removableFlag. */
+export const XLP_FIRST_IS_CONTRECORD = 0x0001;
+export const XLP_LONG_HEADER = 0x0002;
+export const XLP_BKP_REMOVABLE = 0x0004;
+
+export function overwriteContrecordFlag({ has }: WalFormat): number {
+  if (!has.overwriteContrecord) return 0;
+  return has.removableFlag ? 0x0008 : 0x0004;
+}
+
+/** XLP_ALL_FLAGS */
+function allFlags(format: WalFormat): number {
+  const removable = format.has.removableFlag ? XLP_BKP_REMOVABLE : 0;
+  return XLP_FIRST_IS_CONTRECORD | XLP_LONG_HEADER | removable | overwriteContrecordFlag(format);
+}
+
+/** The header of a page. */
+export interface WalPageHeader {
+  /** xlp_magic: says which server's format this is, see `walFormatOfMagic`. */
+  readonly magic: number;
+  /** xlp_info: flags. */
+  readonly info: number;
+  /** xlp_tli: the timeline of the first record that begins on the page. */
+  readonly timeline: number;
+  /** xlp_pageaddr: where the page is in WAL. */
+  readonly pageAddress: Lsn;
+  /** xlp_rem_len: bytes that are left, at the start of the page, of a record that began on one before. */
+  readonly remaining: number;
+  /** What the first page of a segment says besides: xlp_sysid, xlp_seg_size, xlp_xlog_blcksz. */
+  readonly long:
+    | { readonly systemIdentifier: bigint; readonly segmentSize: number; readonly pageSize: number }
+    | undefined;
+}
+
+/** Bytes of this header, which are at the beginning of its page. */
+export function pageHeaderSize({ long }: WalPageHeader): number {
+  return long === undefined ? SHORT_HEADER : LONG_HEADER;
+}
+
+/**
+ * The header of the page that begins there. Whether a server would take it is not looked at: WalReader does.
+ *
+ * @param bytes Only read.
+ * @throws DecodeError TRUNCATED if it does not fit.
+ * @source xlog_internal.h: XLogPageHeaderData
+ * @example decodeWalPageHeader(hex("18d1 0400 01000000 0020000100000000 00000000 00000000")).pageAddress // 16785408n
+ */
+export function decodeWalPageHeader(bytes: Uint8Array, offset = 0): WalPageHeader {
+  const left = bytes.length - offset;
+  const isLong = left >= SHORT_HEADER && (bytes[offset + 2]! & XLP_LONG_HEADER) !== 0;
+  const size = isLong ? LONG_HEADER : SHORT_HEADER;
+  if (left < size) {
+    const path = isLong ? "XLogLongPageHeaderData" : "XLogPageHeaderData";
+    throw new DecodeError(
+      "TRUNCATED",
+      path,
+      offset,
+      `${path} needs ${size} bytes at offset ${offset}; ${left} are left`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, size);
+  return {
+    magic: view.getUint16(0, true),
+    info: view.getUint16(2, true),
+    timeline: view.getUint32(4, true),
+    pageAddress: view.getBigUint64(8, true) as Lsn,
+    remaining: view.getUint32(16, true),
+    long: isLong
+      ? {
+          systemIdentifier: view.getBigUint64(24, true),
+          segmentSize: view.getUint32(32, true),
+          pageSize: view.getUint32(36, true),
+        }
+      : undefined,
+  };
+}
+
+/**
+ * Write a header, into fresh bytes. The flag of a long header follows from `long`.
+ *
+ * @throws EncodeError for what does not fit a field.
+ * @example encodeWalPageHeader(decodeWalPageHeader(hex("18d1 0400 01000000 0020000100000000 00000000 00000000"))).length // 24
+ */
+export function encodeWalPageHeader(header: WalPageHeader): Uint8Array {
+  const { magic, info, timeline, pageAddress, remaining, long } = header;
+  const bytes = new Uint8Array(pageHeaderSize(header));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, fitting("magic", magic, 0xffff), true);
+  const flags = fitting("info", info, 0xffff);
+  view.setUint16(2, long === undefined ? flags & ~XLP_LONG_HEADER : flags | XLP_LONG_HEADER, true);
+  view.setUint32(4, fitting("timeline", timeline, 0xffffffff), true);
+  view.setBigUint64(8, fitting("pageAddress", pageAddress, LIMIT), true);
+  view.setUint32(16, fitting("remaining", remaining, 0xffffffff), true);
+  if (long !== undefined) {
+    view.setBigUint64(24, fitting("long.systemIdentifier", long.systemIdentifier, LIMIT), true);
+    view.setUint32(32, fitting("long.segmentSize", long.segmentSize, 0xffffffff), true);
+    view.setUint32(36, fitting("long.pageSize", long.pageSize, 0xffffffff), true);
+  }
+  return bytes;
+}
+
+const LIMIT = (1n << 64n) - 1n;
+
+function fitting<T extends number | bigint>(field: string, value: T, max: T): T {
+  const whole =
+    typeof value === "bigint" ? typeof max === "bigint" : Number.isInteger(value) && typeof max === "number";
+  if (whole && value >= 0 && value <= max) return value;
+  const path = `WalPageHeader.${field}`;
+  throw new EncodeError(path, `${path} takes a ${typeof max} of 0 to ${max}, not ${String(value)}`);
+}
+
+/** What a page must agree with. */
+export interface PageContext {
+  readonly format: WalFormat;
+  /** Where in WAL the page is. */
+  readonly lsn: Lsn;
+  readonly pageSize: number;
+  readonly segmentSize: number;
+  /** undefined: any will do. */
+  readonly systemIdentifier: bigint | undefined;
+  /** The timeline of the page before; 0 if there was none. */
+  readonly latestTimeline: number;
+  /** The one in the name of the segment's file, for messages. */
+  readonly fileTimeline: number;
+  /** Where the page begins in what was pushed. */
+  readonly offset: number;
+}
+
+/**
+ * Insist on a header that a server takes.
+ *
+ * @throws WalError with the server's message.
+ * @source xlogreader.c: XLogReaderValidatePageHeader
+ */
+export function checkPageHeader(header: WalPageHeader, context: PageContext): void {
+  const { format, lsn, pageSize, segmentSize, systemIdentifier, latestTimeline } = context;
+  const segmentOffset = Number(lsn & BigInt(segmentSize - 1));
+  const refuse = (field: string, message: string): never => {
+    throw new WalError("BAD_VALUE", `XLogPageHeaderData.${field}`, context.offset, lsn, message);
+  };
+  const where = (): string => {
+    const name = walFileName(context.fileTimeline, lsn / BigInt(segmentSize), segmentSize);
+    return format.has.walErrorsSayWhere
+      ? `in WAL segment ${name}, LSN ${formatLsn(lsn, format.server)}, offset ${segmentOffset}`
+      : `in log segment ${name}, offset ${segmentOffset}`;
+  };
+  const hex = (number: number): string => number.toString(16).toUpperCase().padStart(4, "0");
+
+  if (header.magic !== format.magic) refuse("xlp_magic", `invalid magic number ${hex(header.magic)} ${where()}`);
+  if ((header.info & ~allFlags(format)) !== 0) refuse("xlp_info", `invalid info bits ${hex(header.info)} ${where()}`);
+  if (header.long !== undefined) {
+    const { long } = header;
+    const other = "WAL file is from different database system: ";
+    if (systemIdentifier && long.systemIdentifier !== systemIdentifier) {
+      const [file, control] = ["WAL file database system identifier is", "pg_control database system identifier is"];
+      refuse("xlp_sysid", `${other}${file} ${long.systemIdentifier}, ${control} ${systemIdentifier}`);
+    }
+    if (long.segmentSize !== segmentSize) {
+      const what = format.has.segmentSizeOfCluster ? "segment size" : "XLOG_SEG_SIZE";
+      refuse("xlp_seg_size", `${other}incorrect ${what} in page header`);
+    }
+    if (long.pageSize !== pageSize) refuse("xlp_xlog_blcksz", `${other}incorrect XLOG_BLCKSZ in page header`);
+  } else if (segmentOffset === 0) {
+    refuse("xlp_info", `invalid info bits ${hex(header.info)} ${where()}`);
+  }
+  if (header.pageAddress !== lsn) {
+    refuse("xlp_pageaddr", `unexpected pageaddr ${formatLsn(header.pageAddress, format.server)} ${where()}`);
+  }
+  if (header.timeline < latestTimeline) {
+    refuse("xlp_tli", `out-of-sequence timeline ID ${header.timeline} (after ${latestTimeline}) ${where()}`);
+  }
+}
+
+/** @source xlog_internal.h: XLogFileName */
+function walFileName(timeline: number, segment: bigint, segmentSize: number): string {
+  const perId = 0x100000000n / BigInt(segmentSize);
+  const digits = (number: number | bigint): string => number.toString(16).toUpperCase().padStart(8, "0");
+  return digits(timeline) + digits(segment / perId) + digits(segment % perId);
+}

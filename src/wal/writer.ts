@@ -1,0 +1,175 @@
+/**
+ * WalWriter: lays records into pages and segments, as a server does.
+ *
+ * @source xlog.c: ReserveXLogInsertLocation, CopyXLogRecordToWAL, AdvanceXLInsertBuffer
+ */
+import { formatLsn, type Lsn, toLsn } from "../lsn.ts";
+import type { Server } from "../server-version.ts";
+import { RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
+import { align, DEFAULT_BLOCK_SIZE } from "./decode.ts";
+import { encodeWalRecord, type WalRecordFields } from "./encode.ts";
+import { type WalFormat, walFormat } from "./format.ts";
+import {
+  DEFAULT_PAGE_SIZE,
+  DEFAULT_SEGMENT_SIZE,
+  encodeWalPageHeader,
+  isPageSize,
+  isSegmentSize,
+  overwriteContrecordFlag,
+  SHORT_HEADER,
+  XLP_BKP_REMOVABLE,
+  XLP_FIRST_IS_CONTRECORD,
+} from "./page.ts";
+
+export interface WalWriterOptions {
+  /** Whose format it is. The default is the newest that walwire's tests run. */
+  readonly server?: Server | undefined;
+  /** Where the first byte is to be: the beginning of a page, or behind a record. The default is that of the first segment, 0/1000000. */
+  readonly start?: Lsn | undefined;
+  /** Where the record before begins. */
+  readonly prev?: Lsn | undefined;
+  readonly timeline?: number | undefined;
+  readonly systemIdentifier?: bigint | undefined;
+  readonly pageSize?: number | undefined;
+  readonly segmentSize?: number | undefined;
+  /** BLCKSZ, of pages of relations. */
+  readonly blockSize?: number | undefined;
+  /** A base backup is being taken, so images of pages must not be removed by archivers: says the header of each page before 19. */
+  readonly backupRuns?: boolean | undefined;
+  /**
+   * `start` is a page on which a record should have gone on that a crash cut short: the page says so. The record to write there is
+   * XLOG_OVERWRITE_CONTRECORD.
+   */
+  readonly overwriteContrecord?: boolean | undefined;
+}
+
+/** Where a record was put. */
+export interface WalRecordPlace {
+  readonly lsn: Lsn;
+  /** One past its last byte, rounded up to 8. */
+  readonly end: Lsn;
+}
+
+/**
+ * Writes WAL: give it records, and take bytes.
+ *
+ * @example new WalWriter().write({ rmid: 0, info: 0x20 }).lsn // 16777256n
+ */
+export class WalWriter {
+  readonly format: WalFormat;
+  readonly #pageSize: number;
+  readonly #segmentSize: number;
+  readonly #blockSize: number;
+  readonly #timeline: number;
+  readonly #systemIdentifier: bigint;
+  readonly #backupRuns: boolean;
+  #overwrite: boolean;
+  #prev: Lsn;
+  #position: bigint;
+  #parts: Uint8Array[] = [];
+
+  /**
+   * @throws UnsupportedError for a server whose WAL is not known.
+   * @throws RangeError for a size or a start that cannot be.
+   */
+  constructor(options: WalWriterOptions = {}) {
+    this.format = walFormat(options.server);
+    this.#pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
+    this.#segmentSize = options.segmentSize ?? DEFAULT_SEGMENT_SIZE;
+    if (!isPageSize(this.#pageSize) || !isSegmentSize(this.#segmentSize)) {
+      throw new RangeError(`there are no pages of ${this.#pageSize} bytes in segments of ${this.#segmentSize}`);
+    }
+    this.#blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
+    this.#timeline = options.timeline ?? 1;
+    this.#systemIdentifier = options.systemIdentifier ?? 0n;
+    this.#backupRuns = options.backupRuns ?? false;
+    this.#overwrite = options.overwriteContrecord ?? false;
+    this.#prev = options.prev ?? toLsn(0n);
+    this.#position = toLsn(options.start ?? BigInt(this.#segmentSize));
+    const offset = this.#pageOffset();
+    if (offset !== 0 && (offset % 8 !== 0 || offset < SHORT_HEADER || this.#overwrite)) {
+      throw new RangeError(`WAL does not go on at ${formatLsn(this.#position as Lsn)}`);
+    }
+  }
+
+  /** Where the next byte will be. */
+  get position(): Lsn {
+    return this.#position as Lsn;
+  }
+
+  /**
+   * Put a record behind what there is. Its `prev` is where the record before it was put, whatever it says. XLOG_SWITCH ends its
+   * segment: zeros follow up to the next one.
+   *
+   * @throws EncodeError as encodeWalRecord; nothing was written then.
+   */
+  write(record: WalRecordFields): WalRecordPlace {
+    const lsn = this.#put(encodeWalRecord({ ...record, prev: this.#prev }, this.format, this.#blockSize));
+    if (record.rmid === RM_XLOG_ID && (record.info & RMGR_INFO_MASK) === XLOG_SWITCH) this.#fillSegment();
+    return { lsn, end: this.position };
+  }
+
+  /** All that was written since it was asked for last, in fresh bytes. */
+  take(): Uint8Array {
+    const whole = new Uint8Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of this.#parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    this.#parts = [];
+    return whole;
+  }
+
+  #fillSegment(): void {
+    while (this.#position % BigInt(this.#segmentSize) !== 0n) {
+      if (this.#pageOffset() === 0 && !this.format.has.switchZeroesPages) this.#startPage(0);
+      this.#append(new Uint8Array(this.#pageSize - this.#pageOffset()));
+    }
+  }
+
+  #put(bytes: Uint8Array): Lsn {
+    if (this.#pageOffset() === 0) this.#startPage(0);
+    const lsn = this.position;
+    for (let at = 0; at < bytes.length; ) {
+      if (this.#pageOffset() === 0) this.#startPage(bytes.length - at);
+      const count = Math.min(bytes.length - at, this.#pageSize - this.#pageOffset());
+      this.#append(bytes.subarray(at, at + count));
+      at += count;
+    }
+    this.#append(new Uint8Array(align(this.#pageOffset()) - this.#pageOffset()));
+    this.#prev = lsn;
+    return lsn;
+  }
+
+  #append(bytes: Uint8Array): void {
+    this.#parts.push(bytes);
+    this.#position += BigInt(bytes.length);
+  }
+
+  #pageOffset(): number {
+    return Number(this.#position & BigInt(this.#pageSize - 1));
+  }
+
+  /** @param remaining What is left of a record that began on a page before. */
+  #startPage(remaining: number): void {
+    const { format } = this;
+    const isFirst = this.#position % BigInt(this.#segmentSize) === 0n;
+    const info =
+      (remaining > 0 ? XLP_FIRST_IS_CONTRECORD : 0) |
+      (format.has.removableFlag && !this.#backupRuns ? XLP_BKP_REMOVABLE : 0) |
+      (this.#overwrite ? overwriteContrecordFlag(format) : 0);
+    this.#overwrite = false;
+    const header = encodeWalPageHeader({
+      magic: format.magic,
+      info,
+      timeline: this.#timeline,
+      pageAddress: this.position,
+      remaining,
+      long: isFirst
+        ? { systemIdentifier: this.#systemIdentifier, segmentSize: this.#segmentSize, pageSize: this.#pageSize }
+        : undefined,
+    });
+    this.#append(header);
+  }
+}
