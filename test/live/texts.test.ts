@@ -32,6 +32,7 @@ import {
   walFileName,
 } from "../../src/files/index.ts";
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
+import { times } from "../seed.ts";
 import { errorFields, type OwnServer, type Server, type ServerError, startServer } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { serverUser } from "../servers/locate.ts";
@@ -256,6 +257,10 @@ const timelines: readonly string[] = [
   "1\t0/1000028\0y\n2 é\n",
 ];
 
+/** Of the cases that all versions read alike, as a rule: all on one major, a quarter on the others; WALWIRE_RUNS=2 takes all on each. */
+const some = (cases: readonly string[], major: number): readonly string[] =>
+  major === 18 || times > 1 ? cases : cases.filter((_, i) => i % 4 === (major === 10 ? 1 : 3));
+
 const damaged = liveMajors.filter((major) => [10, 14, 18].includes(major));
 
 describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
@@ -305,7 +310,7 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
     const write = (name: string, content: string | Uint8Array): void =>
       writeFileSync(join(image.directory, name), content);
 
-    for (const label of labels) {
+    for (const label of some(labels, major)) {
       write("backup_label", label);
       const { said, output } = await image.start();
       const ours = refusal(() => checkBackupLabel(label, own));
@@ -320,25 +325,28 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
         new RegExp(`^DEBUG: {2}backup ${name} ([^]*?) in file "backup_label"$`, "m").exec(output)?.[1];
       const value = parseBackupLabel(label, own);
       // What is read of a label of several lines is for people; the server makes less of it.
-      if (value.label?.includes("\n") || Buffer.byteLength(value.label ?? "") > 1023) continue;
+      // Of an empty one it takes what comes next for the label.
+      if (value.label === "" || value.label?.includes("\n") || Buffer.byteLength(value.label ?? "") > 1023) continue;
       expect(debug("timeline"), what).toBe(value.startTimeline === undefined ? undefined : String(value.startTimeline));
-      if (value.label !== "") expect(debug("label")?.trimEnd(), what).toBe(value.label?.trimEnd());
+      expect(debug("label")?.trimEnd(), what).toBe(value.label?.trimEnd());
     }
 
     write("backup_label", labelFile);
     rmSync(join(image.directory, "pg_tblspc"), { recursive: true });
     for (const map of maps) {
+      const entries = parsedOrRefused(() => parseTablespaceMap(map, own));
+      // It would start for good.
+      if (!(entries instanceof ParseError) && entries.length === 0) continue;
       write("tablespace_map", map);
       const { said } = await image.start();
       const what = JSON.stringify(map);
-      const ours = refusal(() => parseTablespaceMap(map, own));
-      if (ours !== undefined) {
-        expect(said, what).toEqual(saidBy(ours));
+      if (entries instanceof ParseError) {
+        expect(said, what).toEqual(saidBy(entries));
         continue;
       }
+      const [first] = entries;
       // There is no directory for the link, whose name is the oid as it was read.
-      const [first] = parseTablespaceMap(map, own);
-      expect(said?.message, what).toContain(first === undefined ? "?" : `pg_tblspc/${first.oid}`);
+      expect(said?.message, what).toContain(`pg_tblspc/${first?.oid}`);
     }
     rmSync(join(image.directory, "tablespace_map"));
     rmSync(join(image.directory, "backup_label"));
@@ -352,7 +360,7 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
           .join(""),
       );
     } else write("recovery.signal", "");
-    for (const history of timelines) {
+    for (const history of some(timelines, major)) {
       write("pg_wal/00000005.history", history);
       const { said } = await image.start(major < 12 ? {} : target);
       const what = JSON.stringify(history);
@@ -367,76 +375,88 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
     }
   });
 
-  test("from what we print, and goes on to new timelines", { timeout: 120_000 }, async () => {
-    const first = await startServer({ major });
-    onTestFinished(() => first.stop());
-    const own = { server: first.versionNum };
-    const place = join(first.host, "old place");
-    mkdirSync(place);
-    const user = serverUser();
-    if (user !== undefined) chownSync(place, user.uid, user.gid);
-    await first.sql(`CREATE TABLESPACE moved LOCATION '${place}'`);
-    const { rows } = await first.sql("SELECT oid FROM pg_tablespace WHERE spcname = 'moved'");
-    const backup = await backUp(first, "a backup\nof ours");
-    const image = new Image(first, { tables: true });
-    onTestFinished(() => image.remove());
+  // In another way before 12.
+  test.runIf(major !== 14 || times > 1)(
+    "from what we print, and goes on to new timelines",
+    { timeout: 120_000 },
+    async () => {
+      const first = await startServer({ major });
+      onTestFinished(() => first.stop());
+      const own = { server: first.versionNum };
+      const place = join(first.host, "old place");
+      mkdirSync(place);
+      const user = serverUser();
+      if (user !== undefined) chownSync(place, user.uid, user.gid);
+      await first.sql(`CREATE TABLESPACE moved LOCATION '${place}'`);
+      const { rows } = await first.sql("SELECT oid FROM pg_tablespace WHERE spcname = 'moved'");
+      const backup = await backUp(first, "a backup\nof ours");
+      const image = new Image(first, { tables: true });
+      onTestFinished(() => image.remove());
 
-    // A label and a map of ours: other words, another place.
-    const label: BackupLabel = { ...parseBackupLabel(backup.labelFile, own), label: "printed", startTime: "some time" };
-    writeFileSync(join(image.directory, "backup_label"), printBackupLabel(label, own));
-    const moved = join(first.host, `new place${major < 14 ? "" : "\\"}`);
-    mkdirSync(moved);
-    if (user !== undefined) chownSync(moved, user.uid, user.gid);
-    const map = printTablespaceMap([{ oid: Number(rows[0]![0]), path: moved }], own);
-    writeFileSync(join(image.directory, "tablespace_map"), map);
-    const second = await promoted(major, image, {});
-    onTestFinished(() => second.stop());
-    expect(
-      (await second.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'moved'")).rows,
-    ).toEqual([[moved]]);
-    expect(existsSync(join(second.dataDirectory, "backup_label.old"))).toBe(true);
+      // A label and a map of ours: other words, another place.
+      const label: BackupLabel = {
+        ...parseBackupLabel(backup.labelFile, own),
+        label: "printed",
+        startTime: "some time",
+      };
+      writeFileSync(join(image.directory, "backup_label"), printBackupLabel(label, own));
+      const moved = join(first.host, `new place${major < 14 ? "" : "\\"}`);
+      mkdirSync(moved);
+      if (user !== undefined) chownSync(moved, user.uid, user.gid);
+      const map = printTablespaceMap([{ oid: Number(rows[0]![0]), path: moved }], own);
+      writeFileSync(join(image.directory, "tablespace_map"), map);
+      const second = await promoted(major, image, {});
+      onTestFinished(() => second.stop());
+      expect(
+        (await second.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'moved'")).rows,
+      ).toEqual([[moved]]);
+      expect(existsSync(join(second.dataDirectory, "backup_label.old"))).toBe(true);
 
-    // And once more, up to a position after a backup.
-    const next = await backUp(second, "another");
-    await second.sql("CREATE TABLE t AS SELECT 1");
-    const stop = (await second.sql("SELECT pg_current_wal_lsn()")).rows[0]![0]!;
-    await second.sql("CREATE TABLE u AS SELECT 1");
-    const again = new Image(second, { tables: true });
-    onTestFinished(() => again.remove());
-    rmSync(join(again.directory, "tablespace_map.old"));
-    writeFileSync(join(again.directory, "backup_label"), printBackupLabel(parseBackupLabel(next.labelFile, own), own));
-    const third = await promoted(major, again, { recovery_target_lsn: stop });
-    onTestFinished(() => third.stop());
+      // And once more, up to a position after a backup.
+      const next = await backUp(second, "another");
+      await second.sql("CREATE TABLE t AS SELECT 1");
+      const stop = (await second.sql("SELECT pg_current_wal_lsn()")).rows[0]![0]!;
+      await second.sql("CREATE TABLE u AS SELECT 1");
+      const again = new Image(second, { tables: true });
+      onTestFinished(() => again.remove());
+      rmSync(join(again.directory, "tablespace_map.old"));
+      writeFileSync(
+        join(again.directory, "backup_label"),
+        printBackupLabel(parseBackupLabel(next.labelFile, own), own),
+      );
+      const third = await promoted(major, again, { recovery_target_lsn: stop });
+      onTestFinished(() => third.stop());
 
-    for (const server of [second, third]) {
-      const tli = server === second ? 2 : 3;
-      const connection = await server.connect({ replication: "true" });
-      const row = (await connection.query(`TIMELINE_HISTORY ${tli}`)).find(({ type }) => type === "D")!;
-      const nameLength = row.body.readInt32BE(2);
-      const name = row.body.toString("utf8", 6, 6 + nameLength);
-      const content = new Uint8Array(row.body.subarray(10 + nameLength));
-      expect(parseWalFileName(name)).toEqual({ type: "history", timeline: tli });
-      expect(content).toEqual(new Uint8Array(readFileSync(join(server.dataDirectory, "pg_wal", name))));
-      const history = parseTimeLineHistory(content, tli, own);
-      expect(printTimeLineHistory(history, own)).toEqual(content);
-      expect(history.map((entry) => entry.tli)).toEqual(tli === 2 ? [1, 2] : [1, 2, 3]);
-      expect(history[0]!.reason).toBe("no recovery target specified");
-      if (tli === 3) expect(history[1]!.reason).toMatch(/^after LSN [0-9A-F]+\/[0-9A-F]+$/);
+      for (const server of [second, third]) {
+        const tli = server === second ? 2 : 3;
+        const connection = await server.connect({ replication: "true" });
+        const row = (await connection.query(`TIMELINE_HISTORY ${tli}`)).find(({ type }) => type === "D")!;
+        const nameLength = row.body.readInt32BE(2);
+        const name = row.body.toString("utf8", 6, 6 + nameLength);
+        const content = new Uint8Array(row.body.subarray(10 + nameLength));
+        expect(parseWalFileName(name)).toEqual({ type: "history", timeline: tli });
+        expect(content).toEqual(new Uint8Array(readFileSync(join(server.dataDirectory, "pg_wal", name))));
+        const history = parseTimeLineHistory(content, tli, own);
+        expect(printTimeLineHistory(history, own)).toEqual(content);
+        expect(history.map((entry) => entry.tli)).toEqual(tli === 2 ? [1, 2] : [1, 2, 3]);
+        expect(history[0]!.reason).toBe("no recovery target specified");
+        if (tli === 3) expect(history[1]!.reason).toMatch(/^after LSN [0-9A-F]+\/[0-9A-F]+$/);
 
-      // Whom it would send WAL to.
-      for (const from of [
-        { tli: 1, lsn: toLsn(1n << 40n) },
-        { tli: 9, lsn: history[0]!.end },
-        ...(tli === 3 ? [{ tli: 2, lsn: toLsn(1n << 40n) }] : []),
-      ]) {
-        const messages = await connection.query(`START_REPLICATION ${formatLsn(from.lsn)} TIMELINE ${from.tli}`);
-        const said = errorFields(messages.find(({ type }) => type === "E")!.body);
-        const ours = refuseStartReplication(history, from, own);
-        expect([ours?.sqlstate, ours?.message, ours?.detail]).toEqual([said.C, said.M, said.D]);
+        // Whom it would send WAL to.
+        for (const from of [
+          { tli: 1, lsn: toLsn(1n << 40n) },
+          { tli: 9, lsn: history[0]!.end },
+          ...(tli === 3 ? [{ tli: 2, lsn: toLsn(1n << 40n) }] : []),
+        ]) {
+          const messages = await connection.query(`START_REPLICATION ${formatLsn(from.lsn)} TIMELINE ${from.tli}`);
+          const said = errorFields(messages.find(({ type }) => type === "E")!.body);
+          const ours = refuseStartReplication(history, from, own);
+          expect([ours?.sqlstate, ours?.message, ours?.detail]).toEqual([said.C, said.M, said.D]);
+        }
+        await connection.close();
       }
-      await connection.close();
-    }
-  });
+    },
+  );
 });
 
 /** A server on a copy of the image, when it has recovered and gone on to a new timeline. */
