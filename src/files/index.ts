@@ -1,4 +1,15 @@
 /** walwire/files: the files of replication. */
+export type {
+  ReplicationSlotOnDisk,
+  ReplicationSlotPersistentData,
+  ReplicationStateOnDisk,
+  SnapBuild,
+  SnapBuildCatchange,
+  SnapBuildCommitted,
+  SnapBuildOnDisk,
+  SnapBuildWasRunning,
+} from "../generated/files.ts";
+export { decodeReplicationSlotOnDisk, encodeReplicationSlotOnDisk } from "../generated/files.ts";
 export {
   defaultSegmentSize,
   isSegmentSize,
@@ -25,6 +36,30 @@ export {
   printBackupLabel,
 } from "./backup-label.ts";
 export type { FileContent } from "./file-text.ts";
+export type { StateFileRefusal } from "./refusal.ts";
+export {
+  type CheckReplicationOriginsOptions,
+  checkReplicationOrigins,
+  decodeReplicationOrigins,
+  encodeReplicationOrigins,
+} from "./replication-origins.ts";
+export {
+  type CheckSlotStateOptions,
+  checkSlotState,
+  decodeSlotState,
+  encodeSlotState,
+  slotInvalidation,
+  slotStateVersions,
+} from "./slot-state.ts";
+export {
+  type CheckSnapshotOptions,
+  checkSnapshot,
+  decodeSnapshot,
+  encodeSnapshot,
+  parseSnapshotFileName,
+  type SnapBuildSnapshot,
+  snapshotFileName,
+} from "./snapshot.ts";
 export {
   parseTablespaceMap,
   printTablespaceMap,
