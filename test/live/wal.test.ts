@@ -165,7 +165,10 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     expect(Buffer.compare(written, original)).toBe(0);
   });
 
-  test.runIf(major >= 15)("pg_walinspect says the same of every record and block", async () => {
+  // The extension came with 15.
+  if (major >= 15) test("pg_walinspect says the same of every record and block", () => compareWithWalinspect());
+
+  async function compareWithWalinspect(): Promise<void> {
     await server.sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect");
     const { records } = readAll(readWal(server.dataDirectory).bytes);
     const from = records.findIndex(({ xid, length }) => xid > 0 && length > 500);
@@ -204,7 +207,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
       }),
     );
     expect(blocks.rows.map((row) => row.join())).toEqual(oursToo);
-  });
+  }
 
   test("of damage we say what the server says", async () => {
     await server.sql("SELECT pg_create_logical_replication_slot('damage', 'test_decoding')");
