@@ -1,6 +1,7 @@
 /**
- * Writes the message codecs: from the descriptions in a family's messages.ts to plain TypeScript, as one would write it by
- * hand. Types, decoders, encoders and the dispatch by type byte come out; interpret.ts is what they are tested against.
+ * Writes the codecs of messages and structs: from the descriptions in a domain's messages.ts or structs.ts to plain TypeScript, as
+ * one would write it by hand. Types, decoders, encoders and the dispatch by type byte come out; interpret.ts is what they are tested
+ * against.
  *
  * Records and variants inside a list are read and written by functions of the list; all else is written out in place, so
  * that the name of every field is a constant.
@@ -8,25 +9,47 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { BaseBackupMessage } from "../src/basebackup/messages.ts";
+import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import { sinceVersion } from "../src/server-version.ts";
+import * as wal from "../src/wal/structs.ts";
 import { firstOf } from "../src/wire/interpret.ts";
-import type { Context, Family, Field, Fields, ListShape, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
+import { alignmentOfAll, layoutOf } from "../src/wire/layout.ts";
+import type {
+  Context,
+  Family,
+  Field,
+  Fields,
+  ListShape,
+  Message,
+  Shape,
+  Struct,
+  VariantsShape,
+} from "../src/wire/shape.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** The families of each domain, in the order in which they are written. */
-const domains: Readonly<Record<string, readonly Family[]>> = {
+/** The families of each domain, in the order in which they are written, or all structs of its structs.ts. */
+const domains: Readonly<Record<string, readonly (Family | Struct)[]>> = {
   physical: [WalSenderMessage, WalReceiverMessage],
   logical: [PgoutputMessage],
+  files: structsOf(files),
+  basebackup: [BaseBackupMessage],
+  wal: structsOf(wal),
 };
+
+/** The structs among the exports of a structs.ts, in alphabetical order. */
+export function structsOf(module: object): Struct[] {
+  return Object.values(module).filter((each) => "end" in each);
+}
 
 /** Every generated codec: its path from the root of the repository, and its text. */
 export async function generatedCodecs(): Promise<Map<string, string>> {
-  const files = Object.entries(domains).map(([domain, families]): [string, string] => {
+  const files = Object.entries(domains).map(([domain, entries]): [string, string] => {
     const path = `src/generated/${domain}.ts`;
-    return [path, format(path, codecs(domain, families))];
+    return [path, format(path, codecs(domain, entries))];
   });
   return new Map(files);
 }
@@ -38,19 +61,25 @@ function format(path: string, text: string): string {
   return execFileSync(process.execPath, args, { cwd: root, input: text, encoding: "utf8" });
 }
 
-function codecs(domain: string, families: readonly Family[]): string {
+function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
+  const families = entries.filter((entry) => "messages" in entry);
+  const structs = entries.filter((entry) => "end" in entry);
   const messages = families.flatMap((family) => family.messages);
-  const named = namedShapes(messages);
+  const named = namedShapes([...messages, ...structs]);
+  const contexts = new Set([...families.filter(hasContext), ...structs].flatMap(({ context }) => context ?? []));
+  const native = structs.length > 0;
   const body = [
     ...named.types,
     ...messages.map(messageType),
     ...families.map(familyType),
-    ...new Set(families.map(({ context }) => contextType(context))),
+    ...structs.map(structType),
+    ...[...contexts].map(contextType),
     ...families.flatMap(familyCodec),
+    ...structs.flatMap(structCodec),
     ...families.flatMap(({ messages: each, context }) =>
       each.flatMap((message) => [reader(message, context), writer(message)]),
     ),
-    ...[...named.lists.values()].flatMap((shape) => [listReader(shape), listWriter(shape)]),
+    ...[...named.lists.values()].flatMap((shape) => [listReader(shape, native), listWriter(shape, native)]),
   ].join("\n\n");
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
   const imports: readonly [string, readonly string[]][] = [
@@ -58,6 +87,7 @@ function codecs(domain: string, families: readonly Family[]): string {
     ["../time.ts", ["type PgTime"]],
     ["../wire/check.ts", ["mustBeArray", "mustBeObject", "quoted", "refuse"]],
     ["../wire/cstring.ts", ["readCString", "writeCString"]],
+    ["../wire/native.ts", ["NativeReader", "NativeWriter", "numberOf", "wordOf"]],
     ["../wire/reader.ts", ["Reader"]],
     ["../wire/tuple.ts", ["readTuple", "type TupleData", "writeTuple"]],
     ["../wire/words.ts", ["bitOf", "readBits", "readWord", "writeWord"]],
@@ -69,7 +99,7 @@ function codecs(domain: string, families: readonly Family[]): string {
     const types = needed.every((name) => name.startsWith("type "));
     return `import ${types ? "type " : ""}{ ${needed.map((name) => (types ? name.replace("type ", "") : name)).join(", ")} } from "${from}";`;
   });
-  return `// Generated from src/${domain}/messages.ts by \`npm run generate\`. Do not edit.
+  return `// Generated from src/${domain}/${native ? "structs" : "messages"}.ts by \`npm run generate\`. Do not edit.
 ${lines.join("\n")}
 
 ${body}
@@ -102,6 +132,11 @@ function familyType(family: Family): string {
   return `${doc(family.doc)}\nexport type ${family.name} = ${family.messages.map((message) => message.name).join(" | ")};`;
 }
 
+/** Is there anything that the bytes do not say? */
+function hasContext({ context }: Family): boolean {
+  return Object.keys(context.conditions).length > 0;
+}
+
 function contextType({ name, doc: text, conditions }: Context): string {
   const entries = Object.entries(conditions);
   return `${doc(text)}
@@ -110,7 +145,19 @@ ${entries.map(([key, each]) => `${doc(each.doc)}\nreadonly ${key}: boolean;`).jo
 }
 
 /** What is taken for granted where nobody says. */
-const otherwise: ${name} = { ${entries.map(([key, each]) => `${key}: ${each.otherwise}`)} };`;
+const ${otherwiseName({ name })}: ${name} = { ${entries.map(([key, each]) => `${key}: ${each.otherwise}`)} };`;
+}
+
+/** The constant that says what holds where nobody says. */
+function otherwiseName({ name }: Pick<Context, "name">): string {
+  return `otherwise${name}`;
+}
+
+function structType(struct: Struct): string {
+  return `${doc(struct.doc, "", `@source ${struct.source}`)}
+export interface ${struct.name} {
+${properties(struct.fields)}
+}`;
 }
 
 function properties(fields: Fields): string {
@@ -124,7 +171,7 @@ function property(name: string, field: Field): string {
 }
 
 /** The forms of what may be undefined. */
-const OPTIONAL: ReadonlySet<Shape["form"]> = new Set(["optional", "when", "extra"]);
+const OPTIONAL: ReadonlySet<Shape["form"]> = new Set(["optional", "when", "extra", "padding"]);
 
 /** The fields that a value has: all but those that are on the wire only. */
 function inValue(fields: Fields): [string, Field][] {
@@ -151,10 +198,13 @@ function unit(shape: Shape): string {
 
 function typeOf(shape: Shape): string {
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
       return "number";
     case "u64":
+    case "i64":
       return "bigint";
     case "lsn":
       return "Lsn";
@@ -170,7 +220,12 @@ function typeOf(shape: Shape): string {
       return `{ ${Object.keys(shape.bits)
         .map((name) => `readonly ${name}: boolean`)
         .join("; ")} }`;
+    case "numbered":
+      return `${Object.values(shape.words)
+        .map((word) => JSON.stringify(word))
+        .join(" | ")} | number`;
     case "cstring":
+    case "name":
       return "string";
     case "counted":
     case "rest":
@@ -184,6 +239,7 @@ function typeOf(shape: Shape): string {
     case "when":
       return `${typeOf(shape.shape)} | undefined`;
     case "extra":
+    case "padding":
       return "Uint8Array | undefined";
     case "tuple":
       return "TupleData";
@@ -198,38 +254,45 @@ function typeOf(shape: Shape): string {
 }
 
 /** The types of records and variants, tables of words, and the lists that get functions of their own, each once. */
-function namedShapes(messages: readonly Message[]): { types: string[]; lists: Map<string, ListShape> } {
+function namedShapes(messages: readonly (Message | Struct)[]): { types: string[]; lists: Map<string, ListShape> } {
   const types = new Map<string, string>();
   const lists = new Map<string, ListShape>();
-  const visit = (shape: Shape & { readonly doc?: string }): void => {
+  const words = (name: string, of: Readonly<Record<string, string>>): void => {
+    const text = `const ${name}Words = ${JSON.stringify(of)} as const;`;
+    if ((types.get(name) ?? text) !== text) throw new TypeError(`${name} stands for words of two kinds`);
+    types.set(name, text);
+  };
+  const visit = (shape: Shape & { readonly doc?: string }, field: string): void => {
     switch (shape.form) {
+      case "enum":
+      case "numbered":
+        return words(field, shape.words);
       case "list":
-        visit(shape.element);
+        visit(shape.element, field);
         if (isNamed(shape.element)) lists.set(shape.element.name, shape);
         return;
       case "optional":
       case "after":
-        return visit(shape.shape);
+      case "when":
+        return visit(shape.shape, field);
       case "record":
-        for (const field of Object.values(shape.fields)) visit(field);
+        visitAll(shape.fields);
         types.set(
           shape.name,
           `${doc(shape.doc ?? "")}\nexport interface ${shape.name} {\n${properties(shape.fields)}\n}`,
         );
         return;
       case "variants":
-        for (const { fields } of Object.values(shape.variants)) for (const field of Object.values(fields)) visit(field);
+        for (const { fields } of Object.values(shape.variants)) visitAll(fields);
         types.set(shape.name, variantsType(shape));
         return;
       default:
     }
   };
-  for (const message of messages) {
-    for (const [name, field] of Object.entries(message.fields)) {
-      visit(field);
-      if (field.form === "enum") types.set(name, `const ${name}Words = ${JSON.stringify(field.words)} as const;`);
-    }
-  }
+  const visitAll = (fields: Fields): void => {
+    for (const [name, field] of Object.entries(fields)) visit(field, name);
+  };
+  for (const { fields } of messages) visitAll(fields);
   return { types: [...types.values()], lists };
 }
 
@@ -276,12 +339,12 @@ function familyCodec(family: Family): string[] {
       `Decode one message: ${family.doc[0]!.toLowerCase()}${family.doc.slice(1)}`,
       "",
       "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
-      `@param context ${context.doc}`,
+      ...(hasContext(family) ? [`@param context ${context.doc}`] : []),
       "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
       sources,
       `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
     )}
-export function decode${name}(bytes: Uint8Array, context: ${context.name} = otherwise): ${name} {
+export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context: ${context.name} = ${otherwiseName(context)}` : ""}): ${name} {
   const r = new Reader(bytes);
   let message: ${name};
   switch (r.u8("${name}.type")) {
@@ -319,6 +382,77 @@ export function encode${name}(message: ${name}): Uint8Array {
   ];
 }
 
+function structCodec(struct: Struct): string[] {
+  const { name, doc: text, source, context, fields, end } = struct;
+  for (const holds of contextsOf(struct)) layoutOf(struct, holds); // which throws for what C cannot have
+  const { padding, ...others } = fields;
+  const place = new Place(JSON.stringify(name), undefined, true);
+  const lower = `${text[0]!.toLowerCase()}${text.slice(1)}`;
+  const [parameter, argument] = context === undefined ? ["", ""] : [`, context: ${context.name}`, ", context"];
+  const alignment = alignmentOfAll(fields);
+  const align = end === "sizeof" && alignment > 1;
+  const views = inValue(fields).some(([, field]) => field.form === "rest" || field.form === "extra");
+  return [
+    `${doc(
+      `Decode one ${name}: ${lower}`,
+      "",
+      `@param bytes The struct and nothing else.${views ? " Byte arrays in the result are views into it, not copies." : ""}`,
+      context && `@param context ${context.doc}`,
+      "@throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
+      `@source ${source}`,
+    )}
+export function decode${name}(bytes: Uint8Array${parameter}${context ? ` = ${otherwiseName(context)}` : ""}): ${name} {
+  const r = new NativeReader(bytes);
+  const struct = read${name}(r${argument});
+  r.end("${name}");
+  return struct;
+}`,
+    `${doc(
+      `Encode one ${name}: ${lower}`,
+      "",
+      "@returns a fresh array that is the caller's.",
+      "@throws EncodeError with the path of the field that does not fit.",
+      `@source ${source}`,
+    )}
+export function encode${name}(struct: ${name}): Uint8Array {
+  const w = new NativeWriter();
+  write${name}(w, struct);
+  return w.finish();
+}`,
+    `/** Read one ${name} where the reader stands: more may follow. */
+export function read${name}(r: NativeReader${parameter}): ${name} {
+  r.begin();
+  ${readFields(others, place)}
+  ${align ? `r.align(${alignment}, ${place.below("padding")});` : ""}
+  ${padding ? "const padding = r.padding();" : ""}
+  return { ${inValue(fields).map(([field]) => field)} };
+}`,
+    `/** Write one ${name} behind what has been written. */
+export function write${name}(w: NativeWriter, struct: ${name}): void {
+  mustBeObject(struct, "${name}");
+  w.begin(${padding ? "struct.padding" : "undefined"}, ${place.below("padding")});
+  ${writeFields(others, "struct", place)}
+  ${align ? `w.align(${alignment});` : ""}
+  ${padding ? `w.padding(${place.below("padding")});` : ""}
+}`,
+  ];
+}
+
+/** Every context that there can be. */
+export function contextsOf({ context, fields }: Struct): readonly Readonly<Record<string, boolean>>[] {
+  const names = conditionsOf({ context, fields });
+  if (context?.combinations !== undefined) return context.combinations(names);
+  return Array.from({ length: 2 ** names.length }, (_, bits) =>
+    Object.fromEntries(names.map((name, i) => [name, (bits & (1 << i)) !== 0])),
+  );
+}
+
+/** The conditions on which a field of the struct hangs. */
+export function conditionsOf({ context, fields }: Pick<Struct, "context" | "fields">): string[] {
+  const used = new Set(Object.values<Field>(fields).map((field) => (field.form === "when" ? field.condition : "")));
+  return Object.keys(context?.conditions ?? {}).filter((name) => used.has(name));
+}
+
 // ---- Decoders ----
 
 /** Where a field stands, as arguments of a method of Reader or Writer. */
@@ -327,19 +461,29 @@ class Place {
   readonly #path: string;
   /** In an element of a list, what follows the index; undefined elsewhere. */
   readonly #field: string | undefined;
+  /** In a struct. */
+  readonly native: boolean;
 
-  constructor(path: string, field?: string) {
+  constructor(path: string, field?: string, native = false) {
     this.#path = path;
     this.#field = field;
+    this.native = native;
   }
 
   below(name: string): Place {
-    if (this.#field === undefined) return new Place(JSON.stringify(`${JSON.parse(this.#path)}.${name}`));
-    return new Place(this.#path, `${this.#field}.${name}`);
+    const { native } = this;
+    if (this.#field === undefined)
+      return new Place(JSON.stringify(`${JSON.parse(this.#path)}.${name}`), undefined, native);
+    return new Place(this.#path, `${this.#field}.${name}`, native);
   }
 
   element(): Place {
-    return new Place(this.#path, "");
+    return new Place(this.#path, "", this.native);
+  }
+
+  /** The name of the field itself. */
+  name(): string {
+    return (this.#field ?? (JSON.parse(this.#path) as string)).split(".").at(-1)!;
   }
 
   toString(): string {
@@ -384,14 +528,20 @@ function readFields(fields: Fields, at: Place): string {
 /** Statements that read `shape` into a new variable. */
 function read(shape: Shape, variable: string, at: Place, count?: string): string {
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
     case "u64":
+    case "i64":
     case "lsn":
     case "time":
     case "bool":
     case "counted":
+    case "name":
       return `const ${variable} = r.${shape.form}(${at});`;
+    case "numbered":
+      return `const ${variable} = wordOf(${at.name()}Words, r.${shape.as}(${at}));`;
     case "cstring":
       return `const ${variable} = readCString(r, ${at});`;
     case "tuple":
@@ -406,7 +556,7 @@ if (context.${shape.condition}) {
   ${variable} = value;
 }`;
     case "enum":
-      return `const ${variable} = readWord(r, ${variable}Words, ${at});`;
+      return `const ${variable} = readWord(r, ${at.name()}Words, ${at});`;
     case "flags": {
       const bits = Object.entries(shape.bits);
       const mask = bits.reduce((sum, [, bit]) => sum | bit, 0);
@@ -415,16 +565,22 @@ const ${variable} = { ${bits.map(([name, bit]) => `${name}: (${variable}Bits & $
     }
     case "list":
       if (isNamed(shape.element)) {
-        return `const ${variable} = read${shape.element.name}s(r, ${at});`;
+        return `const ${variable} = read${shape.element.name}s(r, ${at}${shape.count === "elsewhere" ? `, ${count}` : ""});`;
       }
       return `const ${variable}: ${typeOf(shape.element)}[] = [];
-for (let i = 0; i < ${count}; i++) {
+for (let i = 0; ${shape.count === "end" ? "r.peek() !== -1" : `i < ${count}`}; i++) {
   ${read(shape.element, "element", at.element())}
   ${variable}.push(element);
 }`;
-    case "record":
-      return `${readFields(shape.fields, at)}
-const ${variable}: ${shape.name} = { ${inValue(shape.fields).map(([name]) => name)} };`;
+    case "record": {
+      // In a block of its own, since its fields may have the names of others.
+      const align = alignRecord(shape.fields, at, (size) => `r.align(${size}, ${at});\n`);
+      return `let ${variable}: ${shape.name};
+{
+  ${align}${readFields(shape.fields, at)}
+  ${align}${variable} = { ${inValue(shape.fields).map(([name]) => name)} };
+}`;
+    }
     case "variants":
       return `let ${variable}: ${shape.name};\n${readVariants(shape, variable, at)}`;
     case "optional": {
@@ -438,10 +594,17 @@ if (${tags.join(" || ")}) {
       return `r.literal(${JSON.stringify(shape.byte)}, ${at});\n${read(shape.shape, variable, at)}`;
     case "count":
     case "reserved":
+    case "padding":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }
+}
+
+/** A statement that aligns a record, if it is in a struct and needs that. */
+function alignRecord(fields: Fields, { native }: Place, statement: (size: number) => string): string {
+  const alignment = native ? alignmentOfAll(fields) : 1;
+  return alignment > 1 ? statement(alignment) : "";
 }
 
 /** A switch that assigns `variable`. */
@@ -463,13 +626,18 @@ function readVariants(shape: VariantsShape, variable: string, at: Place): string
 }`;
 }
 
-function listReader(shape: ListShape): string {
+function listReader(shape: ListShape, native: boolean): string {
   const element = shape.element as Extract<Shape, { name: string }>;
-  return `function read${element.name}s(r: Reader, path: string): readonly ${element.name}[] {
-  const length = r.${shape.count}(path);
+  const [length, more] = {
+    u16: [", path: string", "i < length"],
+    elsewhere: [", path: string, length: number", "i < length"],
+    end: [", path: string", "r.peek() !== -1"],
+  }[shape.count] as [string, string];
+  return `function read${element.name}s(r: ${native ? "NativeReader" : "Reader"}${length}): readonly ${element.name}[] {
+  ${shape.count === "u16" ? "const length = r.u16(path);" : ""}
   const elements: ${element.name}[] = [];
-  for (let i = 0; i < length; i++) {
-    ${read(element, "element", new Place("path").element())}
+  for (let i = 0; ${more}; i++) {
+    ${read(element, "element", new Place("path", "", native))}
     elements.push(element);
   }
   return elements;
@@ -505,22 +673,28 @@ function writeFields(fields: Fields, object: string, at: Place): string {
 /** Statements that write the value of an expression. */
 function write(shape: Shape, value: string, at: Place): string {
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
     case "u64":
+    case "i64":
     case "lsn":
     case "time":
     case "bool":
     case "counted":
     case "rest":
     case "extra":
+    case "name":
       return `w.${shape.form}(${value}, ${at});`;
     case "cstring":
       return `writeCString(w, ${value}, ${at});`;
     case "tuple":
       return `writeTuple(w, ${value}, ${at});`;
+    case "numbered":
+      return `w.${shape.as}(numberOf(${at.name()}Words, ${value}, ${at}), ${at});`;
     case "enum":
-      return `writeWord(w, ${value.split(".").at(-1)}Words, ${value}, ${at});`;
+      return `writeWord(w, ${at.name()}Words, ${value}, ${at});`;
     case "flags": {
       const bits = Object.entries(shape.bits);
       const set = bits.map(([name, bit]) => `bitOf(${value}.${name}, ${bit}, ${at.below(name)})`);
@@ -532,8 +706,10 @@ function write(shape: Shape, value: string, at: Place): string {
 for (let i = 0; i < ${value}.length; i++) {
   ${write(shape.element, `${value}[i]!`, at.element())}
 }`;
-    case "record":
-      return `mustBeObject(${value}, ${at});\n${writeFields(shape.fields, value, at)}`;
+    case "record": {
+      const align = alignRecord(shape.fields, at, (size) => `w.align(${size});\n`);
+      return `${align}mustBeObject(${value}, ${at});\n${writeFields(shape.fields, value, at)}\n${align}`;
+    }
     case "variants":
       return `mustBeObject(${value}, ${at});
 switch (${value}.type) {
@@ -553,20 +729,21 @@ switch (${value}.type) {
     case "count":
     case "when":
     case "reserved":
+    case "padding":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }
 }
 
-function listWriter(shape: ListShape): string {
+function listWriter(shape: ListShape, native: boolean): string {
   const element = shape.element as Extract<Shape, { name: string }>;
-  return `function write${element.name}s(w: Writer, elements: readonly ${element.name}[], path: string): void {
+  return `function write${element.name}s(w: ${native ? "NativeWriter" : "Writer"}, elements: readonly ${element.name}[], path: string): void {
   mustBeArray(elements, path);
-  w.${shape.count}(elements.length, path);
+  ${shape.count === "u16" ? "w.u16(elements.length, path);" : ""}
   for (let i = 0; i < elements.length; i++) {
     const element = elements[i]!;
-    ${write(element, "element", new Place("path").element())}
+    ${write(element, "element", new Place("path", "", native))}
   }
 }`;
 }

@@ -2,17 +2,23 @@
  * Writes docs/messages.md: every message, byte by byte, from the same descriptions as the codecs.
  */
 
+import { BaseBackupMessage } from "../src/basebackup/messages.ts";
+import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/pgoutput-protocol.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import { sinceVersion } from "../src/server-version.ts";
+import * as wal from "../src/wal/structs.ts";
 import { type Conditions, interpretDecode, interpretEncode, otherwise } from "../src/wire/interpret.ts";
 import { jsonOf } from "../src/wire/json.ts";
-import type { Family, Field, Fields, Message, Shape, VariantsShape } from "../src/wire/shape.ts";
+import { layoutOf } from "../src/wire/layout.ts";
+import { NAME_BYTES } from "../src/wire/native.ts";
+import type { Family, Field, Fields, Message, Shape, Struct, VariantsShape } from "../src/wire/shape.ts";
 import { type Size, sizeOf } from "../src/wire/size.ts";
 import { hexOf } from "../src/wire/text.ts";
+import { conditionsOf, contextsOf, structsOf } from "./codecs.ts";
 
-const families: readonly Family[] = [WalSenderMessage, WalReceiverMessage, PgoutputMessage];
+const families: readonly Family[] = [WalSenderMessage, WalReceiverMessage, PgoutputMessage, BaseBackupMessage];
 
 interface Example {
   readonly of: string;
@@ -52,14 +58,24 @@ const examples: readonly Example[] = [
   },
   { of: "a first block", hex: "53 000002f4 01" },
   { of: "a subtransaction is rolled back", hex: "41 000002f4 000002f5" },
+  { of: "the main data directory, not compressed", family: BaseBackupMessage, hex: BaseBackupMessage.example.hex },
+  {
+    of: "a tablespace, compressed",
+    family: BaseBackupMessage,
+    hex: "6e 31363338342e7461722e677a00 2f7372762f7473 00",
+  },
+  { of: "an archive has ended", family: BaseBackupMessage, hex: "70 000000000175d600" },
   { of: "a prepared transaction", hex: "62 0000000006036608 0000000006036700 000303e627831c05 000002f0 673100" },
 ];
 
 /** Each form: its bytes, what JavaScript has for it, and what JSON has. A new form does not compile without them. */
 const forms: Readonly<Record<Shape["form"], { bytes: string; value: string; json: string } | undefined>> = {
+  u8: { bytes: "1", value: "number", json: "number" },
+  u16: { bytes: "2", value: "number", json: "number" },
   u32: { bytes: "4", value: "number", json: "number" },
   i32: { bytes: "4, signed", value: "number", json: "number" },
   u64: { bytes: "8", value: "bigint", json: "text, decimal digits" },
+  i64: { bytes: "8, signed", value: "bigint", json: "text, decimal digits" },
   lsn: { bytes: "8", value: "Lsn: a bigint of bytes", json: 'text, `"0/16B3748"`' },
   time: {
     bytes: "8, signed",
@@ -99,23 +115,86 @@ const forms: Readonly<Record<Shape["form"], { bytes: string; value: string; json
     value: "TupleData, a view",
     json: 'array: text, null, `{"unchanged":true}`, `{"binary":"\\x…"}`',
   },
+  name: {
+    bytes: `${NAME_BYTES}, zeros behind the text`,
+    value: "string without the zeros at its end, else as cstring",
+    json: "text",
+  },
+  numbered: {
+    bytes: "those of the number",
+    value: "one of several words, or a number that stands for none",
+    json: "text or number",
+  },
+  padding: {
+    bytes: "those between the fields, up to a multiple of the next one's size, and at the end",
+    value: "Uint8Array of them all, or undefined if they are all zero",
+    json: "text, `\\x` and hexadecimal digits, or not there",
+  },
   // Only ways in which others stand.
   optional: undefined,
   after: undefined,
   when: undefined,
 };
 
-/** The page: its path from the root of the repository, and its text. */
+/** The pages: their paths from the root of the repository, and their texts. */
 export function generatedReference(): Map<string, string> {
-  return new Map([["docs/messages.md", page()]]);
+  return new Map([
+    ["docs/messages.md", page()],
+    ["docs/structs.md", structsPage()],
+  ]);
+}
+
+/** The structs of each domain that has some, under a heading. */
+const structs: readonly { readonly heading: string; readonly structs: readonly Struct[] }[] = [
+  { heading: "State files", structs: structsOf(files) },
+  { heading: "What WAL records carry", structs: structsOf(wal) },
+];
+
+function structsPage(): string {
+  const all = structs.flatMap((each) => each.structs);
+  const parts = [
+    "<!-- Generated from the descriptions in structs.ts of src/files and src/wal by `npm run generate`. Do not edit. -->",
+    "# Structs, byte by byte",
+    `What PostgreSQL writes to files and to WAL as it lies in memory, on 64-bit machines with little-endian numbers. Codecs, types, fast-check
+arbitraries, JSON and this page are made of the same descriptions.`,
+    "## How fields are written",
+    "Each number stands at a multiple of its size, and what is passed over is padding.",
+    table(["form", "bytes", "JavaScript", "JSON"], formRows(all)),
+    ...structs.flatMap((each) => [`## ${each.heading}`, ...each.structs.flatMap(structParts)]),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function structParts(struct: Struct): string[] {
+  const { name, doc, context, source } = struct;
+  const conditions = conditionsOf(struct).map((condition) => [condition, context!.conditions[condition]!] as const);
+  return [
+    `### ${name}`,
+    doc,
+    ...(conditions.length === 0
+      ? []
+      : [context!.doc, conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n")]),
+    table(["field", "at", "form", "meaning"], structRows(struct)),
+    `PostgreSQL: ${source}`,
+  ];
+}
+
+/** The rows of its fields, each with all the places where it can stand, by what holds. */
+function structRows(struct: Struct): string[][] {
+  const layouts = contextsOf(struct).map((holds) => layoutOf(struct, holds).offsets);
+  return fieldRows(struct.fields).map(([path, ...others]) => {
+    const at = new Set(layouts.flatMap((offsets) => offsets.get(path!.replaceAll("`", "")) ?? []));
+    return [path!, [...at].sort((a, b) => a - b).join(", "), ...others];
+  });
 }
 
 function page(): string {
   const parts = [
-    `<!-- Generated from the descriptions in src/physical/messages.ts and src/logical/messages.ts by \`npm run generate\`. Do not edit. -->`,
+    `<!-- Generated from the descriptions in src/{physical,logical,basebackup}/messages.ts by \`npm run generate\`. Do not edit. -->`,
     "# Messages, byte by byte",
-    `What a walsender and a walreceiver say to each other inside CopyData, and what pgoutput says inside XLogData. Codecs, types, fast-check
-arbitraries, trace lines, JSON and this page are made of the same descriptions. All numbers are big-endian.`,
+    `What a walsender and a walreceiver say to each other inside CopyData, what pgoutput says inside XLogData, and what a server says inside
+the CopyData of a base backup. Codecs, types, fast-check arbitraries, trace lines, JSON and this page are made of the same descriptions.
+All numbers are big-endian.`,
     table(
       ["family", "", "servers from", "messages"],
       families.map(({ name, doc, since, messages }) => [
@@ -127,16 +206,29 @@ arbitraries, trace lines, JSON and this page are made of the same descriptions. 
     ),
     "## How fields are written",
     "What JSON has is what `walwire decode --jsonl` prints. What is undefined is not in it.",
-    table(
-      ["form", "bytes", "JavaScript", "JSON"],
-      Object.entries(forms).flatMap(([form, each]) =>
-        each === undefined ? [] : [[form, each.bytes, each.value, each.json]],
-      ),
-    ),
+    table(["form", "bytes", "JavaScript", "JSON"], formRows(families.flatMap(({ messages }) => messages))),
     ...families.flatMap(familyParts),
     ...tupleParts(),
   ];
   return `${parts.join("\n\n")}\n`;
+}
+
+/** The rows of the forms that these have. */
+function formRows(entries: readonly { readonly fields: Fields }[]): string[][] {
+  const used = new Set<string>();
+  const visit = (shape: Shape): void => {
+    used.add(shape.form);
+    if (shape.form === "list") visit(shape.element);
+    else if (shape.form === "record") Object.values<Field>(shape.fields).forEach(visit);
+    else if (shape.form === "optional" || shape.form === "after" || shape.form === "when") visit(shape.shape);
+    else if (shape.form === "variants") {
+      for (const { fields } of Object.values(shape.variants)) Object.values<Field>(fields).forEach(visit);
+    }
+  };
+  for (const { fields } of entries) Object.values<Field>(fields).forEach(visit);
+  return Object.entries(forms).flatMap(([form, each]) =>
+    each === undefined || !used.has(form) ? [] : [[form, each.bytes, each.value, each.json]],
+  );
 }
 
 function familyParts(family: Family): string[] {
@@ -146,8 +238,9 @@ function familyParts(family: Family): string[] {
     `## ${name}`,
     doc,
     ...(family === PgoutputMessage ? [protocols()] : []),
-    context.doc,
-    conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n"),
+    ...(conditions.length === 0
+      ? []
+      : [context.doc, conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n")]),
     table(
       ["byte", "message", "servers from", "asked for with", "bytes"],
       messages.map((message) => [
@@ -302,6 +395,8 @@ function formOf(shape: Shape): string {
       return `${formOf(shape.shape)}, or nothing`;
     case "after":
       return `'${shape.byte}', then ${formOf(shape.shape)}`;
+    case "numbered":
+      return `numbered ${shape.as}`;
     case "when":
       return `${formOf(shape.shape)}, with \`${shape.condition}\``;
     default:
@@ -314,6 +409,12 @@ function particulars(shape: Shape): string {
   if (shape.form === "enum") {
     return ` ${Object.entries(shape.words)
       .map(([letter, word]) => `'${letter}': ${word}`)
+      .join(", ")}.`;
+  }
+  if (shape.form === "when") return particulars(shape.shape);
+  if (shape.form === "numbered") {
+    return ` ${Object.entries(shape.words)
+      .map(([number, word]) => `${number}: ${word}`)
       .join(", ")}.`;
   }
   if (shape.form === "flags") {
@@ -415,6 +516,13 @@ function boxesOfShape(name: string, shape: Shape): Box[] {
       return [[`'${shape.byte}'`, "1"], ...boxesOfShape(name, shape.shape)];
     case "when":
       return boxesOfShape(name, shape.shape).map(([what, bytes]): Box => [`[ ${what} ]`, bytes]);
+    case "u8":
+    case "u16":
+    case "i64":
+    case "name":
+    case "numbered":
+    case "padding":
+      throw new TypeError(`${shape.form} stands in structs only`);
     default:
       return shape satisfies never;
   }

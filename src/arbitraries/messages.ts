@@ -9,7 +9,9 @@ import type { Lsn } from "../lsn.ts";
 import * as physical from "../physical/messages.ts";
 import type { PgTime } from "../time.ts";
 import { type Conditions, otherwise } from "../wire/interpret.ts";
-import type { Family, Field, Fields, Infer, Shape } from "../wire/shape.ts";
+import { layoutOf } from "../wire/layout.ts";
+import { NAME_BYTES } from "../wire/native.ts";
+import type { Family, Field, Fields, Infer, Of, Shape, Struct } from "../wire/shape.ts";
 import { decodeText } from "../wire/text.ts";
 import { TupleData, unchanged } from "../wire/tuple.ts";
 
@@ -23,9 +25,24 @@ export const walReceiverMessage = (): fc.Arbitrary<WalReceiverMessage> => messag
 export const pgoutputMessage = (context?: PgoutputContext): fc.Arbitrary<PgoutputMessage> =>
   messageOf(logical.PgoutputMessage, context && { ...context });
 
-/** Which conditions of a family's context hold: any of them. */
-export function contextOf({ context }: Family): fc.Arbitrary<Conditions> {
-  return fc.record(Object.fromEntries(Object.keys(context.conditions).map((name) => [name, fc.boolean()])));
+/** Which conditions of a context hold: any of them, or those that hold together. */
+export function contextOf({ context }: Family | Struct): fc.Arbitrary<Conditions> {
+  const names = Object.keys(context?.conditions ?? {});
+  if (context?.combinations !== undefined) return fc.constantFrom(...context.combinations(names));
+  return fc.record(Object.fromEntries(names.map((name) => [name, fc.boolean()])));
+}
+
+/** Any struct, as a context has it. */
+export function structOf<S extends Struct>(
+  struct: S,
+  holds: Conditions = struct.context === undefined ? {} : otherwise(struct.context),
+): fc.Arbitrary<S extends Of<infer T> ? T : never> {
+  const { padding, ...fields } = struct.fields;
+  const bytes = layoutOf(struct, holds).padding;
+  const some = fc
+    .uint8Array({ minLength: bytes, maxLength: bytes })
+    .map((array) => (array.some((byte) => byte !== 0) ? array : undefined));
+  return record(fields, holds, padding && { padding: fc.option(some, { nil: undefined }) }) as never;
 }
 
 /** Any message of a family, as a context has it. */
@@ -56,6 +73,13 @@ export function wireText(): fc.Arbitrary<string> {
   return fc.oneof(fc.constantFrom("", "public", "\ufeff", "\u{10ffff}"), text, bytes);
 }
 
+/** Any text that a NameData could hold: what any 64 bytes decode to, mostly a name. */
+function nameText(): fc.Arbitrary<string> {
+  const bytes = fc.uint8Array({ maxLength: NAME_BYTES }).map((array) => decodeText(array, 0, array.length));
+  const any = bytes.map((text) => text.replace(/\0+$/, ""));
+  return fc.oneof(fc.constantFrom("", "s", "pgoutput", "a_slot_1"), any);
+}
+
 function record(
   fields: Fields,
   holds: Conditions,
@@ -84,12 +108,18 @@ function someBytes(minLength: number): fc.Arbitrary<Uint8Array> {
 
 function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
   switch (shape.form) {
+    case "u8":
+      return fc.nat(0xff);
+    case "u16":
+      return fc.nat(0xffff);
     case "u32":
       return fc.oneof(fc.nat(100), fc.integer({ min: 0, max: 0xffffffff }));
     case "i32":
       return fc.integer();
     case "u64":
       return fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+    case "i64":
+      return fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
     case "lsn":
       return lsn();
     case "time":
@@ -102,6 +132,14 @@ function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
       return fc.record(Object.fromEntries(Object.keys(shape.bits).map((name) => [name, fc.boolean()])));
     case "cstring":
       return wireText();
+    case "name":
+      return nameText();
+    case "numbered": {
+      const numbers = arbitraryOf({ form: shape.as }, holds).filter(
+        (number) => !Object.hasOwn(shape.words, number as number),
+      );
+      return fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...Object.values(shape.words)) }, numbers);
+    }
     case "counted":
     case "rest":
       return someBytes(0);
@@ -126,6 +164,7 @@ function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
 
     case "count":
     case "reserved":
+    case "padding":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;

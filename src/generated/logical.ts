@@ -377,7 +377,7 @@ export interface PgoutputContext {
 }
 
 /** What is taken for granted where nobody says. */
-const otherwise: PgoutputContext = { inStream: false, parallel: false };
+const otherwisePgoutputContext: PgoutputContext = { inStream: false, parallel: false };
 
 /**
  * Decode one message: what pgoutput says, in any of its protocol versions.
@@ -388,7 +388,10 @@ const otherwise: PgoutputContext = { inStream: false, parallel: false };
  * @source proto.c
  * @example decodePgoutputMessage(hex("49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164")).type // "Insert"
  */
-export function decodePgoutputMessage(bytes: Uint8Array, context: PgoutputContext = otherwise): PgoutputMessage {
+export function decodePgoutputMessage(
+  bytes: Uint8Array,
+  context: PgoutputContext = otherwisePgoutputContext,
+): PgoutputMessage {
   const r = new Reader(bytes);
   let message: PgoutputMessage;
   switch (r.u8("PgoutputMessage.type")) {
@@ -983,11 +986,14 @@ function readRelationColumns(r: Reader, path: string): readonly RelationColumn[]
   const length = r.u16(path);
   const elements: RelationColumn[] = [];
   for (let i = 0; i < length; i++) {
-    const key = r.bool(path, i, ".key");
-    const name = readCString(r, path, i, ".name");
-    const typeId = r.u32(path, i, ".typeId");
-    const typeModifier = r.i32(path, i, ".typeModifier");
-    const element: RelationColumn = { key, name, typeId, typeModifier };
+    let element: RelationColumn;
+    {
+      const key = r.bool(path, i, ".key");
+      const name = readCString(r, path, i, ".name");
+      const typeId = r.u32(path, i, ".typeId");
+      const typeModifier = r.i32(path, i, ".typeModifier");
+      element = { key, name, typeId, typeModifier };
+    }
     elements.push(element);
   }
   return elements;

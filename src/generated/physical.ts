@@ -124,7 +124,7 @@ export interface PhysicalContext {
 }
 
 /** What is taken for granted where nobody says. */
-const otherwise: PhysicalContext = { feedbackCatalogXmin: true, primaryStatus: true };
+const otherwisePhysicalContext: PhysicalContext = { feedbackCatalogXmin: true, primaryStatus: true };
 
 /**
  * Decode one message: what a walsender says inside CopyData.
@@ -135,7 +135,10 @@ const otherwise: PhysicalContext = { feedbackCatalogXmin: true, primaryStatus: t
  * @source walsender.c
  * @example decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00")).type // "Keepalive"
  */
-export function decodeWalSenderMessage(bytes: Uint8Array, context: PhysicalContext = otherwise): WalSenderMessage {
+export function decodeWalSenderMessage(
+  bytes: Uint8Array,
+  context: PhysicalContext = otherwisePhysicalContext,
+): WalSenderMessage {
   const r = new Reader(bytes);
   let message: WalSenderMessage;
   switch (r.u8("WalSenderMessage.type")) {
@@ -194,7 +197,10 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
  * @source walreceiver.c, worker.c
  * @example decodeWalReceiverMessage(hex("72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01")).type // "StandbyStatusUpdate"
  */
-export function decodeWalReceiverMessage(bytes: Uint8Array, context: PhysicalContext = otherwise): WalReceiverMessage {
+export function decodeWalReceiverMessage(
+  bytes: Uint8Array,
+  context: PhysicalContext = otherwisePhysicalContext,
+): WalReceiverMessage {
   const r = new Reader(bytes);
   let message: WalReceiverMessage;
   switch (r.u8("WalReceiverMessage.type")) {

@@ -4,9 +4,11 @@
  */
 import { mustBeArray, mustBeObject, quoted, refuse } from "./check.ts";
 import { readCString, writeCString } from "./cstring.ts";
+import { alignmentOfAll } from "./layout.ts";
+import { NativeReader, NativeWriter, numberOf, wordOf } from "./native.ts";
 import type { Place } from "./place.ts";
 import { Reader } from "./reader.ts";
-import type { Context, Family, Field, Fields, ListShape, Shape, TupleShape } from "./shape.ts";
+import type { Context, Family, Field, Fields, ListShape, Shape, Struct, TupleShape } from "./shape.ts";
 import { decodeText } from "./text.ts";
 import { TupleData, type TupleValue, unchanged } from "./tuple.ts";
 import { bitOf, readBits, readWord, writeWord } from "./words.ts";
@@ -51,6 +53,36 @@ export function interpretEncode(family: Family, value: unknown): Uint8Array {
   return w.finish();
 }
 
+/** Decode one struct. @throws DecodeError as its generated decoder does */
+export function interpretStructDecode(
+  struct: Struct,
+  bytes: Uint8Array,
+  holds: Conditions = struct.context === undefined ? {} : otherwise(struct.context),
+): Value {
+  const r = new NativeReader(bytes);
+  const { padding, ...fields } = struct.fields;
+  const result = readFields(fields, r, [struct.name], holds);
+  if (struct.end === "sizeof") r.align(alignmentOfAll(struct.fields), `${struct.name}.padding`);
+  if (padding !== undefined) result.padding = r.padding();
+  r.end(struct.name);
+  return result;
+}
+
+/** Encode one struct. @throws EncodeError as its generated encoder does */
+export function interpretStructEncode(struct: Struct, value: unknown): Uint8Array {
+  const w = new NativeWriter();
+  const object = objectOf(value, [struct.name]);
+  const { padding, ...fields } = struct.fields;
+  w.begin(padding && (object.padding as Uint8Array), `${struct.name}.padding`);
+  writeFields(fields, w, object, [struct.name]);
+  if (struct.end === "sizeof") w.align(alignmentOfAll(struct.fields));
+  w.padding(`${struct.name}.padding`);
+  return w.finish();
+}
+
+/** Forms that stand in structs only have methods there only, and the other way round. */
+type AnyWriter = Writer & NativeWriter;
+
 /** The place of a field of what stands at `at`. */
 function below([path, index, field = ""]: Place, name: string): Place {
   return index === undefined ? [`${path}.${name}`] : [path, index, `${field}.${name}`];
@@ -68,16 +100,22 @@ function readFields(fields: Fields, r: Reader, at: Place, holds: Conditions): Va
   return result;
 }
 
-function read(shape: Shape, r: Reader, at: Place, holds: Conditions, count?: number): unknown {
+function read(shape: Shape, r: Reader | NativeReader, at: Place, holds: Conditions, count?: number): unknown {
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
     case "u64":
+    case "i64":
     case "lsn":
     case "time":
     case "bool":
     case "counted":
-      return r[shape.form](...at);
+    case "name":
+      return (r as NativeReader)[shape.form](...at);
+    case "numbered":
+      return wordOf(shape.words, r[shape.as](...at));
     case "cstring":
       return readCString(r, ...at);
     case "rest":
@@ -95,13 +133,20 @@ function read(shape: Shape, r: Reader, at: Place, holds: Conditions, count?: num
       return Object.fromEntries(entries.map(([name, bit]) => [name, (bits & bit) !== 0]));
     }
     case "list": {
-      const length = count ?? r.u16(...at);
+      const length = shape.count === "u16" ? r.u16(...at) : (count ?? Number.POSITIVE_INFINITY);
       const elements: unknown[] = [];
-      for (let i = 0; i < length; i++) elements.push(read(shape.element, r, [at[0], i], holds));
+      for (let i = 0; shape.count === "end" ? r.peek() !== -1 : i < length; i++)
+        elements.push(read(shape.element, r, [at[0], i], holds));
       return elements;
     }
-    case "record":
-      return readFields(shape.fields, r, at, holds);
+    case "record": {
+      if (!(r instanceof NativeReader)) return readFields(shape.fields, r, at, holds);
+      const alignment = alignmentOfAll(shape.fields);
+      r.align(alignment, ...at);
+      const value = readFields(shape.fields, r, at, holds);
+      r.align(alignment, ...at);
+      return value;
+    }
     case "variants": {
       const place = below(at, "type");
       const tag = String.fromCharCode(r.u8(...place));
@@ -120,13 +165,14 @@ function read(shape: Shape, r: Reader, at: Place, holds: Conditions, count?: num
       return holds[shape.condition] ? read(shape.shape, r, at, holds) : undefined;
     case "count":
     case "reserved":
+    case "padding":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }
 }
 
-function writeFields(fields: Fields, w: Writer, value: Value, at: Place): void {
+function writeFields(fields: Fields, w: Writer | NativeWriter, value: Value, at: Place): void {
   for (const [name, shape] of Object.entries<Field>(fields)) {
     const place = below(at, name);
     if (shape.form === "count") w.u32(arrayOf(value[shape.list], below(at, shape.list)).length, ...place);
@@ -139,18 +185,25 @@ function writeFields(fields: Fields, w: Writer, value: Value, at: Place): void {
   }
 }
 
-function write(shape: Shape, w: Writer, value: unknown, at: Place): void {
+function write(shape: Shape, writer: Writer | NativeWriter, value: unknown, at: Place): void {
+  const w = writer as AnyWriter;
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
     case "u64":
+    case "i64":
     case "lsn":
     case "time":
     case "bool":
     case "counted":
     case "rest":
     case "extra":
+    case "name":
       return w[shape.form](value as never, ...at);
+    case "numbered":
+      return w[shape.as](numberOf(shape.words, value as string, ...at), ...at);
     case "cstring":
       return writeCString(w, value as string, ...at);
     case "enum":
@@ -164,12 +217,17 @@ function write(shape: Shape, w: Writer, value: unknown, at: Place): void {
     }
     case "list": {
       const elements = arrayOf(value, at);
-      if (shape.count !== "elsewhere") w[shape.count](elements.length, ...at);
+      if (shape.count === "u16") w.u16(elements.length, ...at);
       for (let i = 0; i < elements.length; i++) write(shape.element, w, elements[i], [at[0], i]);
       return;
     }
-    case "record":
-      return writeFields(shape.fields, w, objectOf(value, at), at);
+    case "record": {
+      const alignment = writer instanceof NativeWriter ? alignmentOfAll(shape.fields) : 1;
+      if (alignment > 1) w.align(alignment);
+      writeFields(shape.fields, w, objectOf(value, at), at);
+      if (alignment > 1) w.align(alignment);
+      return;
+    }
     case "variants": {
       const object = objectOf(value, at);
       const found = Object.entries(shape.variants).find(([, variant]) => variant.type === object.type);
@@ -194,6 +252,7 @@ function write(shape: Shape, w: Writer, value: unknown, at: Place): void {
     case "count":
     case "when":
     case "reserved":
+    case "padding":
       throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;

@@ -6,7 +6,7 @@
 import { formatLsn, type Lsn } from "../lsn.ts";
 import type { Server } from "../server-version.ts";
 import { formatPgTime, type PgTime } from "../time.ts";
-import type { Family, Field, Fields, Shape } from "./shape.ts";
+import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
 import { hexOf } from "./text.ts";
 import type { TupleData } from "./tuple.ts";
 
@@ -34,6 +34,17 @@ export function jsonOf(
   return { type: entry.name, ...fieldsJson(entry.fields, message, server) };
 }
 
+/**
+ * A struct as JSON has it: its fields in their order, written as jsonOf writes them. Padding is in it only where it is not all zero.
+ */
+export function jsonOfStruct(
+  struct: Pick<Struct, "fields">,
+  value: object,
+  server?: Server,
+): { readonly [name: string]: Json } {
+  return fieldsJson(struct.fields, value, server);
+}
+
 /** Bytes as bytea prints them. */
 export function bytesJson(bytes: Uint8Array): string {
   return `\\x${hexOf(bytes)}`;
@@ -51,13 +62,18 @@ function fieldsJson(fields: Fields, value: object, server: Server | undefined): 
 
 function valueJson(shape: Shape, value: unknown, server: Server | undefined): Json {
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
     case "bool":
     case "enum":
     case "cstring":
+    case "name":
+    case "numbered":
       return value as number | boolean | string;
     case "u64":
+    case "i64":
       return String(value);
     case "lsn":
       return formatLsn(value as Lsn, server);
@@ -68,6 +84,7 @@ function valueJson(shape: Shape, value: unknown, server: Server | undefined): Js
     case "counted":
     case "rest":
     case "extra":
+    case "padding":
       return bytesJson(value as Uint8Array);
     case "list":
       return (value as readonly unknown[]).map((element) => valueJson(shape.element, element, server));

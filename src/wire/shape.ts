@@ -5,6 +5,10 @@
  * the decoder and the encoder (scripts/codecs.ts writes them), the oracle they are tested against (interpret.ts), the
  * fast-check arbitrary and the trace line. The set of shapes is closed: a new form does not compile until each of those
  * knows it. A list never stands inside another list, which keeps the name of every field a path with one index at most.
+ *
+ * Structs are what PostgreSQL writes to files and into WAL as it lies in memory. They are described in the same shapes, with
+ * three differences that are C's: no byte says which struct it is, numbers are in native byte order, which is little-endian on
+ * every machine that matters, and each stands at a multiple of its size (as 64-bit machines have it), with padding before it.
  */
 import type { Lsn } from "../lsn.ts";
 import type { CapabilityName } from "../server-version.ts";
@@ -21,13 +25,13 @@ export interface Of<T> {
 /** The value that a shape, message or family stands for; never for what is on the wire but not in the value. */
 export type Infer<S> = S extends Of<infer T> ? T : never;
 
-/** A number of 32 bits. */
+/** A number of up to 32 bits; those of 8 and 16 stand in structs only. */
 export interface NumberShape {
-  readonly form: "u32" | "i32";
+  readonly form: "u8" | "u16" | "u32" | "i32";
 }
-/** A number of 64 bits. */
+/** A number of 64 bits; the signed one stands in structs only. */
 export interface BigNumberShape {
-  readonly form: "u64";
+  readonly form: "u64" | "i64";
 }
 /** XLogRecPtr, 64 bits. */
 export interface LsnShape {
@@ -73,10 +77,13 @@ export interface CountShape {
   /** The field that holds the list. */
   readonly list: string;
 }
-/** Elements of one shape; `count` is how their number stands before them, or "elsewhere" if a CountShape has it. */
+/**
+ * Elements of one shape; `count` is how their number stands before them, "elsewhere" if a CountShape has it, or "end" if there are as
+ * many as the bytes hold.
+ */
 export interface ListShape {
   readonly form: "list";
-  readonly count: "u16" | "elsewhere";
+  readonly count: "u16" | "elsewhere" | "end";
   readonly element: Shape;
 }
 /** Named fields, one after the other. */
@@ -123,6 +130,24 @@ export interface ExtraShape {
   readonly form: "extra";
 }
 
+/** In structs: NameData, 64 bytes. Text without the zeros at its end; a zero before that stays in the text, so that no byte is lost. */
+export interface NameShape {
+  readonly form: "name";
+}
+/** In structs: a number that stands for a word, as an enum of C does; the number itself where it has none, so that none is lost. */
+export interface NumberedShape {
+  readonly form: "numbered";
+  readonly as: NumberShape["form"];
+  readonly words: Readonly<Record<number, string>>;
+}
+/**
+ * In structs, the last field: the bytes that C leaves between the fields and behind them, one after the other; undefined if all are
+ * zero, as they are wherever PostgreSQL clears a struct first. Where they stand follows from the other fields.
+ */
+export interface PaddingShape {
+  readonly form: "padding";
+}
+
 export type Shape =
   | NumberShape
   | BigNumberShape
@@ -143,7 +168,10 @@ export type Shape =
   | AfterShape
   | TupleShape
   | WhenShape
-  | ExtraShape;
+  | ExtraShape
+  | NameShape
+  | NumberedShape
+  | PaddingShape;
 
 /** A field: its shape, and what it means, with its unit. */
 export type Field = Shape & { readonly doc: string };
@@ -177,6 +205,8 @@ export interface Context {
   readonly doc: string;
   /** Each condition: what it means, and what it is taken for where nobody says. */
   readonly conditions: Readonly<Record<string, { readonly doc: string; readonly otherwise: boolean }>>;
+  /** Which of them hold together; left out where any may. */
+  readonly combinations?: (names: readonly string[]) => readonly Readonly<Record<string, boolean>>[];
 }
 
 /** The messages that one direction of a stream is made of; the first byte says which it is. */
@@ -189,6 +219,23 @@ export interface Family {
   readonly example: { readonly hex: string; readonly type: string };
   readonly context: Context;
   readonly messages: readonly Message[];
+}
+
+/** A struct of C: one entry of a domain's structs.ts. */
+export interface Struct {
+  /** As in PostgreSQL: "xl_restore_point" is XlRestorePoint. */
+  readonly name: string;
+  readonly doc: string;
+  /** File in PostgreSQL. */
+  readonly source: string;
+  /**
+   * Does it end where C's sizeof says, or behind its last field? PostgreSQL writes both, and what has elements without number at its
+   * end has no other end.
+   */
+  readonly end: "sizeof" | "last field";
+  /** On what its layout depends; undefined if on nothing. */
+  readonly context: Context | undefined;
+  readonly fields: Fields;
 }
 
 export type Documented<S, T> = S & { readonly doc: string } & Of<T>;
@@ -218,9 +265,18 @@ export function family<const M extends readonly Message[]>(
   return { name, ...entry };
 }
 
+export function struct<const N extends string, const F extends Fields>(
+  name: N,
+  entry: Pick<Struct, "doc" | "source" | "end"> & { readonly context?: Context; readonly fields: F },
+): Struct & { readonly name: N } & Of<ValueOf<F>> {
+  return { name, context: undefined, ...entry };
+}
+
 // One function a form, in the order of the interfaces above. `doc` is a sentence that says what the field means.
 
 export const u32 = (doc: string): Documented<NumberShape, number> => ({ form: "u32", doc });
+export const u8 = (doc: string): Documented<NumberShape, number> => ({ form: "u8", doc });
+export const u16 = (doc: string): Documented<NumberShape, number> => ({ form: "u16", doc });
 export const i32 = (doc: string): Documented<NumberShape, number> => ({ form: "i32", doc });
 // Oid and TransactionId, for who reads a description.
 export const oid = u32;
@@ -228,6 +284,7 @@ export const xid = u32;
 export const u64 = (doc: string): Documented<BigNumberShape, bigint> => ({ form: "u64", doc });
 // FullTransactionId
 export const fullXid = u64;
+export const i64 = (doc: string): Documented<BigNumberShape, bigint> => ({ form: "i64", doc });
 export const lsn = (doc: string): Documented<LsnShape, Lsn> => ({ form: "lsn", doc });
 export const time = (doc: string): Documented<TimeShape, PgTime> => ({ form: "time", doc });
 export const bool = (doc: string): Documented<BoolShape, boolean> => ({ form: "bool", doc });
@@ -245,7 +302,7 @@ export const counted = (doc: string): Documented<CountedShape, Uint8Array> => ({
 export const rest = (doc: string): Documented<RestShape, Uint8Array> => ({ form: "rest", doc });
 export const countOf = (of: string, doc: string): Documented<CountShape, never> => ({ form: "count", list: of, doc });
 export const list = <E extends Shape>(
-  count: "u16" | "elsewhere",
+  count: ListShape["count"],
   element: E,
   doc: string,
 ): Documented<ListShape, readonly Infer<E>[]> => ({ form: "list", count, element, doc });
@@ -280,3 +337,10 @@ export const when = <S extends Shape>(
   doc: string,
 ): Documented<WhenShape, Infer<S> | undefined> => ({ form: "when", condition, shape, doc });
 export const extra = (doc: string): Documented<ExtraShape, Uint8Array | undefined> => ({ form: "extra", doc });
+export const name = (doc: string): Documented<NameShape, string> => ({ form: "name", doc });
+export const numbered = <const W extends string>(
+  as: NumberShape["form"],
+  words: Readonly<Record<number, W>>,
+  doc: string,
+): Documented<NumberedShape, W | number> => ({ form: "numbered", as, words, doc });
+export const padding = (doc: string): Documented<PaddingShape, Uint8Array | undefined> => ({ form: "padding", doc });

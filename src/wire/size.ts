@@ -23,16 +23,20 @@ function sizeOfFields(fields: Fields, holds: Conditions): Size {
 
 function sizeOfShape(shape: Shape, holds: Conditions): Size {
   switch (shape.form) {
+    case "u8":
     case "bool":
     case "enum":
     case "flags":
     case "reserved":
       return exactly(1);
+    case "u16":
+      return exactly(2);
     case "u32":
     case "i32":
     case "count":
       return exactly(4);
     case "u64":
+    case "i64":
     case "lsn":
     case "time":
       return exactly(8);
@@ -57,6 +61,10 @@ function sizeOfShape(shape: Shape, holds: Conditions): Size {
       return add(exactly(1), sizeOfShape(shape.shape, holds));
     case "when":
       return holds[shape.condition] ? sizeOfShape(shape.shape, holds) : exactly(0);
+    case "name":
+    case "numbered":
+    case "padding":
+      throw new TypeError(`${shape.form} stands in structs only: layoutOf says how long they are`);
     default:
       return shape satisfies never;
   }

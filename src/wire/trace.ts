@@ -7,7 +7,7 @@ import { formatLsn, type Lsn } from "../lsn.ts";
 import type { Server } from "../server-version.ts";
 import { formatPgTime, type PgTime } from "../time.ts";
 import { bytesOf } from "./reader.ts";
-import type { Family, Field, Fields, Shape } from "./shape.ts";
+import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
 import { decodeText, hexOf } from "./text.ts";
 import type { TupleData } from "./tuple.ts";
 
@@ -24,6 +24,11 @@ const SHOWN = 64;
 export function traceMessage(family: Family, message: { readonly type: string }, server?: Server): string {
   const entry = family.messages.find((each) => each.name === message.type);
   return entry === undefined ? message.type : [entry.name, ...traceFields(entry.fields, message, server)].join(" ");
+}
+
+/** A struct as one line: `field=value` in their order. */
+export function traceStruct(struct: Struct, value: object, server?: Server): string {
+  return traceFields(struct.fields, value, server).join(" ");
 }
 
 /** A text in double quotes, cut to a length, with everything escaped that a terminal could take for a command. */
@@ -64,11 +69,15 @@ function traceColumn(row: TupleData, i: number): string {
 
 function traceValue(shape: Shape, value: unknown, server: Server | undefined): string {
   switch (shape.form) {
+    case "u8":
+    case "u16":
     case "u32":
     case "i32":
     case "u64":
+    case "i64":
     case "bool":
     case "enum":
+    case "numbered":
       return String(value);
     case "lsn":
       return formatLsn(value as Lsn, server);
@@ -79,8 +88,10 @@ function traceValue(shape: Shape, value: unknown, server: Server | undefined): s
       return set.length > 0 ? set.map(([name]) => name).join("+") : "none";
     }
     case "cstring":
+    case "name":
       return quoteText(value as string);
     case "counted":
+    case "padding":
       return quoteBytes(value as Uint8Array);
     case "rest":
     case "extra":
