@@ -80,11 +80,11 @@ const CHUNK = 1 << 20;
 /** How much of a file says what it is: the length and the fixed part of the first payload. */
 const HEAD = 32;
 
-function name(path: string): string {
+export function name(path: string): string {
   return path === "-" ? "standard input" : printable(path);
 }
 
-async function sizeOf(path: string): Promise<number> {
+export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
@@ -93,7 +93,7 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /** The first bytes of a stream, fewer only if it ends before, and all of it. */
-async function headOf(
+export async function headOf(
   stream: AsyncIterable<Uint8Array>,
   length: number,
   path: string,
@@ -125,7 +125,7 @@ async function headOf(
   return { head: head.subarray(0, length), rest: all() };
 }
 
-async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+export async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
   const source = Readable.from(packed, { objectMode: false });
   const gunzip = createGunzip({ chunkSize: CHUNK });
   source.on("error", (error) => gunzip.destroy(error));
@@ -196,7 +196,7 @@ function lengthAt(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-async function* payloadsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<(Item | Unreadable)[]> {
+export async function* payloadsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<(Item | Unreadable)[]> {
   let number = 0;
   /** Where `pieces` begin in the file, how many bytes they are, and how many make a payload, or its length. */
   let offset = 0;
