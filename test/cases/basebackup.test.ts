@@ -252,7 +252,8 @@ describe("what real servers have said", () => {
     const encoded = events.map((event) => encodeBaseBackupEvent(event, { server: major }));
     expect(toHex(Buffer.concat(encoded))).toBe(toHex(bytes));
     expect(events.at(-2)!.type).toBe(name.includes("cancelled") ? "Error" : "Complete");
-    // Another server's way of speaking is not taken for this one.
+    // Another server's way of speaking is not taken for this one, unless all of it is one archive that has not ended.
+    if (name.includes("cancelled")) return;
     const other = new BaseBackupReceiver({ server: major < 15 ? 18 : 14 });
     expect(() => [...framesOf(new Framer(), bytes)].map((frame) => other.receive(frame))).toThrow(WalwireError);
   });
