@@ -2,16 +2,31 @@
 import {
   chownSync,
   closeSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
-import { type BaseBackupEvent, BaseBackupReceiver, encodeBaseBackupEvent } from "../src/basebackup/index.ts";
+import { basename, dirname, join } from "node:path";
+import {
+  type BackupFile,
+  type BaseBackupEvent,
+  BaseBackupReceiver,
+  encodeBaseBackupEvent,
+  encodeIncrementalHeader,
+  INCREMENTAL_PREFIX,
+  type IncrementalHeader,
+  IncrementalReader,
+  ManifestUpload,
+  reconstruct,
+} from "../src/basebackup/index.ts";
 import { type TarEntry, tarEntries } from "../src/basebackup/tar.ts";
 import { supports } from "../src/server-version.ts";
 import { serverUser, temporaryRoot } from "./servers/locate.ts";
@@ -119,6 +134,102 @@ export function eventsOf<T extends BaseBackupEvent["type"]>(
   type: T,
 ): Extract<BaseBackupEvent, { type: T }>[] {
   return events.filter((event): event is Extract<BaseBackupEvent, { type: T }> => event.type === type);
+}
+
+/** Sends a manifest in small chunks. @throws Error with the server's message */
+export async function uploadManifest(connection: RawConnection, manifest: Buffer): Promise<void> {
+  const sent = new ManifestUpload();
+  connection.send("Q", "UPLOAD_MANIFEST");
+  let refusal: string | undefined;
+  while (sent.state !== "done") {
+    const { type, body } = await connection.next();
+    const event = sent.receive({ tag: type.charCodeAt(0), bytes: body });
+    if (event.type === "Error") refusal = event.fields.M;
+    if (event.type !== "CopyIn") continue;
+    for (let at = 0; at < manifest.length; at += 10_000)
+      connection.write(sent.copyData(manifest.subarray(at, at + 10_000)));
+    connection.write(sent.copyDone());
+  }
+  if (refusal !== undefined) throw new Error(refusal);
+}
+
+/** How much of what there was to combine: whole files, incremental ones and their blocks, copies of older files, blocks of zeros. */
+export interface CombinedKinds {
+  whole: number;
+  incremental: number;
+  blocks: number;
+  copies: number;
+  zeros: number;
+}
+
+/** What pg_combinebackup makes of backups, newest first: incremental files combined, all else of the newest. */
+export function combineDirectories(from: readonly string[], to: string, kinds: CombinedKinds): void {
+  mkdirSync(to, { mode: 0o700 });
+  for (const entry of readdirSync(from[0]!, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name).slice(from[0]!.length + 1);
+    const target = join(to, path);
+    if (entry.isDirectory()) {
+      mkdirSync(target, { recursive: true, mode: 0o700 });
+      continue;
+    }
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    if (!entry.isFile()) continue;
+    if (!entry.name.startsWith(INCREMENTAL_PREFIX)) {
+      kinds.whole++;
+      copyFileSync(join(from[0]!, path), target);
+      continue;
+    }
+    kinds.incremental++;
+    const name = join(dirname(path), basename(path).slice(INCREMENTAL_PREFIX.length));
+    const sources = from.map((directory) => sourceOf(directory, name, path));
+    const last = sources.findIndex(({ file }) => "size" in file);
+    const newest = sources[0]!.file as IncrementalHeader;
+    const { length, ranges, copyOf } = reconstruct(
+      newest,
+      sources.slice(1, last + 1).map(({ file }) => file),
+    );
+    kinds.blocks += newest.blocks.length;
+    const output = join(to, name);
+    const parts = ranges.map(({ count, from: source }) => {
+      if (source !== undefined)
+        return sources[source.file]!.bytes.subarray(source.offset, source.offset + count * 8192);
+      kinds.zeros += count;
+      return Buffer.alloc(count * 8192);
+    });
+    writeFileSync(output, Buffer.concat(parts));
+    if (statSync(output).size !== length * 8192) throw new Error(`${output} is not ${length} blocks long`);
+    if (copyOf !== undefined) {
+      kinds.copies++;
+      if (!readFileSync(output).equals(sources[copyOf]!.bytes)) throw new Error(`${output} is no copy`);
+    }
+  }
+  const label = join(to, "backup_label");
+  if (statSync(label, { throwIfNoEntry: false }) !== undefined) {
+    writeFileSync(label, readFileSync(label, "utf8").replace(/^INCREMENTAL FROM .*\n/gm, ""));
+  }
+  // Links to tablespaces lead to the combined ones.
+  for (const oid of statSync(join(to, "pg_tblspc"), { throwIfNoEntry: false })
+    ? readdirSync(join(from[0]!, "pg_tblspc"))
+    : []) {
+    symlinkSync(tablespaceDirectory(to, Number(oid)), join(to, "pg_tblspc", oid));
+  }
+}
+
+/** A file of one backup: whole, or incremental. */
+function sourceOf(directory: string, name: string, incremental: string): { bytes: Buffer; file: BackupFile } {
+  const whole = join(directory, name);
+  const size = statSync(whole, { throwIfNoEntry: false })?.size;
+  if (size !== undefined) return { bytes: readFileSync(whole), file: { size } };
+  const bytes = readFileSync(join(directory, incremental));
+  const reader = new IncrementalReader({ file: incremental });
+  const events = reader.receive(bytes);
+  reader.end();
+  const header = reader.header!;
+  // What the server wrote is the header, and blocks in the order of their numbers.
+  const encoded = encodeIncrementalHeader(header);
+  const blocks = events.flatMap((event) => (event.type === "Block" ? [event.data] : []));
+  if (!Buffer.concat([encoded, ...blocks]).equals(bytes)) throw new Error(`${incremental} encodes otherwise`);
+  return { bytes, file: header };
 }
 
 /** Where the tablespace of a backup in `directory` is put. */

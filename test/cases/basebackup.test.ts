@@ -11,10 +11,11 @@ import {
   ManifestUpload,
 } from "../../src/basebackup/index.ts";
 import { type TarEntry, type TarOptions, tarEntries } from "../../src/basebackup/tar.ts";
-import { DecodeError, EncodeError, ProtocolError, UnsupportedError } from "../../src/errors.ts";
+import { DecodeError, EncodeError, ProtocolError, UnsupportedError, WalwireError } from "../../src/errors.ts";
 import { toLsn } from "../../src/lsn.ts";
 import { encodeFrame, Framer, framesOf } from "../../src/wire/framer.ts";
-import { hex } from "../hex.ts";
+import { recorded } from "../fuzz/basebackup.ts";
+import { hex, toHex } from "../hex.ts";
 
 const main = { spcoid: undefined, spclocation: undefined, size: undefined };
 const space = { spcoid: 16384, spclocation: "/srv/ts", size: 5n };
@@ -236,6 +237,25 @@ describe("what no server sends", () => {
     ]) {
       expect(() => encodeBaseBackupEvent(bad as never)).toThrow(EncodeError);
     }
+  });
+});
+
+describe("what real servers have said", () => {
+  test("there is something of each major", () => {
+    expect(new Set(recorded().map(({ major }) => major))).toEqual(new Set([10, 11, 12, 13, 14, 15, 16, 17, 18]));
+  });
+
+  test.each(recorded())("$name encodes to the same bytes", ({ name, major, bytes }) => {
+    const receiver = new BaseBackupReceiver({ server: major });
+    const events = [...framesOf(new Framer(), bytes)].flatMap((frame) => receiver.receive(frame));
+    expect(receiver.state).toBe("done");
+    const encoded = events.map((event) => encodeBaseBackupEvent(event, { server: major }));
+    expect(toHex(Buffer.concat(encoded))).toBe(toHex(bytes));
+    expect(events.at(-2)!.type).toBe(name.includes("cancelled") ? "Error" : "Complete");
+    // Another server's way of speaking is not taken for this one, unless all of it is one archive that has not ended.
+    if (name.includes("cancelled")) return;
+    const other = new BaseBackupReceiver({ server: major < 15 ? 18 : 14 });
+    expect(() => [...framesOf(new Framer(), bytes)].map((frame) => other.receive(frame))).toThrow(WalwireError);
   });
 });
 

@@ -1,7 +1,15 @@
 /** Every target of `npm run fuzz:files`. */
+import { baseBackupStream, incrementalFile } from "./basebackup.ts";
 import { backupManifestTarget } from "./manifest.ts";
 import type { FuzzTarget } from "./target.ts";
 import { texts } from "./texts.ts";
 import { wal, walRecord } from "./wal.ts";
 
-export const targets: readonly FuzzTarget[] = [...texts, backupManifestTarget, wal, walRecord];
+export const targets: readonly FuzzTarget[] = [
+  ...texts,
+  backupManifestTarget,
+  wal,
+  walRecord,
+  baseBackupStream,
+  incrementalFile,
+];

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as arbitraries from "../../src/arbitraries/index.ts";
 import * as basebackup from "../../src/basebackup/index.ts";
+import * as tar from "../../src/basebackup/tar.ts";
 import * as conf from "../../src/conf/index.ts";
 import * as crc from "../../src/crc32c.ts";
 import * as files from "../../src/files/index.ts";
@@ -35,6 +36,7 @@ const scope = {
   ...files,
   ...wal,
   ...basebackup,
+  ...tar,
   fc,
   hex,
 };

@@ -51,6 +51,20 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     limit: 12_000,
     reason: "who assembles transactions needs the messages, but no encoder",
   },
+  {
+    entry: "walwire/basebackup",
+    file: "basebackup/index.ts",
+    names: "*",
+    limit: 16_000,
+    reason: "a backup is taken apart at the edge of a store, too",
+  },
+  {
+    entry: "walwire/basebackup, the messages",
+    file: "basebackup/index.ts",
+    names: "{ decodeBaseBackupMessage }",
+    limit: 2_500,
+    reason: "a proxy reads them and nothing else",
+  },
 ];
 
 /** What a bundler for browsers makes of it. It throws for what a browser has not. */
