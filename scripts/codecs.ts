@@ -14,6 +14,7 @@ import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import { sinceVersion } from "../src/server-version.ts";
+import * as wal from "../src/wal/structs.ts";
 import { firstOf } from "../src/wire/interpret.ts";
 import { alignmentOfAll, layoutOf } from "../src/wire/layout.ts";
 import type {
@@ -36,6 +37,7 @@ const domains: Readonly<Record<string, readonly (Family | Struct)[]>> = {
   logical: [PgoutputMessage],
   files: structsOf(files),
   basebackup: [BaseBackupMessage],
+  wal: structsOf(wal),
 };
 
 /** The structs among the exports of a structs.ts, in alphabetical order. */
@@ -437,11 +439,27 @@ export function write${name}(w: NativeWriter, struct: ${name}): void {
 }
 
 /** Every context that there can be. */
-export function contextsOf({ context }: Struct): Readonly<Record<string, boolean>>[] {
-  const names = Object.keys(context?.conditions ?? {});
+export function contextsOf({ context, fields }: Struct): readonly Readonly<Record<string, boolean>>[] {
+  const names = conditionsOf({ context, fields });
+  if (context?.combinations !== undefined) return context.combinations(names);
   return Array.from({ length: 2 ** names.length }, (_, bits) =>
     Object.fromEntries(names.map((name, i) => [name, (bits & (1 << i)) !== 0])),
   );
+}
+
+/** The conditions on which a field of the struct hangs, or one of a record in it. */
+export function conditionsOf({ context, fields }: Pick<Struct, "context" | "fields">): string[] {
+  const used = new Set<string>();
+  const visit = (shape: Shape): void => {
+    if (shape.form === "when") {
+      used.add(shape.condition);
+      visit(shape.shape);
+    } else if (shape.form === "record") {
+      for (const field of Object.values(shape.fields)) visit(field);
+    }
+  };
+  for (const field of Object.values(fields)) visit(field);
+  return Object.keys(context?.conditions ?? {}).filter((name) => used.has(name));
 }
 
 // ---- Decoders ----

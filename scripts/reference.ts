@@ -8,6 +8,7 @@ import { PgoutputMessage } from "../src/logical/messages.ts";
 import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/pgoutput-protocol.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import { sinceVersion } from "../src/server-version.ts";
+import * as wal from "../src/wal/structs.ts";
 import { type Conditions, interpretDecode, interpretEncode, otherwise } from "../src/wire/interpret.ts";
 import { jsonOf } from "../src/wire/json.ts";
 import { layoutOf } from "../src/wire/layout.ts";
@@ -15,7 +16,7 @@ import { NAME_BYTES } from "../src/wire/native.ts";
 import type { Family, Field, Fields, Message, Shape, Struct, VariantsShape } from "../src/wire/shape.ts";
 import { type Size, sizeOf } from "../src/wire/size.ts";
 import { hexOf } from "../src/wire/text.ts";
-import { contextsOf, structsOf } from "./codecs.ts";
+import { conditionsOf, contextsOf, structsOf } from "./codecs.ts";
 
 const families: readonly Family[] = [WalSenderMessage, WalReceiverMessage, PgoutputMessage, BaseBackupMessage];
 
@@ -146,14 +147,15 @@ export function generatedReference(): Map<string, string> {
 /** The structs of each domain that has some, under a heading. */
 const structs: readonly { readonly heading: string; readonly structs: readonly Struct[] }[] = [
   { heading: "State files", structs: structsOf(files) },
+  { heading: "What WAL records carry", structs: structsOf(wal) },
 ];
 
 function structsPage(): string {
   const all = structs.flatMap((each) => each.structs);
   const parts = [
-    "<!-- Generated from the descriptions in structs.ts of src/files by `npm run generate`. Do not edit. -->",
+    "<!-- Generated from the descriptions in structs.ts of src/files and src/wal by `npm run generate`. Do not edit. -->",
     "# Structs, byte by byte",
-    `What PostgreSQL writes to files as it lies in memory, on 64-bit machines with little-endian numbers. Codecs, types, fast-check
+    `What PostgreSQL writes to files and to WAL as it lies in memory, on 64-bit machines with little-endian numbers. Codecs, types, fast-check
 arbitraries, JSON and this page are made of the same descriptions.`,
     "## How fields are written",
     "Each number stands at a multiple of its size, and what is passed over is padding.",
@@ -165,13 +167,13 @@ arbitraries, JSON and this page are made of the same descriptions.`,
 
 function structParts(struct: Struct): string[] {
   const { name, doc, context, source } = struct;
-  const conditions = Object.entries(context?.conditions ?? {});
+  const conditions = conditionsOf(struct).map((condition) => [condition, context!.conditions[condition]!] as const);
   return [
     `### ${name}`,
     doc,
-    ...(context === undefined
+    ...(conditions.length === 0
       ? []
-      : [context.doc, conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n")]),
+      : [context!.doc, conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n")]),
     table(["field", "at", "form", "meaning"], structRows(struct)),
     `PostgreSQL: ${source}`,
   ];

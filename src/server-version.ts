@@ -121,6 +121,12 @@ const verifyBackupTar = { since: [180000] } as const;
 const jsonNumbersInPieces = { since: [190000] } as const;
 /** parse_manifest.c: parse_xlogrecptr; repl_scanner.l: sscanf of %X/%08X */
 const lsnLowHalfIsEightDigits = { since: [190000] } as const;
+/** astreamer_tar.c: astreamer_tar_header, commits 5868372bbf, bc30c704ad and a1063eeced */
+const tarHeadersChecked = { since: [180004, 190000] } as const;
+/** pg_control.h: PG_CONTROL_VERSION 1800, commit 44fe30fdab */
+const controlFile1800 = { since: [180000] } as const;
+/** pg_control.h: PG_CONTROL_VERSION 1902 */
+const controlFile1902 = { since: [190000] } as const;
 /** pg_verifybackup.c: main, commit b3cf461b3c */
 const verifyBackupWalInTar = { since: [190000] } as const;
 
@@ -333,6 +339,19 @@ class CapabilityTable<Name extends string> {
     return has;
   }
 
+  /** What versions have of some capabilities together, each combination once, that of the oldest versions first. */
+  combinations<N extends Name>(names: readonly N[]): Readonly<Record<N, boolean>>[] {
+    const starts = new Set([oldest]);
+    for (const name of names) {
+      const { since, until } = this.#rows[name];
+      for (const first of since) starts.add(first);
+      if (until !== undefined) starts.add(until);
+    }
+    return [...starts]
+      .sort((a, b) => a - b)
+      .map((num) => Object.fromEntries(names.map((name) => [name, this.supports(num, name)])) as Record<N, boolean>);
+  }
+
   require(server: Server, name: Name, what: string): void {
     if (this.supports(server, name)) return;
     const { until } = this.#rows[name];
@@ -370,6 +389,9 @@ export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
   verifyBackupTar,
   jsonNumbersInPieces,
   lsnLowHalfIsEightDigits,
+  tarHeadersChecked,
+  controlFile1800,
+  controlFile1902,
   verifyBackupWalInTar,
 });
 
@@ -421,6 +443,75 @@ export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
 });
 
 export type StateFileCapabilities = ReturnType<typeof stateFileCapabilities.of>;
+/** Those of what is in WAL records alone: which operations there are, and which fields their data has. */
+export const walRecordCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** heapam_xlog.h: XLOG_HEAP_TRUNCATE */
+  heapTruncate: { since: [110000] },
+  /** nbtxlog.h: XLOG_BTREE_SPLIT_L_HIGHKEY, XLOG_BTREE_META_CLEANUP */
+  btreeHighKey: { since: [110000] },
+  /** xact.h: XACT_XINFO_HAS_GID, twophase.c: TwoPhaseFileHeader */
+  prepareOrigin: { since: [110000] },
+  /** pg_control.h: CheckPoint.nextXidEpoch */
+  nextXidEpoch: { since: [90100], until: 120000 },
+  /** pg_control.h: CheckPoint.nextFullXid, commit 2fc7af5e96 */
+  fullNextXid: { since: [120000] },
+  /** xlog_internal.h: xl_parameter_change.max_wal_senders, commit 6d3a9a1d1e */
+  maxWalSendersChange: { since: [120000] },
+  /** generic_xlog.c: log_newpage_range, commit 9155580fd5 */
+  indexBuildInPages: { since: [120000] },
+  /** gistxlog.h: XLOG_GIST_DELETE, XLOG_GIST_PAGE_REUSE, XLOG_GIST_PAGE_DELETE */
+  gistDelete: { since: [120000] },
+  /** nbtxlog.h: XLOG_BTREE_DEDUP, XLOG_BTREE_INSERT_POST */
+  btreeDeduplication: { since: [130000] },
+  /** gistxlog.h: XLOG_GIST_ASSIGN_LSN */
+  gistAssignLsn: { since: [130000] },
+  /** dbcommands_xlog.h: xl_dbase_drop_rec.ntablespaces */
+  dropTablespaces: { since: [130000] },
+  /** heapam_xlog.h: XLOG_HEAP2_PRUNE, XLOG_HEAP2_VACUUM */
+  heapPrune: { since: [140000] },
+  /** xact.h: XLOG_XACT_INVALIDATIONS */
+  commandInvalidations: { since: [140000] },
+  /** commit_ts.h: COMMIT_TS_SETTS is no more */
+  commitTsFromCommits: { since: [140000] },
+  /** dbcommands_xlog.h: XLOG_DBASE_CREATE_WAL_LOG */
+  databaseWalLog: { since: [150000] },
+  /** xact.h: XACT_XINFO_HAS_DROPPED_STATS */
+  droppedStats: { since: [150000] },
+  /** heapam_xlog.h: XLOG_HEAP2_PRUNE_ON_ACCESS */
+  heapPruneReasons: { since: [170000] },
+  /** pg_control.h: XLOG_CHECKPOINT_REDO */
+  checkpointRedo: { since: [170000] },
+  /** pg_control.h: CheckPoint.wal_level, xl_end_of_recovery.wal_level, commit 402b586d0a, which came to 17 before its release */
+  walLevelInCheckpoints: { since: [170000] },
+  /** slru.h: page numbers of 64 bits, commit 4ed8f0913b */
+  slruPages64: { since: [170000] },
+  /** xact.h: xl_xact_stats_item.objid_hi */
+  statsObjectId64: { since: [180000] },
+  /** rmgrlist.h: RM_XLOG2_ID */
+  xlog2: { since: [190000] },
+  /** pg_control.h: CheckPoint.logicalDecodingEnabled, XLOG_LOGICAL_DECODING_STATUS_CHANGE */
+  logicalDecodingStatus: { since: [190000] },
+  /** pg_control.h: XLOG_ASSIGN_LSN instead of XLOG_GIST_ASSIGN_LSN */
+  assignLsn: { since: [190000] },
+  /** heapam_xlog.h: XLOG_HEAP2_VISIBLE is no more */
+  visibleWithPrune: { since: [190000] },
+  /** multixact.h: MultiXactOffset of 32 bits */
+  multixactOffset32: { since: [90300], until: 190000 },
+  /** multixact.h: MultiXactOffset of 64 bits */
+  multixactOffset64: { since: [190000] },
+  /** dbasedesc.c: dbase_desc, commit 9e7a5a3c51 */
+  describesTablespaceFirst: { since: [120000] },
+  /** xactdesc.c: xact_desc_prepare */
+  describesPrepare: { since: [130000] },
+  /** logicalmsgdesc.c: logicalmsg_desc */
+  describesMessage: { since: [140000] },
+  /** xactdesc.c: xact_desc_abort, xact_desc_commit; relmapdesc.c: relmap_desc */
+  describesOrigins: { since: [150000] },
+  /** standbydesc.c: standby_desc_running_xacts */
+  describesSubxacts: { since: [160000] },
+});
+
+export type WalRecordCapabilities = ReturnType<typeof walRecordCapabilities.of>;
 
 /** Those of synchronous_standby_names alone, with the same functions as below. */
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable({
@@ -586,6 +677,31 @@ function formatMajor(num: number): string {
 /** The version number of a major's first release: 150018 → 150000, 90624 → 90600. */
 function majorOf(num: number): number {
   return num >= 100000 ? num - (num % 10000) : num - (num % 100);
+}
+
+/** catversion.h: CATALOG_VERSION_NO of each major's releases, which is in the names of tablespaces' directories. */
+const catalogVersion: Readonly<Record<number, number>> = {
+  90600: 201608131,
+  100000: 201707211,
+  110000: 201809051,
+  120000: 201909212,
+  130000: 202007201,
+  140000: 202107181,
+  150000: 202209061,
+  160000: 202307071,
+  170000: 202406281,
+  180000: 202506291,
+};
+
+/**
+ * The name of the directory that a server has in each tablespace, such as `PG_15_202209061`; undefined where it is not known.
+ *
+ * @source relpath.h: TABLESPACE_VERSION_DIRECTORY
+ */
+export function tablespaceVersionDirectory(server: Server): string | undefined {
+  const major = majorOf(serverVersionNum(server));
+  const version = catalogVersion[major];
+  return version === undefined ? undefined : `PG_${formatMajor(major)}_${version}`;
 }
 
 function numFromText(text: string): number {

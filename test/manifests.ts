@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ChecksumAlgorithm } from "../src/files/manifest/types.ts";
 import { supports } from "../src/server-version.ts";
+import { encodeText } from "../src/wire/text.ts";
 import { checked, errorFields, frame, type RawConnection } from "./servers/index.ts";
 
 /** The manifest of a base backup of a server, of which nothing else is looked at. */
@@ -46,4 +47,10 @@ export function withChecksum(text: string): string {
   const last = text.lastIndexOf("\n");
   const body = text.slice(0, text.lastIndexOf("\n", last - 1) + 1);
   return text.replace("CHECKSUM", createHash("sha256").update(body).digest("hex"));
+}
+
+/** Text of walwire as it is where somebody read its bytes as UTF-8, whatever they were. */
+export function lossyText(text: string): string {
+  const bytes = new Uint8Array(3 * text.length);
+  return Buffer.from(bytes.buffer, 0, encodeText(text, bytes, 0)).toString("utf8");
 }

@@ -20,3 +20,4 @@ export {
   timeLineHistoryText,
 } from "./texts.ts";
 export { typeValue } from "./values.ts";
+export { type WalStream, walRecordFields, walStream } from "./wal.ts";

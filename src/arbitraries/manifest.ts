@@ -202,17 +202,18 @@ export function backupManifestText(
     const changed = edits.reduce((list, edit) => edit(list), tokens).join("");
     const bytes = new TextEncoder().encode(changed);
     if (byte !== undefined && bytes.length > 0) bytes[byte[0] % bytes.length] = byte[1];
-    return checksums === 0 ? bytes : withChecksum(bytes);
+    return checksums === 0 ? bytes : withChecksum(bytes, checksums === 1);
   });
 }
 
-/** The right checksum in the place of what stands for it, if there can be one. */
-function withChecksum(bytes: Uint8Array): Uint8Array {
+/** The right checksum, or a wrong one, in the place of what stands for it, if there can be one. */
+function withChecksum(bytes: Uint8Array, isWrong: boolean): Uint8Array {
   const sum = manifestChecksum(bytes);
   if (sum === undefined) return bytes;
   const marker = new TextEncoder().encode(CHECKSUM);
   const at = bytes.findLastIndex((_, i) => marker.every((byte, k) => bytes[i + k] === byte));
   if (at === -1) return bytes;
+  if (isWrong) sum[0]! ^= 1;
   const digits = new TextEncoder().encode(hexOf(sum));
   const result = new Uint8Array(bytes.length - marker.length + digits.length);
   result.set(bytes.subarray(0, at));

@@ -25,9 +25,11 @@ export const walReceiverMessage = (): fc.Arbitrary<WalReceiverMessage> => messag
 export const pgoutputMessage = (context?: PgoutputContext): fc.Arbitrary<PgoutputMessage> =>
   messageOf(logical.PgoutputMessage, context && { ...context });
 
-/** Which conditions of a family's context hold: any of them. */
+/** Which conditions of a context hold: any of them, or those that hold together. */
 export function contextOf({ context }: Family | Struct): fc.Arbitrary<Conditions> {
-  return fc.record(Object.fromEntries(Object.keys(context?.conditions ?? {}).map((name) => [name, fc.boolean()])));
+  const names = Object.keys(context?.conditions ?? {});
+  if (context?.combinations !== undefined) return fc.constantFrom(...context.combinations(names));
+  return fc.record(Object.fromEntries(names.map((name) => [name, fc.boolean()])));
 }
 
 /** Any struct, as a context has it. */

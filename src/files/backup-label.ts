@@ -63,8 +63,8 @@ export interface BackupLabelOptions {
 export function parseBackupLabel(file: FileContent, options: BackupLabelOptions = {}): BackupLabel {
   const text = new FileText(file);
   const { label } = readBackupLabel(text, serverVersionNum(options.server ?? defaultServer));
-  const written = labelPattern.exec(text.chars);
-  return written === null ? label : labelOf(written.groups!);
+  const written = groupsOf(labelPattern, text);
+  return written === undefined ? label : labelOf(written);
 }
 
 /**
@@ -176,6 +176,13 @@ const historyPattern = /* @__PURE__ */ pattern([
 
 type Groups = Readonly<Record<string, string | undefined>>;
 
+/** The parts of a file, if it is as servers write it: the numbers of timelines have 32 bits. */
+function groupsOf(form: RegExp, text: FileText): Groups | undefined {
+  const groups: Groups | undefined = form.exec(text.chars)?.groups;
+  const numbers = [groups?.startTimeline, groups?.stopTimeline, groups?.incrementalFromTli];
+  return numbers.some((number) => Number(number ?? 0) > 0xffffffff) ? undefined : groups;
+}
+
 function labelOf(groups: Groups): BackupLabel {
   const text = (name: string): string | undefined => map(groups[name], textOfChars);
   const tli = (name: string): number | undefined => map(groups[name], Number);
@@ -210,7 +217,7 @@ function lsnOf(high: number, low: number): Lsn {
  */
 export function parseBackupHistory(file: FileContent): BackupHistory {
   const text = new FileText(file);
-  const groups: Groups = historyPattern.exec(text.chars)?.groups ?? refuseHistory(text);
+  const groups: Groups = groupsOf(historyPattern, text) ?? refuseHistory(text);
   return historyOf(groups);
 }
 
@@ -342,7 +349,7 @@ function requireReadable<T extends BackupLabel>(
   toValue: (groups: Groups) => T,
 ): Uint8Array {
   const bytes = fileBytes(path, `${lines.join("\n")}\n`);
-  const groups = form.exec(new FileText(bytes).chars)?.groups;
+  const groups = groupsOf(form, new FileText(bytes));
   if (groups === undefined) throw new EncodeError(path, `${path}: a file of it would not be as servers write it`);
   const read = toValue(groups);
   for (const name of Object.keys(read) as (keyof T & string)[]) {

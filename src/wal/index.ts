@@ -1,9 +1,24 @@
-/** walwire/wal: the frame of WAL, from files or from a physical stream. */
+/** walwire/wal: WAL, from files or from a physical stream: its pages and records, and what they say. */
+export { describeWalRecord, type WalContents, type WalDescription } from "./contents.ts";
 export { DEFAULT_BLOCK_SIZE, decodeWalRecord } from "./decode.ts";
+export { formatWalBlocks, formatWalContents, formatWalRecord } from "./desc.ts";
 export { encodeWalRecord, type WalRecordFields } from "./encode.ts";
 export { WalError } from "./error.ts";
 export { type WalFormat, walFormat, walFormatOfMagic } from "./format.ts";
+export { jsonOfWalContents, jsonOfWalRecord } from "./json.ts";
 export { decodeWalPageHeader, encodeWalPageHeader, type WalPageHeader } from "./page.ts";
+export {
+  committedTransactions,
+  findRecoveryStop,
+  type RecoveryStop,
+  type RecoveryTarget,
+  recoveryStopsAt,
+  type WalCheckpoint,
+  type WalTransactionEnd,
+  walCheckpoint,
+  walTransactionEnd,
+} from "./questions.ts";
 export { type WalEnd, WalReader, type WalReaderOptions } from "./reader.ts";
 export type { WalBlock, WalFork, WalImage, WalRecord, WalRecordHeader } from "./record.ts";
+export { walOperation, walResourceManager } from "./rmgr.ts";
 export { type WalRecordPlace, WalWriter, type WalWriterOptions } from "./writer.ts";

@@ -37,7 +37,11 @@ export function jsonOf(
 /**
  * A struct as JSON has it: its fields in their order, written as jsonOf writes them. Padding is in it only where it is not all zero.
  */
-export function jsonOfStruct(struct: Struct, value: object, server?: Server): { readonly [name: string]: Json } {
+export function jsonOfStruct(
+  struct: Pick<Struct, "fields">,
+  value: object,
+  server?: Server,
+): { readonly [name: string]: Json } {
   return fieldsJson(struct.fields, value, server);
 }
 

@@ -205,6 +205,8 @@ export interface Context {
   readonly doc: string;
   /** Each condition: what it means, and what it is taken for where nobody says. */
   readonly conditions: Readonly<Record<string, { readonly doc: string; readonly otherwise: boolean }>>;
+  /** Which of them hold together; left out where any may. */
+  readonly combinations?: (names: readonly string[]) => readonly Readonly<Record<string, boolean>>[];
 }
 
 /** The messages that one direction of a stream is made of; the first byte says which it is. */
@@ -263,10 +265,10 @@ export function family<const M extends readonly Message[]>(
   return { name, ...entry };
 }
 
-export function struct<const F extends Fields>(
-  name: string,
+export function struct<const N extends string, const F extends Fields>(
+  name: N,
   entry: Pick<Struct, "doc" | "source" | "end"> & { readonly context?: Context; readonly fields: F },
-): Struct & Of<ValueOf<F>> {
+): Struct & { readonly name: N } & Of<ValueOf<F>> {
   return { name, context: undefined, ...entry };
 }
 

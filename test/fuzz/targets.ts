@@ -1,6 +1,8 @@
 /** Every target of `npm run fuzz:files`. */
+import { backupManifestTarget } from "./manifest.ts";
 import { stateFiles } from "./state-files.ts";
 import type { FuzzTarget } from "./target.ts";
 import { texts } from "./texts.ts";
+import { wal, walRecord } from "./wal.ts";
 
-export const targets: readonly FuzzTarget[] = [...texts, ...stateFiles];
+export const targets: readonly FuzzTarget[] = [...texts, backupManifestTarget, wal, walRecord, ...stateFiles];

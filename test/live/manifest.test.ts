@@ -6,7 +6,7 @@ import { backupManifest, backupManifestText } from "../../src/arbitraries/index.
 import { BackupManifestReader, parseBackupManifest, printBackupManifest } from "../../src/files/manifest/index.ts";
 import { checksumLengths } from "../../src/files/manifest/types.ts";
 import { manifestCapabilities } from "../../src/server-version.ts";
-import { takeManifest, uploadManifest } from "../manifests.ts";
+import { lossyText, takeManifest, uploadManifest } from "../manifests.ts";
 import { seed, times } from "../seed.ts";
 import type { RawConnection } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
@@ -76,7 +76,7 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
     for (const text of texts) {
       const theirs = await uploadManifest(connection, [text]);
       const ours = verdict([text], versionNum, own);
-      expect(printable(ours), Buffer.from(text).toString("latin1")).toBe(printable(theirs));
+      expect(ours === undefined ? undefined : lossyText(ours), Buffer.from(text).toString("latin1")).toBe(theirs);
       const kind = theirs?.replace(/".*"|\d+/gs, "…") ?? "taken";
       said.set(kind, (said.get(kind) ?? 0) + 1);
     }
@@ -85,8 +85,3 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
     expect(said.get("taken")).toBeGreaterThan(texts.length / 20);
   });
 });
-
-/** The driver of these tests reads messages as UTF-8, whatever they are. */
-function printable(message: string | undefined): string | undefined {
-  return message?.replace(/\p{Surrogate}/gu, "\ufffd").replace(/\ufffd+/g, "\ufffd");
-}

@@ -47,44 +47,88 @@ export interface Input {
 }
 
 const expected =
-  "Expected is what CopyData carried, each payload after its length in four bytes, the most significant first; or lines as psql prints what pg_logical_slot_get_binary_changes gives, each with a message in hexadecimal digits; either may be packed by gzip";
+  "Expected is what CopyData carried, each payload after its length in four bytes, the most significant first; or lines as psql prints what pg_logical_slot_get_binary_changes gives, each with a message in hexadecimal digits";
+
+/** A file that has been opened, unpacked if it is packed. */
+export interface Source {
+  /** - is standard input. */
+  readonly path: string;
+  /** Its first bytes, as many as say what it is; fewer if there are no more. */
+  readonly head: Uint8Array;
+  /** All of it, these too. It can be read once. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** The part of the file that was read, 0 to 1; undefined if nobody knows. */
+  readonly progress: () => number | undefined;
+  /** Nobody wants to read it. */
+  readonly close: () => void;
+}
 
 /**
- * Open a file, and see what it holds.
+ * Open a file.
  *
  * @param path - for standard input.
- * @param tags The type bytes that a payload can begin with.
- * @throws InputError if it cannot be opened, or holds neither.
+ * @throws InputError if it cannot be opened.
  */
-export async function openInput(path: string, tags: string): Promise<Input> {
+export async function openSource(path: string): Promise<Source> {
   const size = path === "-" ? undefined : await sizeOf(path);
   const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
   const { head, rest } = await headOf(raw, HEAD, path);
   const packed = head[0] === 0x1f && head[1] === 0x8b;
-  const { head: start, rest: chunks } = packed ? await headOf(unpacked(rest, path), HEAD, path) : { head, rest };
+  const start = packed ? await headOf(unpacked(rest, path), HEAD, path) : { head, rest };
+  return {
+    path,
+    head: start.head,
+    chunks: start.rest,
+    progress: () => (size === undefined || size === 0 ? undefined : (raw as ReadStream).bytesRead / size),
+    close: () => raw.destroy(),
+  };
+}
+
+/**
+ * Open a file, and see what messages it holds.
+ *
+ * @param path - for standard input.
+ * @param tags The type bytes that a payload can begin with.
+ * @throws InputError if it cannot be opened, or holds none.
+ */
+export async function openInput(path: string, tags: string): Promise<Input> {
+  return inputOf(await openSource(path), tags);
+}
+
+/**
+ * What messages a file holds.
+ *
+ * @param also What else could have been in it, in words.
+ * @throws InputError if there are none.
+ */
+export function inputOf({ path, head, chunks, progress, close }: Source, tags: string, also = ""): Input {
+  const start = head.subarray(0, START);
   const form = formOf(start, tags);
   if (form === undefined) {
-    raw.destroy();
-    throw neither(path, start);
+    close();
+    throw neither(path, start, also);
   }
   return {
     form,
-    batches: upToDamage(form === "payloads" ? payloadsOf(chunks) : rowsOf(chunks, path, start)),
-    progress: () => (size === undefined || size === 0 ? undefined : (raw as ReadStream).bytesRead / size),
+    batches: upToDamage(form === "payloads" ? payloadsOf(chunks) : rowsOf(chunks, path, start, also)),
+    progress,
   };
 }
 
 /** How much is read at a time. */
 const CHUNK = 1 << 20;
 
-/** How much of a file says what it is: the length and the fixed part of the first payload. */
-const HEAD = 32;
+/** How much of a file says what it is: the first lines of a text. */
+const HEAD = 512;
 
-function name(path: string): string {
+/** Of messages it is the length and the fixed part of the first payload. */
+const START = 32;
+
+export function name(path: string): string {
   return path === "-" ? "standard input" : printable(path);
 }
 
-async function sizeOf(path: string): Promise<number> {
+export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
@@ -93,7 +137,7 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /** The first bytes of a stream, fewer only if it ends before, and all of it. */
-async function headOf(
+export async function headOf(
   stream: AsyncIterable<Uint8Array>,
   length: number,
   path: string,
@@ -125,7 +169,7 @@ async function headOf(
   return { head: head.subarray(0, length), rest: all() };
 }
 
-async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+export async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
   const source = Readable.from(packed, { objectMode: false });
   const gunzip = createGunzip({ chunkSize: CHUNK });
   source.on("error", (error) => gunzip.destroy(error));
@@ -178,10 +222,12 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
 }
 
 /** The error of a file that holds no messages, with what it begins with. */
-function neither(path: string, start: Uint8Array): InputError {
+function neither(path: string, start: Uint8Array, also: string): InputError {
   const digits = Array.from(start.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   const text = isText(start) ? `, which is ${JSON.stringify(latin1(start))}` : "";
-  return new InputError(`${name(path)} holds no messages. It begins with ${digits}${text}. ${expected}`);
+  return new InputError(
+    `${name(path)} holds no messages. It begins with ${digits}${text}. ${expected}${also}; either may be packed by gzip`,
+  );
 }
 
 function latin1({ buffer, byteOffset, length }: Uint8Array): string {
@@ -196,7 +242,7 @@ function lengthAt(bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }
 
-async function* payloadsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<(Item | Unreadable)[]> {
+export async function* payloadsOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<(Item | Unreadable)[]> {
   let number = 0;
   /** Where `pieces` begin in the file, how many bytes they are, and how many make a payload, or its length. */
   let offset = 0;
@@ -249,6 +295,7 @@ async function* rowsOf(
   chunks: AsyncIterable<Uint8Array>,
   path: string,
   start: Uint8Array,
+  also: string,
 ): AsyncGenerator<(Item | Unreadable)[]> {
   let number = 0;
   let offset = 0;
@@ -266,7 +313,7 @@ async function* rowsOf(
       } else if (cells.length === 2 && ["lsn", "xid"].includes(cells[0]!) && readCell(cells[1]!, above)) {
         // A row on its own, with a line for each column.
       } else if (!isAroundRows(text, cells)) {
-        if (!found) throw neither(path, start);
+        if (!found) throw neither(path, start, also);
         const shown = printable(text.slice(0, 60));
         batch.push(unreadable(offset, "BAD_VALUE", `a line at ${offset} of the file holds no message: ${shown}`));
       }

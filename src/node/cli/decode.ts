@@ -2,17 +2,18 @@
  * `walwire decode`: the messages of a file, a line each, for people or as JSON; whether they encode back to the same bytes; what
  * takes the bytes.
  */
-import { once } from "node:events";
 import { parseArgs } from "node:util";
 import type { PgoutputDecoderOptions, PgoutputStreaming } from "../../logical/decoder.ts";
 import { defaultServer } from "../../server-version.ts";
 import { Conversation } from "../conversation.ts";
-import { type Input, openInput } from "./decode-input.ts";
+import { alsoExpected, decodeFile, fileKindOf } from "./decode-file.ts";
+import { type Input, inputOf, openSource } from "./decode-input.ts";
 import { messageLine, unreadableLine } from "./decode-json.ts";
 import { DecodePage, sayStats, sayTable, sayTotals } from "./decode-page.ts";
 import { DecodeStats } from "./decode-stats.ts";
 import { type DecodeCall, type Decoded, DecodeStream, tagsOf } from "./decode-stream.ts";
 import { serverOf } from "./input.ts";
+import { Blocks, Progress } from "./output.ts";
 import { listed, Page } from "./people.ts";
 import { readArgs, UsageError } from "./usage.ts";
 
@@ -50,7 +51,17 @@ export async function run(args: readonly string[]): Promise<number> {
     verify,
   };
   const [path] = positionals as [string];
-  const input = await openInput(path, tagsOf(from));
+  const source = await openSource(path);
+  // Who says what the stream is, has one.
+  const kind = physical || pgoutput !== undefined || from === "client" ? undefined : fileKindOf(source);
+  if (kind !== undefined) {
+    if (stats || changes) {
+      source.close();
+      throw new UsageError(`the file is ${kind.name}: --stats and --changes are for streams of messages`);
+    }
+    return decodeFile(kind, source, { server: call.server, verify, jsonl });
+  }
+  const input = inputOf(source, tagsOf(from), alsoExpected);
   if (input.form === "rows" && (physical || from === "client")) {
     throw new UsageError("the file holds messages of an output plugin, without what a walsender puts around them");
   }
@@ -93,30 +104,6 @@ function pgoutputOf(proto: string | undefined, streaming: string | undefined): P
   return options;
 }
 
-/** How much is put together before it is written. */
-const BLOCK = 64 * 1024;
-
-/** Standard output in blocks, which waits for whoever reads it. */
-class Blocks {
-  #block = "";
-
-  write(text: string): void {
-    this.#block += text;
-  }
-
-  hasColors(): boolean {
-    return process.stdout.isTTY && process.stdout.hasColors();
-  }
-
-  /** @param all Also if it is only a little. */
-  async flush(all = true): Promise<void> {
-    if (this.#block === "" || (!all && this.#block.length < BLOCK)) return;
-    const text = this.#block;
-    this.#block = "";
-    if (!process.stdout.write(text)) await once(process.stdout, "drain");
-  }
-}
-
 async function decodeForPrograms(
   input: Input,
   stream: DecodeStream,
@@ -154,7 +141,7 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
   const conversation = new Conversation({ output, all: true });
   const people = new DecodePage(page, conversation, call.server ?? defaultServer, call.from);
   const stats = new DecodeStats();
-  const progress = new Progress(input);
+  const progress = new Progress("messages", input.progress);
   for await (const batch of input.batches) {
     for (const item of batch) {
       if ("unreadable" in item) {
@@ -184,29 +171,4 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
 
 function statusOf({ totals }: DecodeStream): number {
   return totals.errors === 0 && totals.mismatches === 0 ? 0 : 1;
-}
-
-/** A line on standard error that is written over, for whoever waits there while the output goes elsewhere. */
-class Progress {
-  readonly #input: Input;
-  readonly #shown = process.stderr.isTTY && !process.stdout.isTTY;
-  #at = Date.now();
-  #written = false;
-
-  constructor(input: Input) {
-    this.#input = input;
-  }
-
-  show(messages: number): void {
-    if (!this.#shown || Date.now() - this.#at < 200) return;
-    this.#at = Date.now();
-    this.#written = true;
-    const part = this.#input.progress();
-    const percent = part === undefined ? "" : `, ${Math.min(100, Math.round(part * 100))} %`;
-    process.stderr.write(`\r${messages.toLocaleString("en")} messages${percent} `);
-  }
-
-  end(): void {
-    if (this.#written) process.stderr.write("\r\u001b[K");
-  }
 }

@@ -1,0 +1,399 @@
+/**
+ * What WAL records carry as main data: the structs of PostgreSQL that a description can say. Those with parts that come and go with
+ * bits of their own, or with more than one list, are in variable.ts.
+ *
+ * The names are PostgreSQL's, of 16 and later where they have changed; `xl_restore_point` is XlRestorePoint.
+ */
+import { type WalRecordCapabilities, walRecordCapabilities } from "../server-version.ts";
+import {
+  bool,
+  type Context,
+  countOf,
+  i32,
+  i64,
+  list,
+  lsn,
+  numbered,
+  oid,
+  padding,
+  record,
+  rest,
+  struct,
+  time,
+  u16,
+  u32,
+  u64,
+  when,
+  xid,
+} from "../wire/shape.ts";
+
+/** Conditions are capabilities of the server that wrote the WAL: walRecordCapabilities in server-version.ts. */
+export const walContext: Context = {
+  name: "WalContext",
+  doc: "What the server that wrote the WAL puts into its records.",
+  conditions: {
+    nextXidEpoch: { doc: "Checkpoints have the epoch of the next transaction apart (to 11).", otherwise: false },
+    fullNextXid: { doc: "Checkpoints have the next transaction with its epoch (12 and later).", otherwise: true },
+    maxWalSendersChange: { doc: "Changes of max_wal_senders are told (12 and later).", otherwise: true },
+    walLevelInCheckpoints: { doc: "Checkpoints and ends of recovery have wal_level (17 and later).", otherwise: true },
+    logicalDecodingStatus: {
+      doc: "Checkpoints have the state of logical decoding and checksums (19).",
+      otherwise: false,
+    },
+    multixactOffset32: { doc: "Offsets of multixact members are numbers of 32 bits (to 18).", otherwise: true },
+    multixactOffset64: { doc: "They have 64 bits (19).", otherwise: false },
+    prepareOrigin: { doc: "Prepared transactions say their replication origin (11 and later).", otherwise: true },
+    droppedStats: { doc: "Prepared transactions have statistics to drop (15 and later).", otherwise: true },
+  },
+  combinations: (names) => walRecordCapabilities.combinations(names as (keyof WalRecordCapabilities)[]),
+};
+
+const walLevels = { 0: "minimal", 1: "replica", 2: "logical" } as const;
+const checksumStates = { 0: "off", 1: "on", 2: "inprogress-off", 3: "inprogress-on" } as const;
+
+/** RelFileNode until 15: where a relation's files are. */
+export const relFileLocator = record(
+  "RelFileLocator",
+  {
+    spcOid: oid("The tablespace."),
+    dbOid: oid("The database, 0 for what all share."),
+    relNumber: oid("The number of the file."),
+  },
+  "Where a relation's files are.",
+);
+
+export const checkPoint = struct("CheckPoint", {
+  doc: "A checkpoint: from where replay begins, and what the next of everything is.",
+  source: "pg_control.h",
+  end: "sizeof",
+  context: walContext,
+  fields: {
+    redo: lsn("Where replay begins."),
+    thisTimeLineID: u32("The timeline."),
+    prevTimeLineID: u32("The timeline before, if this record begins one; else the same."),
+    fullPageWrites: bool("full_page_writes"),
+    walLevel: when("walLevelInCheckpoints", numbered("i32", walLevels, "wal_level"), "wal_level"),
+    logicalDecodingEnabled: when("logicalDecodingStatus", bool(""), "Can there be logical decoding?"),
+    nextXidEpoch: when("nextXidEpoch", u32(""), "How often xids have come round."),
+    nextXid: when("nextXidEpoch", xid(""), "The next xid."),
+    nextFullXid: when("fullNextXid", u64(""), "The next xid, its epoch in the upper 32 bits."),
+    nextOid: oid("The next oid."),
+    nextMulti: u32("The next multixact."),
+    nextMultiOffset: when("multixactOffset32", u32(""), "The next offset of multixact members."),
+    nextMultiOffset64: when("multixactOffset64", u64(""), "The next offset of multixact members."),
+    oldestXid: xid("The oldest xid that may be in a table."),
+    oldestXidDB: oid("The database which has it."),
+    oldestMulti: u32("The oldest multixact that may be in a table."),
+    oldestMultiDB: oid("The database which has it."),
+    time: i64("Seconds since 1970."),
+    oldestCommitTsXid: xid("The oldest transaction with a commit timestamp, 0 if there is none."),
+    newestCommitTsXid: xid("The newest, 0 if there is none."),
+    oldestActiveXid: xid("The oldest that is running; 0 in checkpoints of a shutdown, and with wal_level=minimal."),
+    dataChecksumState: when(
+      "logicalDecodingStatus",
+      numbered("u32", checksumStates, ""),
+      "The state of data checksums.",
+    ),
+    padding: padding("Between the fields."),
+  },
+});
+
+export const nextOid = struct("NextOid", {
+  doc: "Oids up to this one may be used.",
+  source: "xlog.c: XLogPutNextOid",
+  end: "last field",
+  fields: { nextOid: oid("The first that may not.") },
+});
+
+export const backupEnd = struct("BackupEnd", {
+  doc: "A base backup that began at a position is consistent from here on.",
+  source: "xlog.c: do_pg_backup_stop",
+  end: "last field",
+  fields: { startpoint: lsn("Where it began.") },
+});
+
+export const xlParameterChange = struct("XlParameterChange", {
+  doc: "Settings that a standby must match, when one has changed.",
+  source: "xlog_internal.h",
+  end: "sizeof",
+  context: walContext,
+  fields: {
+    maxConnections: i32("max_connections"),
+    maxWorkerProcesses: i32("max_worker_processes"),
+    maxWalSenders: when("maxWalSendersChange", i32(""), "max_wal_senders"),
+    maxPreparedXacts: i32("max_prepared_transactions"),
+    maxLocksPerXact: i32("max_locks_per_transaction"),
+    walLevel: numbered("i32", walLevels, "wal_level"),
+    walLogHints: bool("wal_log_hints"),
+    trackCommitTimestamp: bool("track_commit_timestamp"),
+    padding: padding("Behind the fields."),
+  },
+});
+
+export const fpwChange = struct("FpwChange", {
+  doc: "full_page_writes has changed.",
+  source: "xlog.c: UpdateFullPageWrites",
+  end: "last field",
+  fields: { fullPageWrites: bool("What it is now.") },
+});
+
+export const xlEndOfRecovery = struct("XlEndOfRecovery", {
+  doc: "Recovery is over, and a timeline begins.",
+  source: "xlog_internal.h",
+  end: "sizeof",
+  context: walContext,
+  fields: {
+    endTime: time("When."),
+    thisTimeLineID: u32("The new timeline."),
+    prevTimeLineID: u32("The one that it forked off from."),
+    walLevel: when("walLevelInCheckpoints", numbered("i32", walLevels, ""), "wal_level"),
+    padding: padding("Behind the fields."),
+  },
+});
+
+export const xlOverwriteContrecord = struct("XlOverwriteContrecord", {
+  doc: "A record that was begun before a crash, and will not be completed.",
+  source: "xlog_internal.h",
+  end: "sizeof",
+  fields: {
+    overwrittenLsn: lsn("Where it begins."),
+    overwriteTime: time("When that was noticed."),
+  },
+});
+
+export const checkPointRedo = struct("CheckPointRedo", {
+  doc: "The point from where the checkpoint that follows lets replay begin.",
+  source: "xlog.c: CreateCheckPoint",
+  end: "last field",
+  context: walContext,
+  fields: {
+    walLevel: numbered("i32", walLevels, "wal_level"),
+    dataChecksumVersion: when(
+      "logicalDecodingStatus",
+      numbered("u32", checksumStates, ""),
+      "The state of data checksums.",
+    ),
+  },
+});
+
+export const logicalDecodingStatusChange = struct("LogicalDecodingStatusChange", {
+  doc: "Logical decoding has become possible, or no longer is.",
+  source: "logicalctl.c",
+  end: "last field",
+  fields: { enabled: bool("Is it?") },
+});
+
+export const xlChecksumState = struct("XlChecksumState", {
+  doc: "The state of data checksums has changed.",
+  source: "xlog_internal.h",
+  end: "sizeof",
+  fields: { newChecksumState: numbered("u32", checksumStates, "What it is now.") },
+});
+
+export const xlXactAssignment = struct("XlXactAssignment", {
+  doc: "Subtransactions are part of a transaction: told to standbys for every 64.",
+  source: "xact.h",
+  end: "last field",
+  fields: {
+    xtop: xid("The transaction."),
+    nsubxacts: countOf("xsub", "How many."),
+    xsub: list("elsewhere", xid("One."), "Its subtransactions."),
+  },
+});
+
+export const xlSmgrCreate = struct("XlSmgrCreate", {
+  doc: "A file of a relation is made.",
+  source: "storage_xlog.h",
+  end: "sizeof",
+  fields: {
+    rlocator: relFileLocator,
+    forkNum: numbered("i32", { 0: "main", 1: "fsm", 2: "vm", 3: "init" }, "Which file."),
+  },
+});
+
+export const xlSmgrTruncate = struct("XlSmgrTruncate", {
+  doc: "A relation is cut off.",
+  source: "storage_xlog.h",
+  end: "sizeof",
+  fields: {
+    blkno: u32("How many pages are left."),
+    rlocator: relFileLocator,
+    flags: i32("Which files: 1 the table's own, 2 its visibility map, 4 its free space map."),
+  },
+});
+
+export const xlDbaseCreateFileCopyRec = struct("XlDbaseCreateFileCopyRec", {
+  doc: "A database is made as a copy of another one's files.",
+  source: "dbcommands_xlog.h",
+  end: "sizeof",
+  fields: {
+    dbId: oid("The new database."),
+    tablespaceId: oid("Its tablespace."),
+    srcDbId: oid("The database that is copied."),
+    srcTablespaceId: oid("Its tablespace."),
+  },
+});
+
+export const xlDbaseCreateWalLogRec = struct("XlDbaseCreateWalLogRec", {
+  doc: "A database is made page by page, through WAL.",
+  source: "dbcommands_xlog.h",
+  end: "sizeof",
+  fields: { dbId: oid("The new database."), tablespaceId: oid("Its tablespace.") },
+});
+
+export const xlTblspcDropRec = struct("XlTblspcDropRec", {
+  doc: "A tablespace is dropped.",
+  source: "tablespace.h",
+  end: "sizeof",
+  fields: { tsId: oid("Which.") },
+});
+
+export const xlRelmapUpdate = struct("XlRelmapUpdate", {
+  doc: "The file of a catalog that has a fixed place has changed.",
+  source: "relmapper.h",
+  end: "last field",
+  fields: {
+    dbid: oid("The database, 0 for what all share."),
+    tsid: oid("Its tablespace."),
+    nbytes: i32("The size of the map, in bytes."),
+    data: rest("The new pg_filenode.map."),
+  },
+});
+
+export const xlMultixactCreate = struct("XlMultixactCreate", {
+  doc: "Several transactions hold one row.",
+  source: "multixact.h",
+  end: "last field",
+  context: walContext,
+  fields: {
+    mid: u32("The multixact."),
+    moff: when("multixactOffset32", u32(""), "Where its members are."),
+    moff64: when("multixactOffset64", u64(""), "Where its members are."),
+    nmembers: countOf("members", "How many."),
+    members: list(
+      "elsewhere",
+      record(
+        "MultiXactMember",
+        {
+          xid: xid("The transaction."),
+          status: numbered(
+            "u32",
+            {
+              0: "ForKeyShare",
+              1: "ForShare",
+              2: "ForNoKeyUpdate",
+              3: "ForUpdate",
+              4: "NoKeyUpdate",
+              5: "Update",
+            },
+            "How it holds the row.",
+          ),
+        },
+        "One.",
+      ),
+      "The transactions.",
+    ),
+    padding: padding("Between the fields."),
+  },
+});
+
+export const xlMultixactTruncate = struct("XlMultixactTruncate", {
+  doc: "Multixacts that no row has any more are forgotten.",
+  source: "multixact.h",
+  end: "last field",
+  context: walContext,
+  fields: {
+    oldestMultiDB: oid("The database which has the oldest."),
+    startTruncOff: when("multixactOffset32", u32(""), "The first that goes."),
+    endTruncOff: when("multixactOffset32", u32(""), "The first that stays."),
+    startTruncMemb: when("multixactOffset32", u32(""), "The first of their members."),
+    endTruncMemb: when("multixactOffset32", u32(""), "The first member that stays."),
+    oldestMulti: when("multixactOffset64", u32(""), "The first that stays."),
+    oldestOffset: when("multixactOffset64", u64(""), "The first of its members."),
+    padding: padding("Between the fields."),
+  },
+});
+
+export const xlStandbyLocks = struct("XlStandbyLocks", {
+  doc: "Tables that nobody may use, on a standby either.",
+  source: "standbydefs.h",
+  end: "last field",
+  fields: {
+    nlocks: countOf("locks", "How many."),
+    locks: list(
+      "elsewhere",
+      record(
+        "StandbyLock",
+        {
+          xid: xid("Who holds it."),
+          dbOid: oid("The database, 0 for what all share."),
+          relOid: oid("The table."),
+        },
+        "One.",
+      ),
+      "The locks.",
+    ),
+  },
+});
+
+export const xlRunningXacts = struct("XlRunningXacts", {
+  doc: "Which transactions are running.",
+  source: "standbydefs.h",
+  end: "last field",
+  fields: {
+    xcnt: i32("How many transactions are in xids."),
+    subxcnt: i32("How many subtransactions, behind them."),
+    subxidOverflow: bool("There are subtransactions that are not in xids."),
+    nextXid: xid("The next xid."),
+    oldestRunningXid: xid("The oldest that is running."),
+    latestCompletedXid: xid("The newest that is over."),
+    xids: list("end", xid("One."), "Transactions, then subtransactions."),
+    padding: padding("Between the fields."),
+  },
+});
+
+export const xlReploriginSet = struct("XlReploriginSet", {
+  doc: "A replication origin is at a position.",
+  source: "origin.h",
+  end: "sizeof",
+  fields: {
+    remoteLsn: lsn("The position, there."),
+    nodeId: u16("The origin."),
+    force: bool("Also if that is less than before."),
+    padding: padding("Behind the fields."),
+  },
+});
+
+export const xlReploriginDrop = struct("XlReploriginDrop", {
+  doc: "A replication origin is dropped.",
+  source: "origin.h",
+  end: "sizeof",
+  fields: { nodeId: u16("Which.") },
+});
+
+/** What prepares a transaction, the same as the head of its file: TwoPhaseFileHeader. Lists follow it; variable.ts has them. */
+export const xlXactPrepare = struct("XlXactPrepare", {
+  doc: "The head of a prepared transaction.",
+  source: "xact.h, twophase.c: TwoPhaseFileHeader",
+  end: "sizeof",
+  context: walContext,
+  fields: {
+    magic: u32("The format of the file."),
+    totalLen: u32("The size of the file, in bytes."),
+    xid: xid("The transaction."),
+    database: oid("Its database."),
+    preparedAt: time("When."),
+    owner: oid("Whose it is."),
+    nsubxacts: i32("How many subtransactions follow."),
+    ncommitrels: i32("How many relations that a commit drops."),
+    nabortrels: i32("How many relations that an abort drops."),
+    ncommitstats: when("droppedStats", i32(""), "How many statistics that a commit drops."),
+    nabortstats: when("droppedStats", i32(""), "How many statistics that an abort drops."),
+    ninvalmsgs: i32("How many invalidation messages."),
+    initfileinval: bool("Does the file of the relation cache go?"),
+    gidlen: u16("The length of its name, its zero included, in bytes."),
+    originLsn: when("prepareOrigin", lsn(""), "Where it is at its replication origin."),
+    originTimestamp: when("prepareOrigin", time(""), "When it was prepared there."),
+    padding: padding("Between the fields."),
+  },
+});

@@ -1,0 +1,113 @@
+/** What we say of WAL and what PostgreSQL 15's pg_waldump says: record by record, of nearly every kind that there is. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WalStats } from "../../src/node/cli/wal-stats.ts";
+import { describeWalRecord } from "../../src/wal/contents.ts";
+import { formatWalBlocks, formatWalRecord } from "../../src/wal/desc.ts";
+import { WalReader } from "../../src/wal/reader.ts";
+import type { WalRecord } from "../../src/wal/record.ts";
+import type { OwnServer } from "../servers/index.ts";
+import { startWalServer, writeWal } from "../wal-workload.ts";
+import { runProgram } from "./programs.ts";
+
+let server: OwnServer;
+let directory: string;
+let segments: string[];
+let records: WalRecord[];
+let reader: WalReader;
+
+beforeAll(async () => {
+  server = await startWalServer(15);
+  await writeWal(server);
+  directory = join(server.dataDirectory, "pg_wal");
+  segments = readdirSync(directory)
+    .filter((name) => /^[0-9A-F]{24}$/.test(name))
+    .sort();
+  reader = new WalReader();
+  records = [];
+  for (const segment of segments) {
+    reader.push(readFileSync(join(directory, segment)));
+    for (let record = reader.next(); record !== undefined; record = reader.next()) records.push(record);
+  }
+}, 60_000);
+
+afterAll(() => server.stop());
+
+/** What pg_waldump prints of all segments; it ends with what it takes for an error, that there is no more. */
+async function waldump(...args: string[]): Promise<{ lines: string[]; end: string }> {
+  const { stdout, stderr } = await runProgram("pg_waldump", [
+    ...args,
+    "--path",
+    directory,
+    segments[0]!,
+    segments.at(-1)!,
+  ]);
+  return { lines: stdout.split("\n").slice(0, -1), end: stderr };
+}
+
+/** The first of many lines that are not alike, with its like: all would be megabytes. */
+function firstDifference(theirs: readonly string[], ours: readonly string[]): unknown {
+  const at = theirs.findIndex((line, i) => line !== ours[i]);
+  return at === -1 ? undefined : { at, theirs: theirs[at], ours: ours[at] };
+}
+
+describe("pg_waldump", () => {
+  test("describes each record as we do, and its contents where we decode them", async () => {
+    const { lines, end } = await waldump();
+    expect(lines.length).toBe(records.length);
+    const kinds = new Set<string>();
+    let decoded = 0;
+    const ours = records.map((record, i) => {
+      const description = describeWalRecord(record, 15);
+      kinds.add(`${description.resourceManager}/${description.operation}`);
+      const line = formatWalRecord(record, description, 15);
+      if (description.contents !== undefined) decoded++;
+      if (description.contents !== undefined || lines[i] === undefined) return line;
+      // What it says of a table's or an index's pages stands between the operation and the blocks.
+      const head = line.slice(0, line.indexOf("desc: ") + `desc: ${description.operation} `.length);
+      const blocks = line.slice(head.length);
+      const alike = lines[i].startsWith(head) && lines[i].endsWith(blocks);
+      return alike ? lines[i] : line;
+    });
+    expect(firstDifference(lines, ours)).toBeUndefined();
+    // That the server wrote what it was to write.
+    expect([...kinds].filter((kind) => !kind.includes("UNKNOWN")).length).toBeGreaterThan(85);
+    expect(decoded).toBeGreaterThan(2000);
+    expect(end).toContain(reader.end!.message);
+  });
+
+  test("describes the pages of each record as we do", async () => {
+    const { lines } = await waldump("--bkp-details");
+    const theirs = lines.filter((line) => line.startsWith("\t"));
+    const ours = records.flatMap((record) => formatWalBlocks(record, 15).map((line) => `\t${line}`));
+    expect(firstDifference(theirs, ours)).toBeUndefined();
+    expect(ours.length).toBe(theirs.length);
+    expect(ours.filter((line) => line.includes("method: pglz")).length).toBeGreaterThan(5);
+  });
+
+  test("counts what our --stats counts", async () => {
+    const stats = new WalStats();
+    for (const record of records) {
+      stats.note({ record, server: 150000, description: describeWalRecord(record, 15), error: undefined });
+    }
+    for (const [kind, shares] of [
+      ["record", stats.operations],
+      ["rmgr", stats.managers],
+    ] as const) {
+      const { lines } = await waldump(`--stats=${kind}`);
+      const rows = lines.flatMap((line) => {
+        const match = /^(\S.*?) +(\d+) \( *[\d.]+\) +(\d+) \( *[\d.]+\) +(\d+) \( *[\d.]+\) +\d+ \(/.exec(line);
+        const [, name, count, recordBytes, imageBytes] = match ?? [];
+        if (name === undefined || count === "0") return [];
+        return [
+          [name, { count: Number(count), recordBytes: Number(recordBytes), imageBytes: Number(imageBytes) }] as const,
+        ];
+      });
+      expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(shares));
+      const total = /^Total +(\d+) +(\d+) \[.*?\] +(\d+) \[/.exec(lines.at(-1)!)!;
+      const { count, recordBytes, imageBytes } = stats.all;
+      expect(total.slice(1).map(Number)).toEqual([count, recordBytes, imageBytes]);
+    }
+  });
+});
