@@ -447,9 +447,18 @@ export function contextsOf({ context, fields }: Struct): readonly Readonly<Recor
   );
 }
 
-/** The conditions on which a field of the struct hangs. */
+/** The conditions on which a field of the struct hangs, or one of a record in it. */
 export function conditionsOf({ context, fields }: Pick<Struct, "context" | "fields">): string[] {
-  const used = new Set(Object.values<Field>(fields).map((field) => (field.form === "when" ? field.condition : "")));
+  const used = new Set<string>();
+  const visit = (shape: Shape): void => {
+    if (shape.form === "when") {
+      used.add(shape.condition);
+      visit(shape.shape);
+    } else if (shape.form === "record") {
+      for (const field of Object.values(shape.fields)) visit(field);
+    }
+  };
+  for (const field of Object.values(fields)) visit(field);
   return Object.keys(context?.conditions ?? {}).filter((name) => used.has(name));
 }
 

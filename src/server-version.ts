@@ -436,6 +436,8 @@ export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   logicalSlotNeedsReplicaOnly: { since: [190000] },
   /** origin.c, commit 04ff636cbc */
   maxActiveReplicationOrigins: { since: [180000] },
+  /** snapbuild.c: SnapBuildRestore, commit 232a8e233f */
+  snapshotErrorsAreCorruption: { since: [90422, 90517, 90613, 100008, 110003, 120000] },
   /** origin.c: StartupReplicationOrigin, commit bad6cef32c */
   originChecksumIsCorruption: { since: [90624, 100019, 110014, 120009, 130005, 140000] },
 });

@@ -21,6 +21,7 @@ import {
   formatServerVersion,
   formatVersions,
   joinRanges,
+  requireCapability,
   type Server,
   type StateFileCapabilities,
   stateFileCapabilities,
@@ -128,6 +129,7 @@ export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
  * @source slot.c: SaveSlotToPath
  */
 export function encodeSlotState(slot: ReplicationSlotPersistentData, server: Server = defaultServer): Uint8Array {
+  requireCapability(server, "replicationSlots", "A replication slot");
   const format = formatOf(stateFileCapabilities.of(server));
   const file = encodeReplicationSlotOnDisk({
     magic: SLOT_MAGIC,

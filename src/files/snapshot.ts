@@ -201,7 +201,7 @@ export function checkSnapshot(file: Uint8Array, options: CheckSnapshotOptions = 
 
   if (file.length < CONSTANT_SIZE) return short(0, CONSTANT_SIZE);
   const [magic, checksum, version] = [0, 4, 8].map((at) => view.getUint32(at, true)) as [number, number, number];
-  const sqlstate = has.stateShortReadSaysSize ? DATA_CORRUPTED : INTERNAL_ERROR;
+  const sqlstate = has.snapshotErrorsAreCorruption ? DATA_CORRUPTED : INTERNAL_ERROR;
   if (magic !== SNAPBUILD_MAGIC) {
     const words = has.stateMessagesReworded ? "magic number:" : "magic";
     const message = `snapbuild state file "${path}" has wrong ${words} ${magic} instead of ${SNAPBUILD_MAGIC}`;

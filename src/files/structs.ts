@@ -2,6 +2,7 @@
  * What PostgreSQL writes to its state files as it lies in memory, described once: slots, origins, and snapshots of logical decoding.
  * The layouts are those of 64-bit machines with little-endian numbers; nobody has moved such a file to another kind.
  */
+import { type StateFileCapabilities, stateFileCapabilities } from "../server-version.ts";
 import {
   bool,
   type Context,
@@ -19,6 +20,11 @@ import {
   xid,
 } from "../wire/shape.ts";
 
+/** Which conditions hold together: as some version has them. */
+function combinations(names: readonly string[]): readonly Readonly<Record<string, boolean>>[] {
+  return stateFileCapabilities.combinations(names as (keyof StateFileCapabilities)[]);
+}
+
 /** What of a slot's file depends on the server that writes it. */
 export const SlotStateContext: Context = {
   name: "SlotStateContext",
@@ -29,6 +35,7 @@ export const SlotStateContext: Context = {
     slotInvalidationCause: { doc: "The cause of an invalidation is kept: servers from 16 on.", otherwise: true },
     slotFailover: { doc: "There are synced and failover: servers from 17 on.", otherwise: true },
   },
+  combinations,
 };
 
 export const ReplicationSlotOnDisk = struct("ReplicationSlotOnDisk", {
@@ -110,6 +117,7 @@ export const SnapBuildContext: Context = {
     },
     snapshotInSlotCreation: { doc: "There is inSlotCreation: servers from 17 on.", otherwise: true },
   },
+  combinations,
 };
 
 const pointer = (doc: string) => u64(`A pointer, which means nothing in a file: ${doc}`);

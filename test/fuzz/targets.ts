@@ -1,12 +1,14 @@
 /** Every target of `npm run fuzz:files`. */
 import { baseBackupStream, incrementalFile } from "./basebackup.ts";
 import { backupManifestTarget } from "./manifest.ts";
+import { stateFiles } from "./state-files.ts";
 import type { FuzzTarget } from "./target.ts";
 import { texts } from "./texts.ts";
 import { wal, walRecord } from "./wal.ts";
 
 export const targets: readonly FuzzTarget[] = [
   ...texts,
+  ...stateFiles,
   backupManifestTarget,
   wal,
   walRecord,

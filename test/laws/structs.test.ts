@@ -73,7 +73,7 @@ describe.each(codecs)("$name", ({ struct, decode, encode }) => {
       expect(interpretStructDecode(struct, bytes, holds)).toEqual(each);
       expect(toHex(interpretStructEncode(struct, each))).toBe(toHex(bytes));
     }),
-    300,
+    200,
   );
 
   law(
@@ -113,7 +113,7 @@ describe.each(codecs)("$name", ({ struct, decode, encode }) => {
         expect(result.path).toMatch(/^[A-Z]\w+(\.\w+)*(\[\d+\](\.\w+)*)?$/);
       }
     }),
-    1000,
+    600,
   );
 
   law(
@@ -139,7 +139,7 @@ describe.each(codecs)("$name", ({ struct, decode, encode }) => {
         outcome(() => toHex(interpretStructEncode(struct, changed))),
       );
     }),
-    1000,
+    600,
   );
 
   law(
@@ -152,7 +152,7 @@ describe.each(codecs)("$name", ({ struct, decode, encode }) => {
       expect(JSON.stringify(jsonOfStruct(struct, decode(encode(each), holds)))).toBe(JSON.stringify(json));
       expect(traceStruct(struct, each)).toMatch(/^[^\p{Cc}\p{Cf}\p{Cs}]+$/u);
     }),
-    300,
+    200,
   );
 
   test("its layout is one of C in every context", () => {

@@ -1,0 +1,262 @@
+/** Facts of the files of slots, origins and snapshots: recorded ones, what each version says to them, and slots in words. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { DecodeError, EncodeError, UnsupportedError } from "../../src/errors.ts";
+import {
+  checkSlotState,
+  checkSnapshot,
+  decodeReplicationOrigins,
+  decodeSlotState,
+  decodeSnapshot,
+  encodeReplicationOrigins,
+  encodeReplicationSlotOnDisk,
+  encodeSlotState,
+  encodeSnapshot,
+  explainSlot,
+  type ReplicationSlotPersistentData,
+  slotInvalidation,
+  slotStateVersions,
+} from "../../src/files/index.ts";
+import { legacyCrc32 } from "../../src/files/legacy-crc32.ts";
+import { invalidLsn, parseLsn } from "../../src/lsn.ts";
+import { hex, toHex } from "../hex.ts";
+
+const vector = (name: string): Uint8Array =>
+  new Uint8Array(readFileSync(new URL(`../vectors/files/${name}`, import.meta.url)));
+
+/** What 9.4beta1 wrote for a physical slot. */
+const slotOfBeta = hex(`a11c0501 c42b6b13 01000000 a0000000 70687973 ${"00".repeat(156)}`);
+
+const physical: ReplicationSlotPersistentData = {
+  name: "s",
+  database: 0,
+  persistency: "persistent",
+  xmin: 0,
+  catalogXmin: 0,
+  restartLsn: parseLsn("0/3000028"),
+  confirmedFlush: invalidLsn,
+  plugin: "",
+};
+const logical = {
+  ...physical,
+  database: 5,
+  catalogXmin: 700,
+  confirmedFlush: parseLsn("0/3000060"),
+  plugin: "pgoutput",
+};
+
+describe("slots", () => {
+  test.each([
+    ["10", "9.5 to 12", "0/162C740", "0/162DBA8", 556, 12940, undefined, undefined],
+    ["13", "13", "0/15C5FA8", "0/15C7440", 486, 13383, undefined, undefined],
+    ["14", "14 to 15", "0/16F1550", "0/16F2AC0", 734, 13695, true, undefined],
+    ["16", "16", "0/14DF518", "0/14E0A98", 731, 5, true, undefined],
+    ["18", "17 and later", "0/174B300", "0/174B338", 752, 5, true, true],
+  ])(
+    "of %s are what its view said",
+    (major, versions, restart, confirmed, catalogXmin, database, twoPhase, failover) => {
+      const file = vector(`slot-state-${major}`);
+      const state = decodeSlotState(file);
+      expect(slotStateVersions(state)).toBe(versions);
+      expect(state.slotdata).toMatchObject({
+        name: "demo",
+        persistency: "persistent",
+        database,
+        xmin: 0,
+        catalogXmin,
+        restartLsn: parseLsn(restart),
+        confirmedFlush: parseLsn(confirmed),
+        plugin: major === "18" ? "pgoutput" : "test_decoding",
+        twoPhase,
+        failover,
+      });
+      expect(toHex(encodeReplicationSlotOnDisk(state))).toBe(toHex(file));
+      expect(toHex(encodeSlotState(state.slotdata, major))).toBe(toHex(file));
+    },
+  );
+
+  test("of 9.4beta1 have a sum of their own over the slot alone", () => {
+    const state = decodeSlotState(slotOfBeta);
+    expect(state).toMatchObject({
+      version: 1,
+      checksum: legacyCrc32(slotOfBeta.subarray(16)),
+      slotdata: { name: "phys" },
+    });
+    expect(toHex(encodeReplicationSlotOnDisk(state))).toBe(toHex(slotOfBeta));
+    expect(slotStateVersions(state)).toBe("no version");
+  });
+
+  test("of 9.4 have the layout of 9.5 and another sum", () => {
+    const [of94, of95] = [encodeSlotState(physical, "9.4"), encodeSlotState(physical, "9.5")];
+    expect(of94.length).toBe(176);
+    expect(slotStateVersions(decodeSlotState(of94))).toBe("9.4");
+    expect(slotStateVersions(decodeSlotState(of95))).toBe("9.5 to 12");
+    expect(toHex(of94.subarray(8))).toBe(toHex(of95.subarray(8)));
+    expect(checkSlotState(of94, { server: "9.4" })).toBeUndefined();
+    expect(checkSlotState(of94, { server: "9.5" })?.message).toMatch(
+      /^replication slot file pg_replslot\/NAME\/state: checksum/,
+    );
+  });
+
+  test("of one version are written for another, but for what that cannot say", () => {
+    const of14 = decodeSlotState(vector("slot-state-14")).slotdata;
+    const of18 = decodeSlotState(encodeSlotState(of14, "18")).slotdata;
+    expect(of18).toEqual({ ...of14, invalidatedAt: undefined, invalidated: "none", synced: false, failover: false });
+    expect(toHex(encodeSlotState(of18, "14"))).toBe(toHex(vector("slot-state-14")));
+    expect(() => encodeSlotState(of14, "13")).toThrow(EncodeError);
+    expect(() => encodeSlotState(of14, "13")).toThrow("PostgreSQL 13.23 knows no two_phase");
+    expect(() => encodeSlotState({ ...physical, synced: true }, "16")).toThrow("knows no synced slots");
+    expect(() => encodeSlotState({ ...physical, failover: true }, "9.4")).toThrow("knows no failover slots");
+    expect(() => encodeSlotState({ ...physical, invalidated: "wal_removed" }, "12")).toThrow(
+      "knows no invalidated slots",
+    );
+    expect(() => encodeSlotState({ ...physical, invalidated: "rows_removed" }, "15")).toThrow(
+      "invalidated in this way",
+    );
+    expect(() => encodeSlotState({ ...physical, invalidated: "idle_timeout" }, "17")).toThrow("knows no idle_timeout");
+    expect(() => encodeSlotState(physical, "9.3")).toThrow(UnsupportedError);
+  });
+
+  test("are invalidated for causes whose numbers changed in 18", () => {
+    const at = 16 + 88;
+    const slot = { ...physical, invalidated: "wal_level_insufficient" as const };
+    const [of17, of18] = [encodeSlotState(slot, "17"), encodeSlotState(slot, "18")];
+    expect([of17[at], of18[at]]).toEqual([3, 4]);
+    expect(decodeSlotState(of17).slotdata.invalidated).toBe(3);
+    expect([of17, of18].map((file) => slotInvalidation(decodeSlotState(file).slotdata))).toEqual([
+      "wal_level_insufficient",
+      "wal_level_insufficient",
+    ]);
+    const of15 = { ...physical, restartLsn: invalidLsn, invalidatedAt: parseLsn("0/1") };
+    expect(decodeSlotState(encodeSlotState(of15, "16")).slotdata.invalidated).toBe("wal_removed");
+  });
+
+  test.each([
+    ["magic", 0, "ReplicationSlotOnDisk.magic is 17112224, but can be 17112225 only, at offset 0"],
+    ["checksum", 4, /^ReplicationSlotOnDisk\.checksum is \d+, but should be \d+ at offset 4$/],
+    ["version", 8, "ReplicationSlotOnDisk.version is 4, of which there are no files, at offset 8"],
+    ["length", 12, "ReplicationSlotOnDisk.length is 185, but can be 184 only in version 5, at offset 12"],
+  ])("with another %s are no files of servers", (_, at, message) => {
+    const bad = encodeSlotState(physical);
+    bad[at]! ^= 1;
+    expect(() => decodeSlotState(bad)).toThrow(DecodeError);
+    expect(() => decodeSlotState(bad)).toThrow(message);
+  });
+
+  test("keep what is in their padding", () => {
+    const file = encodeSlotState(physical, "18");
+    file[199] = 7;
+    expect(() => decodeSlotState(file)).toThrow("checksum");
+    const state = decodeSlotState(encodeSlotState(physical, "18"));
+    const dirty = encodeReplicationSlotOnDisk({ ...state, padding: hex("01020304 0000000000") });
+    expect(toHex(dirty.subarray(108, 112))).toBe("01020304");
+    expect(dirty.length).toBe(200);
+    expect(() => encodeReplicationSlotOnDisk({ ...state, padding: hex("01") })).toThrow("takes nothing or 9 bytes");
+  });
+});
+
+describe("a slot in words", () => {
+  const words = (slot: ReplicationSlotPersistentData, options = {}): string => explainSlot(slot, options).join("\n");
+
+  test("what holds WAL back, how much and where", () => {
+    expect(
+      words(physical, { walEnd: parseLsn("0/5000000"), timeline: 3 }),
+    ).toBe(`"s" is a physical slot, for a standby or a receiver of WAL.
+It holds back WAL from 0/3000028 on, in pg_wal/000000030000000000000003 and all after it: 32 MB (33554392 bytes) up to 0/5000000.`);
+    expect(words(physical, { walEnd: parseLsn("0/3000029"), segmentSize: 1024 * 1024, server: "19" })).toContain(
+      "from 0/03000028 on, in pg_wal/*0000000000000030 and all after it: 1 byte up to 0/03000029.",
+    );
+    expect(words(physical, { walEnd: parseLsn("0/1") })).toContain(
+      "beyond the end of WAL at 0/1: the slot is not of this server",
+    );
+    expect(words({ ...physical, restartLsn: invalidLsn })).toContain("It holds back no WAL: it has no position.");
+  });
+
+  test("a logical one, for whom VACUUM waits", () => {
+    expect(
+      words(
+        { ...logical, xmin: 699, twoPhase: true, twoPhaseAt: parseLsn("0/30"), failover: true },
+        { walEnd: parseLsn("0/3000461") },
+      ),
+    ).toBe(`"s" is a logical slot of the database with the oid 5, for the output plugin "pgoutput".
+It holds back WAL from 0/3000028 on, in pg_wal/*0000000000000003 and all after it: 1.1 kB (1081 bytes) up to 0/3000461.
+VACUUM leaves dead rows of all tables alone that transaction 699 or a later one may still see.
+VACUUM leaves dead rows of catalogs alone that transaction 700 or a later one may still see.
+Its consumer has confirmed up to 0/3000060, 1 kB (1025 bytes) behind the end of WAL.
+Transactions are sent when they are prepared (two_phase), from 0/30 on.
+Standbys that synchronize slots keep a copy of it (failover).`);
+    expect(words({ ...logical, synced: true })).toContain("It is a copy of a slot of the primary (synced)");
+  });
+
+  test.each([
+    ["wal_removed", "max_slot_wal_keep_size allows"],
+    ["rows_removed", "in conflict with recovery"],
+    ["wal_level_insufficient", "wal_level was set below"],
+    [3, "wal_level was set below"],
+    ["idle_timeout", "longer than idle_replication_slot_timeout"],
+    [99, "of the cause 99, which no version knows"],
+  ] as const)("one that is lost: %s", (invalidated, why) => {
+    const said = words({ ...logical, invalidated });
+    expect(said).toContain(why);
+    expect(said).toContain("drop it, and make its consumer begin with a new one");
+    expect(said).toContain("It holds back nothing any more.");
+  });
+
+  test("one that a server from 13 to 15 has lost still keeps rows", () => {
+    const said = words({ ...physical, xmin: 7, restartLsn: invalidLsn, invalidatedAt: parseLsn("0/1") });
+    expect(said).toContain("let its standby take what it lacks from an archive");
+    expect(said).toContain("transaction 7 or a later one");
+  });
+
+  test.each([
+    ["temporary", "since it is a temporary one."],
+    ["ephemeral", "since it was not yet made in full."],
+    [7, "since it is not persistent."],
+  ] as const)("one that goes: %s", (persistency, why) => {
+    expect(words({ ...physical, persistency })).toContain(`A server removes it when it starts, ${why}`);
+    expect(checkSlotState(encodeSlotState({ ...physical, persistency }), { walLevel: "minimal" })).toBeUndefined();
+  });
+});
+
+describe("origins", () => {
+  test("are what was set", () => {
+    const file = vector("replorigin_checkpoint");
+    expect(decodeReplicationOrigins(file)).toEqual([
+      { roident: 2, remoteLsn: parseLsn("AB/CDEF0123"), padding: undefined },
+      { roident: 1, remoteLsn: parseLsn("0/16B3748"), padding: undefined },
+    ]);
+    expect(toHex(encodeReplicationOrigins(decodeReplicationOrigins(file)))).toBe(toHex(file));
+  });
+});
+
+describe("snapshots", () => {
+  test.each([
+    ["0-15C7390-13.snap", "13", 2, 486, undefined],
+    ["0-16F2A10-14.snap", "15", 4, 734, undefined],
+    ["0-14E09E8-16.snap", "16", 5, 731, [731]],
+    ["0-174DED0-18.snap", "17", 6, 753, [753]],
+  ])("%s", (name, server, version, xmin, catchange) => {
+    const file = vector(name);
+    const snapshot = decodeSnapshot(file);
+    expect(snapshot.head).toMatchObject({
+      version,
+      length: file.length,
+      builder: { state: "consistent", xmin, xmax: xmin },
+    });
+    expect(snapshot).toMatchObject({ committed: [], catchange });
+    expect(toHex(encodeSnapshot(snapshot))).toBe(toHex(file));
+    expect(checkSnapshot(file, { server })).toBeUndefined();
+    expect(checkSnapshot(file, { server: server === "13" ? "14" : "13" })?.message).toContain("unsupported version");
+  });
+
+  test("a list that its struct does not have is refused, and so is one longer than the file", () => {
+    const snapshot = decodeSnapshot(vector("0-174DED0-18.snap"));
+    expect(() => encodeSnapshot({ ...snapshot, committed: [1] })).toThrow("has 1 transactions, but its struct says 0");
+    expect(() => encodeSnapshot({ ...snapshot, catchange: undefined })).toThrow(
+      "has no transactions, but its struct says 1",
+    );
+    expect(() => decodeSnapshot(vector("0-174DED0-18.snap").subarray(0, 144))).toThrow(
+      "has 1 transactions at offset 144; 0 bytes",
+    );
+  });
+});
