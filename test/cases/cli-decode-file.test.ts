@@ -197,7 +197,10 @@ const files: readonly {
   },
 ];
 
-describe.each(files)("$kind", ({ name, bytes, types, says }) => {
+/** Of these the rest is missing: a text, a file with a checksum, parts one after the other. */
+const cut: readonly string[] = ["backup_label", "the state of a slot", "a segment of WAL", "a backup manifest"];
+
+describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
   const path = join(folder, name ?? "file");
 
   test("is shown, and encodes to the same bytes", async () => {
@@ -217,7 +220,7 @@ describe.each(files)("$kind", ({ name, bytes, types, says }) => {
     expect(lines.map((line) => JSON.parse(line).type)).toEqual(types);
   });
 
-  test.runIf(bytes.length > 0)("damaged, it is an error with a place, or another value", async () => {
+  test.runIf(cut.includes(kind))("cut off, it is an error with a place, or another value", async () => {
     writeFileSync(path, bytes.slice(0, Math.floor(bytes.length * 0.6)));
     const { status, stdout, stderr } = await runWalwire(compiled, ["decode", path, "--jsonl"]);
     expect(stderr).toBe("");
