@@ -126,9 +126,11 @@ export function tablespaceDirectory(directory: string, oid: number): string {
   return `${directory}.${oid}`;
 }
 
+/** Whom the servers run as; asked once, since that starts a program. */
+const user = serverUser();
+
 /** A new directory that the servers' user can reach, and what removes it. */
 export function temporaryDirectory(): { readonly path: string; readonly remove: () => void } {
-  const user = serverUser();
   const path = mkdtempSync(join(temporaryRoot(user !== undefined), "walwire-backup-"));
   if (user !== undefined) chownSync(path, user.uid, user.gid);
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -136,7 +138,6 @@ export function temporaryDirectory(): { readonly path: string; readonly remove: 
 
 /** Makes the servers' user own a directory and all in it. */
 export function giveToServer(directory: string): void {
-  const user = serverUser();
   if (user === undefined) return;
   for (const path of [".", ...readdirSync(directory, { recursive: true, encoding: "utf8" })]) {
     chownSync(join(directory, path), user.uid, user.gid);

@@ -49,6 +49,11 @@ const statements: readonly string[] = [
   "SELECT brin_summarize_new_values('heap_brin'::regclass)",
   "SELECT brin_desummarize_range('heap_brin'::regclass, 0)",
   "REINDEX TABLE heap",
+  // Images that are compressed.
+  "SET wal_compression = on",
+  "CHECKPOINT",
+  "UPDATE heap SET a = a + 1 WHERE id % 2 = 0",
+  "RESET wal_compression",
   // A large value: toast, and a record of more than a page.
   "CREATE TABLE toast (id int PRIMARY KEY, t text)",
   "ALTER TABLE toast ALTER t SET STORAGE EXTERNAL",
@@ -136,6 +141,7 @@ const statements: readonly string[] = [
   "RESET synchronous_commit",
   "ALTER SYSTEM SET full_page_writes = off",
   "SELECT pg_reload_conf()",
+  "SELECT pg_sleep(0.05)",
 ];
 
 /**

@@ -7,7 +7,7 @@ import { describeResultSet, encodeResultSet, type ResultSetRow, type ResultSetVa
 import { EncodeError } from "../errors.ts";
 import { encodeBaseBackupMessage } from "../generated/basebackup.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
-import { mustBeObject } from "../wire/check.ts";
+import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import {
   joined,
@@ -107,7 +107,8 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
       return copyData(encodeBaseBackupMessage({ type: "NewArchive", archive: event.archive, tablespacePath }));
     }
     case "Data":
-      return copyData(oneStream ? encodeBaseBackupMessage(event) : event.data);
+      if (!isBytes(event.data)) refuse("a Uint8Array", event.data, "Data.data");
+      return dataFrame(oneStream, event.data);
     case "Progress":
       requireCapability(server, "baseBackupOneStream", "Progress");
       return copyData(encodeBaseBackupMessage(event));
@@ -139,6 +140,9 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
   }
 }
 
+/** The type byte of Data. */
+const LETTER = Uint8Array.of(0x64);
+
 /** The tag with which a result set ends. */
 export const RESULT_TAG = "SELECT";
 
@@ -158,6 +162,18 @@ function resultSet<N extends "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END
     ...rows.map((row) => writeDataRow(row as (string | null)[])),
     writeCommandComplete(RESULT_TAG),
   ]);
+}
+
+/** CopyData of an archive's bytes, and before them the letter that says so: one copy, since nearly all of a backup is this. */
+function dataFrame(withLetter: boolean, data: Uint8Array): Uint8Array {
+  if (!withLetter) return encodeFrame("d", data);
+  if (data.length >= MAX_ALLOC_SIZE) throw new RangeError(`a frame's body has at most ${MAX_ALLOC_SIZE} bytes`);
+  const header = encodeFrame("d", LETTER);
+  const bytes = new Uint8Array(header.length + data.length);
+  bytes.set(header);
+  new DataView(bytes.buffer).setUint32(1, 4 + LETTER.length + data.length);
+  bytes.set(data, header.length);
+  return bytes;
 }
 
 function copyData(payload: Uint8Array): Uint8Array {

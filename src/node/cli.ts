@@ -93,6 +93,28 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
 `,
     run: async (args) => (await import("./cli/verify-backup.ts")).run(args),
   },
+  wal: {
+    usage: `\
+  walwire wal FILE… [--start LSN] [--end LSN] [--rmgr NAME] [--xid N] [--stats]
+  walwire wal FILE… (--target-time TIME | --target-xid N | --target-name NAME | --target-lsn LSN) [--exclusive]
+      The records of WAL, a line each; what fills it; or where recovery to a target would stop. FILEs are segments, in whatever
+      order, or what CopyData of a physical stream carried, each payload after its length in four bytes; either may be packed
+      by gzip; - is standard input.
+      --start LSN          records that begin here or later
+      --end LSN            and before here
+      --rmgr NAME          records of this resource manager: Heap, Transaction, XLOG
+      --xid N              records of this transaction
+      --stats              instead of lines, a picture of what takes the bytes: operations, relations, transactions
+      --target-time TIME   as recovery_target_time: 2026-11-27 04:13:12.5+00; without a zone it is UTC
+      --target-xid N       as recovery_target_xid
+      --target-name NAME   as recovery_target_name: a restore point
+      --target-lsn LSN     as recovery_target_lsn
+      --exclusive          recovery_target_inclusive is off
+      --server V           the version that wrote it, where a stream begins in the middle of a page and ends before the next
+      --jsonl              one JSON object a line
+`,
+    run: async (args) => (await import("./cli/wal.ts")).run(args),
+  },
   tail: {
     usage: `\
   walwire tail [URL] [--publication NAME]… [--all]

@@ -12,34 +12,25 @@ import { walOperation, walResourceManager } from "./rmgr.ts";
 import * as structs from "./structs.ts";
 import * as variable from "./variable.ts";
 
-/** How main data is read, and what fields the value has. */
+/** How main data is read. */
 interface Decoder<T> {
-  readonly fields: Fields;
   readonly read: (r: NativeReader, has: WalRecordCapabilities, info: number) => T;
 }
 
 /** One that is generated: the value gets its `type`. */
 function struct<const N extends string, T>(
-  { name, fields }: { readonly name: N; readonly fields: Fields },
+  { name }: { readonly name: N },
   read: (r: NativeReader, has: WalRecordCapabilities) => T,
 ): Decoder<{ readonly type: N } & T> {
-  return { fields, read: (r, has) => ({ type: name, ...read(r, has) }) };
-}
-
-/** One by hand. */
-function by<T extends { readonly type: keyof typeof variable.variableValues }>(
-  type: T["type"],
-  read: (r: NativeReader, has: WalRecordCapabilities, info: number) => T,
-): Decoder<T> {
-  return { fields: variable.variableValues[type].fields, read };
+  return { read: (r, has) => ({ type: name, ...read(r, has) }) };
 }
 
 const checkPoint = struct(structs.checkPoint, generated.readCheckPoint);
-const zeroPage = by("ZeroPage", variable.readZeroPage);
-const dbaseDrop = by("XlDbaseDropRec", variable.readDbaseDrop);
+const zeroPage = { read: variable.readZeroPage };
+const dbaseDrop = { read: variable.readDbaseDrop };
 const fileCopy = struct(structs.xlDbaseCreateFileCopyRec, generated.readXlDbaseCreateFileCopyRec);
-const commit = by("XlXactCommit", variable.readXactCommit);
-const abort = by("XlXactAbort", variable.readXactAbort);
+const commit = { read: variable.readXactCommit };
+const abort = { read: variable.readXactAbort };
 
 /** By resource manager and operation; what is not here has no main data, or data of pages. */
 const decoders = {
@@ -48,7 +39,7 @@ const decoders = {
   "XLOG/NEXTOID": struct(structs.nextOid, generated.readNextOid),
   "XLOG/BACKUP_END": struct(structs.backupEnd, generated.readBackupEnd),
   "XLOG/PARAMETER_CHANGE": struct(structs.xlParameterChange, generated.readXlParameterChange),
-  "XLOG/RESTORE_POINT": by("XlRestorePoint", variable.readRestorePoint),
+  "XLOG/RESTORE_POINT": { read: variable.readRestorePoint },
   "XLOG/FPW_CHANGE": struct(structs.fpwChange, generated.readFpwChange),
   "XLOG/END_OF_RECOVERY": struct(structs.xlEndOfRecovery, generated.readXlEndOfRecovery),
   "XLOG/OVERWRITE_CONTRECORD": struct(structs.xlOverwriteContrecord, generated.readXlOverwriteContrecord),
@@ -61,18 +52,18 @@ const decoders = {
   "Transaction/COMMIT_PREPARED": commit,
   "Transaction/ABORT": abort,
   "Transaction/ABORT_PREPARED": abort,
-  "Transaction/PREPARE": by("XlXactPrepare", variable.readXactPrepare),
+  "Transaction/PREPARE": { read: variable.readXactPrepare },
   "Transaction/ASSIGNMENT": struct(structs.xlXactAssignment, generated.readXlXactAssignment),
-  "Transaction/INVALIDATION": by("XlXactInvals", variable.readXactInvals),
+  "Transaction/INVALIDATION": { read: variable.readXactInvals },
   "Storage/CREATE": struct(structs.xlSmgrCreate, generated.readXlSmgrCreate),
   "Storage/TRUNCATE": struct(structs.xlSmgrTruncate, generated.readXlSmgrTruncate),
   "CLOG/ZEROPAGE": zeroPage,
-  "CLOG/TRUNCATE": by("XlClogTruncate", variable.readClogTruncate),
+  "CLOG/TRUNCATE": { read: variable.readClogTruncate },
   "Database/CREATE": fileCopy,
   "Database/CREATE_FILE_COPY": fileCopy,
   "Database/CREATE_WAL_LOG": struct(structs.xlDbaseCreateWalLogRec, generated.readXlDbaseCreateWalLogRec),
   "Database/DROP": dbaseDrop,
-  "Tablespace/CREATE": by("XlTblspcCreateRec", variable.readTblspcCreate),
+  "Tablespace/CREATE": { read: variable.readTblspcCreate },
   "Tablespace/DROP": struct(structs.xlTblspcDropRec, generated.readXlTblspcDropRec),
   "MultiXact/ZERO_OFF_PAGE": zeroPage,
   "MultiXact/ZERO_MEM_PAGE": zeroPage,
@@ -81,15 +72,15 @@ const decoders = {
   "RelMap/UPDATE": struct(structs.xlRelmapUpdate, generated.readXlRelmapUpdate),
   "Standby/LOCK": struct(structs.xlStandbyLocks, generated.readXlStandbyLocks),
   "Standby/RUNNING_XACTS": struct(structs.xlRunningXacts, generated.readXlRunningXacts),
-  "Standby/INVALIDATIONS": by("XlInvalidations", variable.readStandbyInvalidations),
-  "Sequence/LOG": by("XlSeqRec", variable.readSequence),
+  "Standby/INVALIDATIONS": { read: variable.readStandbyInvalidations },
+  "Sequence/LOG": { read: variable.readSequence },
   "CommitTs/ZEROPAGE": zeroPage,
-  "CommitTs/TRUNCATE": by("XlCommitTsTruncate", variable.readCommitTsTruncate),
-  "CommitTs/SETTS": by("XlCommitTsSet", variable.readCommitTsSet),
+  "CommitTs/TRUNCATE": { read: variable.readCommitTsTruncate },
+  "CommitTs/SETTS": { read: variable.readCommitTsSet },
   "ReplicationOrigin/SET": struct(structs.xlReploriginSet, generated.readXlReploriginSet),
   "ReplicationOrigin/DROP": struct(structs.xlReploriginDrop, generated.readXlReploriginDrop),
-  "Generic/Generic": by("GenericXlog", variable.readGeneric),
-  "LogicalMessage/MESSAGE": by("XlLogicalMessage", variable.readLogicalMessage),
+  "Generic/Generic": { read: variable.readGeneric },
+  "LogicalMessage/MESSAGE": { read: variable.readLogicalMessage },
   "XLOG2/CHECKSUMS": struct(structs.xlChecksumState, generated.readXlChecksumState),
 } as const;
 
@@ -97,6 +88,16 @@ const byName = new Map<string, Decoder<WalContents>>(Object.entries(decoders));
 
 /** What a record's main data says, by `type`, which is the name of PostgreSQL's struct where there is one. */
 export type WalContents = ReturnType<(typeof decoders)[keyof typeof decoders]["read"]>;
+
+const fieldsByType = new Map<string, Fields>([
+  ...Object.values(structs).flatMap((each) => ("end" in each ? [[each.name, each.fields] as const] : [])),
+  ...Object.entries(variable.variableValues).map(([type, { fields }]) => [type, fields] as const),
+]);
+
+/** The fields of contents, as descriptions have them. */
+export function contentsFields(type: WalContents["type"]): Fields {
+  return fieldsByType.get(type)!;
+}
 
 /** A record in words. */
 export interface WalDescription {
@@ -115,15 +116,16 @@ export interface WalDescription {
  *
  * @param record As WalReader gives it. The result has views into it, not copies.
  * @param server The version that wrote it.
+ * @param decode Without, the main data is left as it is: nothing is thrown.
  * @throws DecodeError TRUNCATED, BAD_LENGTH or BAD_VALUE if the main data is not what the operation has there; `offset` counts from
  *   the beginning of the main data. Bytes behind what is expected are no error, as they are none in PostgreSQL.
  * @source the functions rm_identify and rm_desc in rmgrdesc
  */
-export function describeWalRecord(record: WalRecord, server: Server): WalDescription {
+export function describeWalRecord(record: WalRecord, server: Server, decode = true): WalDescription {
   const resourceManager = walResourceManager(record.rmid, server);
   const operation = walOperation(record, server);
   const r = new NativeReader(record.mainData);
-  const decoder = byName.get(`${resourceManager}/${operation}`);
+  const decoder = decode ? byName.get(`${resourceManager}/${operation}`) : undefined;
   const contents = decoder?.read(r, walRecordCapabilities.of(server), record.info);
   return { resourceManager, operation, contents, rest: r.extra() };
 }

@@ -7,9 +7,10 @@
  * Portions Copyright (c) 1994, Regents of the University of California
  */
 import { formatLsn } from "../lsn.ts";
-import { type Server, tablespaceVersionDirectory, walRecordCapabilities } from "../server-version.ts";
+import { type Server, tablespaceVersionDirectory, walCapabilities, walRecordCapabilities } from "../server-version.ts";
 import type { PgTime } from "../time.ts";
 import type { WalContents, WalDescription } from "./contents.ts";
+import { DEFAULT_BLOCK_SIZE } from "./decode.ts";
 import type { WalRecord } from "./record.ts";
 
 /**
@@ -200,6 +201,25 @@ export function formatWalRecord(record: WalRecord, description: WalDescription, 
     `rmgr: ${resourceManager.padEnd(11)} len (rec/tot): ${pad(withoutImages, 6)}/${pad(length, 6)}, tx: ${pad(xid, 10)}, ` +
     `lsn: ${formatLsn(lsn, PADDED)}, prev ${formatLsn(prev, PADDED)}, desc: ${operation} ${text}${references.join("")}`
   );
+}
+
+/**
+ * The pages that a record refers to, a line each, as `pg_waldump --bkp-details` has them behind the record's, without the tab.
+ *
+ * @source xlogdesc.c: XLogRecGetBlockRefInfo
+ */
+export function formatWalBlocks({ blocks }: WalRecord, server: Server): string[] {
+  const { imageCompressionMethods } = walCapabilities.of(server);
+  return blocks.map(({ id, tablespace, database, relation, fork, block, image }) => {
+    const where = `blkref #${id}: rel ${tablespace}/${database}/${relation} fork ${fork} blk ${block}`;
+    if (image === undefined) return where;
+    const { bytes, apply, holeOffset, holeLength, compression } = image;
+    const hole = `hole: offset: ${holeOffset}, length: ${holeLength}`;
+    const saved = `, compression saved: ${DEFAULT_BLOCK_SIZE - holeLength - bytes.length}`;
+    const method = imageCompressionMethods ? `, method: ${compression}` : "";
+    const packed = compression === "none" ? "" : `${saved}${method}`;
+    return `${where} (FPW${apply ? "" : " for WAL verification"}); ${hole}${packed}`;
+  });
 }
 
 /** pg_waldump has always printed positions as servers do from 19 on. */

@@ -28,9 +28,11 @@ export interface WalTransactionEnd {
   readonly subxacts: readonly number[];
   /** When, by the clock of the session that ended it: times of records that follow each other may go back. */
   readonly time: PgTime;
-  /** The name under which it was prepared, and where its commit is at its replication origin; undefined if that does not apply. */
+  /** The name under which it was prepared; undefined if it was not, and before 11. */
   readonly gid: string | undefined;
+  /** Where its commit is at its replication origin, and when it was committed there; undefined if it has none. */
   readonly originLsn: Lsn | undefined;
+  readonly originTimestamp: PgTime | undefined;
   /** Where the record begins, and one past it: who asks for WAL from `end` on has the transaction. */
   readonly lsn: Lsn;
   readonly end: Lsn;
@@ -46,10 +48,11 @@ export function walTransactionEnd(record: WalRecord, server: Server): WalTransac
   if (record.rmid !== RM_XACT_ID) return undefined;
   const { contents } = describeWalRecord(record, server);
   if (contents?.type !== "XlXactCommit" && contents?.type !== "XlXactAbort") return undefined;
-  const { xactTime: time, subxacts, twophaseXid, twophaseGid: gid, originLsn } = contents;
+  const { xactTime: time, subxacts, twophaseXid, twophaseGid: gid, originLsn, originTimestamp } = contents;
   const outcome = contents.type === "XlXactCommit" ? "commit" : "abort";
   const xid = isOfPrepared(record) ? (twophaseXid ?? 0) : record.xid;
-  return { outcome, xid, subxacts, time, gid, originLsn, lsn: record.lsn, end: record.end };
+  const { lsn, end } = record;
+  return { outcome, xid, subxacts, time, gid, originLsn, originTimestamp, lsn, end };
 }
 
 /** xact.h: XLOG_XACT_OPMASK, XLOG_XACT_COMMIT_PREPARED, XLOG_XACT_ABORT_PREPARED */

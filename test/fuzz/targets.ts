@@ -1,6 +1,7 @@
 /** Every target of `npm run fuzz:files`. */
+import { backupManifestTarget } from "./manifest.ts";
 import type { FuzzTarget } from "./target.ts";
 import { texts } from "./texts.ts";
 import { wal, walRecord } from "./wal.ts";
 
-export const targets: readonly FuzzTarget[] = [...texts, wal, walRecord];
+export const targets: readonly FuzzTarget[] = [...texts, backupManifestTarget, wal, walRecord];

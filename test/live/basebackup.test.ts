@@ -20,6 +20,7 @@ import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
   type BackupFile,
+  type BackupTablespace,
   encodeIncrementalHeader,
   INCREMENTAL_PREFIX,
   type IncrementalHeader,
@@ -59,7 +60,7 @@ const algorithms: Readonly<Record<string, (bytes: Buffer) => string>> = {
   SHA512: (bytes) => createHash("sha512").update(bytes).digest("hex"),
 };
 
-/** Each major has one of them for its first backup, and the newest and oldest all. */
+/** Each major has one of them for its first backup: 13 to 18 have all. */
 const names = [...Object.keys(algorithms), "NONE"];
 
 interface ManifestFile {
@@ -107,6 +108,11 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
       CREATE TABLE there (id int PRIMARY KEY, t text) TABLESPACE ts;
       INSERT INTO here SELECT g, repeat(md5(g::text), 20) FROM generate_series(1, 2000) g;
       INSERT INTO there SELECT * FROM here`);
+    // Two thirds of a new cluster are databases to copy from, which nobody needs here.
+    for (const template of ["template0", "template1"]) {
+      await server.sql(`UPDATE pg_database SET datistemplate = false WHERE datname = '${template}'`);
+      await server.sql(`DROP DATABASE ${template}`);
+    }
     connection = await server.connect({ replication: "true", application_name: "backup" });
   }, 60_000);
 
@@ -188,24 +194,6 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     ]);
   }, 60_000);
 
-  test("what is not asked for does not come", async () => {
-    const backup = await take({ LABEL: "small" }, { read: true });
-    expect(eventsOf(backup, "Tablespaces")[0]!.tablespaces.map(({ size }) => size)).toEqual([undefined, undefined]);
-    expect(backup.manifest).toBeUndefined();
-    expect(backup.archives[1]!.members.filter(({ name }) => /^pg_wal\/\w{24}$/.test(name))).toEqual([]);
-  });
-
-  test("TABLESPACE_MAP puts links into a file", async () => {
-    const backup = await take(
-      { TABLESPACE_MAP: true, MAX_RATE: 1048576 },
-      { read: true, keep: (name) => name === "tablespace_map" },
-    );
-    const [tablespace] = eventsOf(backup, "Tablespaces")[0]!.tablespaces;
-    const { spcoid, spclocation } = tablespace!;
-    expect(memberOf(backup, "tablespace_map").content!.toString()).toBe(`${spcoid} ${spclocation}\n`);
-    expect(backup.archives[1]!.members.filter(({ type }) => type === "symlink")).toEqual([]);
-  });
-
   test("a backup that is cancelled ends with an error, and the connection goes on", async () => {
     let cancelled: Promise<unknown> | undefined;
     const backup = await take(
@@ -233,53 +221,56 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     expect(eventsOf(backup, "Error")[0]!.fields.M).toMatch(/1 is outside the valid range for parameter "MAX_RATE"/);
   });
 
-  testIf(has.verifies)("a damaged page is warned of, and makes the backup fail after all has come", async () => {
-    await server.sql("CREATE TABLE damaged AS SELECT g FROM generate_series(1, 2000) g; CHECKPOINT");
+  test("a damaged page is warned of, and makes the backup fail after all has come, unless nobody asks for that", async () => {
+    await server.sql("CREATE TABLE damaged AS SELECT g FROM generate_series(1, 2000) g");
+    await server.sql("CHECKPOINT");
     const [[file]] = (await server.sql("SELECT pg_relation_filepath('damaged')")).rows as [[string]];
     const repair = [1, 3].map((block) => damagePage(join(server.dataDirectory, file), block));
     try {
       const failed = await take({ ...(has.manifest && { MANIFEST: "yes" }) });
-      expect(failed.events.map(({ type }) => type).slice(-3)).toEqual(["Notice", "Error", "Ready"]);
-      expect(failed.events.map(({ type }) => type)).toContain("BackupEnd");
-      expect(eventsOf(failed, "Error")[0]!.fields).toMatchObject({
-        C: "XX001",
-        M: "checksum verification failure during base backup",
-      });
-      const warnings = eventsOf(failed, "Notice").filter(({ fields }) => fields.S === "WARNING");
-      const quoted = `"./${file}"`;
-      expect(warnings.map(({ fields }) => fields.M)).toEqual([
-        expect.stringMatching(
-          new RegExp(`^checksum verification failed in file ${quoted}, block 1: calculated \\w+ but expected \\w+$`),
-        ),
-        expect.stringContaining(`checksum verification failed in file ${quoted}, block 3`),
-        `file ${quoted} has a total of 2 checksum verification failures`,
-        "2 total checksum verification failures",
-      ]);
-      const { events } = await take(unverified);
-      expect(events.at(-2)).toEqual({ type: "Complete" });
+      if (has.verifies) {
+        expect(failed.events.map(({ type }) => type).slice(-4)).toEqual(["BackupEnd", "Notice", "Error", "Ready"]);
+        expect(eventsOf(failed, "Error")[0]!.fields).toMatchObject({
+          C: "XX001",
+          M: "checksum verification failure during base backup",
+        });
+        const warnings = eventsOf(failed, "Notice").filter(({ fields }) => fields.S === "WARNING");
+        const quoted = `"./${file}"`;
+        expect(warnings.map(({ fields }) => fields.M)).toEqual([
+          expect.stringMatching(
+            new RegExp(`^checksum verification failed in file ${quoted}, block 1: calculated \\w+ but expected \\w+$`),
+          ),
+          expect.stringContaining(`checksum verification failed in file ${quoted}, block 3`),
+          `file ${quoted} has a total of 2 checksum verification failures`,
+          "2 total checksum verification failures",
+        ]);
+      } else {
+        expect(failed.events.at(-2)).toEqual({ type: "Complete" });
+      }
+
+      const backup = await take(
+        { ...unverified, TABLESPACE_MAP: true, MAX_RATE: 1048576 },
+        { read: true, keep: (name) => name === "tablespace_map" },
+      );
+      expect(backup.events.at(-2)).toEqual({ type: "Complete" });
+      // Links to tablespaces are lines of a file; what was not asked for did not come.
+      const { tablespaces } = eventsOf(backup, "Tablespaces")[0]!;
+      expect(tablespaces.map(({ size }) => size)).toEqual([undefined, undefined]);
+      const [{ spcoid, spclocation }] = tablespaces as [BackupTablespace];
+      expect(memberOf(backup, "tablespace_map").content!.toString()).toBe(`${spcoid} ${spclocation}\n`);
+      const { members } = backup.archives[1]!;
+      expect(members.filter(({ type, name }) => type === "symlink" || /^pg_wal\/\w{24}$/.test(name))).toEqual([]);
+      expect(backup.manifest).toBeUndefined();
     } finally {
       for (const undo of repair) undo();
       await server.sql("DROP TABLE damaged");
     }
   });
 
-  testIf(major === 13 || major === Math.max(...liveMajors))(
-    "every algorithm of manifests",
-    async () => {
-      for (const algorithm of names) {
-        const { path, remove } = temporaryDirectory();
-        onTestFinished(remove);
-        const backup = await take(
-          { MANIFEST: "yes", MANIFEST_CHECKSUMS: algorithm },
-          { directory: join(path, "data") },
-        );
-        checkManifest(backup, join(path, "data"), algorithm);
-      }
-      const { manifest } = await take({ MANIFEST: "force-encode", ...unverified });
-      expect(manifest!.toString()).toMatch(/"Encoded-Path": "6261636b75705f6c6162656c"/);
-    },
-    60_000,
-  );
+  testIf(has.manifest)("names that are not UTF-8 would be encoded, as all are if one asks", async () => {
+    const { manifest } = await take({ MANIFEST: "force-encode", ...unverified });
+    expect(manifest!.toString()).toMatch(/"Encoded-Path": "6261636b75705f6c6162656c"/);
+  });
 
   testIf(has.oneStream)("a target on the server: archives are named, and nothing of them comes", async () => {
     const backup = await take({ TARGET: "blackhole", MANIFEST: "yes" });
@@ -414,7 +405,7 @@ function checkManifest({ manifest, archives }: Backup, directory: string, algori
   const sorted = (list: readonly { name: string; size: number }[]) =>
     list.map(({ name, size }) => `${name} ${size}`).sort();
   expect(sorted(files.map(({ Path, Size }) => ({ name: Path, size: Size })))).toEqual(sorted(listed));
-  expect(listed.length).toBeGreaterThan(900);
+  expect(listed.length).toBeGreaterThan(300);
   if (algorithm === "NONE") {
     expect(files.filter((file) => file["Checksum-Algorithm"] !== undefined)).toEqual([]);
     return;

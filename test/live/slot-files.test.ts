@@ -118,6 +118,7 @@ const damage: Readonly<Record<string, (good: Uint8Array) => Uint8Array>> = {
 describe.for(liveMajors)("PostgreSQL %i", (major) => {
   let server: OwnServer;
   let temporary: RawConnection;
+  let running: RawConnection;
   let data: string;
   /** A copy of the data directory that a server can start on, and one with as much of it as it takes to say no. */
   let copy: string;
@@ -149,11 +150,15 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     for (const name of ["a", "b", "c"]) await server.sql(`SELECT pg_replication_origin_create('${name}')`);
     await server.sql("SELECT pg_replication_origin_advance('c', 'AB/CDEF0123')");
     await server.sql("SELECT pg_replication_origin_advance('a', '0/1')");
-    // With what a slot can go on from written: a snapshot with transactions in it.
+    // A snapshot is read only where transactions ran when it was taken. It has those that changed catalogs, one that still runs too.
+    const next = () => server.sql("CHECKPOINT; SELECT pg_logical_slot_get_changes('logical', NULL, NULL); CHECKPOINT");
     await server.sql("CREATE TABLE t (a int)");
-    await server.sql("CHECKPOINT");
-    await server.sql("SELECT pg_logical_slot_get_changes('logical', NULL, NULL)");
-    await server.sql("CHECKPOINT");
+    running = await server.connect();
+    checked(await running.query("BEGIN"));
+    checked(await running.query("SELECT txid_current()"));
+    await next();
+    checked(await running.query("CREATE TABLE u (a int)"));
+    await next();
     slots = await slotsOf(server);
     for (const name of readdirSync(join(data, "pg_replslot"))) {
       files.set(name, bytesOf(join(data, "pg_replslot", name, "state")));
@@ -174,6 +179,7 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
   }, 60_000);
   afterAll(async () => {
     await temporary?.close();
+    await running?.close();
     await server?.stop();
     for (const each of [copy, skeleton]) if (each !== undefined) rmSync(each, { recursive: true, force: true });
   });
@@ -237,6 +243,7 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     expect(names).toContain(snapshotFileName(parseLsn(slots.get("logical")!.restart_lsn!)));
     const xmax = Number((await server.sql("SELECT txid_current()")).rows[0]![0]);
     let xids = 0;
+    let changing = 0;
     for (const name of names) {
       const file = bytesOf(join(data, "pg_logical/snapshots", name));
       const snapshot = decodeSnapshot(file);
@@ -251,8 +258,10 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
       expect(builder.startDecodingAt).toBeLessThanOrEqual(parseLsn(slots.get("logical")!.confirmed_flush_lsn!));
       for (const xid of snapshot.committed) expect(xid >= builder.xmin && xid < builder.xmax).toBe(true);
       xids += snapshot.committed.length;
+      changing += snapshot.catchange?.length ?? 0;
     }
     expect(xids).toBeGreaterThan(0);
+    expect(changing > 0).toBe(major >= 16);
   });
 
   test("a damaged snapshot is refused in the words that we know, and one that we write is read", async () => {
@@ -261,7 +270,8 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
     const good = bytesOf(path);
     const view = (file: Uint8Array): DataView => new DataView(file.buffer);
     // Where committed.xcnt is: behind it the struct has 24 bytes, from 16 on those of catchange too, and then come the transactions.
-    const count = good.length - 4 * decodeSnapshot(good).committed.length - (major >= 16 ? 16 : 0) - 32;
+    const { committed, catchange = [] } = decodeSnapshot(good);
+    const count = good.length - 4 * (committed.length + catchange.length) - (major >= 16 ? 16 : 0) - 32;
     const peek = () => server.sql("SELECT pg_logical_slot_peek_changes('logical', NULL, NULL)");
     const kinds: typeof damage = {
       ...damage,
@@ -276,7 +286,7 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
         return bad;
       },
     };
-    expect(view(good).getBigUint64(count, true)).toBe(BigInt(decodeSnapshot(good).committed.length));
+    expect(view(good).getBigUint64(count, true)).toBe(BigInt(committed.length));
     for (const [kind, make] of Object.entries(kinds)) {
       const bad = make(good);
       writeFileSync(path, bad);

@@ -470,13 +470,13 @@ test("texts of manifests that are right, almost right and hostile", {
   mkdirSync(empty);
   const path = join(folder, "manifest");
   const messages = new Set<string>();
-  for (const text of fc.sample(backupManifestText(), { seed, numRuns: 300 * times })) {
+  for (const text of fc.sample(backupManifestText(), { seed, numRuns: 100 * times })) {
     writeFileSync(path, text);
     const expected = await theirs(empty, ["-m", path]);
     expect(await called(empty, ["-m", path]), Buffer.from(text).toString("latin1")).toEqual(expected);
     for (const line of expected.lines) messages.add(line.replace(/".*"/gs, "…"));
   }
-  expect(messages.size).toBeGreaterThan(15);
+  expect(messages.size).toBeGreaterThan(6);
 });
 
 describe("with a backup that pg_basebackup took", () => {

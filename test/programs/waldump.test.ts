@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WalStats } from "../../src/node/cli/wal-stats.ts";
 import { describeWalRecord } from "../../src/wal/contents.ts";
-import { formatWalRecord } from "../../src/wal/desc.ts";
+import { formatWalBlocks, formatWalRecord } from "../../src/wal/desc.ts";
 import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";
 import type { OwnServer } from "../servers/index.ts";
@@ -73,6 +74,40 @@ describe("pg_waldump", () => {
     // That the server wrote what it was to write.
     expect([...kinds].filter((kind) => !kind.includes("UNKNOWN")).length).toBeGreaterThan(85);
     expect(decoded).toBeGreaterThan(2000);
-    expect(end).toContain(reader.end?.message ?? "");
+    expect(end).toContain(reader.end!.message);
+  });
+
+  test("describes the pages of each record as we do", async () => {
+    const { lines } = await waldump("--bkp-details");
+    const theirs = lines.filter((line) => line.startsWith("\t"));
+    const ours = records.flatMap((record) => formatWalBlocks(record, 15).map((line) => `\t${line}`));
+    expect(firstDifference(theirs, ours)).toBeUndefined();
+    expect(ours.length).toBe(theirs.length);
+    expect(ours.filter((line) => line.includes("method: pglz")).length).toBeGreaterThan(5);
+  });
+
+  test("counts what our --stats counts", async () => {
+    const stats = new WalStats();
+    for (const record of records) {
+      stats.note({ record, server: 150000, description: describeWalRecord(record, 15), error: undefined });
+    }
+    for (const [kind, shares] of [
+      ["record", stats.operations],
+      ["rmgr", stats.managers],
+    ] as const) {
+      const { lines } = await waldump(`--stats=${kind}`);
+      const rows = lines.flatMap((line) => {
+        const match = /^(\S.*?) +(\d+) \( *[\d.]+\) +(\d+) \( *[\d.]+\) +(\d+) \( *[\d.]+\) +\d+ \(/.exec(line);
+        const [, name, count, recordBytes, imageBytes] = match ?? [];
+        if (name === undefined || count === "0") return [];
+        return [
+          [name, { count: Number(count), recordBytes: Number(recordBytes), imageBytes: Number(imageBytes) }] as const,
+        ];
+      });
+      expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(shares));
+      const total = /^Total +(\d+) +(\d+) \[.*?\] +(\d+) \[/.exec(lines.at(-1)!)!;
+      const { count, recordBytes, imageBytes } = stats.all;
+      expect(total.slice(1).map(Number)).toEqual([count, recordBytes, imageBytes]);
+    }
   });
 });

@@ -8,18 +8,10 @@
  */
 import { isAlphanumeric, JsonLexer, type JsonRules, type JsonStatus, type JsonToken } from "./json.ts";
 
-/** The piece that is being read, or what is put together; where it begins in bytes; how many lines end before that. */
+/** The piece that is being read, or what is put together, and where it begins in bytes. */
 interface Around {
   readonly text: string;
   readonly start: number;
-  readonly lines: number;
-}
-
-/** How many newlines are before a place in a text. */
-export function newlinesBefore(text: string, end: number): number {
-  let count = 0;
-  for (let i = text.indexOf("\n"); i !== -1 && i < end; i = text.indexOf("\n", i + 1)) count++;
-  return count;
 }
 
 /** What a JsonLexer says, wherever the pieces end. */
@@ -33,6 +25,8 @@ export interface JsonPieces {
   readonly after: number;
   /** Where the token begins, in bytes from the start of the text. */
   readonly place: number;
+  /** Its line, from 1 on. */
+  readonly line: number;
   /** For who shows where something is wrong. */
   readonly around: Around;
 
@@ -45,16 +39,15 @@ export interface JsonPieces {
 /** Pieces that are read as if they came whole: what has begun waits for the rest. */
 export class JoinedPieces implements JsonPieces {
   readonly #lexer: JsonLexer;
-  /** Where the lexer's text begins, and how many lines end before it. */
+  /** Where the lexer's text begins. */
   #start = 0;
-  #lines = 0;
   /** What waits, and how much must have come before it is looked at again: each time twice as much, or tiny pieces take forever. */
   #waiting: string[] = [];
   #length = 0;
   #wanted = 0;
 
   constructor(rules: JsonRules) {
-    this.#lexer = new JsonLexer(rules);
+    this.#lexer = new JsonLexer(rules, true);
   }
 
   get type(): JsonToken {
@@ -77,8 +70,12 @@ export class JoinedPieces implements JsonPieces {
     return this.#start + this.#lexer.start;
   }
 
+  get line(): number {
+    return this.#lexer.line;
+  }
+
   get around(): Around {
-    return { text: this.#lexer.text, start: this.#start, lines: this.#lines };
+    return { text: this.#lexer.text, start: this.#start };
   }
 
   feed(piece: string): void {
@@ -91,7 +88,6 @@ export class JoinedPieces implements JsonPieces {
     if (this.#length > 0) {
       if (!last && this.#length < this.#wanted) return "INCOMPLETE";
       this.#start += lexer.at;
-      this.#lines += newlinesBefore(lexer.text, lexer.at);
       lexer.text = this.#waiting.length === 1 ? this.#waiting[0]! : this.#waiting.join("");
       lexer.at = 0;
       this.#waiting = [];
@@ -114,15 +110,14 @@ export class IncrementalPieces implements JsonPieces {
   readonly #partialLexer: JsonLexer;
   readonly #joinsNumbers: boolean;
   #start = 0;
-  #lines = 0;
   #partial: Partial | undefined;
   /** Is the token the one that was put together? */
   #isPartial = false;
 
   /** @param joinsNumbers Do numbers go on with a point, and signs only after an exponent? So they do since 19. */
   constructor(rules: JsonRules, joinsNumbers: boolean) {
-    this.#lexer = new JsonLexer(rules);
-    this.#partialLexer = new JsonLexer(rules);
+    this.#lexer = new JsonLexer(rules, false);
+    this.#partialLexer = new JsonLexer(rules, false);
     this.#joinsNumbers = joinsNumbers;
   }
 
@@ -151,15 +146,18 @@ export class IncrementalPieces implements JsonPieces {
     return (this.#isPartial ? this.#partial!.start : this.#start) + this.#current.start;
   }
 
+  get line(): number {
+    return this.#lexer.line;
+  }
+
   get around(): Around {
     return this.#isPartial
-      ? { text: this.#partialLexer.text, start: this.#partial!.start, lines: this.#partial!.lines }
-      : { text: this.#lexer.text, start: this.#start, lines: this.#lines };
+      ? { text: this.#partialLexer.text, start: this.#partial!.start }
+      : { text: this.#lexer.text, start: this.#start };
   }
 
   feed(piece: string): void {
     this.#start += this.#lexer.text.length;
-    this.#lines += newlinesBefore(this.#lexer.text, this.#lexer.text.length);
     this.#lexer.text = piece;
     this.#lexer.at = 0;
   }
@@ -173,8 +171,7 @@ export class IncrementalPieces implements JsonPieces {
     if (this.#partial === undefined) {
       const status = lexer.next(last);
       if (status === "INCOMPLETE" && lexer.start < lexer.text.length) {
-        const lines = this.#lines + newlinesBefore(lexer.text, lexer.start);
-        this.#partial = new Partial(lexer.text.slice(lexer.start), this.#start + lexer.start, lines);
+        this.#partial = new Partial(lexer.text.slice(lexer.start), this.#start + lexer.start);
       }
       return status;
     }
@@ -196,7 +193,6 @@ export class IncrementalPieces implements JsonPieces {
 class Partial {
   /** Where it begins, in bytes from the start of the text. */
   readonly start: number;
-  readonly lines: number;
   readonly #parts: string[] = [];
   readonly #first: number;
   /** Backslashes at the end of a string. */
@@ -205,9 +201,8 @@ class Partial {
   #seenExponent = false;
   #previous = "";
 
-  constructor(text: string, start: number, lines: number) {
+  constructor(text: string, start: number) {
     this.start = start;
-    this.lines = lines;
     this.#first = text.charCodeAt(0);
     for (let i = text.length - 1; i > 0 && text[i] === "\\"; i--) this.#escapes++;
     this.#note(text);

@@ -81,13 +81,18 @@ export class JsonLexer {
   /** Where the last token began: token_start. */
   start = 0;
   type: JsonToken = "end";
+  /** The line of the last token, from 1 on. */
+  line = 1;
   /** Of a string what is in it, without escapes, in UTF-8, a character a byte; of another token the token. */
   value = "";
 
   readonly #rules: JsonRules;
+  readonly #waits: boolean;
 
-  constructor(rules: JsonRules) {
+  /** @param waits Is a character that is shown in a message waited for, if its last bytes are in the next piece? */
+  constructor(rules: JsonRules, waits: boolean) {
     this.#rules = rules;
+    this.#waits = waits;
   }
 
   /**
@@ -101,7 +106,10 @@ export class JsonLexer {
     const end = text.length;
     let at = this.at;
     let code = text.charCodeAt(at);
-    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) code = text.charCodeAt(++at);
+    while (code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09) {
+      if (code === 0x0a) this.line++;
+      code = text.charCodeAt(++at);
+    }
     this.start = at;
     if (at >= end) {
       this.at = end;
@@ -237,6 +245,7 @@ export class JsonLexer {
         if (high !== -1) return this.#failed(at, "UNICODE_LOW_SURROGATE");
         const character = escapes[text[at]!];
         if (character === undefined) {
+          if (this.#waits && !last && at + mblen(text.charCodeAt(at)) > text.length) return this.#unterminated(last);
           this.start = at;
           return this.#failed(at, "ESCAPING_INVALID");
         }

@@ -10,7 +10,7 @@
 import type { ErrorCode } from "../../errors.ts";
 import { BackupManifestError, bytesOf, bytesText, excerpt } from "./error.ts";
 import { hexDigit, type JsonError, type JsonToken, jsonErrorDetail } from "./json.ts";
-import { type JsonPieces, newlinesBefore } from "./json-pieces.ts";
+import type { JsonPieces } from "./json-pieces.ts";
 import { parseXlogrecptr, strtolInt, strtoul } from "./numbers.ts";
 import type { ChecksumAlgorithm, ManifestEntry } from "./types.ts";
 
@@ -64,10 +64,17 @@ const walRangeFields = ["Timeline", "Start-LSN", "End-LSN"] as const;
 type FileField = (typeof fileFields)[number];
 type WalRangeField = (typeof walRangeFields)[number];
 
-/** A value and where it stands, in bytes from the start. */
-interface Scalar {
-  readonly value: string;
+/** A place in a manifest. */
+interface Spot {
+  /** Bytes from the start. */
   readonly place: number;
+  /** From 1 on. */
+  readonly line: number;
+}
+
+/** A value, and where it stands. */
+interface Scalar extends Spot {
+  readonly value: string;
 }
 
 type Fields<Name extends string> = { [name in Name]: Scalar | undefined };
@@ -103,8 +110,7 @@ export class ManifestParser {
   readonly #open: ("object" | "array")[] = [];
   /** What is done only when the token behind it has been read. */
   #pending: "scalar" | "field" | "object end" | "array end" | undefined;
-  #pendingValue = "";
-  #pendingPlace = 0;
+  #noted: Scalar = { value: "", place: 0, line: 1 };
 
   #state: State = "TOPLEVEL_START";
   #sawVersionField = false;
@@ -141,7 +147,7 @@ export class ManifestParser {
       if (this.#position === "END" && pieces.type === "end") break;
       this.#take(pieces.type);
     }
-    if (this.#state !== "EOF") this.#fail("manifest ended unexpectedly", pieces.place);
+    if (this.#state !== "EOF") this.#fail("manifest ended unexpectedly", pieces);
   }
 
   /** What has been read since the last call. */
@@ -231,16 +237,16 @@ export class ManifestParser {
   }
 
   #note(): void {
-    this.#pendingValue = this.#pieces.value;
-    this.#pendingPlace = this.#pieces.place;
+    const { value, place, line } = this.#pieces;
+    this.#noted = { value, place, line };
   }
 
   #act(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
     this.#pending = undefined;
-    if (pending === "scalar") this.#scalar({ value: this.#pendingValue, place: this.#pendingPlace });
-    else if (pending === "field") this.#field(this.#pendingValue);
+    if (pending === "scalar") this.#scalar(this.#noted);
+    else if (pending === "field") this.#field(this.#noted.value);
     else if (pending === "object end") this.#objectEnd();
     else this.#arrayEnd();
   }
@@ -259,7 +265,7 @@ export class ManifestParser {
         this.#walRange = noWalRange();
         return;
       default:
-        this.#fail("unexpected object start", this.#pieces.place);
+        this.#fail("unexpected object start", this.#pieces);
     }
   }
 
@@ -277,19 +283,19 @@ export class ManifestParser {
         this.#state = "WAL_RANGES_NEXT";
         return;
       default:
-        this.#fail("unexpected object end", this.#pendingPlace);
+        this.#fail("unexpected object end", this.#noted);
     }
   }
 
   #arrayStart(): void {
     if (this.#state === "FILES_START") this.#state = "FILES_NEXT";
     else if (this.#state === "WAL_RANGES_START") this.#state = "WAL_RANGES_NEXT";
-    else this.#fail("unexpected array start", this.#pieces.place);
+    else this.#fail("unexpected array start", this.#pieces);
   }
 
   #arrayEnd(): void {
     if (this.#state !== "FILES_NEXT" && this.#state !== "WAL_RANGES_NEXT") {
-      this.#fail("unexpected array end", this.#pendingPlace);
+      this.#fail("unexpected array end", this.#noted);
     }
     this.#state = "TOPLEVEL_FIELD";
   }
@@ -301,23 +307,23 @@ export class ManifestParser {
         this.#state = this.#toplevelField(name);
         return;
       case "THIS_FILE_FIELD":
-        if (!isOneOf(fileFields, name)) this.#fail("unexpected file field", this.#pendingPlace);
+        if (!isOneOf(fileFields, name)) this.#fail("unexpected file field", this.#noted);
         this.#fileField = name;
         this.#state = "THIS_FILE_VALUE";
         return;
       case "THIS_WAL_RANGE_FIELD":
-        if (!isOneOf(walRangeFields, name)) this.#fail("unexpected WAL range field", this.#pendingPlace);
+        if (!isOneOf(walRangeFields, name)) this.#fail("unexpected WAL range field", this.#noted);
         this.#walRangeField = name;
         this.#state = "THIS_WAL_RANGE_VALUE";
         return;
       default:
-        this.#fail("unexpected object field", this.#pendingPlace);
+        this.#fail("unexpected object field", this.#noted);
     }
   }
 
   #toplevelField(name: string): State {
     if (!this.#sawVersionField) {
-      if (name !== "PostgreSQL-Backup-Manifest-Version") this.#fail("expected version indicator", this.#pendingPlace);
+      if (name !== "PostgreSQL-Backup-Manifest-Version") this.#fail("expected version indicator", this.#noted);
       this.#sawVersionField = true;
       return "VERSION_VALUE";
     }
@@ -325,7 +331,7 @@ export class ManifestParser {
     if (name === "Files") return "FILES_START";
     if (name === "WAL-Ranges") return "WAL_RANGES_START";
     if (name === "Manifest-Checksum") return "MANIFEST_CHECKSUM_VALUE";
-    return this.#fail("unrecognized top-level field", this.#pendingPlace);
+    return this.#fail("unrecognized top-level field", this.#noted);
   }
 
   /** @source parse_manifest.c: json_manifest_scalar */
@@ -352,41 +358,42 @@ export class ManifestParser {
         this.#checksum = scalar;
         return;
       default:
-        this.#fail("unexpected scalar", scalar.place);
+        this.#fail("unexpected scalar", scalar);
     }
   }
 
-  #version({ value, place }: Scalar): void {
+  #version(scalar: Scalar): void {
+    const { value } = scalar;
     const { version2 } = this.#rules;
     const version = version2 ? strtolInt(value) : value === "1" ? 1 : 0;
-    if (version === undefined) this.#fail("manifest version not an integer", place);
-    if (version !== 1 && version !== 2) this.#fail("unexpected manifest version", place);
-    this.#hand({ type: "Version", version }, place);
+    if (version === undefined) this.#fail("manifest version not an integer", scalar);
+    if (version !== 1 && version !== 2) this.#fail("unexpected manifest version", scalar);
+    this.#hand({ type: "Version", version }, scalar);
   }
 
-  #systemIdentifier({ value, place }: Scalar): void {
-    const systemIdentifier = strtoul(value);
+  #systemIdentifier(scalar: Scalar): void {
+    const systemIdentifier = strtoul(scalar.value);
     if (systemIdentifier === undefined) {
-      this.#fail("system identifier in manifest not an integer", place);
+      this.#fail("system identifier in manifest not an integer", scalar);
     }
-    this.#hand({ type: "SystemIdentifier", systemIdentifier }, place);
+    this.#hand({ type: "SystemIdentifier", systemIdentifier }, scalar);
   }
 
   /** @source parse_manifest.c: json_manifest_finalize_file */
   #finalizeFile(): void {
     const file = this.#file;
-    const end = this.#pendingPlace;
+    const end = this.#noted;
     const { Path, "Encoded-Path": encodedPath, Size, "Checksum-Algorithm": algorithm, Checksum } = file;
     if (Path === undefined && encodedPath === undefined) this.#fail("missing path name", end);
     if (Path !== undefined && encodedPath !== undefined) {
-      this.#fail("both path name and encoded path name", Math.max(Path.place, encodedPath.place));
+      this.#fail("both path name and encoded path name", Path.place > encodedPath.place ? Path : encodedPath);
     }
     if (Size === undefined) this.#fail("missing size", end);
-    if (algorithm === undefined && Checksum !== undefined) this.#fail("checksum without algorithm", Checksum.place);
+    if (algorithm === undefined && Checksum !== undefined) this.#fail("checksum without algorithm", Checksum);
     let path: string;
     if (encodedPath !== undefined) {
       const bytes = hexadecimal(encodedPath.value);
-      if (bytes === undefined) this.#fail("could not decode file name", encodedPath.place);
+      if (bytes === undefined) this.#fail("could not decode file name", encodedPath);
       // It is a C string.
       const nul = bytes.indexOf("\0");
       path = bytesText(nul === -1 ? bytes : bytes.slice(0, nul));
@@ -394,16 +401,16 @@ export class ManifestParser {
       path = bytesText(Path!.value);
     }
     const size = strtoul(Size.value);
-    if (size === undefined) this.#fail("file size is not an integer", Size.place);
+    if (size === undefined) this.#fail("file size is not an integer", Size);
     const checksumAlgorithm = algorithm === undefined ? "NONE" : algorithms[lowerCase(algorithm.value)];
     if (checksumAlgorithm === undefined) {
-      this.#refuse(`unrecognized checksum algorithm: "${bytesText(algorithm!.value)}"`, algorithm!.place);
+      this.#refuse(`unrecognized checksum algorithm: "${bytesText(algorithm!.value)}"`, algorithm!);
     }
     let checksum: Uint8Array | undefined;
     if (Checksum !== undefined && Checksum.value !== "") {
       const bytes = hexadecimal(Checksum.value);
       if (bytes === undefined) {
-        this.#refuse(`invalid checksum for file "${path}": "${bytesText(Checksum.value)}"`, Checksum.place);
+        this.#refuse(`invalid checksum for file "${path}": "${bytesText(Checksum.value)}"`, Checksum);
       }
       checksum = bytesOf(bytes);
     }
@@ -420,65 +427,58 @@ export class ManifestParser {
           checksum,
         },
       },
-      (Path ?? encodedPath)!.place,
+      (Path ?? encodedPath)!,
     );
   }
 
   /** @source parse_manifest.c: json_manifest_finalize_wal_range */
   #finalizeWalRange(): void {
     const { Timeline, "Start-LSN": start, "End-LSN": end } = this.#walRange;
-    const place = this.#pendingPlace;
-    if (Timeline === undefined) this.#fail("missing timeline", place);
-    if (start === undefined) this.#fail("missing start LSN", place);
-    if (end === undefined) this.#fail("missing end LSN", place);
+    const closed = this.#noted;
+    if (Timeline === undefined) this.#fail("missing timeline", closed);
+    if (start === undefined) this.#fail("missing start LSN", closed);
+    if (end === undefined) this.#fail("missing end LSN", closed);
     const timeline = strtoul(Timeline.value);
-    if (timeline === undefined) this.#fail("timeline is not an integer", Timeline.place);
+    if (timeline === undefined) this.#fail("timeline is not an integer", Timeline);
     const { lsnLowHalfIsEightDigits } = this.#rules;
     const startLsn = parseXlogrecptr(start.value, lsnLowHalfIsEightDigits);
-    if (startLsn === undefined) this.#fail("could not parse start LSN", start.place);
+    if (startLsn === undefined) this.#fail("could not parse start LSN", start);
     const endLsn = parseXlogrecptr(end.value, lsnLowHalfIsEightDigits);
-    if (endLsn === undefined) this.#fail("could not parse end LSN", end.place);
+    if (endLsn === undefined) this.#fail("could not parse end LSN", end);
     const walRange = { timeline: Number(timeline & 0xffffffffn), startLsn, endLsn };
-    this.#hand({ type: "WalRange", walRange }, place);
+    this.#hand({ type: "WalRange", walRange }, closed);
   }
 
-  #hand(entry: ManifestEntry, place: number): void {
+  #hand(entry: ManifestEntry, spot: Spot): void {
     const refusal = this.#rules.check(entry);
-    if (refusal !== undefined) this.#refuse(refusal, place);
+    if (refusal !== undefined) this.#refuse(refusal, spot);
     this.#entries.push(entry);
   }
 
   #failJson(error: JsonError): never {
-    const { type, token, after, place } = this.#pieces;
+    const { type, token, after } = this.#pieces;
     const isEnd = type === "end" && error.startsWith("EXPECTED_");
     const status = isEnd ? "EXPECTED_MORE" : error;
     const detail = this.#rules.explains ? bytesText(jsonErrorDetail(status, token, after)) : "parsing failed";
     const unterminated = status === "INVALID_TOKEN" && token.startsWith('"');
-    this.#refuse(`could not parse backup manifest: ${detail}`, place, unterminated ? "UNTERMINATED" : "SYNTAX");
+    this.#refuse(`could not parse backup manifest: ${detail}`, this.#pieces, unterminated ? "UNTERMINATED" : "SYNTAX");
   }
 
-  #fail(reason: string, place: number): never {
-    return this.#refuse(`could not parse backup manifest: ${reason}`, place);
+  #fail(reason: string, spot: Spot): never {
+    return this.#refuse(`could not parse backup manifest: ${reason}`, spot);
   }
 
-  #refuse(message: string, place: number, code: ErrorCode = "INVALID_VALUE"): never {
-    throw this.error(message, place, code);
+  #refuse(message: string, spot: Spot, code: ErrorCode = "INVALID_VALUE"): never {
+    throw this.error(message, spot, code);
   }
 
-  /** The error with this message at this place, in bytes from the start of the manifest. */
-  error(message: string, place: number, code: ErrorCode = "INVALID_VALUE"): BackupManifestError {
-    const { text, start, lines } = this.#pieces.around;
-    // What is to blame may stand in a piece that is gone: then what is read now is shown.
-    const at = Math.max(0, Math.min(text.length, place - start));
-    const firstLine = 1 + lines + newlinesBefore(text, at);
-    return new BackupManifestError({
-      code,
-      message,
-      sqlstate: "XX000",
-      ...excerpt(text, at),
-      firstLine,
-      position: place,
-    });
+  /** The error with this message: at a place, or at the end of what has been read. */
+  error(message: string, { place, line }: Spot = this.#pieces, code: ErrorCode = "INVALID_VALUE"): BackupManifestError {
+    const { text, start } = this.#pieces.around;
+    const at = place - start;
+    // What is to blame may stand in a piece that is gone.
+    const shown = at < 0 || at > text.length ? { text: "", offset: 0 } : excerpt(text, at);
+    return new BackupManifestError({ code, message, sqlstate: "XX000", ...shown, firstLine: line, position: place });
   }
 }
 

@@ -198,14 +198,14 @@ export class BackupManifestReader {
     const expected = parser.checksum;
     const digest = this.#digest.end();
     if (typeof digest === "string") {
-      throw parser.error(`could not parse backup manifest: ${digest}`, this.#total);
+      throw parser.error(`could not parse backup manifest: ${digest}`);
     }
     const bytes = expected.value.length === 2 * digest.length ? hexadecimal(expected.value) : undefined;
     if (bytes === undefined) {
-      throw parser.error(`invalid manifest checksum: "${bytesText(expected.value)}"`, expected.place);
+      throw parser.error(`invalid manifest checksum: "${bytesText(expected.value)}"`, expected);
     }
     if (digest.some((byte, i) => byte !== bytes.charCodeAt(i))) {
-      throw parser.error("manifest checksum mismatch", expected.place);
+      throw parser.error("manifest checksum mismatch", expected);
     }
   }
 

@@ -126,11 +126,11 @@ const HEAD = 32;
 const TEXT_HEAD = 512;
 const TEXT = /^(?:START WAL|\s*[{#]|\s*\d+[ \t])/;
 
-function name(path: string): string {
+export function name(path: string): string {
   return path === "-" ? "standard input" : printable(path);
 }
 
-async function sizeOf(path: string): Promise<number> {
+export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
@@ -139,7 +139,7 @@ async function sizeOf(path: string): Promise<number> {
 }
 
 /** The first bytes of a stream, fewer only if it ends before, and all of it. */
-async function headOf(
+export async function headOf(
   stream: AsyncIterable<Uint8Array>,
   length: number,
   path: string,
@@ -180,7 +180,7 @@ async function headOf(
   return { head: head.subarray(0, length), rest: all() };
 }
 
-async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+export async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
   const source = Readable.from(packed, { objectMode: false });
   const gunzip = createGunzip({ chunkSize: CHUNK });
   source.on("error", (error) => gunzip.destroy(error));

@@ -9,7 +9,7 @@ import type { Conversation, Names } from "../conversation.ts";
 import type { Unreadable } from "./decode-input.ts";
 import { type DecodeStats, type Share, sorted } from "./decode-stats.ts";
 import type { Decoded, DecodeStream, Side } from "./decode-stream.ts";
-import { type Page, printable } from "./people.ts";
+import { aligned, bar, bytes, counted, number, type Page, printable } from "./people.ts";
 
 /** After so many errors no more bytes are shown: a file that is taken for what it is not has nothing but errors. */
 const DUMPED = 10;
@@ -167,9 +167,6 @@ export function sayStats(page: Page, stats: DecodeStats): void {
 /** How many tables the picture has. */
 const TABLES = 20;
 
-/** How wide a bar of everything is. */
-const BAR = 30;
-
 function bars<S extends Share>(
   page: Page,
   shares: readonly (readonly [name: string, share: S])[],
@@ -183,20 +180,8 @@ function bars<S extends Share>(
   );
 }
 
-/** Eighths of a block. */
-function bar(part: number): string {
-  const eighths = Math.max(1, Math.round(part * BAR * 8));
-  return ("█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]).padEnd(BAR);
-}
-
 function shareCells(name: string, { count, bytes }: Share, { all }: DecodeStats): string[] {
   return [name, number(count), number(bytes), `${((bytes / Math.max(1, all.bytes)) * 100).toFixed(1)} %`];
-}
-
-/** Numbers to the right: all cells but the first of a row. */
-function aligned(rows: readonly (readonly string[])[]): string[][] {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows.map((row) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i]!))));
 }
 
 function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
@@ -208,16 +193,4 @@ function over({ first, last, seconds, all }: DecodeStats): string {
   if (seconds === undefined || seconds <= 0) return "";
   const rate = `${number(Math.round(all.count / seconds))} messages and ${bytes(Math.round(all.bytes / seconds))} a second`;
   return `, sent in ${seconds.toFixed(seconds < 10 ? 3 : 0)} s from ${formatPgTime(first!)} to ${formatPgTime(last!)}: ${rate}`;
-}
-
-function number(n: number): string {
-  return n.toLocaleString("en");
-}
-
-function bytes(n: number): string {
-  return counted(n, "byte");
-}
-
-function counted(n: number, one: string, many = `${one}s`): string {
-  return `${number(n)} ${n === 1 ? one : many}`;
 }

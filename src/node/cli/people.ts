@@ -79,3 +79,31 @@ export function printable(text: string): string {
 export function listed(words: readonly string[], conjunction: "and" | "or" = "or"): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
 }
+
+/** How wide a bar of everything is. */
+const BAR = 30;
+
+/** A part of a whole, 0 to 1, in eighths of a block. */
+export function bar(part: number): string {
+  const eighths = Math.max(1, Math.round(part * BAR * 8));
+  return ("█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]).padEnd(BAR);
+}
+
+/** Numbers to the right: all cells but the first of a row. */
+export function aligned(rows: readonly (readonly string[])[]): string[][] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i]!))));
+}
+
+/** With a comma after each three digits. */
+export function number(n: number): string {
+  return n.toLocaleString("en");
+}
+
+export function bytes(n: number): string {
+  return counted(n, "byte");
+}
+
+export function counted(n: number, one: string, many = `${one}s`): string {
+  return `${number(n)} ${n === 1 ? one : many}`;
+}

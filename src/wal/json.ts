@@ -1,0 +1,51 @@
+/** JSON views of records, for programs in any language; what JSON's numbers cannot hold is text. */
+import { formatLsn } from "../lsn.ts";
+import type { Server } from "../server-version.ts";
+import { bytesJson, type Json, jsonOfStruct } from "../wire/json.ts";
+import { contentsFields, type WalContents, type WalDescription } from "./contents.ts";
+import type { WalRecord } from "./record.ts";
+
+/**
+ * The contents of a record: `type`, then its fields, written as `jsonOf` writes those of messages.
+ *
+ * @param server In whose form LSNs are written.
+ * @example jsonOfWalContents({ type: "NextOid", nextOid: 24576 }) // { type: "NextOid", nextOid: 24576 }
+ */
+export function jsonOfWalContents(contents: WalContents, server?: Server): { readonly [name: string]: Json } {
+  return { type: contents.type, ...jsonOfStruct({ fields: contentsFields(contents.type) }, contents, server) };
+}
+
+/** A record and what it is; of images and of the data of pages, whose bytes are in the WAL itself, only how long they are. */
+export function jsonOfWalRecord(
+  record: WalRecord,
+  { resourceManager, operation, contents, rest }: WalDescription,
+  server?: Server,
+): { readonly [name: string]: Json } {
+  const { lsn, end, prev, xid, length, origin, toplevelXid, blocks } = record;
+  return {
+    lsn: formatLsn(lsn, server),
+    end: formatLsn(end, server),
+    prev: formatLsn(prev, server),
+    xid,
+    resourceManager,
+    operation,
+    length,
+    ...(origin === undefined ? {} : { origin }),
+    ...(toplevelXid === undefined ? {} : { toplevelXid }),
+    ...(blocks.length === 0 ? {} : { blocks: blocks.map(blockJson) }),
+    ...(contents === undefined ? {} : { contents: jsonOfWalContents(contents, server) }),
+    ...(rest === undefined ? {} : { rest: bytesJson(rest) }),
+  };
+}
+
+function blockJson({ image, data, ...block }: WalRecord["blocks"][number]): Json {
+  return {
+    ...block,
+    ...(data === undefined ? {} : { dataLength: data.length }),
+    ...(image === undefined ? {} : { image: imageJson(image) }),
+  };
+}
+
+function imageJson({ bytes, ...image }: NonNullable<WalRecord["blocks"][number]["image"]>): Json {
+  return { length: bytes.length, ...image };
+}
