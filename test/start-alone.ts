@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { cpSync, lchownSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { decodeText } from "../src/wire/text.ts";
 import type { OwnServer } from "./servers/index.ts";
 import { packageDirectory, serverUser, temporaryRoot } from "./servers/locate.ts";
 
@@ -86,11 +87,14 @@ function saidIn(output: string): Said | undefined {
   const fields = output.split(/^(?=[A-Z0-9]+: {2})/m);
   const at = fields.findIndex((field) => /^(?:FATAL|ERROR|PANIC): /.test(field));
   if (at === -1) return undefined;
-  const text = (field: string | undefined) =>
-    field
-      ?.replace(/^[A-Z0-9]+: {2}/, "")
+  const text = (field: string | undefined): string | undefined => {
+    if (field === undefined) return undefined;
+    const said = field
+      .replace(/^[A-Z0-9]+: {2}/, "")
       .replace(/\n$/, "")
       .replaceAll("\n\t", "\n");
+    return decodeText(Buffer.from(said, "latin1"), 0, said.length);
+  };
   const [detail, hint] = ["DETAIL", "HINT"].map((name) => {
     const next = fields.slice(at + 1, at + 3);
     return text(next.find((field) => field.startsWith(`${name}:`)));

@@ -150,7 +150,7 @@ const LSN = "[0-9A-F]{1,8}/[0-9A-F]{1,8}";
 
 /**
  * The files as servers write them. A label can have several lines, and these can look like the ones behind it: it ends where what
- * follows is all that may follow.
+ * follows is all that may follow. That of pg_rewind has none.
  */
 const pattern = (stop: readonly [where: string, when: string]): RegExp =>
   new RegExp(
@@ -158,9 +158,9 @@ const pattern = (stop: readonly [where: string, when: string]): RegExp =>
       `^START WAL LOCATION: (?<startWalLocation>${LSN}) \\(file (?<startWalFile>[0-9A-F]{24})\\)\\n`,
       stop[0],
       `CHECKPOINT LOCATION: (?<checkpointLocation>${LSN})\\n`,
-      "(?:BACKUP METHOD: (?<backupMethod>[^\\s]{1,19})\\n)?",
-      "(?:BACKUP FROM: (?<backupFrom>[^\\s]{1,19})\\n)?",
-      "(?:START TIME: (?<startTime>[^\\n]*)\\n)?",
+      "BACKUP METHOD: (?<backupMethod>[^\\s]{1,19})\\n",
+      "BACKUP FROM: (?<backupFrom>[^\\s]{1,19})\\n",
+      "START TIME: (?<startTime>[^\\n]{1,127})\\n",
       "(?:LABEL: (?<label>[^]*?)\\n)??",
       "(?:START TIMELINE: (?<startTimeline>0|[1-9][0-9]{0,9})\\n)?",
       stop[1],
@@ -257,7 +257,7 @@ function refuseHistory(text: FileText): never {
  * @throws EncodeError for what would be read back as something else.
  * @throws UnsupportedError for an incremental backup of a server before 17.
  * @source xlogbackup.c: build_backup_content; before 16 xlog.c: do_pg_backup_start
- * @example new TextDecoder().decode(printBackupLabel(parseBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n"), { server: "19" })).split("\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
+ * @example new TextDecoder().decode(printBackupLabel({ startWalLocation: toLsn(0x2000028n), startWalFile: segmentName(1, toLsn(0x2000028n)), checkpointLocation: toLsn(0x2000060n), backupMethod: "streamed", backupFrom: "primary", startTime: "2026-11-27 04:05:06 UTC", label: "x", startTimeline: 1, incrementalFromLsn: undefined, incrementalFromTli: undefined }, { server: "19" })).split("\\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
  */
 export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions = {}): Uint8Array {
   const { server } = options;

@@ -163,6 +163,8 @@ export function refuseNewTimeLine(
  * Why a server that is to recover along this history does not start: its last checkpoint, or what it had replayed before, is on another
  * branch.
  *
+ * Of a checkpoint on a timeline that is not in the history at all, a server that looks for its WAL finds none, and says so before.
+ *
  * @param history Of the timeline that it is to recover to.
  * @param from.checkpoint Where it starts: backup_label says that if there is one, else pg_control.
  * @param from.controlFile The last checkpoint of pg_control, if `checkpoint` is one of backup_label: before 18 the server names it instead.

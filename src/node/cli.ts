@@ -58,6 +58,9 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       The messages of a recorded stream, a line each. FILE holds what CopyData carried, each payload after its length in four
       bytes, or lines as psql prints what pg_logical_slot_get_binary_changes gives; either may be packed by gzip; - is standard
       input. Without --physical and --proto, whatever comes is read: WAL, or pgoutput in any protocol version.
+      Or FILE is one of PostgreSQL's own, recognised by what it holds: a timeline history, backup_label, a backup history file,
+      tablespace_map, a backup manifest, an incremental file, the recorded stream of a base backup, a segment of WAL, the state of
+      a replication slot, replorigin_checkpoint, a snapshot of logical decoding.
       --physical           what XLogData carries is WAL
       --proto N            what XLogData carries is pgoutput, asked for with this proto_version, 1 to 4
       --streaming MODE     and with this streaming: off (the default), on, parallel

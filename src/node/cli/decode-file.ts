@@ -3,261 +3,18 @@
  */
 import { basename } from "node:path";
 import { type DecodeError, ParseError } from "../../errors.ts";
-import {
-  type BackupHistory,
-  type BackupLabel,
-  checkBackupLabel,
-  explainTimeLineHistory,
-  parseBackupHistory,
-  parseBackupLabel,
-  parseTablespaceMap,
-  parseTimeLineHistory,
-  parseWalFileName,
-  printBackupHistory,
-  printBackupLabel,
-  printTablespaceMap,
-  printTimeLineHistory,
-} from "../../files/index.ts";
-import { formatLsn, type Lsn } from "../../lsn.ts";
-import { versionRanges } from "../../server-version.ts";
-import type { Json } from "../../wire/json.ts";
+import { backupKinds } from "./decode-backup.ts";
 import type { Source } from "./decode-input.ts";
-import { firstDifference } from "./decode-stream.ts";
-import { Blocks } from "./output.ts";
+import type { FileCall, FileKind, Head } from "./decode-kind.ts";
+import { stateKinds } from "./decode-state.ts";
+import { textKinds } from "./decode-texts.ts";
+import { walSegment } from "./decode-wal.ts";
+import { Blocks, Progress } from "./output.ts";
 import { listed, Page, printable } from "./people.ts";
 import { sayError } from "./say-error.ts";
-import { InputError } from "./usage.ts";
-
-/** How a file is to be shown. */
-export interface FileCall {
-  /** server_version_num; undefined if nobody said. */
-  readonly server: number | undefined;
-  readonly verify: boolean;
-  readonly jsonl: boolean;
-}
-
-/** A part of a file, for programs and for people. */
-export interface FilePart {
-  /** One object for --jsonl, its type first. */
-  readonly json: { readonly [name: string]: Json };
-  readonly say: (page: Page) => void;
-  /** With --verify, the first byte of the file that it encodes to another for; undefined if there is none. */
-  readonly mismatch?: number | undefined;
-}
-
-/** Why a file cannot be read, or read further. */
-export interface FileError {
-  readonly error: ParseError | DecodeError;
-}
-
-/** A kind of file. */
-export interface FileKind {
-  /** With its article, for sentences. */
-  readonly name: string;
-  recognise(head: Head): boolean;
-  /** Its parts in order, and at the end perhaps why there are no more. */
-  read(source: Source, call: FileCall): AsyncIterable<FilePart | FileError>;
-}
-
-/** What a file begins with. */
-interface Head {
-  readonly bytes: Uint8Array;
-  /** One character a byte. */
-  readonly text: string;
-  /** Without its directories; - for standard input. */
-  readonly name: string;
-}
-
-function title(page: Page, text: string): void {
-  page.line(page.style("bold", text));
-}
-
-/** Larger files of these kinds no server writes. */
-const SMALL = 16 * 1024 * 1024;
-
-/** A file that is read as a whole, and is one thing. */
-function small(
-  kind: Pick<FileKind, "name" | "recognise"> & {
-    readonly show: (bytes: Uint8Array, call: FileCall, name: string) => FilePart;
-  },
-): FileKind {
-  return {
-    name: kind.name,
-    recognise: kind.recognise,
-    async *read(source, call) {
-      const bytes = await wholeOf(source, kind.name);
-      try {
-        yield kind.show(bytes, call, basename(source.path).replace(/\.gz$/, ""));
-      } catch (error) {
-        if (!(error instanceof ParseError)) throw error;
-        yield { error };
-      }
-    },
-  };
-}
-
-async function wholeOf({ path, chunks }: Source, name: string): Promise<Uint8Array> {
-  const all: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of chunks) {
-    all.push(chunk);
-    length += chunk.length;
-    if (length > SMALL) throw new InputError(`${printable(path)} is too long for ${name}: more than ${SMALL} bytes`);
-  }
-  return new Uint8Array(Buffer.concat(all));
-}
-
-/** What they are printed as by the version that was named, or by any: positions have two forms. */
-function verified(
-  bytes: Uint8Array,
-  { server, verify }: FileCall,
-  print: (server: number | undefined) => Uint8Array,
-): number | undefined {
-  if (!verify) return undefined;
-  const servers = server === undefined ? [undefined, versionRanges("lsnZeroPadded")[0]!.since] : [server];
-  const differences = servers.map((each) => firstDifference(print(each), bytes));
-  return differences.includes(undefined) ? undefined : differences[0];
-}
-
-const timelineHistory = small({
-  name: "a timeline history",
-  // A position and another number could be in a row of psql's too, but no message then stands behind a tab.
-  recognise: ({ text, name }) =>
-    parseWalFileName(name)?.type === "history" ||
-    /^\s*(?:#.*\n\s*)*\d+\t[0-9A-F]{1,8}\/[0-9A-F]{1,8}\t(?!\\)/.test(text),
-  show(bytes, call, name) {
-    const { server } = call;
-    const named = parseWalFileName(name);
-    const options = server === undefined ? {} : { server };
-    // Without its name nobody knows of which timeline it is: of the one after its last, as a rule.
-    const last = named === undefined ? parseTimeLineHistory(bytes, 0xffffffff, options).at(-2)?.tli : undefined;
-    const timeline = named?.timeline ?? (last ?? 0) + 1;
-    const history = parseTimeLineHistory(bytes, timeline, options);
-    return {
-      json: {
-        type: "TimeLineHistory",
-        timeline,
-        entries: history.map(({ tli, begin, end, reason }) => ({
-          tli,
-          begin: formatLsn(begin, server),
-          end: formatLsn(end, server),
-          ...(reason === undefined ? {} : { reason }),
-        })),
-      },
-      say(page) {
-        title(page, `History of timeline ${timeline}${named === undefined ? ", if that is the next one" : ""}`);
-        for (const sentence of explainTimeLineHistory(history, server)) page.line(`  ${printable(sentence)}`);
-      },
-      mismatch: verified(bytes, call, (each) =>
-        printTimeLineHistory(history, each === undefined ? {} : { server: each }),
-      ),
-    };
-  },
-});
-
-/** The lines of backup_label and of a backup history, with what they mean. */
-const labelLines: readonly (readonly [name: keyof BackupHistory, line: string, meaning: string])[] = [
-  ["startWalLocation", "START WAL LOCATION", "replay begins here"],
-  ["startWalFile", "", "in this segment of WAL"],
-  ["stopWalLocation", "STOP WAL LOCATION", "all WAL up to here is needed"],
-  ["stopWalFile", "", "up to this segment"],
-  ["checkpointLocation", "CHECKPOINT LOCATION", "of the checkpoint that recovery starts from"],
-  ["backupMethod", "BACKUP METHOD", ""],
-  ["backupFrom", "BACKUP FROM", ""],
-  ["startTime", "START TIME", ""],
-  ["label", "LABEL", ""],
-  ["startTimeline", "START TIMELINE", ""],
-  ["stopTime", "STOP TIME", ""],
-  ["stopTimeline", "STOP TIMELINE", ""],
-  ["incrementalFromLsn", "INCREMENTAL FROM LSN", "it holds what changed since a backup that began here"],
-  ["incrementalFromTli", "INCREMENTAL FROM TLI", ""],
-];
-
-function labelJson(type: string, value: BackupLabel | BackupHistory, server: number | undefined): FilePart["json"] {
-  const json: Record<string, Json> = { type };
-  for (const [name] of labelLines) {
-    const field = (value as BackupHistory)[name];
-    if (field !== undefined) json[name] = typeof field === "bigint" ? formatLsn(field as Lsn, server) : field;
-  }
-  return json;
-}
-
-function sayLabel(page: Page, value: BackupLabel | BackupHistory, server: number | undefined): void {
-  page.table(
-    labelLines.flatMap(([name, line, meaning]) => {
-      const field = (value as BackupHistory)[name];
-      if (field === undefined) return [];
-      return [[line, typeof field === "bigint" ? formatLsn(field as Lsn, server) : String(field), meaning]];
-    }),
-    [undefined, "bold", "dim"],
-  );
-}
-
-const backupHistory = small({
-  name: "a backup history file",
-  recognise: ({ text, name }) =>
-    /^START WAL LOCATION: [^\n]*\nSTOP WAL/.test(text) || parseWalFileName(name)?.type === "backup",
-  show(bytes, call) {
-    const history = parseBackupHistory(bytes);
-    return {
-      json: labelJson("BackupHistory", history, call.server),
-      say(page) {
-        title(page, "Backup history");
-        sayLabel(page, history, call.server);
-      },
-      mismatch: verified(bytes, call, (server) => printBackupHistory(history, { server })),
-    };
-  },
-});
-
-const backupLabel = small({
-  name: "backup_label",
-  recognise: ({ text, name }) => text.startsWith("START WAL LOCATION: ") || /^backup_label(?:\.old)?$/.test(name),
-  show(bytes, call) {
-    const options = call.server === undefined ? {} : { server: call.server };
-    const label = parseBackupLabel(bytes, options);
-    return {
-      json: labelJson("BackupLabel", label, call.server),
-      say(page) {
-        title(page, "backup_label");
-        sayLabel(page, label, call.server);
-        page.line();
-        try {
-          checkBackupLabel(bytes, options);
-          page.mark("good", "a server starts recovery from it");
-        } catch (error) {
-          if (!(error instanceof ParseError)) throw error;
-          page.mark("neutral", `a server does not start from it: ${printable(error.message)}`);
-          if (error.hint !== undefined) page.line(`  ${error.hint}`);
-        }
-      },
-      mismatch: verified(bytes, call, (server) => printBackupLabel(label, { server })),
-    };
-  },
-});
-
-const tablespaceMap = small({
-  name: "tablespace_map",
-  recognise: ({ text, name }) => /^\d+ (?:\/|[A-Za-z]:)/.test(text) || /^tablespace_map(?:\.old)?$/.test(name),
-  show(bytes, call) {
-    const options = call.server === undefined ? {} : { server: call.server };
-    const entries = parseTablespaceMap(bytes, options);
-    return {
-      json: { type: "TablespaceMap", tablespaces: entries.map(({ oid, path }) => ({ oid, path })) },
-      say(page) {
-        title(page, entries.length === 0 ? "tablespace_map of no tablespace" : "tablespace_map");
-        page.table(
-          entries.map(({ oid, path }) => [`pg_tblspc/${oid}`, "→", path]),
-          ["bold"],
-        );
-      },
-      mismatch: verified(bytes, call, (server) => printTablespaceMap(entries, server === undefined ? {} : { server })),
-    };
-  },
-});
 
 /** In this order: what can only be one thing first. */
-const kinds: readonly FileKind[] = [backupHistory, backupLabel, tablespaceMap, timelineHistory];
+const kinds: readonly FileKind[] = [...stateKinds, walSegment, ...backupKinds, ...textKinds];
 
 /** What a file can be beside messages, for the sentence that says it is neither. */
 export const alsoExpected = `; or a file of PostgreSQL: ${listed(kinds.map(({ name }) => name))}`;
@@ -273,6 +30,7 @@ export function fileKindOf({ head, path }: Source): FileKind | undefined {
 export async function decodeFile(kind: FileKind, source: Source, call: FileCall): Promise<number> {
   const output = new Blocks();
   const page = new Page(output);
+  const progress = new Progress("parts", source.progress);
   const totals = { messages: 0, mismatches: 0, errors: 0 };
   for await (const part of kind.read(source, call)) {
     if ("error" in part) {
@@ -280,7 +38,7 @@ export async function decodeFile(kind: FileKind, source: Source, call: FileCall)
       if (call.jsonl) output.write(`${JSON.stringify({ error: part.error })}\n`);
       else sayFileError(page, part.error);
     } else {
-      totals.messages++;
+      if (!part.uncounted) totals.messages++;
       const { json, say, mismatch } = part;
       if (mismatch !== undefined) totals.mismatches++;
       if (call.jsonl) output.write(`${JSON.stringify(mismatch === undefined ? json : { ...json, mismatch })}\n`);
@@ -290,7 +48,9 @@ export async function decodeFile(kind: FileKind, source: Source, call: FileCall)
       }
     }
     await output.flush(false);
+    progress.show(totals.messages);
   }
+  progress.end();
   if (call.verify) output.write(`${call.jsonl ? "" : "\n"}${JSON.stringify(totals)}\n`);
   await output.flush();
   return totals.errors === 0 && totals.mismatches === 0 ? 0 : 1;

@@ -53,7 +53,7 @@ const expected =
 export interface Source {
   /** - is standard input. */
   readonly path: string;
-  /** Its first bytes, as many as say what it is; fewer if there are no more. */
+  /** Its first bytes, as many as say what it is. */
   readonly head: Uint8Array;
   /** All of it, these too. It can be read once. */
   readonly chunks: AsyncIterable<Uint8Array>;
@@ -74,7 +74,8 @@ export async function openSource(path: string): Promise<Source> {
   const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
   const { head, rest } = await headOf(raw, HEAD, path);
   const packed = head[0] === 0x1f && head[1] === 0x8b;
-  const start = packed ? await headOf(unpacked(rest, path), HEAD, path) : { head, rest };
+  let start = packed ? await headOf(unpacked(rest, path), HEAD, path) : { head, rest };
+  if (TEXT.test(latin1(start.head))) start = await headOf(start.rest, TEXT_HEAD, path);
   return {
     path,
     head: start.head,
@@ -102,7 +103,7 @@ export async function openInput(path: string, tags: string): Promise<Input> {
  * @throws InputError if there are none.
  */
 export function inputOf({ path, head, chunks, progress, close }: Source, tags: string, also = ""): Input {
-  const start = head.subarray(0, START);
+  const start = head.subarray(0, HEAD);
   const form = formOf(start, tags);
   if (form === undefined) {
     close();
@@ -118,11 +119,12 @@ export function inputOf({ path, head, chunks, progress, close }: Source, tags: s
 /** How much is read at a time. */
 const CHUNK = 1 << 20;
 
-/** How much of a file says what it is: the first lines of a text. */
-const HEAD = 512;
+/** How much of a file says what it is: the length and the fixed part of the first payload. A stream may hold no more for now. */
+const HEAD = 32;
 
-/** Of messages it is the length and the fixed part of the first payload. */
-const START = 32;
+/** Of some texts it is the first lines. */
+const TEXT_HEAD = 512;
+const TEXT = /^(?:START WAL|\s*[{#]|\s*\d+[ \t])/;
 
 export function name(path: string): string {
   return path === "-" ? "standard input" : printable(path);
@@ -152,14 +154,23 @@ export async function headOf(
       throw fileError(path, error);
     }
   };
+  /** Why there is no more. What came before is good. */
+  let damage: unknown;
   while (head.length < length) {
-    const chunk = await next();
-    if (chunk === undefined) break;
-    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    try {
+      const chunk = await next();
+      if (chunk === undefined) break;
+      head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    } catch (error) {
+      if (head.length === 0) throw error;
+      damage = error;
+      break;
+    }
   }
   async function* all(): AsyncGenerator<Uint8Array> {
     try {
       if (head.length > 0) yield head;
+      if (damage !== undefined) throw damage;
       for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk;
     } finally {
       // Whoever stops early wants no more of it, lest the program wait for the end of standard input.

@@ -1,0 +1,114 @@
+/** `walwire decode` of the binary state files: of slots, of replication origins, of snapshots. */
+import {
+  decodeReplicationOrigins,
+  decodeSlotState,
+  decodeSnapshot,
+  encodeReplicationOrigins,
+  encodeReplicationSlotOnDisk,
+  encodeSnapshot,
+  explainSlot,
+  slotStateVersions,
+} from "../../files/index.ts";
+import { ReplicationSlotOnDisk, ReplicationStateOnDisk, SnapBuildOnDisk } from "../../files/structs.ts";
+import { formatLsn } from "../../lsn.ts";
+import { jsonOfStruct } from "../../wire/json.ts";
+import { type FileKind, type Head, small, title } from "./decode-kind.ts";
+import { firstDifference } from "./decode-stream.ts";
+import { printable } from "./people.ts";
+
+/** Does the file begin with these bytes? */
+const magic =
+  (...bytes: readonly number[]) =>
+  ({ bytes: head }: Head): boolean =>
+    bytes.every((byte, i) => head[i] === byte);
+
+const slotState = small({
+  name: "the state of a replication slot",
+  recognise: magic(0xa1, 0x1c, 0x05, 0x01),
+  show(bytes, { server, verify }) {
+    const state = decodeSlotState(bytes);
+    return {
+      json: { type: "ReplicationSlotOnDisk", ...jsonOfStruct(ReplicationSlotOnDisk, state, server) },
+      say(page) {
+        title(page, `Replication slot ${printable(state.slotdata.name)}`);
+        for (const sentence of explainSlot(state.slotdata, { server })) page.line(`  ${printable(sentence)}`);
+        page.line();
+        const fields = jsonOfStruct(ReplicationSlotOnDisk, state, server).slotdata as Readonly<Record<string, unknown>>;
+        page.table(
+          Object.entries(fields).map(([name, value]) => [name, String(value)]),
+          ["dim"],
+        );
+        page.line();
+        page.line(
+          `  The form is that of ${slotStateVersions(state)}, version ${state.version} of ${bytes.length} bytes.`,
+        );
+      },
+      mismatch: verify ? firstDifference(encodeReplicationSlotOnDisk(state), bytes) : undefined,
+    };
+  },
+});
+
+const replicationOrigins = small({
+  name: "replorigin_checkpoint",
+  recognise: magic(0xde, 0xda, 0x57, 0x12),
+  show(bytes, { server, verify }) {
+    const states = decodeReplicationOrigins(bytes);
+    return {
+      json: {
+        type: "ReplicationOrigins",
+        origins: states.map((state) => jsonOfStruct(ReplicationStateOnDisk, state, server)),
+      },
+      say(page) {
+        title(page, states.length === 0 ? "No replication origins" : "Replication origins");
+        page.table(
+          states.map(({ roident, remoteLsn }) => [
+            `origin ${roident}`,
+            `replayed up to ${formatLsn(remoteLsn, server)}`,
+          ]),
+          ["bold"],
+        );
+      },
+      mismatch: verify ? firstDifference(encodeReplicationOrigins(states), bytes) : undefined,
+    };
+  },
+});
+
+const snapshot = small({
+  name: "a snapshot of logical decoding",
+  recognise: magic(0x01, 0xe0, 0xa1, 0x51),
+  show(bytes, { server, verify }) {
+    const { head, wasRunning, committed, catchange } = decodeSnapshot(bytes);
+    const fields = jsonOfStruct(SnapBuildOnDisk, head, server);
+    return {
+      json: {
+        type: "SnapBuildOnDisk",
+        ...fields,
+        ...(wasRunning === undefined ? {} : { wasRunningXids: wasRunning }),
+        committedXids: committed,
+        ...(catchange === undefined ? {} : { catchangeXids: catchange }),
+      },
+      say(page) {
+        title(page, "Snapshot of logical decoding");
+        const { xmin, xmax } = head.builder;
+        page.line(`  Transactions before ${xmin} are over, those from ${xmax} on have not begun when it was taken.`);
+        page.line(`  Committed between them: ${committed.length === 0 ? "none" : committed.join(" ")}.`);
+        if (catchange !== undefined) {
+          page.line(
+            `  Running, and having changed catalogs: ${catchange.length === 0 ? "none" : catchange.join(" ")}.`,
+          );
+        }
+        page.line();
+        page.table(
+          Object.entries(fields.builder as Readonly<Record<string, unknown>>).map(([name, value]) => [
+            name,
+            typeof value === "object" ? JSON.stringify(value) : String(value),
+          ]),
+          ["dim"],
+        );
+      },
+      mismatch: verify ? firstDifference(encodeSnapshot({ head, wasRunning, committed, catchange }), bytes) : undefined,
+    };
+  },
+});
+
+export const stateKinds: readonly FileKind[] = [slotState, replicationOrigins, snapshot];

@@ -1,0 +1,90 @@
+/** `walwire decode` of a segment of WAL: a line a record. `walwire wal` says more of it, and of several. */
+import { DecodeError } from "../../errors.ts";
+import { formatLsn, toLsn } from "../../lsn.ts";
+import {
+  describeWalRecord,
+  encodeWalRecord,
+  formatWalRecord,
+  WalReader,
+  type WalRecord,
+  walFormatOfMagic,
+} from "../../wal/index.ts";
+import { SHORT_HEADER } from "../../wal/page.ts";
+import { bytesJson } from "../../wire/json.ts";
+import type { FileError, FileKind, FilePart } from "./decode-kind.ts";
+import { firstDifference } from "./decode-stream.ts";
+import { printable } from "./people.ts";
+
+/** XLOG_BLCKSZ at the least, in bytes. */
+const MIN_PAGE = 1024n;
+
+/** Where a page is in WAL. @source xlog_internal.h: XLogPageHeaderData */
+function pageAddress(head: Uint8Array): bigint {
+  return new DataView(head.buffer, head.byteOffset, head.length).getBigUint64(8, true);
+}
+
+export const walSegment: FileKind = {
+  name: "a segment of WAL",
+  recognise: ({ bytes }) =>
+    bytes.length >= SHORT_HEADER &&
+    walFormatOfMagic(bytes[0]! | (bytes[1]! << 8)) !== undefined &&
+    pageAddress(bytes) % MIN_PAGE === 0n,
+  async *read(source, { server, verify }): AsyncGenerator<FilePart | FileError> {
+    const reader = new WalReader({ server });
+    const shown = server;
+    let first = true;
+    for await (const chunk of source.chunks) {
+      try {
+        reader.push(chunk, first ? toLsn(pageAddress(source.head)) : undefined);
+        first = false;
+        for (let record = reader.next(); record !== undefined; record = reader.next()) {
+          yield partOf(record, reader.format!.server);
+        }
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error;
+        yield { error };
+        return;
+      }
+    }
+    const { end, incomplete } = reader;
+    if (end !== undefined) {
+      yield {
+        json: { type: "WalEnd", lsn: formatLsn(end.lsn, shown), found: end.found, message: end.message },
+        say: (page) => page.mark("neutral", `WAL ends at ${formatLsn(end.lsn, shown)}: ${printable(end.message)}`),
+      };
+    } else if (incomplete !== undefined) {
+      yield {
+        json: { type: "WalEnd", lsn: formatLsn(incomplete, shown), found: "file ends" },
+        say: (page) =>
+          page.mark("neutral", `the record at ${formatLsn(incomplete, shown)} goes on in the segment after this one`),
+      };
+    }
+
+    function partOf(record: WalRecord, written: number): FilePart {
+      const description = describeWalRecord(record, written);
+      const { lsn, end, prev, xid, length } = record;
+      return {
+        json: {
+          type: "WalRecord",
+          lsn: formatLsn(lsn, shown),
+          end: formatLsn(end, shown),
+          prev: formatLsn(prev, shown),
+          xid,
+          length,
+          resourceManager: description.resourceManager,
+          operation: description.operation,
+          blocks: record.blocks.map(({ id, tablespace, database, relation, fork, block, image }) => ({
+            id,
+            relation: `${tablespace}/${database}/${relation}`,
+            fork,
+            block,
+            image: image !== undefined,
+          })),
+          mainData: bytesJson(record.mainData),
+        },
+        say: (page) => page.line(printable(formatWalRecord(record, description, written))),
+        mismatch: verify ? firstDifference(encodeWalRecord(record, reader.format!), record.bytes) : undefined,
+      };
+    }
+  },
+};
