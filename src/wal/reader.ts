@@ -11,6 +11,7 @@
  */
 import { ProtocolError } from "../errors.ts";
 import { formatLsn, type Lsn, toLsn } from "../lsn.ts";
+import { defaultSegmentSize, isSegmentSize } from "../segment.ts";
 import type { Server } from "../server-version.ts";
 import { MAX_ALLOC_SIZE } from "../wire/check.ts";
 import { CRC_OFFSET, RECORD_HEADER, RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
@@ -30,10 +31,8 @@ import { type WalFormat, walFormat, walFormatOfMagic } from "./format.ts";
 import {
   checkPageHeader,
   DEFAULT_PAGE_SIZE,
-  DEFAULT_SEGMENT_SIZE,
   decodeWalPageHeader,
   isPageSize,
-  isSegmentSize,
   LONG_HEADER,
   overwriteContrecordFlag,
   pageHeaderSize,
@@ -170,7 +169,7 @@ export class WalReader {
     this.#pageSizeGiven = pageSize;
     this.#segmentSizeGiven = segmentSize;
     this.#pageSize = pageSize ?? DEFAULT_PAGE_SIZE;
-    this.#segmentSize = segmentSize ?? DEFAULT_SEGMENT_SIZE;
+    this.#segmentSize = segmentSize ?? defaultSegmentSize;
     this.#blockSize = blockSize ?? DEFAULT_BLOCK_SIZE;
     this.#systemIdentifierGiven = systemIdentifier;
     this.#fileTimeline = timeline;
