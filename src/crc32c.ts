@@ -4,11 +4,16 @@
  * @source pg_crc32c_sb8.c
  */
 
-/** Of eight bytes at once, as in PostgreSQL's own slicing-by-8: table k is a byte with k zero bytes behind it. */
+/**
+ * Of sixteen bytes at once, as PostgreSQL's own slicing-by-8 is of eight: table k is that of a byte with k zero bytes behind it.
+ *
+ * Of 8 KB at a time, in MB/s (Node 20, a busy AMD EPYC): eight bytes at once 1,420, sixteen 1,660, sixteen as four aligned words 1,970.
+ * Words need a view of them, which takes as long as 200 bytes.
+ */
 const tables = /* @__PURE__ */ makeTables();
 
-function makeTables(): Uint32Array {
-  const all = new Uint32Array(8 * 256);
+function makeTables(): Int32Array {
+  const all = new Int32Array(16 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
     for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
@@ -16,6 +21,13 @@ function makeTables(): Uint32Array {
   }
   for (let i = 256; i < all.length; i++) all[i] = (all[i - 256]! >>> 8) ^ all[all[i - 256]! & 0xff]!;
   return all;
+}
+
+/** From here on the words of the bytes are read, on machines whose words have their low byte first. */
+const LONG = /* @__PURE__ */ isLittleEndian() ? 512 : Number.POSITIVE_INFINITY;
+
+function isLittleEndian(): boolean {
+  return new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 }
 
 /**
@@ -36,6 +48,12 @@ export function crc32cOf(bytes: Uint8Array, start: number, end: number, previous
   const t = tables;
   let crc = ~previous;
   let at = start;
+  if (end - start >= LONG) {
+    for (; (bytes.byteOffset + at) % 4 !== 0; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
+    const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, ((end - at) >> 4) * 4);
+    crc = ofWords(words, crc);
+    at += words.length * 4;
+  }
   for (const last = end - 7; at < last; at += 8) {
     const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
     crc =
@@ -50,4 +68,34 @@ export function crc32cOf(bytes: Uint8Array, start: number, end: number, previous
   }
   for (; at < end; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc >>> 0;
+}
+
+/** Four words at once; their number is a multiple of four. */
+function ofWords(words: Int32Array, previous: number): number {
+  const t = tables;
+  let crc = previous;
+  for (let i = 0; i < words.length; i += 4) {
+    const a = crc ^ words[i]!;
+    const b = words[i + 1]!;
+    const c = words[i + 2]!;
+    const d = words[i + 3]!;
+    crc =
+      t[3840 + (a & 0xff)]! ^
+      t[3584 + ((a >>> 8) & 0xff)]! ^
+      t[3328 + ((a >>> 16) & 0xff)]! ^
+      t[3072 + (a >>> 24)]! ^
+      t[2816 + (b & 0xff)]! ^
+      t[2560 + ((b >>> 8) & 0xff)]! ^
+      t[2304 + ((b >>> 16) & 0xff)]! ^
+      t[2048 + (b >>> 24)]! ^
+      t[1792 + (c & 0xff)]! ^
+      t[1536 + ((c >>> 8) & 0xff)]! ^
+      t[1280 + ((c >>> 16) & 0xff)]! ^
+      t[1024 + (c >>> 24)]! ^
+      t[768 + (d & 0xff)]! ^
+      t[512 + ((d >>> 8) & 0xff)]! ^
+      t[256 + ((d >>> 16) & 0xff)]! ^
+      t[d >>> 24]!;
+  }
+  return crc;
 }

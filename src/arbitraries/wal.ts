@@ -103,7 +103,7 @@ export interface WalStream {
  * segment, and segments that end early.
  *
  * @throws UnsupportedError as `walRecordFields`.
- * @example fc.sample(walStream("18"), 1)[0].bytes[0] // 0x18
+ * @example fc.sample(walStream("18"), 1)[0].start % 1024n // 0n
  * @source xlog.c: XLogInsertRecord
  */
 export function walStream(server?: Server): fc.Arbitrary<WalStream> {

@@ -294,30 +294,36 @@ function checkImage(
 const nothing = /* @__PURE__ */ new Uint8Array(0);
 const noBlocks: readonly WalBlock[] = /* @__PURE__ */ Object.freeze([]);
 
+/** The prev-link of a record that was checked: if the one before is known, it is that. */
+export function prevOf({ view, at, prev, randomAccess }: RecordPlace): Lsn {
+  return randomAccess ? (view.getBigUint64(at + 8, true) as Lsn) : prev;
+}
+
 /** The record, of which all was checked. */
 export function readRecord(
-  { bytes, view, at, lsn, format }: RecordPlace,
+  place: RecordPlace,
   length: number,
   end: Lsn,
   contents: Contents,
   blockSize: number,
 ): WalRecord {
+  const { bytes, view, at, lsn, format } = place;
+  const { buffer, byteOffset } = bytes;
   const { mainLength } = contents;
-  const part = (from: number, size: number): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset + from, size);
   return {
     lsn,
     end,
-    prev: view.getBigUint64(at + 8, true) as Lsn,
+    prev: prevOf(place),
     xid: view.getUint32(at + 4, true),
     length,
     rmid: view.getUint8(at + 17),
     info: view.getUint8(at + 16),
     crc: view.getUint32(at + CRC_OFFSET, true),
-    bytes: part(at, length),
+    bytes: new Uint8Array(buffer, byteOffset + at, length),
     origin: contents.origin,
     toplevelXid: contents.toplevelXid,
     blocks: contents.blocks === 0 ? noBlocks : readBlocks(bytes, view, at, contents, format, blockSize),
-    mainData: mainLength === 0 ? nothing : part(at + length - mainLength, mainLength),
+    mainData: mainLength === 0 ? nothing : new Uint8Array(buffer, byteOffset + at + length - mainLength, mainLength),
   };
 }
 
@@ -333,10 +339,7 @@ function readBlocks(
   let at = start + RECORD_HEADER;
   let data = start + contents.headers;
   let [tablespace, database, relation] = [0, 0, 0];
-  const take = (length: number): Uint8Array => {
-    data += length;
-    return new Uint8Array(bytes.buffer, bytes.byteOffset + data - length, length);
-  };
+  const { buffer, byteOffset } = bytes;
   while (blocks.length < contents.blocks) {
     const id = view.getUint8(at);
     if (id > XLR_MAX_BLOCK_ID) {
@@ -351,14 +354,16 @@ function readBlocks(
     if ((flags & BKPBLOCK_HAS_IMAGE) !== 0) {
       const info = view.getUint8(at + 4);
       const compressed = isCompressed(info, has);
+      const imageLength = view.getUint16(at, true);
       image = {
-        bytes: take(view.getUint16(at, true)),
+        bytes: new Uint8Array(buffer, byteOffset + data, imageLength),
         holeOffset: view.getUint16(at + 2, true),
         holeLength: holeLengthOf(view, at, has, blockSize),
         compression: compressed ? compressionFlags(has).find(([flag]) => (info & flag) !== 0)![1] : "none",
         apply: !has.imageApply || (info & applyFlag(has)) !== 0,
       };
       at += compressed && (info & BKPIMAGE_HAS_HOLE) !== 0 ? 7 : 5;
+      data += imageLength;
     }
     if ((flags & BKPBLOCK_SAME_REL) === 0) {
       tablespace = view.getUint32(at, true);
@@ -376,8 +381,9 @@ function readBlocks(
       block: view.getUint32(at, true),
       willInit: (flags & BKPBLOCK_WILL_INIT) !== 0,
       image,
-      data: dataLength > 0 ? take(dataLength) : undefined,
+      data: dataLength > 0 ? new Uint8Array(buffer, byteOffset + data, dataLength) : undefined,
     });
+    data += dataLength;
     at += 4;
   }
   return blocks;

@@ -63,7 +63,7 @@ export function encodeWalRecord(
   const data: Uint8Array[] = [];
   let before: WalBlock | undefined;
   for (const [i, block] of blocks.entries()) {
-    putBlock(header, data, block, before, `WalRecord.blocks[${i}]`, format);
+    putBlock(header, data, block, before, `WalRecord.blocks[${i}]`, format, blockSize);
     before = block;
   }
   if (origin !== undefined) {
@@ -108,6 +108,7 @@ function putBlock(
   before: WalBlock | undefined,
   path: string,
   { has }: WalFormat,
+  blockSize: number,
 ): void {
   mustBeObject(block, path);
   const { id, tablespace, database, relation, image } = block;
@@ -132,7 +133,7 @@ function putBlock(
     (same ? BKPBLOCK_SAME_REL : 0);
   header.push(id, fork | flags, ...little(bytes.length, 2));
   if (image !== undefined) {
-    putImage(header, image, `${path}.image`, has);
+    putImage(header, image, `${path}.image`, has, blockSize);
     data.push(image.bytes);
   }
   if (!same) header.push(...little(tablespace, 4), ...little(database, 4), ...little(relation, 4));
@@ -140,7 +141,7 @@ function putBlock(
   data.push(bytes);
 }
 
-function putImage(header: number[], image: WalImage, path: string, has: WalFormat["has"]): void {
+function putImage(header: number[], image: WalImage, path: string, has: WalFormat["has"], blockSize: number): void {
   mustBeObject(image, path);
   const { bytes, holeOffset, holeLength, compression, apply } = image;
   if (!isBytes(bytes) || bytes.length > 0xffff) refuse("65,535 bytes at most", bytes, `${path}.bytes`);
@@ -149,6 +150,11 @@ function putImage(header: number[], image: WalImage, path: string, has: WalForma
   const method = compressionFlags(has).find(([, name]) => name === compression);
   if (method === undefined && compression !== "none") {
     refuse("a compression that the format has", compression, `${path}.compression`);
+  }
+  // Of what is not compressed the hole is not written: it is reckoned, in 16 bits.
+  const rest = (blockSize - bytes.length) & 0xffff;
+  if (method === undefined && holeLength !== rest) {
+    refuse(`${rest}, which is what the bytes leave of a page`, holeLength, `${path}.holeLength`);
   }
   if (!apply && !has.imageApply) refuse("true in this format", apply, `${path}.apply`);
   const info = (holeLength > 0 ? BKPIMAGE_HAS_HOLE : 0) | (apply ? applyFlag(has) : 0) | (method?.[0] ?? 0);

@@ -5,6 +5,7 @@
  */
 import { DecodeError, EncodeError } from "../errors.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
+import { segmentName, segmentOffset } from "../segment.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 
@@ -12,19 +13,12 @@ import type { WalFormat } from "./format.ts";
 export const SHORT_HEADER = 24;
 export const LONG_HEADER = 40;
 
-/** XLOG_BLCKSZ and wal_segment_size, as servers are built and clusters are made unless somebody asks for other sizes. */
+/** XLOG_BLCKSZ, as servers are built unless somebody asks for other pages. */
 export const DEFAULT_PAGE_SIZE = 8192;
-export const DEFAULT_SEGMENT_SIZE = 16 * 1024 * 1024;
 
-/** The limits of both (configure's --with-wal-blocksize; xlog_internal.h: WalSegMinSize, WalSegMaxSize); each is a power of 2. */
-const [MIN_PAGE_SIZE, MAX_PAGE_SIZE] = [1024, 65536];
-const [MIN_SEGMENT_SIZE, MAX_SEGMENT_SIZE] = [1024 * 1024, 1024 * 1024 * 1024];
-
-export const isPageSize = (size: number): boolean => isPowerOf2(size, MIN_PAGE_SIZE, MAX_PAGE_SIZE);
-export const isSegmentSize = (size: number): boolean => isPowerOf2(size, MIN_SEGMENT_SIZE, MAX_SEGMENT_SIZE);
-
-function isPowerOf2(size: number, min: number, max: number): boolean {
-  return Number.isInteger(size) && size >= min && size <= max && (size & (size - 1)) === 0;
+/** Can a page have so many bytes? It is a power of two, 1 kB to 64 kB (configure's --with-wal-blocksize). */
+export function isPageSize(bytes: number): boolean {
+  return bytes >= 1024 && bytes <= 65536 && Number.isInteger(Math.log2(bytes));
 }
 
 /** Flags of xlp_info. That of an overwritten record has the bit that was XLP_BKP_REMOVABLE in servers that have no removableFlag. */
@@ -163,15 +157,15 @@ export interface PageContext {
  */
 export function checkPageHeader(header: WalPageHeader, context: PageContext): void {
   const { format, lsn, pageSize, segmentSize, systemIdentifier, latestTimeline } = context;
-  const segmentOffset = Number(lsn & BigInt(segmentSize - 1));
+  const inSegment = segmentOffset(lsn, segmentSize);
   const refuse = (field: string, message: string): never => {
     throw new WalError("BAD_VALUE", `XLogPageHeaderData.${field}`, context.offset, lsn, message);
   };
   const where = (): string => {
-    const name = walFileName(context.fileTimeline, lsn / BigInt(segmentSize), segmentSize);
+    const name = segmentName(context.fileTimeline, lsn, segmentSize);
     return format.has.walErrorsSayWhere
-      ? `in WAL segment ${name}, LSN ${formatLsn(lsn, format.server)}, offset ${segmentOffset}`
-      : `in log segment ${name}, offset ${segmentOffset}`;
+      ? `in WAL segment ${name}, LSN ${formatLsn(lsn, format.server)}, offset ${inSegment}`
+      : `in log segment ${name}, offset ${inSegment}`;
   };
   const hex = (number: number): string => number.toString(16).toUpperCase().padStart(4, "0");
 
@@ -189,7 +183,7 @@ export function checkPageHeader(header: WalPageHeader, context: PageContext): vo
       refuse("xlp_seg_size", `${other}incorrect ${what} in page header`);
     }
     if (long.pageSize !== pageSize) refuse("xlp_xlog_blcksz", `${other}incorrect XLOG_BLCKSZ in page header`);
-  } else if (segmentOffset === 0) {
+  } else if (inSegment === 0) {
     refuse("xlp_info", `invalid info bits ${hex(header.info)} ${where()}`);
   }
   if (header.pageAddress !== lsn) {
@@ -198,11 +192,4 @@ export function checkPageHeader(header: WalPageHeader, context: PageContext): vo
   if (header.timeline < latestTimeline) {
     refuse("xlp_tli", `out-of-sequence timeline ID ${header.timeline} (after ${latestTimeline}) ${where()}`);
   }
-}
-
-/** @source xlog_internal.h: XLogFileName */
-function walFileName(timeline: number, segment: bigint, segmentSize: number): string {
-  const perId = 0x100000000n / BigInt(segmentSize);
-  const digits = (number: number | bigint): string => number.toString(16).toUpperCase().padStart(8, "0");
-  return digits(timeline) + digits(segment / perId) + digits(segment % perId);
 }

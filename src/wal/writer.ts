@@ -4,6 +4,7 @@
  * @source xlog.c: ReserveXLogInsertLocation, CopyXLogRecordToWAL, AdvanceXLInsertBuffer
  */
 import { formatLsn, type Lsn, toLsn } from "../lsn.ts";
+import { defaultSegmentSize, isSegmentSize } from "../segment.ts";
 import type { Server } from "../server-version.ts";
 import { RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
 import { align, DEFAULT_BLOCK_SIZE } from "./decode.ts";
@@ -11,10 +12,8 @@ import { encodeWalRecord, type WalRecordFields } from "./encode.ts";
 import { type WalFormat, walFormat } from "./format.ts";
 import {
   DEFAULT_PAGE_SIZE,
-  DEFAULT_SEGMENT_SIZE,
   encodeWalPageHeader,
   isPageSize,
-  isSegmentSize,
   overwriteContrecordFlag,
   SHORT_HEADER,
   XLP_BKP_REMOVABLE,
@@ -75,7 +74,7 @@ export class WalWriter {
   constructor(options: WalWriterOptions = {}) {
     this.format = walFormat(options.server);
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
-    this.#segmentSize = options.segmentSize ?? DEFAULT_SEGMENT_SIZE;
+    this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
     if (!isPageSize(this.#pageSize) || !isSegmentSize(this.#segmentSize)) {
       throw new RangeError(`there are no pages of ${this.#pageSize} bytes in segments of ${this.#segmentSize}`);
     }

@@ -1,7 +1,7 @@
 /** CRC-32C: the check value of the catalogue of CRCs, the examples of RFC 3720, and that parts can follow each other. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { crc32c } from "../../src/crc32c.ts";
+import { crc32c, crc32cOf } from "../../src/crc32c.ts";
 import { law } from "../laws/law.ts";
 
 test.each([
@@ -20,4 +20,25 @@ law(
   fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, at) => {
     expect(crc32c(bytes.subarray(at), crc32c(bytes.subarray(0, at)))).toBe(crc32c(bytes));
   }),
+);
+
+/** Bit by bit, as the polynomial is defined. */
+function slowly(bytes: Uint8Array): number {
+  let crc = ~0;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+law(
+  "of bytes of any length, wherever they lie in memory, it is what the polynomial says",
+  fc.property(fc.nat(1300), fc.nat(20), fc.nat(), (length, start, seed) => {
+    const memory = Uint8Array.from({ length: length + start + 5 }, (_, i) => Math.imul(i + seed, 0x9e3779b1) >>> 24);
+    const bytes = memory.subarray(start, start + length);
+    expect(crc32c(bytes)).toBe(slowly(bytes));
+    expect(crc32cOf(memory, start, start + length, 0)).toBe(slowly(bytes));
+  }),
+  500,
 );
