@@ -9,6 +9,7 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { BaseBackupMessage } from "../src/basebackup/messages.ts";
 import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
@@ -35,6 +36,7 @@ const domains: Readonly<Record<string, readonly (Family | Struct)[]>> = {
   physical: [WalSenderMessage, WalReceiverMessage],
   logical: [PgoutputMessage],
   files: structsOf(files),
+  basebackup: [BaseBackupMessage],
   wal: structsOf(wal),
 };
 
@@ -64,7 +66,7 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
   const structs = entries.filter((entry) => "end" in entry);
   const messages = families.flatMap((family) => family.messages);
   const named = namedShapes([...messages, ...structs]);
-  const contexts = new Set([...families, ...structs].flatMap(({ context }) => context ?? []));
+  const contexts = new Set([...families.filter(hasContext), ...structs].flatMap(({ context }) => context ?? []));
   const native = structs.length > 0;
   const body = [
     ...named.types,
@@ -128,6 +130,11 @@ function needs({ since, options = [] }: Message): string {
 
 function familyType(family: Family): string {
   return `${doc(family.doc)}\nexport type ${family.name} = ${family.messages.map((message) => message.name).join(" | ")};`;
+}
+
+/** Is there anything that the bytes do not say? */
+function hasContext({ context }: Family): boolean {
+  return Object.keys(context.conditions).length > 0;
 }
 
 function contextType({ name, doc: text, conditions }: Context): string {
@@ -332,12 +339,12 @@ function familyCodec(family: Family): string[] {
       `Decode one message: ${family.doc[0]!.toLowerCase()}${family.doc.slice(1)}`,
       "",
       "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
-      `@param context ${context.doc}`,
+      ...(hasContext(family) ? [`@param context ${context.doc}`] : []),
       "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
       sources,
       `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
     )}
-export function decode${name}(bytes: Uint8Array, context: ${context.name} = ${otherwiseName(context)}): ${name} {
+export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context: ${context.name} = ${otherwiseName(context)}` : ""}): ${name} {
   const r = new Reader(bytes);
   let message: ${name};
   switch (r.u8("${name}.type")) {

@@ -24,6 +24,9 @@ const { values: options } = parseArgs({
 const runs = Number(options.runs);
 const seed = Number(options.seed);
 
+// Most of what is damaged is refused, and nobody sees the stacks of these errors.
+if (options.case === undefined) Error.stackTraceLimit = 0;
+
 const targets = (await load()).filter(({ name }) => options.only === undefined || name === options.only);
 if (targets.length === 0) throw new Error(`there is no target ${options.only}`);
 const corpora = targets.map((target) => target.corpus());

@@ -51,6 +51,10 @@ const logical = {
   ...((await load("logical/messages.js")) as typeof import("../src/logical/messages.ts")),
   ...((await load("generated/logical.js")) as typeof import("../src/generated/logical.ts")),
 };
+const basebackup = {
+  ...((await load("basebackup/messages.js")) as typeof import("../src/basebackup/messages.ts")),
+  ...((await load("generated/basebackup.js")) as typeof import("../src/generated/basebackup.ts")),
+};
 
 /** One way in which messages come: a family, and one of its contexts. */
 interface Kind {
@@ -73,6 +77,7 @@ const kinds: Kind[] = [
   [physical.WalSenderMessage, physical.decodeWalSenderMessage, physical.encodeWalSenderMessage] as const,
   [physical.WalReceiverMessage, physical.decodeWalReceiverMessage, physical.encodeWalReceiverMessage] as const,
   [logical.PgoutputMessage, logical.decodePgoutputMessage, logical.encodePgoutputMessage] as const,
+  [basebackup.BaseBackupMessage, basebackup.decodeBaseBackupMessage, basebackup.encodeBaseBackupMessage] as const,
 ].flatMap(([family, decode, encode]) => {
   const contexts = Object.keys(family.context.conditions).reduce<Conditions[]>(
     (all, name) => all.flatMap((each) => [false, true].map((holds) => ({ ...each, [name]: holds }))),

@@ -2,6 +2,7 @@
  * Writes docs/messages.md: every message, byte by byte, from the same descriptions as the codecs.
  */
 
+import { BaseBackupMessage } from "../src/basebackup/messages.ts";
 import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/pgoutput-protocol.ts";
@@ -17,7 +18,7 @@ import { type Size, sizeOf } from "../src/wire/size.ts";
 import { hexOf } from "../src/wire/text.ts";
 import { conditionsOf, contextsOf, structsOf } from "./codecs.ts";
 
-const families: readonly Family[] = [WalSenderMessage, WalReceiverMessage, PgoutputMessage];
+const families: readonly Family[] = [WalSenderMessage, WalReceiverMessage, PgoutputMessage, BaseBackupMessage];
 
 interface Example {
   readonly of: string;
@@ -57,6 +58,13 @@ const examples: readonly Example[] = [
   },
   { of: "a first block", hex: "53 000002f4 01" },
   { of: "a subtransaction is rolled back", hex: "41 000002f4 000002f5" },
+  { of: "the main data directory, not compressed", family: BaseBackupMessage, hex: BaseBackupMessage.example.hex },
+  {
+    of: "a tablespace, compressed",
+    family: BaseBackupMessage,
+    hex: "6e 31363338342e7461722e677a00 2f7372762f7473 00",
+  },
+  { of: "an archive has ended", family: BaseBackupMessage, hex: "70 000000000175d600" },
   { of: "a prepared transaction", hex: "62 0000000006036608 0000000006036700 000303e627831c05 000002f0 673100" },
 ];
 
@@ -182,10 +190,11 @@ function structRows(struct: Struct): string[][] {
 
 function page(): string {
   const parts = [
-    `<!-- Generated from the descriptions in src/physical/messages.ts and src/logical/messages.ts by \`npm run generate\`. Do not edit. -->`,
+    `<!-- Generated from the descriptions in src/{physical,logical,basebackup}/messages.ts by \`npm run generate\`. Do not edit. -->`,
     "# Messages, byte by byte",
-    `What a walsender and a walreceiver say to each other inside CopyData, and what pgoutput says inside XLogData. Codecs, types, fast-check
-arbitraries, trace lines, JSON and this page are made of the same descriptions. All numbers are big-endian.`,
+    `What a walsender and a walreceiver say to each other inside CopyData, what pgoutput says inside XLogData, and what a server says inside
+the CopyData of a base backup. Codecs, types, fast-check arbitraries, trace lines, JSON and this page are made of the same descriptions.
+All numbers are big-endian.`,
     table(
       ["family", "", "servers from", "messages"],
       families.map(({ name, doc, since, messages }) => [
@@ -229,8 +238,9 @@ function familyParts(family: Family): string[] {
     `## ${name}`,
     doc,
     ...(family === PgoutputMessage ? [protocols()] : []),
-    context.doc,
-    conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n"),
+    ...(conditions.length === 0
+      ? []
+      : [context.doc, conditions.map(([condition, each]) => `- \`${condition}\`: ${each.doc}`).join("\n")]),
     table(
       ["byte", "message", "servers from", "asked for with", "bytes"],
       messages.map((message) => [

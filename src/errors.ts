@@ -50,8 +50,10 @@ export interface ParseErrorInit {
   readonly sqlstate: string;
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
-  /** The whole text that was parsed. */
+  /** The whole text that was parsed; of a text that is read in pieces the line that goes wrong, or what there is of it. */
   readonly text: string;
+  /** Which line of the whole the first of `text` is, if `text` is not the whole. */
+  readonly firstLine?: number | undefined;
   /** Where it goes wrong: UTF-16 code units from the start of `text`, 0-based; `text.length` means at the end. */
   readonly offset: number;
   /** The token at `offset` as it stands in the text; undefined at the end of it, and where no token is to blame. */
@@ -76,6 +78,7 @@ export class ParseError extends WalwireError {
   readonly hint: string | undefined;
   readonly text: string;
   readonly offset: number;
+  readonly firstLine: number;
   readonly near: string | undefined;
   readonly expected: readonly string[];
   readonly path: string | undefined;
@@ -91,6 +94,7 @@ export class ParseError extends WalwireError {
     this.hint = init.hint;
     this.text = init.text;
     this.offset = init.offset;
+    this.firstLine = init.firstLine ?? 1;
     this.near = init.near;
     this.expected = init.expected ?? [];
     this.path = init.path;
@@ -99,7 +103,7 @@ export class ParseError extends WalwireError {
 
   /** 1-based line of `offset`; lines end with `\n`. */
   get line(): number {
-    return place(this.text, this.offset).line;
+    return this.firstLine - 1 + place(this.text, this.offset).line;
   }
 
   /** 1-based column of `offset`, in characters (code points). */
@@ -178,7 +182,7 @@ function render(e: ParseErrorInit): string {
   const lines = [e.message];
   if (e.detail !== undefined) lines.push(`DETAIL:  ${e.detail}`);
   if (e.hint !== undefined) lines.push(`HINT:  ${e.hint}`);
-  lines.push(...drawCaret(e.text, e.offset));
+  lines.push(...drawCaret(e.text, e.offset, e.firstLine));
   if (e.expected !== undefined && e.expected.length > 0) lines.push(`expected ${listed(e.expected)}`);
   if (e.advice !== undefined) lines.push(e.advice);
   return lines.join("\n");
@@ -193,13 +197,13 @@ function listed(words: readonly string[]): string {
  * The line of `text` that holds `offset` and a second one with a caret under it, each behind a margin that names the line.
  * Long lines are cut to a window, marked by `…`. Control characters are shown as one blank, so that the caret stays put.
  */
-export function drawCaret(text: string, offset: number): [string, string] {
+export function drawCaret(text: string, offset: number, firstLine = 1): [string, string] {
   const { line, lineStart, lineEnd } = place(text, offset);
   const from = Math.max(lineStart, offset - EXCERPT);
   const to = Math.min(lineEnd, offset + EXCERPT);
   const head = from > lineStart ? "…" : "";
   const tail = to < lineEnd ? "…" : "";
-  const margin = `LINE ${line}: `;
+  const margin = `LINE ${firstLine - 1 + line}: `;
   const blank = (s: string): string => s.replace(/\p{C}/gu, " ");
   const before = blank(text.slice(from, offset));
   return [

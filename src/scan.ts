@@ -91,7 +91,8 @@ export function atoi(digits: string): number {
   return Number(BigInt.asIntN(32, clamped(digits, 10, 2n ** 63n - 1n)));
 }
 
-function clamped(digits: string, radix: 10 | 16, max: bigint): bigint {
+/** Digits as a number, and `max` for all that are more. */
+export function clamped(digits: string, radix: 10 | 16, max: bigint): bigint {
   const significant = digits.replace(/^0+(?=.)/, "");
   // BigInt takes more than linear time on long texts; what is longer than 2^64 is too much anyway.
   if (significant.length > 20) return max;

@@ -101,6 +101,34 @@ const walPageMagics: Readonly<Record<number, number>> = {
   180000: 0xd118,
   190000: 0xd120,
 };
+/** backup_manifest.c, commit 0d8c9c1210 */
+const backupManifest = { since: [130000] } as const;
+/** logging.c: pg_log_fatal is gone, commit 9a374b77fb */
+const noFatalPrefix = { since: [150000] } as const;
+/** parse_manifest.c: json_parse_manifest, commits b44669b2ca and d6607016c7 */
+const manifestSyntaxUnexplained = { since: [150000], until: 170000 } as const;
+/** pg_verifybackup.c: progress_report, commit d07c2948bf */
+const verifyBackupProgress = { since: [160000] } as const;
+/** backup_manifest.c: InitializeBackupManifest, commit 2041bc4276 */
+const manifestVersion2 = { since: [170000] } as const;
+/** parse_manifest.c: json_parse_manifest_incremental_chunk, commits ea7b4e9a2a and 222e11a10a */
+const manifestInPieces = { since: [170000] } as const;
+/** pg_verifybackup.c, commits d94cf5ca7f, 8dfd312902 and ef1811ac9a */
+const verifyBackupMessagesOf18 = { since: [180000] } as const;
+/** pg_verifybackup.c: verify_tar_backup, commit 8dfd312902 */
+const verifyBackupTar = { since: [180000] } as const;
+/** jsonapi.c: json_lex, commit 2478bd5db0 */
+const jsonNumbersInPieces = { since: [190000] } as const;
+/** parse_manifest.c: parse_xlogrecptr; repl_scanner.l: sscanf of %X/%08X */
+const lsnLowHalfIsEightDigits = { since: [190000] } as const;
+/** astreamer_tar.c: astreamer_tar_header, commits 5868372bbf, bc30c704ad and a1063eeced */
+const tarHeadersChecked = { since: [180004, 190000] } as const;
+/** pg_control.h: PG_CONTROL_VERSION 1800, commit 44fe30fdab */
+const controlFile1800 = { since: [180000] } as const;
+/** pg_control.h: PG_CONTROL_VERSION 1902 */
+const controlFile1902 = { since: [190000] } as const;
+/** pg_verifybackup.c: main, commit b3cf461b3c */
+const verifyBackupWalInTar = { since: [190000] } as const;
 
 /** Capabilities by name, in the order in which they came, each with where PostgreSQL says so. */
 export const capabilities = {
@@ -109,6 +137,8 @@ export const capabilities = {
   replicationSlots: { since: [90400] },
   /** repl_gram.y: base_backup_opt */
   baseBackupKeywords: { since: [90400], until: 150000 },
+  /** xlog.c: do_pg_start_backup, commit 72d422a522 */
+  tablespaceMap: { since: [90500] },
   /** repl_gram.y: K_TABLESPACE_MAP */
   baseBackupTablespaceMap: { since: [90500], until: 150000 },
   /** repl_gram.y: K_RESERVE_WAL */
@@ -135,7 +165,11 @@ export const capabilities = {
   walFunctionNames: { since: [100000] },
   /** walsender.c: begin_tup_output_tupdesc */
   walsenderTupleDesc: { since: [100000] },
+  /** xlog_internal.h: XLOGDIR, commit f82ec32ac3; timeline.c: readTimeLineHistory, commit c1a7f64b4a */
+  walIsNotXlog: { since: [100000] },
   stoppingIsSynchronous,
+  /** xlog.c: read_backup_label, do_pg_start_backup, commit 6271fceb8a */
+  backupLabelTimeline: { since: [110000] },
   /** pgoutput.c: pgoutput_truncate */
   publishTruncate: { since: [110000] },
   /** repl_gram.y: K_NOVERIFY_CHECKSUMS */
@@ -143,10 +177,16 @@ export const capabilities = {
   candidatesInArrayOrder,
   /** repl_gram.y: K_MANIFEST */
   baseBackupManifest: { since: [130000], until: 150000 },
+  /** xlog.c: read_backup_label, commit 887248e97e */
+  backupLabelDetailIsSentence: { since: [130000] },
   /** walsender.c: EndReplicationCommand, commit 07082b08cc */
   ownCommandTag: { since: [130000] },
   /** walsender.c: exec_replication_command, commit 4e9821b6fa */
   startReplicationTagMissing: { since: [130000], until: 130001 },
+  /** xlog.c: do_pg_start_backup, commit 5e7bbb5286 */
+  backupFromPrimary: { since: [140000] },
+  /** xlog.c: read_tablespace_map, commit 8620a7f6db */
+  tablespaceMapEscapes: { since: [140000] },
   /** pgoutput.c: parse_output_parameters */
   logicalMessages: { since: [140000] },
   /** walsender.c: SendTimeLineHistory */
@@ -169,6 +209,8 @@ export const capabilities = {
   genericOptions: { since: [150000] },
   /** basebackup_copy.c: bbsink_copystream_begin_backup */
   baseBackupOneStream: { since: [150000] },
+  /** basebackup.c: perform_base_backup, commit 5a1007a508 */
+  baseBackupTerminatesTar: { since: [150000] },
   /** repl_gram.y: read_replication_slot */
   readReplicationSlot: { since: [150000] },
   /** basebackup_copy.c, walsender.c: SendTimeLineHistory */
@@ -194,6 +236,8 @@ export const capabilities = {
   uploadManifest: { since: [170000] },
   /** basebackup.c: parse_basebackup_options */
   incrementalBackup: { since: [170000] },
+  /** xlogrecovery.c: read_tablespace_map, commit 5b36e8f078 */
+  tablespaceMapOids: { since: [170000] },
   /** walsender.c: parseCreateReplSlotOptions */
   failoverSlots: { since: [170000] },
   /** pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d */
@@ -202,13 +246,14 @@ export const capabilities = {
   verticalTabIsSpace: { since: [170000] },
   /** repl_scanner.l: xddouble, commit a75bd485b5 */
   doubledQuoteInIdentifier: { since: [140024, 150019, 160015, 170011, 180006] },
+  /** xlogrecovery.c: InitWalRecovery, commit adc6032fa8 */
+  checkpointDetailNamesFile: { since: [180000] },
   /** walsender.c: AlterReplicationSlot */
   alterTwoPhase: { since: [180000] },
   lsnZeroPadded,
   feedbackCatalogXmin,
   primaryStatus,
-  /** repl_scanner.l: sscanf of %X/%08X */
-  lsnLowHalfIsEightDigits: { since: [190000] },
+  lsnLowHalfIsEightDigits,
   /** pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8 */
   pgoutputValuesChecked: { since: [140025, 150020, 160016, 170012, 180007, 190001] },
   /** slot.c: IsSlotForConflictCheck */
@@ -332,9 +377,70 @@ const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
 /** How positions are written, for who needs nothing else of a version. */
 export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable({ lsnZeroPadded });
 
+/** Those of backup manifests, and of what pg_verifybackup says, alone. */
+export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
+  backupManifest,
+  noFatalPrefix,
+  manifestSyntaxUnexplained,
+  verifyBackupProgress,
+  manifestVersion2,
+  manifestInPieces,
+  verifyBackupMessagesOf18,
+  verifyBackupTar,
+  jsonNumbersInPieces,
+  lsnLowHalfIsEightDigits,
+  tarHeadersChecked,
+  controlFile1800,
+  controlFile1902,
+  verifyBackupWalInTar,
+});
+
 /** Those of the messages inside CopyData alone. */
 export const physicalCapabilities = /* @__PURE__ */ new CapabilityTable({ feedbackCatalogXmin, primaryStatus });
 
+/** Those of the files that servers keep their state in: how they are laid out, and what servers say of bad ones. */
+export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** pg_crc.h: COMP_CRC32, commit 5028f22f6e */
+  slotChecksumCrc32c: { since: [90500] },
+  /** slot.h: ReplicationSlotPersistentData, commits 0188bb8253 and 15f8203a59 */
+  slotInvalidatedAt: { since: [130000], until: 160000 },
+  /** slot.h: ReplicationSlotPersistentData, commit 19890a064e */
+  slotTwoPhase: { since: [140000] },
+  /** slot.h: ReplicationSlotPersistentData, commit 15f8203a59 */
+  slotInvalidationCause: { since: [160000] },
+  /** slot.h: ReplicationSlotPersistentData, commits c393308b69 and ddd5f4f54a */
+  slotFailover: { since: [170000] },
+  /** slot.h: ReplicationSlotInvalidationCause, commit ac0e33136a */
+  slotInvalidationBits: { since: [180000] },
+  /** snapbuild.c: SnapBuild, commit a975ff4980 */
+  snapshotWasRunning: { since: [90400], until: 140000 },
+  /** snapbuild.c: SnapBuild, commits a975ff4980 and 8bdb1332eb */
+  snapshotTwoPhase: { since: [140000] },
+  /** snapbuild.c: SnapBuild, commit 7f13ac8123 */
+  snapshotCatchange: { since: [160000] },
+  /** snapbuild.c: SnapBuild, commit bb19b70081 */
+  snapshotInSlotCreation: { since: [170000] },
+  /** slot.c, origin.c, snapbuild.c, commit a8d585c091 */
+  stateMessagesReworded: { since: [90600] },
+  /** slot.c, origin.c, snapbuild.c, commit 811b6e36a9 */
+  stateShortReadSaysSize: { since: [120000] },
+  /** slot.c: RestoreSlotFromDisk, commit 691d79a079; what 9.4 and 9.5 say of it nobody has looked up */
+  slotNeedsWalLevel: { since: [90611, 100006, 110001, 120000] },
+  /** slot.c: RestoreSlotFromDisk, commit 6286efb524 */
+  tooManySlotsIsFatal: { since: [120000] },
+  /** slot.c, origin.c, commit 17974ec259 */
+  stateMessagesQuoteSettings: { since: [170000] },
+  /** slot.c: RestoreSlotFromDisk, commit 48796a98d5 */
+  logicalSlotNeedsHotStandby: { since: [160009, 170005, 180000] },
+  /** slot.c: RestoreSlotFromDisk, commit 67c20979ce */
+  logicalSlotNeedsReplicaOnly: { since: [190000] },
+  /** origin.c, commit 04ff636cbc */
+  maxActiveReplicationOrigins: { since: [180000] },
+  /** origin.c: StartupReplicationOrigin, commit bad6cef32c */
+  originChecksumIsCorruption: { since: [90624, 100019, 110014, 120009, 130005, 140000] },
+});
+
+export type StateFileCapabilities = ReturnType<typeof stateFileCapabilities.of>;
 /** Those of what is in WAL records alone: which operations there are, and which fields their data has. */
 export const walRecordCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** heapam_xlog.h: XLOG_HEAP_TRUNCATE */

@@ -1,2 +1,89 @@
 /** walwire/files: the files of replication. */
-export {};
+export type {
+  ReplicationSlotOnDisk,
+  ReplicationSlotPersistentData,
+  ReplicationStateOnDisk,
+  SnapBuild,
+  SnapBuildCatchange,
+  SnapBuildCommitted,
+  SnapBuildOnDisk,
+  SnapBuildWasRunning,
+} from "../generated/files.ts";
+export { decodeReplicationSlotOnDisk, encodeReplicationSlotOnDisk } from "../generated/files.ts";
+export {
+  defaultSegmentSize,
+  isSegmentSize,
+  parseArchiveStatusName,
+  parseSegmentName,
+  parseWalFileName,
+  segmentName,
+  segmentNumber,
+  segmentOf,
+  segmentOffset,
+  segmentStart,
+  type WalFileName,
+  walFileName,
+} from "../segment.ts";
+export { checkSlotName, type SlotNameRefusal, slotNameRefusal } from "../slot-name.ts";
+export {
+  type BackupHistory,
+  type BackupLabel,
+  type BackupLabelOptions,
+  checkBackupLabel,
+  parseBackupHistory,
+  parseBackupLabel,
+  printBackupHistory,
+  printBackupLabel,
+} from "./backup-label.ts";
+export type { FileContent } from "./file-text.ts";
+export type { StateFileRefusal } from "./refusal.ts";
+export {
+  type CheckReplicationOriginsOptions,
+  checkReplicationOrigins,
+  decodeReplicationOrigins,
+  encodeReplicationOrigins,
+} from "./replication-origins.ts";
+export {
+  type CheckSlotStateOptions,
+  checkSlotState,
+  decodeSlotState,
+  encodeSlotState,
+  slotInvalidation,
+  slotStateVersions,
+} from "./slot-state.ts";
+export {
+  type CheckSnapshotOptions,
+  checkSnapshot,
+  decodeSnapshot,
+  encodeSnapshot,
+  parseSnapshotFileName,
+  type SnapBuildSnapshot,
+  snapshotFileName,
+} from "./snapshot.ts";
+export {
+  parseTablespaceMap,
+  printTablespaceMap,
+  type TablespaceMapEntry,
+  type TablespaceMapOptions,
+} from "./tablespace-map.ts";
+export {
+  parseTimeLineHistory,
+  printTimeLineHistory,
+  type TimeLineHistory,
+  type TimeLineHistoryEntry,
+  type TimeLineHistoryOptions,
+} from "./timeline-history.ts";
+export {
+  explainTimeLineHistory,
+  explainTimeLines,
+  findCommonAncestorTimeline,
+  isAncestorHistory,
+  refuseNewTimeLine,
+  refuseRecovery,
+  refuseStartReplication,
+  type TimeLinePoint,
+  type TimeLineRefusal,
+  tliInHistory,
+  tliOfPointInHistory,
+  tliSwitchPoint,
+} from "./timeline-questions.ts";

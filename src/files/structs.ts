@@ -22,12 +22,12 @@ import {
 /** What of a slot's file depends on the server that writes it. */
 export const SlotStateContext: Context = {
   name: "SlotStateContext",
-  doc: "What of a slot's file depends on the server's version: `slotStateContext` knows it.",
+  doc: "What of a slot's file depends on the server's version: `stateFileCapabilities` knows it.",
   conditions: {
-    invalidatedAt: { doc: "The position of an invalidated slot is kept: servers of 13 to 15.", otherwise: false },
-    twoPhase: { doc: "There is two_phase: servers from 14 on.", otherwise: true },
-    invalidationCause: { doc: "The cause of an invalidation is kept: servers from 16 on.", otherwise: true },
-    failover: { doc: "There are synced and failover: servers from 17 on.", otherwise: true },
+    slotInvalidatedAt: { doc: "The position of an invalidated slot is kept: servers of 13 to 15.", otherwise: false },
+    slotTwoPhase: { doc: "There is two_phase: servers from 14 on.", otherwise: true },
+    slotInvalidationCause: { doc: "The cause of an invalidation is kept: servers from 16 on.", otherwise: true },
+    slotFailover: { doc: "There are synced and failover: servers from 17 on.", otherwise: true },
   },
 };
 
@@ -55,12 +55,12 @@ export const ReplicationSlotOnDisk = struct("ReplicationSlotOnDisk", {
         catalogXmin: xid("The oldest transaction that the slot needs the rows of catalogs of; 0 for none."),
         restartLsn: lsn("From here on the slot needs WAL; 0 if it has reserved none."),
         invalidatedAt: when(
-          "invalidatedAt",
+          "slotInvalidatedAt",
           lsn(""),
           "What restartLsn was when the slot lost its WAL; 0 while it has not.",
         ),
         invalidated: when(
-          "invalidationCause",
+          "slotInvalidationCause",
           // 16 and 17 have 3 for wal_level_insufficient, where 18 has 4.
           numbered(
             "u32",
@@ -70,11 +70,15 @@ export const ReplicationSlotOnDisk = struct("ReplicationSlotOnDisk", {
           "Why the slot is good for nothing any more; 16 and 17 write 3 where 18 writes 4, wal_level_insufficient.",
         ),
         confirmedFlush: lsn("Up to here the consumer of a logical slot has confirmed; 0 for a physical slot."),
-        twoPhaseAt: when("twoPhase", lsn(""), "Where two_phase was enabled, or decoding became consistent; 0 before."),
-        twoPhase: when("twoPhase", bool(""), "Transactions are decoded when they are prepared."),
+        twoPhaseAt: when(
+          "slotTwoPhase",
+          lsn(""),
+          "Where two_phase was enabled, or decoding became consistent; 0 before.",
+        ),
+        twoPhase: when("slotTwoPhase", bool(""), "Transactions are decoded when they are prepared."),
         plugin: name("The output plugin of a logical slot; empty for a physical one."),
-        synced: when("failover", bool(""), "The slot is a copy of a primary's, kept by slot synchronization."),
-        failover: when("failover", bool(""), "Standbys are to keep a copy of the slot."),
+        synced: when("slotFailover", bool(""), "The slot is a copy of a primary's, kept by slot synchronization."),
+        failover: when("slotFailover", bool(""), "Standbys are to keep a copy of the slot."),
       },
       "What survives of a slot.",
     ),
@@ -96,12 +100,15 @@ export const ReplicationStateOnDisk = struct("ReplicationStateOnDisk", {
 /** What of a snapshot's file depends on the server that writes it. */
 export const SnapBuildContext: Context = {
   name: "SnapBuildContext",
-  doc: "What of a snapshot's file depends on the server's version.",
+  doc: "What of a snapshot's file depends on the server's version: `stateFileCapabilities` knows it.",
   conditions: {
-    wasRunning: { doc: "There is a list that is used no more: servers up to 13.", otherwise: false },
-    twoPhaseAt: { doc: "There are twoPhaseAt and nextPhaseAt: servers from 14 on.", otherwise: true },
-    catchange: { doc: "Running transactions that changed catalogs are kept: servers from 16 on.", otherwise: true },
-    inSlotCreation: { doc: "There is inSlotCreation: servers from 17 on.", otherwise: true },
+    snapshotWasRunning: { doc: "There is a list that is used no more: servers up to 13.", otherwise: false },
+    snapshotTwoPhase: { doc: "There are twoPhaseAt and nextPhaseAt: servers from 14 on.", otherwise: true },
+    snapshotCatchange: {
+      doc: "Running transactions that changed catalogs are kept: servers from 16 on.",
+      otherwise: true,
+    },
+    snapshotInSlotCreation: { doc: "There is inSlotCreation: servers from 17 on.", otherwise: true },
   },
 };
 
@@ -129,23 +136,23 @@ export const SnapBuildOnDisk = struct("SnapBuildOnDisk", {
         xmin: xid("All transactions before this one have ended."),
         xmax: xid("All transactions from this one on count as running."),
         startDecodingAt: lsn("Commits before this are not decoded."),
-        twoPhaseAt: when("twoPhaseAt", lsn(""), "Where two_phase was enabled, or decoding became consistent."),
+        twoPhaseAt: when("snapshotTwoPhase", lsn(""), "Where two_phase was enabled, or decoding became consistent."),
         initialXminHorizon: xid("Decoding does not begin while an older transaction runs; 0 for none."),
         buildingFullSnapshot: bool("The snapshot is for all tables, not for catalogs alone."),
-        inSlotCreation: when("inSlotCreation", bool(""), "A slot was being made with it."),
+        inSlotCreation: when("snapshotInSlotCreation", bool(""), "A slot was being made with it."),
         snapshot: pointer("the snapshot."),
         lastSerializedSnapshot: lsn("Where the last snapshot was written."),
         reorder: pointer("the buffer of changes."),
-        nextPhaseAt: when("twoPhaseAt", xid(""), "The transaction at which the next phase begins; 0 for none."),
+        nextPhaseAt: when("snapshotTwoPhase", xid(""), "The transaction at which the next phase begins; 0 for none."),
         wasRunning: when(
-          "wasRunning",
+          "snapshotWasRunning",
           record(
             "SnapBuildWasRunning",
             {
               wasXmin: xid("Used for the transaction at which the next phase begins."),
               wasXmax: xid("Unused."),
-              wasXcnt: u64("Unused, but so many transactions follow the struct."),
-              wasXcntSpace: u64("Unused."),
+              wasXcnt: u64("Unused."),
+              wasXcntSpace: u64("Unused, but so many transactions follow the struct, before the others."),
               wasXip: pointer("unused."),
             },
             "What was the list of running transactions.",
@@ -163,7 +170,7 @@ export const SnapBuildOnDisk = struct("SnapBuildOnDisk", {
           "Transactions between xmin and xmax that have committed.",
         ),
         catchange: when(
-          "catchange",
+          "snapshotCatchange",
           record(
             "SnapBuildCatchange",
             { xcnt: u64("How many follow those."), xip: pointer("the list.") },

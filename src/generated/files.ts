@@ -60,9 +60,9 @@ export interface SnapBuildWasRunning {
   readonly wasXmin: number;
   /** Unused. */
   readonly wasXmax: number;
-  /** Unused, but so many transactions follow the struct. */
-  readonly wasXcnt: bigint;
   /** Unused. */
+  readonly wasXcnt: bigint;
+  /** Unused, but so many transactions follow the struct, before the others. */
   readonly wasXcntSpace: bigint;
   /** A pointer, which means nothing in a file: unused. */
   readonly wasXip: bigint;
@@ -178,51 +178,51 @@ export interface SnapBuildOnDisk {
   readonly padding?: Uint8Array | undefined;
 }
 
-/** What of a slot's file depends on the server's version: `slotStateContext` knows it. */
+/** What of a slot's file depends on the server's version: `stateFileCapabilities` knows it. */
 export interface SlotStateContext {
   /** The position of an invalidated slot is kept: servers of 13 to 15. */
-  readonly invalidatedAt: boolean;
+  readonly slotInvalidatedAt: boolean;
   /** There is two_phase: servers from 14 on. */
-  readonly twoPhase: boolean;
+  readonly slotTwoPhase: boolean;
   /** The cause of an invalidation is kept: servers from 16 on. */
-  readonly invalidationCause: boolean;
+  readonly slotInvalidationCause: boolean;
   /** There are synced and failover: servers from 17 on. */
-  readonly failover: boolean;
+  readonly slotFailover: boolean;
 }
 
 /** What is taken for granted where nobody says. */
 const otherwiseSlotStateContext: SlotStateContext = {
-  invalidatedAt: false,
-  twoPhase: true,
-  invalidationCause: true,
-  failover: true,
+  slotInvalidatedAt: false,
+  slotTwoPhase: true,
+  slotInvalidationCause: true,
+  slotFailover: true,
 };
 
-/** What of a snapshot's file depends on the server's version. */
+/** What of a snapshot's file depends on the server's version: `stateFileCapabilities` knows it. */
 export interface SnapBuildContext {
   /** There is a list that is used no more: servers up to 13. */
-  readonly wasRunning: boolean;
+  readonly snapshotWasRunning: boolean;
   /** There are twoPhaseAt and nextPhaseAt: servers from 14 on. */
-  readonly twoPhaseAt: boolean;
+  readonly snapshotTwoPhase: boolean;
   /** Running transactions that changed catalogs are kept: servers from 16 on. */
-  readonly catchange: boolean;
+  readonly snapshotCatchange: boolean;
   /** There is inSlotCreation: servers from 17 on. */
-  readonly inSlotCreation: boolean;
+  readonly snapshotInSlotCreation: boolean;
 }
 
 /** What is taken for granted where nobody says. */
 const otherwiseSnapBuildContext: SnapBuildContext = {
-  wasRunning: false,
-  twoPhaseAt: true,
-  catchange: true,
-  inSlotCreation: true,
+  snapshotWasRunning: false,
+  snapshotTwoPhase: true,
+  snapshotCatchange: true,
+  snapshotInSlotCreation: true,
 };
 
 /**
  * Decode one ReplicationSlotOnDisk: a replication slot, as pg_replslot/NAME/state has it.
  *
  * @param bytes The struct and nothing else.
- * @param context What of a slot's file depends on the server's version: `slotStateContext` knows it.
+ * @param context What of a slot's file depends on the server's version: `stateFileCapabilities` knows it.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
  * @source slot.c: ReplicationSlotOnDisk, SaveSlotToPath, RestoreSlotFromDisk; slot.h: ReplicationSlotPersistentData
  */
@@ -266,7 +266,7 @@ export function readReplicationSlotOnDisk(r: NativeReader, context: SlotStateCon
     const catalogXmin = r.u32("ReplicationSlotOnDisk.slotdata.catalogXmin");
     const restartLsn = r.lsn("ReplicationSlotOnDisk.slotdata.restartLsn");
     let invalidatedAt: Lsn | undefined;
-    if (context.invalidatedAt) {
+    if (context.slotInvalidatedAt) {
       const value = r.lsn("ReplicationSlotOnDisk.slotdata.invalidatedAt");
       invalidatedAt = value;
     }
@@ -278,29 +278,29 @@ export function readReplicationSlotOnDisk(r: NativeReader, context: SlotStateCon
       | "idle_timeout"
       | number
       | undefined;
-    if (context.invalidationCause) {
+    if (context.slotInvalidationCause) {
       const value = wordOf(invalidatedWords, r.u32("ReplicationSlotOnDisk.slotdata.invalidated"));
       invalidated = value;
     }
     const confirmedFlush = r.lsn("ReplicationSlotOnDisk.slotdata.confirmedFlush");
     let twoPhaseAt: Lsn | undefined;
-    if (context.twoPhase) {
+    if (context.slotTwoPhase) {
       const value = r.lsn("ReplicationSlotOnDisk.slotdata.twoPhaseAt");
       twoPhaseAt = value;
     }
     let twoPhase: boolean | undefined;
-    if (context.twoPhase) {
+    if (context.slotTwoPhase) {
       const value = r.bool("ReplicationSlotOnDisk.slotdata.twoPhase");
       twoPhase = value;
     }
     const plugin = r.name("ReplicationSlotOnDisk.slotdata.plugin");
     let synced: boolean | undefined;
-    if (context.failover) {
+    if (context.slotFailover) {
       const value = r.bool("ReplicationSlotOnDisk.slotdata.synced");
       synced = value;
     }
     let failover: boolean | undefined;
-    if (context.failover) {
+    if (context.slotFailover) {
       const value = r.bool("ReplicationSlotOnDisk.slotdata.failover");
       failover = value;
     }
@@ -426,7 +426,7 @@ export function writeReplicationStateOnDisk(w: NativeWriter, struct: Replication
  * Decode one SnapBuildOnDisk: a snapshot of logical decoding, as the head of pg_logical/snapshots/X-X.snap has it; lists of transactions follow.
  *
  * @param bytes The struct and nothing else.
- * @param context What of a snapshot's file depends on the server's version.
+ * @param context What of a snapshot's file depends on the server's version: `stateFileCapabilities` knows it.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
  * @source snapbuild.c: SnapBuildSerialize, SnapBuildRestoreSnapshot; snapbuild_internal.h: SnapBuild, SnapBuildOnDisk
  */
@@ -469,14 +469,14 @@ export function readSnapBuildOnDisk(r: NativeReader, context: SnapBuildContext):
     const xmax = r.u32("SnapBuildOnDisk.builder.xmax");
     const startDecodingAt = r.lsn("SnapBuildOnDisk.builder.startDecodingAt");
     let twoPhaseAt: Lsn | undefined;
-    if (context.twoPhaseAt) {
+    if (context.snapshotTwoPhase) {
       const value = r.lsn("SnapBuildOnDisk.builder.twoPhaseAt");
       twoPhaseAt = value;
     }
     const initialXminHorizon = r.u32("SnapBuildOnDisk.builder.initialXminHorizon");
     const buildingFullSnapshot = r.bool("SnapBuildOnDisk.builder.buildingFullSnapshot");
     let inSlotCreation: boolean | undefined;
-    if (context.inSlotCreation) {
+    if (context.snapshotInSlotCreation) {
       const value = r.bool("SnapBuildOnDisk.builder.inSlotCreation");
       inSlotCreation = value;
     }
@@ -484,12 +484,12 @@ export function readSnapBuildOnDisk(r: NativeReader, context: SnapBuildContext):
     const lastSerializedSnapshot = r.lsn("SnapBuildOnDisk.builder.lastSerializedSnapshot");
     const reorder = r.u64("SnapBuildOnDisk.builder.reorder");
     let nextPhaseAt: number | undefined;
-    if (context.twoPhaseAt) {
+    if (context.snapshotTwoPhase) {
       const value = r.u32("SnapBuildOnDisk.builder.nextPhaseAt");
       nextPhaseAt = value;
     }
     let wasRunning: SnapBuildWasRunning | undefined;
-    if (context.wasRunning) {
+    if (context.snapshotWasRunning) {
       let value: SnapBuildWasRunning;
       {
         r.align(8, "SnapBuildOnDisk.builder.wasRunning");
@@ -514,7 +514,7 @@ export function readSnapBuildOnDisk(r: NativeReader, context: SnapBuildContext):
       committed = { xcnt, xcntSpace, includesAllTransactions, xip };
     }
     let catchange: SnapBuildCatchange | undefined;
-    if (context.catchange) {
+    if (context.snapshotCatchange) {
       let value: SnapBuildCatchange;
       {
         r.align(8, "SnapBuildOnDisk.builder.catchange");

@@ -56,7 +56,7 @@ export interface WalReaderOptions {
   readonly blockSize?: number | undefined;
   /** What the first page of each segment must say. The default is to take any. */
   readonly systemIdentifier?: bigint | undefined;
-  /** Of the segments' names, for messages. The default is the one that the page itself says. */
+  /** The one in the segments' names, for messages. The default is the one that the pages say. */
   readonly timeline?: number | undefined;
   /** Compare checksums; without, damage can look like a record. The default is true. */
   readonly checkCrc?: boolean | undefined;
@@ -321,6 +321,7 @@ export class WalReader {
     this.#setOrigin(lsn);
     if (pageOffset === 0) return;
     this.#stage = RECORD;
+    this.#timeline = this.#fileTimeline ?? 0;
     if (pageOffset < SHORT_HEADER) {
       const { walErrorsSayWhere } = this.#format!.has;
       const expected = walErrorsSayWhere ? `: expected at least ${SHORT_HEADER}, got ${pageOffset}` : "";
@@ -627,7 +628,7 @@ export class WalReader {
         segmentSize: this.#segmentSize,
         systemIdentifier: this.#systemIdentifierGiven,
         latestTimeline: this.#timeline,
-        fileTimeline: this.#fileTimeline ?? header.timeline,
+        fileTimeline: this.#fileTimeline ?? (this.#timeline || header.timeline),
         offset: position - this.#first,
       });
     } catch (error) {

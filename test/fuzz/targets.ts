@@ -1,5 +1,6 @@
 /** Every target of `npm run fuzz:files`. */
 import type { FuzzTarget } from "./target.ts";
+import { texts } from "./texts.ts";
 import { wal, walRecord } from "./wal.ts";
 
-export const targets: readonly FuzzTarget[] = [wal, walRecord];
+export const targets: readonly FuzzTarget[] = [...texts, wal, walRecord];

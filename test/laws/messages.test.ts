@@ -5,7 +5,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat, damaged } from "../../src/arbitraries/bytes.ts";
 import { contextOf, messageOf } from "../../src/arbitraries/messages.ts";
+import { BaseBackupMessage } from "../../src/basebackup/messages.ts";
 import { DecodeError, EncodeError } from "../../src/errors.ts";
+import * as generatedBaseBackup from "../../src/generated/basebackup.ts";
 import * as generatedLogical from "../../src/generated/logical.ts";
 import * as generatedPhysical from "../../src/generated/physical.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
@@ -40,6 +42,11 @@ const codecs: readonly Codec[] = [
     family: PgoutputMessage,
     decode: generatedLogical.decodePgoutputMessage,
     encode: generatedLogical.encodePgoutputMessage,
+  },
+  {
+    family: BaseBackupMessage,
+    decode: generatedBaseBackup.decodeBaseBackupMessage,
+    encode: generatedBaseBackup.encodeBaseBackupMessage,
   },
 ];
 

@@ -14,6 +14,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   "generated/physical": { from: ["kernel", "wire"] },
   "generated/logical": { from: ["kernel", "wire"] },
   "generated/files": { from: ["kernel", "wire"] },
+  "generated/basebackup": { from: ["kernel", "wire"] },
   "generated/replication": { from: ["kernel", "command"] },
   "generated/syncrep": { from: ["kernel", "syncrep"] },
   command: { from: ["kernel", "generated/replication"] },
@@ -30,7 +31,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   index: { from: ["kernel", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
     from: [
-      ...["kernel", "wire", "generated/physical", "generated/logical"],
+      ...["kernel", "wire", "generated/physical", "generated/logical", "generated/basebackup"],
       ...["command", "syncrep", "physical", "logical", "values", "files", "wal", "basebackup"],
     ],
     packages: /^fast-check$/,

@@ -89,12 +89,14 @@ const settings = {
  *
  * @param options.settings For postgresql.conf, by name, beside or over {@link settings}.
  * @param options.from A data directory, such as a base backup: the server runs on a copy of it, with what is in it to be recovered.
+ * @param options.initdb More arguments of initdb, such as `--data-checksums`.
  * @throws Error if there is no such server, or with the end of what initdb or postgres said if they fail.
  */
 export async function startServer(options: {
   major: number;
   settings?: Readonly<Record<string, string>>;
   from?: string;
+  initdb?: readonly string[];
 }): Promise<OwnServer> {
   const { major } = options;
   const directory = packageDirectory(major);
@@ -107,6 +109,7 @@ export async function startServer(options: {
     user,
     settings: { ...settings, ...options.settings },
     from: options.from,
+    initdb: options.initdb,
   });
   try {
     const started = await keeper.started;

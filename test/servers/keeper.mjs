@@ -11,7 +11,7 @@
  *
  * Its argument is JSON: `package` (the server package), `copy` (the server's user cannot reach that), `temporaryRoot`, `major`,
  * `user` ({uid, gid}; absent: the same user), `settings` (by name), `from` (a data directory to run a copy of; absent: initdb
- * makes one).
+ * makes one), `initdb` (more arguments for that).
  */
 import { spawn } from "node:child_process";
 import {
@@ -74,6 +74,7 @@ try {
 async function initialize(bin, data) {
   const initdb = run(join(bin, "initdb"), [
     ...["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+    ...(config.initdb ?? []),
   ]);
   if ((await initdb.exited) !== 0) throw new Error(`initdb failed:\n${initdb.output()}`);
 }

@@ -5,8 +5,8 @@
  * nothing but the command and the connection.
  */
 import { EncodeError } from "../../errors.ts";
-import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "../../identifier.ts";
 import { printableText } from "../../scan.ts";
+import { slotNameRefusal } from "../../slot-name.ts";
 import type { AlterReplicationSlotCmd, CreateReplicationSlotCmd, DefElem, ReplicationKind } from "../ast.ts";
 import { adviseOnName, adviseOnRepetition, type OptionNames } from "./advise.ts";
 import { defGetBoolean, defGetString, optionsOf } from "./defget.ts";
@@ -46,7 +46,8 @@ export function createReplicationSlot(
   const slotname = printableText(`${command.type}.slotname`, command.slotname);
   const { given, ...options } = parseCreateReplSlotOptions(check, kind, optionsOf(command));
   if (kind === "LOGICAL") checkLogicalDecodingRequirements(check, database);
-  replicationSlotValidateName(check, slotname);
+  const refusal = slotNameRefusal(slotname, check.server);
+  if (refusal !== undefined) check.refuse({ ...refusal, path: "slotname" });
   if (temporary && options.failover) {
     check.refuse({
       sqlstate: errcode.FEATURE_NOT_SUPPORTED,
@@ -204,60 +205,6 @@ export function checkLogicalDecodingRequirements(check: Check, database: boolean
     path: "kind",
     advice: "Connect with replication=database and the name of a database.",
   });
-}
-
-/** The slot that a subscriber keeps for itself. @source slot.h: CONFLICT_DETECTION_SLOT */
-const conflictDetectionSlot = "pg_conflict_detection";
-
-/** @source slot.c: ReplicationSlotValidateName, from 19 on ReplicationSlotValidateNameInternal */
-function replicationSlotValidateName(check: Check, name: string): void {
-  const path = "slotname";
-  if (name === "") {
-    check.refuse({
-      sqlstate: errcode.INVALID_NAME,
-      message: `replication slot name "${name}" is too short`,
-      path,
-      advice: "A slot needs a name.",
-    });
-  }
-  // No text makes it: the scanner has cut the name.
-  if (truncateIdentifier(name) !== name) {
-    check.refuse({
-      sqlstate: errcode.NAME_TOO_LONG,
-      message: `replication slot name "${name}" is too long`,
-      path,
-      advice: `A name has ${identifierBytes} bytes at most.`,
-    });
-  }
-  if (!isSlotName(name)) {
-    const lower = downcaseIdentifier(name);
-    check.refuse({
-      sqlstate: errcode.INVALID_NAME,
-      message: `replication slot name "${name}" contains invalid character`,
-      hint: `Replication slot names may only contain ${allowedCharacters(check)} the underscore character.`,
-      path,
-      advice: isSlotName(lower)
-        ? `Write the slot name in lower case: ${lower}.`
-        : `Write ${lower.replace(/[^a-z0-9_]/gu, "_")}, for example.`,
-    });
-  }
-  if (name === conflictDetectionSlot && check.supports("conflictDetectionSlot")) {
-    check.refuse({
-      sqlstate: errcode.RESERVED_NAME,
-      message: `replication slot name "${name}" is reserved`,
-      hint: `The name "${name}" is reserved for the conflict detection slot.`,
-      path,
-      advice: "Choose another name.",
-    });
-  }
-}
-
-function isSlotName(name: string): boolean {
-  return /^[a-z0-9_]+$/.test(name);
-}
-
-function allowedCharacters(check: Check): string {
-  return check.supports("slotNameHintSaysLowerCase") ? "lower case letters, numbers, and" : "letters, numbers and";
 }
 
 /** @throws EncodeError for what is neither. */

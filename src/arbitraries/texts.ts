@@ -1,0 +1,179 @@
+/**
+ * fast-check arbitraries of the small files of text: values as servers write them, and text that is almost that.
+ */
+import fc from "fast-check";
+import type { BackupHistory, BackupLabel } from "../files/backup-label.ts";
+import type { TablespaceMapEntry } from "../files/tablespace-map.ts";
+import type { TimeLineHistory, TimeLineHistoryEntry } from "../files/timeline-history.ts";
+import { invalidLsn, type Lsn, toLsn } from "../lsn.ts";
+import { defaultSegmentSize, segmentName } from "../segment.ts";
+import { almost, characters, record } from "./text.ts";
+
+const uint32 = fc.oneof(fc.nat(9), fc.integer({ min: 0, max: 0xffffffff }));
+
+const position: fc.Arbitrary<Lsn> = fc
+  .oneof(fc.bigInt({ min: 1n, max: 0xffffffffn }), fc.bigInt({ min: 1n, max: (1n << 64n) - 1n }))
+  .map(toLsn);
+
+/** One line of text. */
+const line = (maxLength = 12) => characters(maxLength).map((text) => text.replace(/\n/g, " "));
+
+const reason = fc.oneof(
+  fc.constant("no recovery target specified"),
+  fc.nat(0xffffffff).map((xid) => `before transaction ${xid}`),
+  fc.constant("after 2026-11-27 04:05:06.789+00"),
+  fc.constant("before LSN 0/3000028"),
+  line().map((name) => `at restore point "${name}"`),
+  fc.constant("reached consistency"),
+  line().filter((text) => !/^(?:before|after) /.test(text)),
+);
+
+/**
+ * Histories of timelines with up to so many ancestors. Where they switch is in any order, as a file can have it.
+ *
+ * @example fc.sample(timeLineHistory(), 1)[0].at(-1).end // invalidLsn
+ */
+export function timeLineHistory(maxParents = 5): fc.Arbitrary<TimeLineHistory> {
+  const parents = fc.uniqueArray(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 0xfffffffe })), {
+    maxLength: maxParents,
+  });
+  return fc
+    .tuple(parents, fc.array(fc.tuple(position, reason), { minLength: maxParents, maxLength: maxParents }))
+    .map(([tlis, switches]) => {
+      const history: TimeLineHistoryEntry[] = [];
+      let begin = invalidLsn;
+      for (const [i, tli] of tlis.sort((a, b) => a - b).entries()) {
+        const [end, why] = switches[i]!;
+        history.push({ tli, begin, end, reason: why });
+        begin = end;
+      }
+      return [...history, { tli: (tlis.at(-1) ?? 0) + 1, begin, end: invalidLsn, reason: undefined }];
+    });
+}
+
+const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
+
+const startTime = fc.constantFrom("2026-11-27 04:05:06 UTC", "2026-11-27 05:05:06 CET", "2026-11-27 04:05:06 ");
+
+/** A label that a server starts from: in several lines nothing looks like what comes behind it. */
+const labelText = characters(30).map((text) => text.replace(/^[\s]+/, "").replace(/T/g, "t"));
+
+/** backup_label of a whole backup, or of one that may be incremental. */
+export function backupLabel(options: { readonly incremental?: boolean } = {}): fc.Arbitrary<BackupLabel> {
+  return fc
+    .tuple(
+      position,
+      fc.integer({ min: 1, max: 0xffffffff }),
+      position,
+      fc.constantFrom("streamed", "pg_start_backup", "pg_rewind"),
+      fc.constantFrom("primary", "standby"),
+      startTime,
+      labelText,
+      fc.boolean(),
+      optional(fc.tuple(position, uint32)),
+    )
+    .map(([startWalLocation, timeline, checkpointLocation, backupMethod, backupFrom, time, label, named, from]) => ({
+      startWalLocation,
+      startWalFile: segmentName(timeline, startWalLocation, defaultSegmentSize),
+      checkpointLocation,
+      backupMethod,
+      backupFrom,
+      startTime: time,
+      label,
+      startTimeline: named ? timeline : undefined,
+      incrementalFromLsn: options.incremental ? from?.[0] : undefined,
+      incrementalFromTli: options.incremental ? from?.[1] : undefined,
+    }));
+}
+
+/** What a server keeps of a backup. */
+export function backupHistory(): fc.Arbitrary<BackupHistory> {
+  return fc
+    .tuple(backupLabel({ incremental: true }), position, startTime)
+    .map(([label, stopWalLocation, stopTime]) => ({
+      ...label,
+      stopWalLocation,
+      stopWalFile: segmentName(label.startTimeline ?? 1, stopWalLocation, defaultSegmentSize),
+      stopTime,
+      stopTimeline: label.startTimeline,
+    }));
+}
+
+/** tablespace_map of a server from 14 on; an earlier one cannot say all paths. */
+export function tablespaceMap(): fc.Arbitrary<readonly TablespaceMapEntry[]> {
+  const path = fc.oneof(
+    fc.constantFrom("/srv/fast", "/srv/with blank", " /x", "/a\\", "/a\\\nb", "/a\r\nb"),
+    characters(20).filter((text) => text !== ""),
+  );
+  return fc.array(record<TablespaceMapEntry>({ oid: uint32, path }), { maxLength: 4 });
+}
+
+const hexadecimal = fc.nat(0xffffffff).map((number) => number.toString(16).toUpperCase());
+const token = fc.oneof(
+  hexadecimal,
+  fc.constantFrom("0/3000000", "-1", "+1", "0x1f", "18446744073709551616", "4294967297", "000000010000000000000002"),
+  fc.constantFrom("\t", "\n", "#", "/", "(", ")", ":", "\r\n", "\\", " "),
+  fc.constantFrom("START TIMELINE: 1\n", "INCREMENTAL FROM LSN: 0/28\n", "LABEL: x\n", "(file ", "streamed"),
+);
+
+/** Text that is almost a timeline history. */
+export function timeLineHistoryText(): fc.Arbitrary<string> {
+  const lines = fc.array(
+    fc.tuple(
+      fc.nat(9).map(String),
+      fc.constant("\t"),
+      hexadecimal,
+      fc.constant("/"),
+      hexadecimal,
+      fc.constant("\t"),
+      line(),
+    ),
+    { maxLength: 4 },
+  );
+  return almost(
+    lines.map((all) => all.flatMap((parts) => [...parts, "\n"])),
+    token,
+  );
+}
+
+/** Text that is almost backup_label. */
+export function backupLabelText(): fc.Arbitrary<string> {
+  const parts = fc
+    .tuple(hexadecimal, hexadecimal, fc.constantFrom("1", "2"), line())
+    .map(([high, low, tli, label]) => [
+      ...["START WAL LOCATION", ":", " ", high, "/", low, " ", `(file 0000000${tli}`, "0000000000000002", ")", "\n"],
+      ...["CHECKPOINT LOCATION", ":", " ", high, "/", low, "\n"],
+      ...["BACKUP METHOD", ":", " streamed", "\n", "BACKUP FROM", ":", " primary", "\n"],
+      ...[
+        "START TIME",
+        ":",
+        " 2026-11-27 04:05:06 UTC",
+        "\n",
+        "LABEL",
+        ": ",
+        label,
+        "\n",
+        "START TIMELINE",
+        ": ",
+        "1",
+        "\n",
+      ],
+      ...["INCREMENTAL FROM LSN", ":", " ", high, "/", low, "\n"],
+    ]);
+  return almost(parts, token);
+}
+
+/** Text that is almost tablespace_map. */
+export function tablespaceMapText(): fc.Arbitrary<string> {
+  const lines = fc.array(
+    fc.tuple(uint32.map(String), fc.constant(" "), fc.constant("/srv"), line(), fc.constant("\n")),
+    {
+      maxLength: 4,
+    },
+  );
+  return almost(
+    lines.map((all) => all.flat()),
+    token,
+  );
+}

@@ -1,0 +1,118 @@
+/**
+ * Where each block of a file comes from, when an incremental backup and those before it are combined.
+ *
+ * A port of the rule in PostgreSQL's src/bin/pg_combinebackup/reconstruct.c.
+ *
+ * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
+ * Portions Copyright (c) 1994, Regents of the University of California
+ *
+ * @source reconstruct.c: reconstruct_from_incremental_file
+ */
+import { DecodeError } from "../errors.ts";
+import { quoteText } from "../wire/trace.ts";
+import {
+  BLOCK_SIZE,
+  checkIncrementalHeader,
+  type IncrementalHeader,
+  type IncrementalOptions,
+  incrementalHeaderLength,
+} from "./incremental.ts";
+
+/** A file of one backup: an incremental one by its header, or a whole one by its size in bytes. */
+export type BackupFile = IncrementalHeader | { readonly size: number };
+
+/** Some blocks of the combined file, one after the other. */
+export interface BlockRange {
+  /** The number of the first. */
+  readonly block: number;
+  /** How many there are. */
+  readonly count: number;
+  /** Where they stand: which of the files, 0 is the newest, and where in it, in bytes; undefined for zeros. */
+  readonly from: { readonly file: number; readonly offset: number } | undefined;
+}
+
+/** How to make the combined file. */
+export interface Reconstruction {
+  /** How long it is, in blocks. */
+  readonly length: number;
+  /** All of its blocks, in order. Neighbours that stand side by side in one file are one range. */
+  readonly ranges: readonly BlockRange[];
+  /** The file, of those given, that is the combined one as it stands; undefined if there is none. */
+  readonly copyOf: number | undefined;
+}
+
+/**
+ * Where each block of a file comes from.
+ *
+ * A block is taken from the newest backup that has it. Blocks that none has were new, and of zeros.
+ *
+ * @param newest The incremental file of the backup that is restored.
+ * @param older The same file of the backups before it, newest first, up to one that is whole: what comes behind that is not looked at.
+ * @throws DecodeError in the words of pg_combinebackup 18 if none is whole.
+ * @throws EncodeError for a header that no server writes.
+ * @source reconstruct.c: reconstruct_from_incremental_file
+ * @example reconstruct({ truncationBlockLength: 2, blocks: [1] }, [{ size: 16384 }]).ranges[1] // { block: 1, count: 1, from: { file: 0, offset: 8192 } }
+ */
+export function reconstruct(
+  newest: IncrementalHeader,
+  older: readonly BackupFile[],
+  options: IncrementalOptions = {},
+): Reconstruction {
+  const { blockSize = BLOCK_SIZE, file: name = "INCREMENTAL" } = options;
+  checkIncrementalHeader(newest, options);
+  const limit = newest.truncationBlockLength;
+  const length = newest.blocks.reduce((most, block) => Math.max(most, block + 1), limit);
+  /** The file of each block that has one, and where in it. */
+  const sources = new Map<number, { readonly file: number; readonly offset: number }>();
+  const offsetOf = (header: IncrementalHeader, i: number): number =>
+    incrementalHeaderLength(header.blocks.length, options) + i * blockSize;
+
+  // A number that comes twice is the later of the two here, and the earlier in older files.
+  for (const [i, block] of newest.blocks.entries()) sources.set(block, { file: 0, offset: offsetOf(newest, i) });
+
+  let copyPossible = newest.blocks.length === 0;
+  let copyOf: number | undefined;
+  let whole = false;
+  for (const [i, file] of older.entries()) {
+    if ("size" in file) {
+      const blocks = Math.min(limit, Math.floor(file.size / blockSize));
+      for (let block = 0; block < blocks; block++) {
+        if (!sources.has(block)) sources.set(block, { file: i + 1, offset: block * blockSize });
+      }
+      if (copyPossible && file.size === limit * blockSize) copyOf = i + 1;
+      whole = true;
+      break;
+    }
+    checkIncrementalHeader(file, options);
+    for (const [j, block] of file.blocks.entries()) {
+      if (block >= limit || sources.has(block)) continue;
+      sources.set(block, { file: i + 1, offset: offsetOf(file, j) });
+      copyPossible = false;
+    }
+  }
+  if (!whole) {
+    const text = `full backup contains unexpected incremental file ${quoteText(name)}`;
+    throw new DecodeError("BAD_VALUE", "IncrementalFile", 0, text);
+  }
+  return { length, ranges: rangesOf(sources, length, blockSize), copyOf };
+}
+
+function rangesOf(
+  sources: ReadonlyMap<number, { readonly file: number; readonly offset: number }>,
+  length: number,
+  blockSize: number,
+): BlockRange[] {
+  const ranges: { block: number; count: number; from: { file: number; offset: number } | undefined }[] = [];
+  for (let block = 0; block < length; block++) {
+    const from = sources.get(block);
+    const last = ranges.at(-1);
+    const follows =
+      last !== undefined &&
+      (from === undefined
+        ? last.from === undefined
+        : last.from?.file === from.file && last.from.offset + last.count * blockSize === from.offset);
+    if (follows) last.count++;
+    else ranges.push({ block, count: 1, from });
+  }
+  return ranges;
+}

@@ -1,0 +1,165 @@
+/**
+ * What happens in a base backup, as values: the receiver makes them of a server's messages, the encoder makes these messages of them.
+ *
+ * Each stands for the same messages always, whatever came before, so nothing that a server said is lost on the way.
+ */
+import { describeResultSet, encodeResultSet, type ResultSetRow, type ResultSetValue } from "../command/results/rows.ts";
+import { EncodeError } from "../errors.ts";
+import { encodeBaseBackupMessage } from "../generated/basebackup.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { mustBeObject } from "../wire/check.ts";
+import { encodeFrame } from "../wire/framer.ts";
+import {
+  joined,
+  type ServerFields,
+  type TransactionStatus,
+  writeCommandComplete,
+  writeCopyResponse,
+  writeDataRow,
+  writeFields,
+  writeNothing,
+  writeReadyForQuery,
+  writeRowDescription,
+} from "./session.ts";
+
+/** A tablespace as the server lists it; of the main data directory `spcoid` and `spclocation` are undefined. `size` is in kB. */
+export type BackupTablespace = ResultSetRow<"BACKUP_TABLESPACES">;
+
+/** How a server compresses the archives; undefined if it does not. */
+export type BackupCompression = "gzip" | "lz4" | "zstd";
+
+/** What stands behind `.tar` in the name of a compressed archive. */
+export const suffixes: Readonly<Record<BackupCompression, string>> = { gzip: ".gz", lz4: ".lz4", zstd: ".zst" };
+
+/** What happened. */
+export type BaseBackupEvent =
+  /** The backup starts at this position: the checkpoint is done. */
+  | ({ readonly type: "BackupStart" } & ResultSetRow<"BACKUP_START">)
+  /** What will come, in this order: one archive each. The last one is the main data directory. */
+  | { readonly type: "Tablespaces"; readonly tablespaces: readonly BackupTablespace[] }
+  /** The one copy stream begins that holds all archives and the manifest. Servers before 15 have no such thing. */
+  | { readonly type: "StreamStart" }
+  /** An archive begins. */
+  | {
+      readonly type: "ArchiveStart";
+      /** A name for its file. A server that has one copy stream says it, else it is made from the OID: base.tar, 16384.tar.gz. */
+      readonly archive: string;
+      readonly compression: BackupCompression | undefined;
+      readonly tablespace: BackupTablespace;
+    }
+  /** Bytes of the archive that is open, or of the manifest; a view into the message that was received. */
+  | { readonly type: "Data"; readonly data: Uint8Array }
+  /** Bytes of archives so far, before compression. */
+  | { readonly type: "Progress"; readonly bytesDone: bigint }
+  /** The archive has ended. */
+  | { readonly type: "ArchiveEnd" }
+  /** The manifest begins, of which Data follows. */
+  | { readonly type: "ManifestStart" }
+  | { readonly type: "ManifestEnd" }
+  /** The one copy stream has ended. */
+  | { readonly type: "StreamEnd" }
+  /** WAL up to here is needed. The server may still refuse the backup: it is good when it is complete. */
+  | ({ readonly type: "BackupEnd" } & ResultSetRow<"BACKUP_END">)
+  /** The server vouches for the backup. */
+  | { readonly type: "Complete" }
+  /** The server waits for the next command; the conversation is over. */
+  | { readonly type: "Ready"; readonly status: TransactionStatus }
+  /** Such as a warning of a page whose checksum is wrong. */
+  | { readonly type: "Notice"; readonly fields: ServerFields }
+  /** The backup has failed, whatever of it has come. */
+  | { readonly type: "Error"; readonly fields: ServerFields }
+  /** ParameterStatus or NotificationResponse, which may come at any time: its type byte as a character, and its body. */
+  | { readonly type: "SessionMessage"; readonly tag: "S" | "A"; readonly body: Uint8Array };
+
+/** How a server of some version speaks. */
+export interface BaseBackupOptions {
+  /** The server's version, which decides how archives are sent. Default: the newest that walwire's tests run. */
+  readonly server?: Server | undefined;
+}
+
+/**
+ * Encode what happens in a base backup as a server of this version says it: one message of the ordinary protocol, or several, or
+ * none for what is not said.
+ *
+ * @returns frames, one after the other, in a fresh array.
+ * @throws EncodeError with the path of what does not fit.
+ * @throws UnsupportedError for what this version cannot say.
+ * @source basebackup_copy.c; before 15 basebackup.c
+ * @example encodeBaseBackupEvent({ type: "ManifestStart" }) // hex("64 00000005 6d")
+ * @example encodeBaseBackupEvent({ type: "ManifestStart" }, { server: 14 }) // hex("48 00000007 00 0000")
+ */
+export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBackupOptions = {}): Uint8Array {
+  mustBeObject(event, "BaseBackupEvent");
+  const server = serverVersionNum(options.server ?? defaultServer);
+  const oneStream = supports(server, "baseBackupOneStream");
+  switch (event.type) {
+    case "BackupStart":
+      return resultSet("BACKUP_START", event, server);
+    case "Tablespaces":
+      return resultSet("BACKUP_TABLESPACES", event.tablespaces, server);
+    case "StreamStart":
+      requireCapability(server, "baseBackupOneStream", "One stream for all archives");
+      return writeCopyResponse("H");
+    case "ArchiveStart": {
+      if (!oneStream) return writeCopyResponse("H");
+      mustBeObject(event.tablespace, "ArchiveStart.tablespace");
+      const tablespacePath = event.tablespace.spclocation ?? "";
+      return copyData(encodeBaseBackupMessage({ type: "NewArchive", archive: event.archive, tablespacePath }));
+    }
+    case "Data":
+      return copyData(oneStream ? encodeBaseBackupMessage(event) : event.data);
+    case "Progress":
+      requireCapability(server, "baseBackupOneStream", "Progress");
+      return copyData(encodeBaseBackupMessage(event));
+    case "ManifestStart":
+      return oneStream ? copyData(encodeBaseBackupMessage(event)) : writeCopyResponse("H");
+    case "ArchiveEnd":
+    case "ManifestEnd":
+      return oneStream ? new Uint8Array(0) : writeNothing("c");
+    case "StreamEnd":
+      requireCapability(server, "baseBackupOneStream", "One stream for all archives");
+      return writeNothing("c");
+    case "BackupEnd":
+      return resultSet("BACKUP_END", event, server);
+    case "Complete":
+      return writeCommandComplete(commandTag(server));
+    case "Ready":
+      return writeReadyForQuery(event.status);
+    case "Notice":
+      return writeFields("N", event.fields);
+    case "Error":
+      return writeFields("E", event.fields);
+    case "SessionMessage":
+      if (event.tag !== "S" && event.tag !== "A") {
+        throw new EncodeError("SessionMessage.tag", 'SessionMessage.tag takes "S" or "A"');
+      }
+      return encodeFrame(event.tag, event.body);
+    default:
+      throw new EncodeError("BaseBackupEvent.type", "BaseBackupEvent.type: it names no event of a base backup");
+  }
+}
+
+/** The tag with which a result set ends. */
+export const RESULT_TAG = "SELECT";
+
+/** The tag with which the command ends. */
+export function commandTag(server: number): string {
+  return supports(server, "ownCommandTag") ? "BASE_BACKUP" : RESULT_TAG;
+}
+
+function resultSet<N extends "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END">(
+  name: N,
+  value: ResultSetValue<N>,
+  server: number,
+): Uint8Array {
+  const rows = encodeResultSet(name, value, { server });
+  return joined([
+    writeRowDescription(describeResultSet(name, { server })),
+    ...rows.map((row) => writeDataRow(row as (string | null)[])),
+    writeCommandComplete(RESULT_TAG),
+  ]);
+}
+
+function copyData(payload: Uint8Array): Uint8Array {
+  return encodeFrame("d", payload);
+}

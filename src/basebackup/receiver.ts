@@ -1,0 +1,369 @@
+/**
+ * BaseBackupReceiver: a client's side of BASE_BACKUP, without I/O: the server's messages go in, events come out.
+ *
+ * Servers speak in two ways: from 15 on one copy stream holds all, in messages of its own; before, each tablespace is a copy stream of
+ * bytes, and from 13 on the manifest is one more. The events are the same but for the stream itself.
+ *
+ * @source pg_basebackup.c: BaseBackup, ReceiveArchiveStreamChunk; basebackup_copy.c
+ */
+
+import { resultSets } from "../command/results/result-sets.ts";
+import { decodeResultSet } from "../command/results/rows.ts";
+import { ProtocolError } from "../errors.ts";
+import { type BaseBackupMessage, decodeBaseBackupMessage } from "../generated/basebackup.ts";
+import { defaultServer, serverVersionNum, supports } from "../server-version.ts";
+import { quoteText } from "../wire/trace.ts";
+import {
+  type BackupCompression,
+  type BackupTablespace,
+  type BaseBackupEvent,
+  type BaseBackupOptions,
+  commandTag,
+  RESULT_TAG,
+  suffixes,
+} from "./events.ts";
+import {
+  plain,
+  readCommandComplete,
+  readCopyResponse,
+  readDataRow,
+  readFields,
+  readNothing,
+  readReadyForQuery,
+  readRowDescription,
+  type SessionFrame,
+  shownTag,
+} from "./session.ts";
+
+/**
+ * Where the conversation stands:
+ * - `checkpoint`: the server has said nothing yet: it waits for a checkpoint, perhaps for minutes, and estimates the size.
+ * - `tablespaces`: their list is to come.
+ * - `between`: no archive is open: one, the manifest or the end is to come.
+ * - `archive`, `manifest`: their bytes come.
+ * - `end`: the position where the backup ends is to come.
+ * - `verdict`: the server has said all, and vouches for it or not.
+ * - `complete`, `failed`: its ReadyForQuery is to come.
+ * - `done`: nothing more may come.
+ */
+export type BaseBackupState =
+  | "checkpoint"
+  | "tablespaces"
+  | "between"
+  | "archive"
+  | "manifest"
+  | "end"
+  | "verdict"
+  | "complete"
+  | "failed"
+  | "done";
+
+/** How a server of some version speaks, and how much may be remembered. */
+export interface BaseBackupReceiverOptions extends BaseBackupOptions {
+  /** How many tablespaces there may be, the main data directory among them. Default: no limit. */
+  readonly limit?: number | undefined;
+}
+
+type BackupSet = "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END";
+
+/** The result set that begins in a state. */
+const setOf: Readonly<Partial<Record<BaseBackupState, BackupSet>>> = {
+  checkpoint: "BACKUP_START",
+  tablespaces: "BACKUP_TABLESPACES",
+  end: "BACKUP_END",
+};
+
+/**
+ * Follows one BASE_BACKUP from the command to ReadyForQuery. Nothing is kept but the list of tablespaces.
+ *
+ * @example new BaseBackupReceiver({ server: 18 }).state // "checkpoint"
+ * @source pg_basebackup.c: BaseBackup
+ */
+export class BaseBackupReceiver {
+  readonly #server: number;
+  readonly #oneStream: boolean;
+  readonly #limit: number;
+  #state: BaseBackupState = "checkpoint";
+  /** The rows so far of the result set that is open. */
+  #rows: (string | null)[][] | undefined;
+  #tablespaces: readonly BackupTablespace[] = [];
+  /** How many archives have begun. */
+  #archives = 0;
+  #hadManifest = false;
+  /** The one copy stream is open. */
+  #streaming = false;
+
+  /** @throws UnsupportedError for a server version that is none */
+  constructor({ server = defaultServer, limit = Number.POSITIVE_INFINITY }: BaseBackupReceiverOptions = {}) {
+    this.#server = serverVersionNum(server);
+    this.#oneStream = supports(this.#server, "baseBackupOneStream");
+    this.#limit = limit;
+  }
+
+  get state(): BaseBackupState {
+    return this.#state;
+  }
+
+  /** The tablespaces of the backup, in the order of their archives; empty until they were listed. */
+  get tablespaces(): readonly BackupTablespace[] {
+    return this.#tablespaces;
+  }
+
+  /**
+   * Take one message of the server. After an error all is as it was before the call.
+   *
+   * @param frame A whole message, as a Framer gives it. Bytes of Data are views into it.
+   * @returns what happened, in order; often nothing, and two events at most.
+   * @throws DecodeError for bytes that are no such message.
+   * @throws ProtocolError for a message that no server sends at this point; beyond the limit.
+   */
+  receive(frame: SessionFrame): BaseBackupEvent[] {
+    const { tag } = frame;
+    const bytes = plain(frame.bytes);
+    if (this.#state === "done") this.#refuse(tag);
+    switch (tag) {
+      case 0x64: // d
+        return this.#copyData(bytes);
+      case 0x54: // T
+        return this.#rowDescription(bytes);
+      case 0x44: // D
+        return this.#dataRow(bytes);
+      case 0x43: // C
+        return this.#commandComplete(bytes);
+      case 0x48: // H
+        return this.#copyOutResponse(bytes);
+      case 0x63: // c
+        return this.#copyDone(bytes);
+      case 0x4e: // N
+        return [{ type: "Notice", fields: readFields(bytes, "NoticeResponse") }];
+      case 0x45: {
+        // E
+        if (this.#state === "failed") this.#refuse(tag);
+        const fields = readFields(bytes, "ErrorResponse");
+        this.#state = "failed";
+        this.#rows = undefined;
+        return [{ type: "Error", fields }];
+      }
+      case 0x5a: {
+        // Z
+        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(tag);
+        const status = readReadyForQuery(bytes);
+        this.#state = "done";
+        return [{ type: "Ready", status }];
+      }
+      case 0x53: // S
+      case 0x41: // A
+        return [{ type: "SessionMessage", tag: tag === 0x53 ? "S" : "A", body: bytes }];
+      default:
+        return this.#refuse(tag);
+    }
+  }
+
+  /** The connection has ended. @throws ProtocolError unless the conversation is over */
+  end(): void {
+    if (this.#state !== "done") {
+      throw new ProtocolError(`the server closed the connection while the base backup is at: ${this.#state}`);
+    }
+  }
+
+  #rowDescription(bytes: Uint8Array): BaseBackupEvent[] {
+    const set = this.#setToCome();
+    if (set === undefined || this.#rows !== undefined) this.#refuse(0x54);
+    const names = readRowDescription(bytes);
+    const expected = Object.keys(resultSets[set].columns);
+    if (names.length !== expected.length || names.some((name, i) => name !== expected[i])) {
+      throw new ProtocolError(`the server sent columns ${shownNames(names)}, where ${expected.join(", ")} must come`);
+    }
+    this.#rows = [];
+    return [];
+  }
+
+  #dataRow(bytes: Uint8Array): BaseBackupEvent[] {
+    const rows = this.#rows;
+    if (rows === undefined) this.#refuse(0x44);
+    const row = readDataRow(bytes);
+    const [limit, what] = this.#setToCome() === "BACKUP_TABLESPACES" ? [this.#limit, "tablespaces"] : [1, "rows"];
+    if (rows.length >= limit) {
+      throw new ProtocolError(`more than ${limit} ${what}`, what === "rows" ? "OUT_OF_ORDER" : "LIMIT_EXCEEDED");
+    }
+    rows.push(row);
+    return [];
+  }
+
+  #commandComplete(bytes: Uint8Array): BaseBackupEvent[] {
+    const tag = readCommandComplete(bytes);
+    if (this.#rows === undefined) {
+      if (this.#state !== "verdict") this.#refuse(0x43);
+      this.#tagIs(tag, commandTag(this.#server));
+      this.#state = "complete";
+      return [{ type: "Complete" }];
+    }
+    this.#tagIs(tag, RESULT_TAG);
+    const event = this.#resultSet(this.#setToCome()!, this.#rows);
+    this.#rows = undefined;
+    return [event];
+  }
+
+  #resultSet(set: BackupSet, rows: readonly (readonly (string | null)[])[]): BaseBackupEvent {
+    switch (set) {
+      case "BACKUP_START": {
+        const start = decodeResultSet(set, rows);
+        this.#state = "tablespaces";
+        return { type: "BackupStart", ...start };
+      }
+      case "BACKUP_TABLESPACES": {
+        const tablespaces = decodeResultSet(set, rows);
+        checkTablespaces(tablespaces);
+        this.#tablespaces = tablespaces;
+        this.#state = "between";
+        return { type: "Tablespaces", tablespaces };
+      }
+      case "BACKUP_END": {
+        const end = decodeResultSet(set, rows);
+        this.#state = "verdict";
+        return { type: "BackupEnd", ...end };
+      }
+    }
+  }
+
+  /** The result set that may begin now, or has. */
+  #setToCome(): BackupSet | undefined {
+    // Before there was one stream, nothing says that no further one will come.
+    const ended = !this.#oneStream && this.#state === "between" && this.#allArchives();
+    return ended ? "BACKUP_END" : setOf[this.#state];
+  }
+
+  #copyOutResponse(bytes: Uint8Array): BaseBackupEvent[] {
+    if (this.#state !== "between" || this.#rows !== undefined || this.#streaming) this.#refuse(0x48);
+    if (this.#oneStream) {
+      readCopyResponse(bytes, "CopyOutResponse");
+      this.#streaming = true;
+      return [{ type: "StreamStart" }];
+    }
+    if (!this.#allArchives()) {
+      readCopyResponse(bytes, "CopyOutResponse");
+      const tablespace = this.#tablespaces[this.#archives++]!;
+      this.#state = "archive";
+      return [{ type: "ArchiveStart", archive: archiveName(tablespace), compression: undefined, tablespace }];
+    }
+    if (this.#hadManifest || !supports(this.#server, "baseBackupManifest")) {
+      throw new ProtocolError("the server sent a copy stream more than there are tablespaces");
+    }
+    readCopyResponse(bytes, "CopyOutResponse");
+    return [this.#manifestStart()];
+  }
+
+  #copyData(bytes: Uint8Array): BaseBackupEvent[] {
+    if (this.#streaming) return this.#message(decodeBaseBackupMessage(bytes));
+    if (this.#state !== "archive" && this.#state !== "manifest") this.#refuse(0x64);
+    return [{ type: "Data", data: bytes }];
+  }
+
+  #message(message: BaseBackupMessage): BaseBackupEvent[] {
+    const events: BaseBackupEvent[] = [];
+    switch (message.type) {
+      case "Data":
+        if (this.#state === "between") throw new ProtocolError("Data cannot come before the first archive");
+        return [message];
+      case "Progress":
+        return [message];
+      case "NewArchive": {
+        if (this.#state === "manifest") throw new ProtocolError("archives must precede manifest");
+        const tablespace = this.#tablespaces[this.#archives];
+        if (tablespace === undefined)
+          throw new ProtocolError("the server sent an archive more than there are tablespaces");
+        const { archive, tablespacePath } = message;
+        const compression = compressionOf(archive, tablespace);
+        if (tablespacePath !== (tablespace.spclocation ?? "")) {
+          throw new ProtocolError(
+            `archive ${quoteText(archive)} is of ${quoteText(tablespacePath)}, not of ${quoteText(tablespace.spclocation ?? "")}`,
+          );
+        }
+        if (this.#state === "archive") events.push({ type: "ArchiveEnd" });
+        this.#archives++;
+        this.#state = "archive";
+        events.push({ type: "ArchiveStart", archive, compression, tablespace });
+        return events;
+      }
+      case "ManifestStart":
+        if (this.#state === "manifest") throw new ProtocolError("the server sent a second manifest");
+        this.#mustHaveArchives("the manifest");
+        return [{ type: "ArchiveEnd" }, this.#manifestStart()];
+    }
+  }
+
+  #copyDone(bytes: Uint8Array): BaseBackupEvent[] {
+    const state = this.#state;
+    if (this.#streaming) this.#mustHaveArchives("the end of the stream");
+    else if (state !== "archive" && state !== "manifest") this.#refuse(0x63);
+    readNothing(bytes, "CopyDone");
+    const events: BaseBackupEvent[] = [{ type: state === "manifest" ? "ManifestEnd" : "ArchiveEnd" }];
+    if (this.#streaming) events.push({ type: "StreamEnd" });
+    // Nothing may follow the manifest but the end.
+    this.#state = this.#streaming || state === "manifest" ? "end" : "between";
+    this.#streaming = false;
+    return events;
+  }
+
+  #manifestStart(): BaseBackupEvent {
+    this.#state = "manifest";
+    this.#hadManifest = true;
+    return { type: "ManifestStart" };
+  }
+
+  #allArchives(): boolean {
+    return this.#archives === this.#tablespaces.length;
+  }
+
+  #mustHaveArchives(what: string): void {
+    if (!this.#allArchives()) {
+      throw new ProtocolError(
+        `the server sent ${what} after ${this.#archives} of the archives of ${this.#tablespaces.length} tablespaces`,
+      );
+    }
+  }
+
+  #tagIs(tag: string, expected: string): void {
+    if (tag !== expected) {
+      throw new ProtocolError(`the server ended a command with ${quoteText(tag)}, where ${expected} must come`);
+    }
+  }
+
+  #refuse(tag: number): never {
+    throw new ProtocolError(`the server sent message ${shownTag(tag)} while the base backup is at: ${this.#state}`);
+  }
+}
+
+/** base.tar, or the tablespace's OID and `.tar`, as the server calls the file of an archive. */
+function archiveName({ spcoid }: BackupTablespace): string {
+  return `${spcoid ?? "base"}.tar`;
+}
+
+/** The main data directory is the last, and the only one without an OID. */
+function checkTablespaces(tablespaces: readonly BackupTablespace[]): void {
+  for (const [i, { spcoid, spclocation }] of tablespaces.entries()) {
+    const main = i === tablespaces.length - 1;
+    if ((spcoid === undefined) !== main || (spclocation === undefined) !== main || spclocation === "") {
+      throw new ProtocolError(
+        main
+          ? "the last of the tablespaces is not the main data directory"
+          : `tablespace ${i} lacks its OID or directory`,
+      );
+    }
+  }
+  if (tablespaces.length === 0) throw new ProtocolError("there is no tablespace, not even the main data directory");
+}
+
+/** How the archive is compressed. @throws ProtocolError for a name that is none of this tablespace */
+function compressionOf(archive: string, tablespace: BackupTablespace): BackupCompression | undefined {
+  const name = archiveName(tablespace);
+  if (archive === name) return undefined;
+  for (const [compression, suffix] of Object.entries(suffixes)) {
+    if (archive === name + suffix) return compression as BackupCompression;
+  }
+  throw new ProtocolError(`the server calls archive ${name} ${quoteText(archive)}`);
+}
+
+function shownNames(names: readonly string[]): string {
+  return quoteText(names.slice(0, 10).join(", "));
+}

@@ -1,0 +1,188 @@
+/**
+ * walwire/basebackup/tar: the files in an archive of a base backup, as it streams.
+ *
+ * modern-tar reads the format. What is here is what it leaves open: archives that servers before 15 do not end, compression by the
+ * server, names that would lead out of a directory, and errors that say where.
+ *
+ * There is no writer: modern-tar's ends numbers with NUL where PostgreSQL has a blank, leaves out the numbers of devices, and writes
+ * pax headers for what is larger than 8 GB, which PostgreSQL's programs refuse.
+ *
+ * @source astreamer_tar.c; tar.c: tarCreateHeader
+ */
+import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
+import { DecodeError, UnsupportedError, WalwireError } from "../errors.ts";
+import { defaultServer, type Server, supports } from "../server-version.ts";
+import { quoteText } from "../wire/trace.ts";
+import type { BackupCompression } from "./events.ts";
+
+/** A file, a directory, or a symbolic link to a tablespace's directory. */
+export interface TarEntry {
+  readonly type: "file" | "directory" | "symlink";
+  /** Its path in the directory that the archive is of, without a slash at the end: `base/1/1259`. */
+  readonly name: string;
+  /** Bytes of the body: 0 of all but files. */
+  readonly size: number;
+  /** Permissions, such as 0o600. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** When it was modified, to the second. */
+  readonly mtime: Date;
+  /** Where a symbolic link leads, on the server; undefined of all else. */
+  readonly target: string | undefined;
+  /** The bytes, as they come. The next entry comes when they are read to their end, or cancelled. */
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+export interface TarOptions {
+  /** How the server compresses the archive: ArchiveStart has it. */
+  readonly compression?: BackupCompression | undefined;
+  /** The server's version: those before 15 do not say where an archive ends. Default: as in the receiver. */
+  readonly server?: Server | undefined;
+}
+
+/** What an archive ends with. */
+const TERMINATOR = 1024;
+
+/**
+ * Takes the bytes of one archive apart into its entries: write the data of each Data event, and close it at ArchiveEnd.
+ *
+ * Nothing is kept in memory but some chunks on their way; who does not read makes the writer wait.
+ *
+ * @returns a pair of streams as `pipeThrough` takes it. Both fail with a DecodeError if the bytes are no archive, or not all of one:
+ *   also after the last entry, so read until the end; and so does the body that is being read.
+ * @throws UnsupportedError for lz4 and zstd, which platforms do not read: put your own decompressor before it.
+ * @example Object.keys(tarEntries({ compression: "gzip" })) // ["writable", "readable"]
+ */
+export function tarEntries({ compression, server = defaultServer }: TarOptions = {}): {
+  readonly writable: WritableStream<Uint8Array>;
+  readonly readable: ReadableStream<TarEntry>;
+} {
+  if (compression === "lz4" || compression === "zstd") {
+    throw new UnsupportedError(
+      `archives compressed with ${compression} must be decompressed before: platforms have gzip only`,
+      "compression",
+    );
+  }
+  let offset = 0;
+  const damage = (error: unknown): unknown => asDecodeError(error, offset);
+  const input = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      offset += chunk.length;
+      controller.enqueue(chunk);
+    },
+  });
+  const plain: ReadableStream<Uint8Array> =
+    compression === "gzip" ? input.readable.pipeThrough(gunzip()) : input.readable;
+  const ended = supports(server, "baseBackupTerminatesTar") ? plain : plain.pipeThrough(terminator());
+  const entries = ended.pipeThrough(createTarDecoder({ strict: true })).getReader();
+  const writer = input.writable.getWriter();
+  writer.closed.catch(() => {}); // whoever writes or reads is told
+  return {
+    writable: new WritableStream({
+      write: (chunk) => writer.write(chunk).catch(rethrow(damage)),
+      close: () => writer.close().catch(rethrow(damage)),
+      abort: (reason) => writer.abort(reason),
+    }),
+    readable: new ReadableStream(
+      {
+        async pull(controller) {
+          try {
+            const { done, value } = await entries.read();
+            if (done) controller.close();
+            else controller.enqueue(entryOf(value, damage, offset));
+          } catch (error) {
+            const reason = damage(error);
+            controller.error(reason);
+            await entries.cancel(reason).catch(() => {}); // the writer is told why
+          }
+        },
+        cancel: (reason) => entries.cancel(reason),
+      },
+      { highWaterMark: 0 },
+    ),
+  };
+}
+
+function gunzip(): TransformStream<Uint8Array, Uint8Array> {
+  return new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>;
+}
+
+function terminator(): TransformStream<Uint8Array, Uint8Array> {
+  return new TransformStream({
+    flush(controller) {
+      controller.enqueue(new Uint8Array(TERMINATOR));
+    },
+  });
+}
+
+function entryOf({ header, body }: ParsedTarEntry, damage: (error: unknown) => unknown, offset: number): TarEntry {
+  const { type = "file", size, mode = 0, uid = 0, gid = 0, mtime = new Date(0), linkname } = header;
+  if (type !== "file" && type !== "directory" && type !== "symlink") {
+    throw new DecodeError("BAD_VALUE", "Tar.type", offset, `a server sends no ${type} in an archive`);
+  }
+  const name = safe(type === "directory" || type === "symlink" ? header.name.replace(/\/$/, "") : header.name, offset);
+  for (const text of [name, linkname ?? ""]) {
+    // modern-tar puts U+FFFD for bytes that are not UTF-8, so that two names could become one.
+    if (text.includes("\ufffd")) {
+      throw new DecodeError("BAD_VALUE", "Tar.name", offset, `the name ${quoteText(text)} is not UTF-8`);
+    }
+  }
+  return {
+    type,
+    name,
+    size,
+    mode,
+    uid,
+    gid,
+    mtime,
+    target: type === "symlink" ? linkname : undefined,
+    body: told(body, damage),
+  };
+}
+
+/** @throws DecodeError for a name that is none of a file below a directory, in the words of pg_basebackup 19 */
+function safe(name: string, offset: number): string {
+  if (name === "") throw new DecodeError("BAD_VALUE", "Tar.name", offset, "tar member has empty name");
+  if (/^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)/.test(name)) {
+    throw new DecodeError("BAD_VALUE", "Tar.name", offset, `tar member has unsafe path name: ${quoteText(name)}`);
+  }
+  return name;
+}
+
+/** The same bytes, with our errors. */
+function told(body: ReadableStream<Uint8Array>, damage: (error: unknown) => unknown): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          controller.error(damage(error));
+        }
+      },
+      cancel: (reason) => reader.cancel(reason),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function rethrow(damage: (error: unknown) => unknown): (error: unknown) => never {
+  return (error) => {
+    throw damage(error);
+  };
+}
+
+/** What modern-tar and platforms throw of damaged bytes, as our error. */
+function asDecodeError(error: unknown, offset: number): unknown {
+  if (error instanceof WalwireError || !(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  const truncated = /truncated/i.test(error.message) || code === "Z_BUF_ERROR";
+  const said = error.message.replace(/\.$/, "");
+  return truncated
+    ? new DecodeError("TRUNCATED", "Tar", offset, `the archive ends at offset ${offset}, before its last file does`)
+    : new DecodeError("BAD_VALUE", "Tar", offset, `the bytes up to offset ${offset} are no archive: ${said}`);
+}

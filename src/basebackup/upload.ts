@@ -1,0 +1,250 @@
+/**
+ * UPLOAD_MANIFEST: the manifest of an older backup goes to the server, which compares its own files with it in an incremental
+ * BASE_BACKUP on the same connection. Both sides, without I/O.
+ *
+ * @source walsender.c: UploadManifest, HandleUploadManifestPacket; pg_basebackup.c: BaseBackup
+ */
+import { ProtocolError } from "../errors.ts";
+import { encodeFrame } from "../wire/framer.ts";
+import { quoteText } from "../wire/trace.ts";
+import {
+  joined,
+  onlyText,
+  plain,
+  readCommandComplete,
+  readCopyResponse,
+  readFields,
+  readReadyForQuery,
+  type ServerFields,
+  type SessionFrame,
+  shownTag,
+  type TransactionStatus,
+  writeCommandComplete,
+  writeCopyResponse,
+  writeFields,
+  writeNothing,
+  writeReadyForQuery,
+} from "./session.ts";
+
+const COMMAND = "UPLOAD_MANIFEST";
+
+/** libpq.h: PQ_LARGE_MESSAGE_LIMIT and PQ_SMALL_MESSAGE_LIMIT, which count the length itself. */
+const LARGE = 0x3ffffffe - 4;
+const SMALL = 10000 - 4;
+
+/**
+ * Where the client's side stands:
+ * - `waiting`: the server is to say that it takes the manifest.
+ * - `copying`: it takes it.
+ * - `answer`: all was sent; it reads the manifest, and says what it thinks of it.
+ * - `complete`, `failed`: its ReadyForQuery is to come.
+ * - `done`: nothing more may come.
+ */
+export type ManifestUploadState = "waiting" | "copying" | "answer" | "complete" | "failed" | "done";
+
+/** What the server said. */
+export type ManifestUploadEvent =
+  /** It takes the manifest. */
+  | { readonly type: "CopyIn" }
+  /** It has the manifest, until the connection ends. Which WAL it needs says BASE_BACKUP only. */
+  | { readonly type: "Complete" }
+  | { readonly type: "Ready"; readonly status: TransactionStatus }
+  | { readonly type: "Notice" | "Error"; readonly fields: ServerFields }
+  | { readonly type: "SessionMessage"; readonly tag: "S" | "A"; readonly body: Uint8Array };
+
+/**
+ * A client's side, from the command UPLOAD_MANIFEST on, which was sent as any other.
+ *
+ * @example new ManifestUpload().state // "waiting"
+ * @source pg_basebackup.c: BaseBackup
+ */
+export class ManifestUpload {
+  #state: ManifestUploadState = "waiting";
+
+  get state(): ManifestUploadState {
+    return this.#state;
+  }
+
+  /**
+   * Bytes of the manifest, in chunks of any size.
+   *
+   * @returns the bytes to send, as a fresh array.
+   * @throws ProtocolError unless the state is `copying`.
+   */
+  copyData(chunk: Uint8Array): Uint8Array {
+    this.#only("CopyData", "copying");
+    return encodeFrame("d", chunk);
+  }
+
+  /** All was sent. @throws ProtocolError unless the state is `copying` */
+  copyDone(): Uint8Array {
+    this.#only("CopyDone", "copying");
+    this.#state = "answer";
+    return writeNothing("c");
+  }
+
+  /** The manifest cannot be sent: the server answers with an error. @throws ProtocolError unless the state is `copying` */
+  copyFail(reason: string): Uint8Array {
+    this.#only("CopyFail", "copying");
+    this.#state = "answer";
+    return encodeFrame("f", new TextEncoder().encode(`${reason.replaceAll("\0", "")}\0`));
+  }
+
+  /**
+   * Take one message of the server. After an error all is as it was before the call.
+   *
+   * @throws DecodeError for bytes that are no such message.
+   * @throws ProtocolError for a message that no server sends at this point.
+   */
+  receive(frame: SessionFrame): ManifestUploadEvent {
+    const bytes = plain(frame.bytes);
+    const tag = String.fromCharCode(frame.tag);
+    if (this.#state === "done") this.#refuse(frame.tag);
+    switch (tag) {
+      case "G":
+        if (this.#state !== "waiting") this.#refuse(frame.tag);
+        readCopyResponse(bytes, "CopyInResponse");
+        this.#state = "copying";
+        return { type: "CopyIn" };
+      case "C": {
+        if (this.#state !== "answer") this.#refuse(frame.tag);
+        const command = readCommandComplete(bytes);
+        if (command !== COMMAND) {
+          throw new ProtocolError(`the server ended ${COMMAND} with ${quoteText(command)}`);
+        }
+        this.#state = "complete";
+        return { type: "Complete" };
+      }
+      case "Z": {
+        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(frame.tag);
+        const status = readReadyForQuery(bytes);
+        this.#state = "done";
+        return { type: "Ready", status };
+      }
+      case "E": {
+        // A second one is FATAL: the server lost its place in what the client sends.
+        const fields = readFields(bytes, "ErrorResponse");
+        this.#state = "failed";
+        return { type: "Error", fields };
+      }
+      case "N":
+        return { type: "Notice", fields: readFields(bytes, "NoticeResponse") };
+      case "S":
+      case "A":
+        return { type: "SessionMessage", tag, body: bytes };
+      default:
+        return this.#refuse(frame.tag);
+    }
+  }
+
+  #only(what: string, state: ManifestUploadState): void {
+    if (this.#state !== state) {
+      throw new ProtocolError(`${what} cannot be sent while the upload of a manifest is at: ${this.#state}`);
+    }
+  }
+
+  #refuse(tag: number): never {
+    throw new ProtocolError(
+      `the server sent message ${shownTag(tag)} while the upload of a manifest is at: ${this.#state}`,
+    );
+  }
+}
+
+/** What the client did. */
+export type ManifestReceiverEvent =
+  /** Bytes of the manifest; a view. */
+  | { readonly type: "Data"; readonly data: Uint8Array }
+  /** All has come: read it, and answer with `complete` or `failed`. */
+  | { readonly type: "End" }
+  /** Flush and Sync, which mean nothing here. */
+  | { readonly type: "Ignored" }
+  /**
+   * The client broke it off, or broke the rules. `answer` is what a server says: after a message whose end it does not look for, that
+   * it closes the connection.
+   */
+  | { readonly type: "Failed"; readonly fields: ServerFields; readonly answer: Uint8Array; readonly closes: boolean };
+
+/**
+ * A server's side, from the command on: first `start`, then each message of the client.
+ *
+ * @example new ManifestReceiver().start() // hex("47 00000007 00 0000")
+ * @source walsender.c: UploadManifest, HandleUploadManifestPacket
+ */
+export class ManifestReceiver {
+  #state: "waiting" | "copying" | "answer" | "done" = "waiting";
+
+  /** CopyInResponse: the bytes to send. */
+  start(): Uint8Array {
+    this.#only("waiting");
+    this.#state = "copying";
+    return writeCopyResponse("G");
+  }
+
+  /**
+   * Take one message of the client.
+   *
+   * @throws ProtocolError unless the manifest is on its way.
+   */
+  receive(frame: SessionFrame): ManifestReceiverEvent {
+    this.#only("copying");
+    const bytes = plain(frame.bytes);
+    const tag = String.fromCharCode(frame.tag);
+    if (!"dcfHS".includes(tag)) {
+      const code = `0x${(frame.tag & 0xff).toString(16).toUpperCase().padStart(2, "0")}`;
+      return this.#fail("08P01", `unexpected message type ${code} during COPY from stdin`, true);
+    }
+    if (bytes.length > (tag === "d" ? LARGE : SMALL)) {
+      return this.#fail("08006", "unexpected EOF on client connection with an open transaction", true);
+    }
+    switch (tag) {
+      case "d":
+        return { type: "Data", data: bytes };
+      case "c":
+        this.#state = "answer";
+        return { type: "End" };
+      case "f":
+        return this.#copyFail(bytes);
+      default:
+        return { type: "Ignored" };
+    }
+  }
+
+  /** The manifest is good: the bytes to send. */
+  complete(): Uint8Array {
+    this.#only("answer");
+    this.#state = "done";
+    return joined([writeCommandComplete(COMMAND), writeReadyForQuery("I")]);
+  }
+
+  /** The manifest is refused: the bytes to send. */
+  failed(fields: ServerFields): Uint8Array {
+    this.#only("answer");
+    this.#state = "done";
+    return joined([writeFields("E", fields), writeReadyForQuery("I")]);
+  }
+
+  #copyFail(bytes: Uint8Array): ManifestReceiverEvent {
+    let reason: string;
+    try {
+      reason = onlyText(bytes, "CopyFail.reason");
+    } catch {
+      // pqformat.c: pq_getmsgstring
+      return this.#fail("08P01", "invalid string in message", false);
+    }
+    return this.#fail("57014", `COPY from stdin failed: ${reason}`, false);
+  }
+
+  #fail(sqlstate: string, message: string, closes: boolean): ManifestReceiverEvent {
+    this.#state = "done";
+    const fields = { S: "ERROR", V: "ERROR", C: sqlstate, M: message };
+    const lost = "terminating connection because protocol synchronization was lost";
+    const then = closes ? writeFields("E", { S: "FATAL", V: "FATAL", C: "08P01", M: lost }) : writeReadyForQuery("I");
+    return { type: "Failed", fields, answer: joined([writeFields("E", fields), then]), closes };
+  }
+
+  #only(state: string): void {
+    if (this.#state !== state) {
+      throw new ProtocolError(`the upload of a manifest is at: ${this.#state}, not ${state}`);
+    }
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * backup_label, which says where recovery from a base backup begins, and the backup history file that a server keeps of the backup,
+ * `000000010000000000000002.00000028.backup`.
+ *
+ * A port of PostgreSQL's xlogbackup.c: build_backup_content, xlogrecovery.c: read_backup_label, and before 15 xlog.c.
+ *
+ * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
+ * Portions Copyright (c) 1994, Regents of the University of California
+ */
+import { EncodeError, ParseError } from "../errors.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../lsn.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
+import { ScanInput } from "./scanf.ts";
+
+/** What backup_label says, by its lines; undefined for a line that is not there. */
+export interface BackupLabel {
+  /** Where replay begins, and the name of the WAL segment that holds it, whose first eight digits are the timeline. */
+  readonly startWalLocation: Lsn;
+  readonly startWalFile: string;
+  /** The checkpoint that recovery starts from. */
+  readonly checkpointLocation: Lsn;
+  /** `streamed`, or `pg_start_backup` for an exclusive backup of a server before 15, or `pg_rewind`. */
+  readonly backupMethod: string | undefined;
+  /** `standby`; else `primary`, which before 14 is called `master`. */
+  readonly backupFrom: string | undefined;
+  /** As the server wrote it, in its log_timezone: `2026-11-27 04:05:06 UTC`. */
+  readonly startTime: string | undefined;
+  /** As the user gave it. */
+  readonly label: string | undefined;
+  /** From 11 on. */
+  readonly startTimeline: number | undefined;
+  /** Of an incremental backup, from 17 on: where the WAL summaries begin that it is made of, that is where the backup before it began. */
+  readonly incrementalFromLsn: Lsn | undefined;
+  readonly incrementalFromTli: number | undefined;
+}
+
+/** What a backup history file says: the same, and where and when the backup ended. */
+export interface BackupHistory extends BackupLabel {
+  /** All WAL up to here is needed, and the name of the last segment of it. */
+  readonly stopWalLocation: Lsn;
+  readonly stopWalFile: string;
+  readonly stopTime: string;
+  /** From 11 on. */
+  readonly stopTimeline: number | undefined;
+}
+
+export interface BackupLabelOptions {
+  readonly server?: Server | undefined;
+}
+
+/**
+ * Read backup_label as a server does when it starts, but for the lines of an incremental backup, which are read too.
+ *
+ * Only the first two lines have to be there. Where the file is as servers write it, the label comes back as it was given, even if it has
+ * several lines; where it is not, each line is what the server makes of it.
+ *
+ * @param file Bytes, or text; see FileContent.
+ * @throws ParseError SYNTAX | INVALID_VALUE, SQLSTATE 55000, with the server's message and detail.
+ * @source xlogrecovery.c: read_backup_label
+ * @example parseBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n").startWalFile // "000000010000000000000002"
+ */
+export function parseBackupLabel(file: FileContent, options: BackupLabelOptions = {}): BackupLabel {
+  const text = new FileText(file);
+  const { label } = readBackupLabel(text, serverVersionNum(options.server ?? defaultServer));
+  const written = labelPattern.exec(text.chars);
+  return written === null ? label : labelOf(written.groups!);
+}
+
+/**
+ * Does a server start from this backup_label? Not from that of an incremental backup, which has to be put together first.
+ *
+ * @throws ParseError as {@link parseBackupLabel}, and REFUSED with the server's hint for an incremental backup from 17 on.
+ * @source xlogrecovery.c: read_backup_label
+ */
+export function checkBackupLabel(file: FileContent, options: BackupLabelOptions = {}): void {
+  const server = serverVersionNum(options.server ?? defaultServer);
+  const text = new FileText(file);
+  const { incrementalAt } = readBackupLabel(text, server);
+  if (incrementalAt === undefined || !supports(server, "incrementalBackup")) return;
+  text.refuse(incrementalAt, {
+    code: "REFUSED",
+    message: "this is an incremental backup, not a data directory",
+    sqlstate: "55000",
+    hint: "Use pg_combinebackup to reconstruct a valid data directory.",
+  });
+}
+
+/** @source xlogrecovery.c: read_backup_label */
+function readBackupLabel(
+  text: FileText,
+  server: number,
+): { readonly label: BackupLabel; readonly incrementalAt: number | undefined } {
+  const input = new ScanInput(text.chars);
+  const lsn = supports(server, "lsnLowHalfIsEightDigits") ? "%X/%08X" : "%X/%X";
+  const refuse = (at: number, detail?: string): never =>
+    text.refuse(at, {
+      code: detail === undefined ? "SYNTAX" : "INVALID_VALUE",
+      message: 'invalid data in file "backup_label"',
+      sqlstate: "55000",
+      detail,
+    });
+  const line = (format: string): string | undefined => {
+    const value = input.scanf(format)[0];
+    return typeof value === "string" ? textOfChars(value) : undefined;
+  };
+
+  const start = input.scanf(`START WAL LOCATION: ${lsn} (file %08X%16s)%c`);
+  if (start.length !== 5 || start[4] !== "\n") refuse(input.at);
+  const [startHigh, startLow, timeline, segment] = start as [number, number, number, string];
+  const checkpoint = input.scanf(`CHECKPOINT LOCATION: ${lsn}%c`);
+  if (checkpoint.length !== 3 || checkpoint[2] !== "\n") refuse(input.at);
+  const [checkpointHigh, checkpointLow] = checkpoint as [number, number];
+  const backupMethod = line("BACKUP METHOD: %19s\n");
+  const backupFrom = line("BACKUP FROM: %19s\n");
+  const startTime = line("START TIME: %127[^\n]\n");
+  const label = line("LABEL: %1023[^\n]\n");
+  const timelineAt = input.at;
+  const [startTimeline] = input.scanf("START TIMELINE: %u\n") as [number?];
+  if (startTimeline !== undefined && startTimeline !== timeline && supports(server, "backupLabelTimeline")) {
+    const end = supports(server, "backupLabelDetailIsSentence") ? "." : "";
+    refuse(timelineAt, `Timeline ID parsed is ${startTimeline}, but expected ${timeline}${end}`);
+  }
+  const incrementalAt = input.at;
+  const incremental = input.scanf(`INCREMENTAL FROM LSN: ${lsn}\n`) as number[];
+  const [incrementalHigh, incrementalLow] = incremental;
+  const [incrementalFromTli] = input.scanf("INCREMENTAL FROM TLI: %u\n") as [number?];
+  return {
+    label: {
+      startWalLocation: lsnOf(startHigh, startLow),
+      startWalFile: `${timeline.toString(16).toUpperCase().padStart(8, "0")}${textOfChars(segment)}`,
+      checkpointLocation: lsnOf(checkpointHigh, checkpointLow),
+      backupMethod,
+      backupFrom,
+      startTime,
+      label,
+      startTimeline,
+      incrementalFromLsn:
+        incrementalHigh === undefined || incrementalLow === undefined
+          ? undefined
+          : lsnOf(incrementalHigh, incrementalLow),
+      incrementalFromTli,
+    },
+    // One number is enough for the server.
+    incrementalAt: incrementalHigh === undefined ? undefined : incrementalAt,
+  };
+}
+
+const LSN = "[0-9A-F]{1,8}/[0-9A-F]{1,8}";
+
+/**
+ * The files as servers write them. A label can have several lines, and these can look like the ones behind it: it ends where what
+ * follows is all that may follow.
+ */
+const pattern = (stop: readonly [where: string, when: string]): RegExp =>
+  new RegExp(
+    [
+      `^START WAL LOCATION: (?<startWalLocation>${LSN}) \\(file (?<startWalFile>[0-9A-F]{24})\\)\\n`,
+      stop[0],
+      `CHECKPOINT LOCATION: (?<checkpointLocation>${LSN})\\n`,
+      "(?:BACKUP METHOD: (?<backupMethod>[^\\s]{1,19})\\n)?",
+      "(?:BACKUP FROM: (?<backupFrom>[^\\s]{1,19})\\n)?",
+      "(?:START TIME: (?<startTime>[^\\n]*)\\n)?",
+      "(?:LABEL: (?<label>[^]*?)\\n)??",
+      "(?:START TIMELINE: (?<startTimeline>0|[1-9][0-9]{0,9})\\n)?",
+      stop[1],
+      `(?:INCREMENTAL FROM LSN: (?<incrementalFromLsn>${LSN})\\nINCREMENTAL FROM TLI: (?<incrementalFromTli>0|[1-9][0-9]{0,9})\\n)?$`,
+    ].join(""),
+  );
+
+const labelPattern = /* @__PURE__ */ pattern(["", ""]);
+const historyPattern = /* @__PURE__ */ pattern([
+  `STOP WAL LOCATION: (?<stopWalLocation>${LSN}) \\(file (?<stopWalFile>[0-9A-F]{24})\\)\\n`,
+  "STOP TIME: (?<stopTime>[^\\n]*)\\n(?:STOP TIMELINE: (?<stopTimeline>0|[1-9][0-9]{0,9})\\n)?",
+]);
+
+type Groups = Readonly<Record<string, string | undefined>>;
+
+function labelOf(groups: Groups): BackupLabel {
+  const text = (name: string): string | undefined => map(groups[name], textOfChars);
+  const tli = (name: string): number | undefined => map(groups[name], Number);
+  return {
+    startWalLocation: parseLsn(groups.startWalLocation!),
+    startWalFile: groups.startWalFile!,
+    checkpointLocation: parseLsn(groups.checkpointLocation!),
+    backupMethod: text("backupMethod"),
+    backupFrom: text("backupFrom"),
+    startTime: text("startTime"),
+    label: text("label"),
+    startTimeline: tli("startTimeline"),
+    incrementalFromLsn: map(groups.incrementalFromLsn, parseLsn),
+    incrementalFromTli: tli("incrementalFromTli"),
+  };
+}
+
+function map<T, U>(value: T | undefined, to: (value: T) => U): U | undefined {
+  return value === undefined ? undefined : to(value);
+}
+
+function lsnOf(high: number, low: number): Lsn {
+  return toLsn((BigInt(high) << 32n) | BigInt(low));
+}
+
+/**
+ * Read a backup history file. No server reads one: it is for people, and for archives, to which it says which WAL a backup needs.
+ *
+ * @param file Bytes, or text; see FileContent.
+ * @throws ParseError SYNTAX, in words of ours, if it is not as servers write it.
+ * @source xlogbackup.c: build_backup_content
+ */
+export function parseBackupHistory(file: FileContent): BackupHistory {
+  const text = new FileText(file);
+  const groups: Groups = historyPattern.exec(text.chars)?.groups ?? refuseHistory(text);
+  return historyOf(groups);
+}
+
+function historyOf(groups: Groups): BackupHistory {
+  return {
+    ...labelOf(groups),
+    stopWalLocation: parseLsn(groups.stopWalLocation!),
+    stopWalFile: groups.stopWalFile!,
+    stopTime: textOfChars(groups.stopTime!),
+    stopTimeline: map(groups.stopTimeline, Number),
+  };
+}
+
+function refuseHistory(text: FileText): never {
+  const input = new ScanInput(text.chars);
+  const fits = [
+    "START WAL LOCATION: %X/%X (file %24s)%c",
+    "STOP WAL LOCATION: %X/%X (file %24s)%c",
+    "CHECKPOINT LOCATION: %X/%X%c",
+  ].every((format) => input.scanf(format).at(-1) === "\n");
+  return text.refuse(fits ? text.bytes.length : input.at, {
+    code: "SYNTAX",
+    message: "invalid data in backup history file",
+    sqlstate: "55000",
+    advice: fits
+      ? "Behind its first lines it is not as a server writes it: is its end missing?"
+      : "It begins with the lines START WAL LOCATION, STOP WAL LOCATION and CHECKPOINT LOCATION.",
+  });
+}
+
+/**
+ * Write backup_label as a server does.
+ *
+ * @param options.server In whose form: how positions are written, what a primary is called, whether there is a timeline. Without it
+ * positions are written as by 18, and all else as it stands in the value.
+ * @returns the bytes of the file.
+ * @throws EncodeError for what would be read back as something else.
+ * @throws UnsupportedError for an incremental backup of a server before 17.
+ * @source xlogbackup.c: build_backup_content; before 16 xlog.c: do_pg_backup_start
+ * @example new TextDecoder().decode(printBackupLabel(parseBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n"), { server: "19" })).split("\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
+ */
+export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions = {}): Uint8Array {
+  const { server } = options;
+  const written = asWrittenBy(label, server);
+  const bytes = requireReadable("BackupLabel", linesOf(written, server), written, labelPattern, labelOf);
+  try {
+    readBackupLabel(new FileText(bytes), serverVersionNum(server ?? defaultServer));
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    // Such as a label of several lines, one of which looks like that of the timeline: servers write it, and refuse to read it.
+    throw new EncodeError("BackupLabel", `BackupLabel: a server would not start from it: ${error.message}`);
+  }
+  return bytes;
+}
+
+/**
+ * Write a backup history file as a server does; see {@link printBackupLabel}.
+ *
+ * @throws EncodeError for what would be read back as something else.
+ * @source xlogbackup.c: build_backup_content; before 16 xlog.c: do_pg_backup_stop
+ */
+export function printBackupHistory(history: BackupHistory, options: BackupLabelOptions = {}): Uint8Array {
+  const { server } = options;
+  const written: BackupHistory = {
+    ...history,
+    ...asWrittenBy(history, server),
+    stopTimeline: timelineOf(history.stopTimeline, server),
+  };
+  const { stopWalLocation, stopWalFile, stopTime, stopTimeline } = written;
+  const lines = linesOf(written, server, [
+    [`STOP WAL LOCATION: ${formatLsn(stopWalLocation, server)} (file ${stopWalFile})`],
+    [`STOP TIME: ${stopTime}`, ...line("STOP TIMELINE", stopTimeline)],
+  ]);
+  return requireReadable("BackupHistory", lines, written, historyPattern, historyOf);
+}
+
+/** What that server would have written in the place of this. */
+function asWrittenBy(label: BackupLabel, server: Server | undefined): BackupLabel {
+  if (server === undefined) return label;
+  if (label.incrementalFromLsn !== undefined) {
+    requireCapability(server, "incrementalBackup", "an incremental backup");
+  }
+  const primary = supports(server, "backupFromPrimary") ? "primary" : "master";
+  const isPrimary = label.backupFrom === "primary" || label.backupFrom === "master";
+  return {
+    ...label,
+    backupFrom: isPrimary ? primary : label.backupFrom,
+    startTimeline: timelineOf(label.startTimeline, server),
+  };
+}
+
+function timelineOf(tli: number | undefined, server: Server | undefined): number | undefined {
+  return server === undefined || supports(server, "backupLabelTimeline") ? tli : undefined;
+}
+
+function linesOf(
+  label: BackupLabel,
+  server: Server | undefined,
+  [stopWhere, stopWhen]: readonly [where: readonly string[], when: readonly string[]] = [[], []],
+): readonly string[] {
+  return [
+    `START WAL LOCATION: ${formatLsn(label.startWalLocation, server)} (file ${label.startWalFile})`,
+    ...stopWhere,
+    `CHECKPOINT LOCATION: ${formatLsn(label.checkpointLocation, server)}`,
+    ...line("BACKUP METHOD", label.backupMethod),
+    ...line("BACKUP FROM", label.backupFrom),
+    ...line("START TIME", label.startTime),
+    ...line("LABEL", label.label),
+    ...line("START TIMELINE", label.startTimeline),
+    ...stopWhen,
+    ...line(
+      "INCREMENTAL FROM LSN",
+      map(label.incrementalFromLsn, (lsn) => formatLsn(lsn, server)),
+    ),
+    ...line("INCREMENTAL FROM TLI", label.incrementalFromTli),
+  ];
+}
+
+function line(name: string, value: string | number | undefined): string[] {
+  return value === undefined ? [] : [`${name}: ${value}`];
+}
+
+/** The bytes of the lines, if they are read back as the value that they are printed from. */
+function requireReadable<T extends BackupLabel>(
+  path: string,
+  lines: readonly string[],
+  value: T,
+  form: RegExp,
+  toValue: (groups: Groups) => T,
+): Uint8Array {
+  const bytes = fileBytes(path, `${lines.join("\n")}\n`);
+  const groups = form.exec(new FileText(bytes).chars)?.groups;
+  if (groups === undefined) throw new EncodeError(path, `${path}: a file of it would not be as servers write it`);
+  const read = toValue(groups);
+  for (const name of Object.keys(read) as (keyof T & string)[]) {
+    if (read[name] === value[name]) continue;
+    throw new EncodeError(`${path}.${name}`, `${path}.${name}: in a file it would be read as something else`);
+  }
+  return bytes;
+}

@@ -1,0 +1,61 @@
+/**
+ * The checksum of a manifest: SHA-256 of all but its last line.
+ *
+ * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
+ * Portions Copyright (c) 1994, Regents of the University of California
+ *
+ * @source parse_manifest.c: verify_manifest_checksum
+ */
+import type { Sha256 } from "./types.ts";
+
+const NEWLINE = 0x0a;
+
+/** Sums up bytes as they come, and keeps back what may yet be the last line. Whatever is kept is copied. */
+export class ManifestDigest {
+  readonly #sha256: Sha256;
+  /** From behind the last newline but one up to the last newline, and from there on. */
+  #line: Uint8Array[] = [];
+  #rest: Uint8Array[] = [];
+  #newlines = 0;
+
+  constructor(sha256: Sha256) {
+    this.#sha256 = sha256;
+  }
+
+  /** What is not in the last piece: it counts as a whole, wherever its lines end. */
+  piece(bytes: Uint8Array): void {
+    this.#sha256.update(bytes);
+  }
+
+  /** What may have the last line in it. */
+  tail(bytes: Uint8Array): void {
+    const last = bytes.lastIndexOf(NEWLINE);
+    if (last === -1) {
+      if (bytes.length > 0) this.#rest.push(bytes.slice());
+      return;
+    }
+    this.#hash(this.#line);
+    const lastButOne = last === 0 ? -1 : bytes.lastIndexOf(NEWLINE, last - 1);
+    if (lastButOne !== -1) {
+      this.#hash(this.#rest);
+      this.#sha256.update(bytes.subarray(0, lastButOne + 1));
+      this.#rest = [];
+      this.#newlines = 2;
+    } else {
+      this.#newlines++;
+    }
+    this.#line = [...this.#rest, bytes.slice(lastButOne + 1, last + 1)];
+    this.#rest = last + 1 < bytes.length ? [bytes.slice(last + 1)] : [];
+  }
+
+  #hash(parts: readonly Uint8Array[]): void {
+    for (const part of parts) this.#sha256.update(part);
+  }
+
+  /** The checksum, or what is wrong with the lines. */
+  end(): Uint8Array | "expected at least 2 lines" | "last line not newline-terminated" {
+    if (this.#newlines < 2) return "expected at least 2 lines";
+    if (this.#rest.length > 0) return "last line not newline-terminated";
+    return this.#sha256.digest();
+  }
+}

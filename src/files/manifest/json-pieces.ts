@@ -1,0 +1,271 @@
+/**
+ * The tokens of a text that comes in pieces.
+ *
+ * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
+ * Portions Copyright (c) 1994, Regents of the University of California
+ *
+ * @source jsonapi.c: json_lex
+ */
+import { isAlphanumeric, JsonLexer, type JsonRules, type JsonStatus, type JsonToken } from "./json.ts";
+
+/** The piece that is being read, or what is put together; where it begins in bytes; how many lines end before that. */
+interface Around {
+  readonly text: string;
+  readonly start: number;
+  readonly lines: number;
+}
+
+/** How many newlines are before a place in a text. */
+export function newlinesBefore(text: string, end: number): number {
+  let count = 0;
+  for (let i = text.indexOf("\n"); i !== -1 && i < end; i = text.indexOf("\n", i + 1)) count++;
+  return count;
+}
+
+/** What a JsonLexer says, wherever the pieces end. */
+export interface JsonPieces {
+  readonly type: JsonToken;
+  /** Of a string what is in it, of another token the token; a character a byte. */
+  readonly value: string;
+  /** The token as it stands there, or what of it is to blame. */
+  readonly token: string;
+  /** The byte behind it; NaN at the end of the piece. */
+  readonly after: number;
+  /** Where the token begins, in bytes from the start of the text. */
+  readonly place: number;
+  /** For who shows where something is wrong. */
+  readonly around: Around;
+
+  feed(piece: string): void;
+
+  /** @param last Does the text end with this piece? */
+  next(last: boolean): JsonStatus;
+}
+
+/** Pieces that are read as if they came whole: what has begun waits for the rest. */
+export class JoinedPieces implements JsonPieces {
+  readonly #lexer: JsonLexer;
+  /** Where the lexer's text begins, and how many lines end before it. */
+  #start = 0;
+  #lines = 0;
+  /** What waits, and how much must have come before it is looked at again: each time twice as much, or tiny pieces take forever. */
+  #waiting: string[] = [];
+  #length = 0;
+  #wanted = 0;
+
+  constructor(rules: JsonRules) {
+    this.#lexer = new JsonLexer(rules);
+  }
+
+  get type(): JsonToken {
+    return this.#lexer.type;
+  }
+
+  get value(): string {
+    return this.#lexer.value;
+  }
+
+  get token(): string {
+    return this.#lexer.text.slice(this.#lexer.start, this.#lexer.at);
+  }
+
+  get after(): number {
+    return this.#lexer.text.charCodeAt(this.#lexer.at);
+  }
+
+  get place(): number {
+    return this.#start + this.#lexer.start;
+  }
+
+  get around(): Around {
+    return { text: this.#lexer.text, start: this.#start, lines: this.#lines };
+  }
+
+  feed(piece: string): void {
+    this.#waiting.push(piece);
+    this.#length += piece.length;
+  }
+
+  next(last: boolean): JsonStatus {
+    const lexer = this.#lexer;
+    if (this.#length > 0) {
+      if (!last && this.#length < this.#wanted) return "INCOMPLETE";
+      this.#start += lexer.at;
+      this.#lines += newlinesBefore(lexer.text, lexer.at);
+      lexer.text = this.#waiting.length === 1 ? this.#waiting[0]! : this.#waiting.join("");
+      lexer.at = 0;
+      this.#waiting = [];
+      this.#length = 0;
+    }
+    const status = lexer.next(last);
+    if (status !== "INCOMPLETE") return status;
+    lexer.at = lexer.start;
+    this.#length = lexer.text.length - lexer.start;
+    this.#wanted = 2 * this.#length;
+    if (this.#length > 0) this.#waiting = [lexer.text.slice(lexer.start)];
+    return status;
+  }
+}
+
+/** Pieces as json_lex takes them since 17, which puts a token that two of them share together by rules of its own. */
+export class IncrementalPieces implements JsonPieces {
+  /** Reads pieces, and what is put together: partial_token. */
+  readonly #lexer: JsonLexer;
+  readonly #partialLexer: JsonLexer;
+  readonly #joinsNumbers: boolean;
+  #start = 0;
+  #lines = 0;
+  #partial: Partial | undefined;
+  /** Is the token the one that was put together? */
+  #isPartial = false;
+
+  /** @param joinsNumbers Do numbers go on with a point, and signs only after an exponent? So they do since 19. */
+  constructor(rules: JsonRules, joinsNumbers: boolean) {
+    this.#lexer = new JsonLexer(rules);
+    this.#partialLexer = new JsonLexer(rules);
+    this.#joinsNumbers = joinsNumbers;
+  }
+
+  get #current(): JsonLexer {
+    return this.#isPartial ? this.#partialLexer : this.#lexer;
+  }
+
+  get type(): JsonToken {
+    return this.#current.type;
+  }
+
+  get value(): string {
+    return this.#current.value;
+  }
+
+  get token(): string {
+    const { text, start, at } = this.#current;
+    return text.slice(start, at);
+  }
+
+  get after(): number {
+    return this.#current.text.charCodeAt(this.#current.at);
+  }
+
+  get place(): number {
+    return (this.#isPartial ? this.#partial!.start : this.#start) + this.#current.start;
+  }
+
+  get around(): Around {
+    return this.#isPartial
+      ? { text: this.#partialLexer.text, start: this.#partial!.start, lines: this.#partial!.lines }
+      : { text: this.#lexer.text, start: this.#start, lines: this.#lines };
+  }
+
+  feed(piece: string): void {
+    this.#start += this.#lexer.text.length;
+    this.#lines += newlinesBefore(this.#lexer.text, this.#lexer.text.length);
+    this.#lexer.text = piece;
+    this.#lexer.at = 0;
+  }
+
+  next(last: boolean): JsonStatus {
+    if (this.#isPartial) {
+      this.#partial = undefined;
+      this.#isPartial = false;
+    }
+    const lexer = this.#lexer;
+    if (this.#partial === undefined) {
+      const status = lexer.next(last);
+      if (status === "INCOMPLETE" && lexer.start < lexer.text.length) {
+        const lines = this.#lines + newlinesBefore(lexer.text, lexer.start);
+        this.#partial = new Partial(lexer.text.slice(lexer.start), this.#start + lexer.start, lines);
+      }
+      return status;
+    }
+    const { added, done } = this.#partial.extend(lexer.text, last, this.#joinsNumbers);
+    lexer.at = added;
+    if (!done && !last) return "INCOMPLETE";
+    const inner = this.#partialLexer;
+    this.#isPartial = true;
+    inner.text = this.#partial.text;
+    inner.at = done ? 0 : inner.text.length;
+    inner.start = 0;
+    if (!done) return "INVALID_TOKEN";
+    const status = inner.next(true);
+    return status === "SUCCESS" && inner.at - inner.start !== inner.text.length ? "INVALID_TOKEN" : status;
+  }
+}
+
+/** A token that has begun in one piece, and goes on in the next. */
+class Partial {
+  /** Where it begins, in bytes from the start of the text. */
+  readonly start: number;
+  readonly lines: number;
+  readonly #parts: string[] = [];
+  readonly #first: number;
+  /** Backslashes at the end of a string. */
+  #escapes = 0;
+  #seenPoint = false;
+  #seenExponent = false;
+  #previous = "";
+
+  constructor(text: string, start: number, lines: number) {
+    this.start = start;
+    this.lines = lines;
+    this.#first = text.charCodeAt(0);
+    for (let i = text.length - 1; i > 0 && text[i] === "\\"; i--) this.#escapes++;
+    this.#note(text);
+  }
+
+  #note(text: string): void {
+    this.#parts.push(text);
+    if (this.#first === 0x22) return;
+    this.#previous = text.at(-1)!;
+    this.#seenPoint ||= text.includes(".");
+    this.#seenExponent ||= /e/i.test(text);
+  }
+
+  get text(): string {
+    return this.#parts.join("");
+  }
+
+  /** Takes what goes on with the token. */
+  extend(piece: string, last: boolean, joinsNumbers: boolean): { added: number; done: boolean } {
+    const end = this.#first === 0x22 ? this.#string(piece) : this.#other(piece, last, joinsNumbers);
+    const text = piece.slice(0, end.added);
+    if (text !== "") this.#note(text);
+    return end;
+  }
+
+  #string(piece: string): { added: number; done: boolean } {
+    for (let i = 0; i < piece.length; i++) {
+      const code = piece.charCodeAt(i);
+      if (code === 0x22 && this.#escapes % 2 === 0) return { added: i + 1, done: true };
+      this.#escapes = code === 0x5c ? this.#escapes + 1 : 0;
+    }
+    return { added: piece.length, done: false };
+  }
+
+  #other(piece: string, last: boolean, joinsNumbers: boolean): { added: number; done: boolean } {
+    let added = 0;
+    if (this.#first === 0x2d || (this.#first >= 0x30 && this.#first <= 0x39)) {
+      while (added < piece.length && this.#continues(piece[added]!, joinsNumbers)) added++;
+    }
+    while (isAlphanumeric(piece.charCodeAt(added))) added++;
+    return { added, done: added < piece.length || last };
+  }
+
+  /** Does a number go on with this? */
+  #continues(character: string, joinsNumbers: boolean): boolean {
+    if (!joinsNumbers) return /[-+eE\d]/.test(character);
+    if (character === "+" || character === "-") {
+      if (!/e/i.test(this.#previous)) return false;
+    } else if (character === ".") {
+      if (this.#seenPoint || this.#seenExponent) return false;
+      this.#seenPoint = true;
+    } else if (character === "e" || character === "E") {
+      if (this.#seenExponent) return false;
+      this.#seenExponent = true;
+    } else if (character < "0" || character > "9") {
+      return false;
+    }
+    this.#previous = character;
+    return true;
+  }
+}

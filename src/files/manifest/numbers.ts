@@ -1,0 +1,64 @@
+/** Numbers as C reads them from what a manifest says, on 64-bit Linux. */
+import { type Lsn, toLsn } from "../../lsn.ts";
+import { uint32 } from "../../scan.ts";
+
+const SPACE = "[ \\t\\n\\v\\f\\r]*";
+const integer = new RegExp(`^${SPACE}([-+]?)0*(\\d+)$`);
+
+/** Digits beyond which a number is more than 64 bits hold, without the zeros before them. */
+const MOST_DIGITS = 20;
+
+/**
+ * strtoul() of a whole text: blanks, a sign, digits. What is negative wraps, and what is too much is 2^64 - 1.
+ *
+ * @returns undefined if something else is there; of an empty text 0, as for C.
+ */
+export function strtoul(text: string): bigint | undefined {
+  if (text === "") return 0n;
+  const match = integer.exec(text);
+  if (match === null) return undefined;
+  const [, sign, digits] = match as unknown as [string, string, string];
+  const value = digits.length > MOST_DIGITS ? 1n << 64n : BigInt(digits);
+  if (value >> 64n !== 0n) return (1n << 64n) - 1n;
+  return sign === "-" ? BigInt.asUintN(64, -value) : value;
+}
+
+/** strtol() of a whole text, cut to an int. */
+export function strtolInt(text: string): number | undefined {
+  if (text === "") return 0;
+  const match = integer.exec(text);
+  if (match === null) return undefined;
+  const [, sign, digits] = match as unknown as [string, string, string];
+  const most = 1n << 63n;
+  let value = digits.length > MOST_DIGITS ? most : BigInt(digits);
+  if (sign === "-") value = value > most ? -most : -value;
+  else if (value >= most) value = most - 1n;
+  return Number(BigInt.asIntN(32, value));
+}
+
+const half = "([-+]?)(?:0[xX]([\\da-fA-F]*)|([\\da-fA-F]+))";
+const highHalf = new RegExp(`^${SPACE}${half}/${SPACE}`);
+const lowHalf = new RegExp(`^${half}`);
+
+/**
+ * Two hexadecimal numbers with a slash between, and whatever behind them.
+ *
+ * @param eightDigits Does the low half end after eight characters, as from 19 on?
+ * @returns undefined if sscanf does not find both.
+ * @source parse_manifest.c: parse_xlogrecptr, sscanf of "%X/%X" and of "%X/%08X"
+ */
+export function parseXlogrecptr(text: string, eightDigits: boolean): Lsn | undefined {
+  const high = highHalf.exec(text);
+  if (high === null) return undefined;
+  const rest = text.slice(high[0].length);
+  const low = lowHalf.exec(eightDigits ? rest.slice(0, 8) : rest);
+  return low === null ? undefined : toLsn((BigInt(halfOf(high)) << 32n) | BigInt(halfOf(low)));
+}
+
+function halfOf([, sign, prefixed, plain]: RegExpExecArray): number {
+  const digits = plain ?? (prefixed || "0");
+  const value = uint32(digits, 16);
+  // What is more than 64 bits hold is all ones whatever its sign.
+  const isTooMuch = digits.replace(/^0+/, "").length > 16;
+  return sign === "-" && !isTooMuch ? -value >>> 0 : value;
+}

@@ -1,0 +1,505 @@
+/**
+ * What a manifest must say, and in which order: the states of PostgreSQL's parser. It takes pieces of text with a character a byte.
+ *
+ * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
+ * Portions Copyright (c) 1994, Regents of the University of California
+ *
+ * @source parse_manifest.c
+ * @source jsonapi.c: pg_parse_json, pg_parse_json_incremental
+ */
+import type { ErrorCode } from "../../errors.ts";
+import { BackupManifestError, bytesOf, bytesText, excerpt } from "./error.ts";
+import { hexDigit, type JsonError, type JsonToken, jsonErrorDetail } from "./json.ts";
+import { type JsonPieces, newlinesBefore } from "./json-pieces.ts";
+import { parseXlogrecptr, strtolInt, strtoul } from "./numbers.ts";
+import type { ChecksumAlgorithm, ManifestEntry } from "./types.ts";
+
+/** What differs from version to version, and between who reads. */
+export interface ManifestRules {
+  /** Is a version 2 taken, and what belongs to it? */
+  readonly version2: boolean;
+  /** Is it said what is wrong with the JSON? */
+  readonly explains: boolean;
+  /** Is the first element of an array told from the others? So does the parser that takes pieces. */
+  readonly arrayFirst: boolean;
+  readonly lsnLowHalfIsEightDigits: boolean;
+  /** Looks at what has been read before it is handed out. Gives PostgreSQL's message if it is refused. */
+  readonly check: (entry: ManifestEntry) => string | undefined;
+}
+
+/** The token that the JSON has next. */
+type Position =
+  | "JSON"
+  | "KEY_OR_END"
+  | "KEY"
+  | "COLON"
+  | "VALUE"
+  | "OBJECT_NEXT"
+  | "ELEMENT_OR_END"
+  | "ELEMENT"
+  | "ARRAY_NEXT"
+  | "END";
+
+/** JsonManifestSemanticState. */
+type State =
+  | "TOPLEVEL_START"
+  | "TOPLEVEL_END"
+  | "TOPLEVEL_FIELD"
+  | "VERSION_VALUE"
+  | "SYSTEM_IDENTIFIER_VALUE"
+  | "FILES_START"
+  | "FILES_NEXT"
+  | "THIS_FILE_FIELD"
+  | "THIS_FILE_VALUE"
+  | "WAL_RANGES_START"
+  | "WAL_RANGES_NEXT"
+  | "THIS_WAL_RANGE_FIELD"
+  | "THIS_WAL_RANGE_VALUE"
+  | "MANIFEST_CHECKSUM_VALUE"
+  | "EOF";
+
+const fileFields = ["Path", "Encoded-Path", "Size", "Last-Modified", "Checksum-Algorithm", "Checksum"] as const;
+const walRangeFields = ["Timeline", "Start-LSN", "End-LSN"] as const;
+
+type FileField = (typeof fileFields)[number];
+type WalRangeField = (typeof walRangeFields)[number];
+
+/** A value and where it stands, in bytes from the start. */
+interface Scalar {
+  readonly value: string;
+  readonly place: number;
+}
+
+type Fields<Name extends string> = { [name in Name]: Scalar | undefined };
+
+const noFile = (): Fields<FileField> => ({
+  Path: undefined,
+  "Encoded-Path": undefined,
+  Size: undefined,
+  "Last-Modified": undefined,
+  "Checksum-Algorithm": undefined,
+  Checksum: undefined,
+});
+
+const noWalRange = (): Fields<WalRangeField> => ({ Timeline: undefined, "Start-LSN": undefined, "End-LSN": undefined });
+
+const algorithms: Readonly<Record<string, ChecksumAlgorithm | undefined>> = Object.assign(Object.create(null), {
+  none: "NONE",
+  crc32c: "CRC32C",
+  sha224: "SHA224",
+  sha256: "SHA256",
+  sha384: "SHA384",
+  sha512: "SHA512",
+});
+
+export class ManifestParser {
+  readonly #rules: ManifestRules;
+  readonly #pieces: JsonPieces;
+  /** What has been read and not been handed out. */
+  #entries: ManifestEntry[] = [];
+
+  #position: Position = "JSON";
+  /** What is open around the position: it is never more than three deep, since the states refuse what is. */
+  readonly #open: ("object" | "array")[] = [];
+  /** What is done only when the token behind it has been read. */
+  #pending: "scalar" | "field" | "object end" | "array end" | undefined;
+  #pendingValue = "";
+  #pendingPlace = 0;
+
+  #state: State = "TOPLEVEL_START";
+  #sawVersionField = false;
+  #fileField: FileField = "Path";
+  #walRangeField: WalRangeField = "Timeline";
+  #file = noFile();
+  #walRange = noWalRange();
+  #checksum: Scalar | undefined;
+
+  constructor(rules: ManifestRules, pieces: JsonPieces) {
+    this.#rules = rules;
+    this.#pieces = pieces;
+  }
+
+  /** The checksum that the manifest has, once all of it has been read. */
+  get checksum(): Scalar {
+    return this.#checksum!;
+  }
+
+  /**
+   * Reads on.
+   *
+   * @param last Is this the end of the text?
+   * @throws BackupManifestError
+   */
+  feed(piece: string, last: boolean): void {
+    const pieces = this.#pieces;
+    pieces.feed(piece);
+    for (;;) {
+      const status = pieces.next(last);
+      if (status === "INCOMPLETE") return;
+      if (status !== "SUCCESS") this.#failJson(status);
+      this.#act();
+      if (this.#position === "END" && pieces.type === "end") break;
+      this.#take(pieces.type);
+    }
+    if (this.#state !== "EOF") this.#fail("manifest ended unexpectedly", pieces.place);
+  }
+
+  /** What has been read since the last call. */
+  entries(): ManifestEntry[] {
+    const entries = this.#entries;
+    this.#entries = [];
+    return entries;
+  }
+
+  #take(type: JsonToken): void {
+    switch (this.#position) {
+      case "JSON":
+      case "VALUE":
+      case "ELEMENT":
+        return this.#value(type, "EXPECTED_JSON");
+      case "ELEMENT_OR_END":
+        if (type === "]") return this.#close("array end");
+        return this.#value(type, this.#rules.arrayFirst ? "EXPECTED_ARRAY_FIRST" : "EXPECTED_JSON");
+      case "ARRAY_NEXT":
+        if (type === "]") return this.#close("array end");
+        if (type !== ",") this.#failJson("EXPECTED_ARRAY_NEXT");
+        this.#position = "ELEMENT";
+        return;
+      case "KEY_OR_END":
+        if (type === "}") return this.#close("object end");
+        return this.#key(type, "EXPECTED_OBJECT_FIRST");
+      case "KEY":
+        return this.#key(type, "EXPECTED_STRING");
+      case "COLON":
+        if (type !== ":") this.#failJson("EXPECTED_COLON");
+        this.#pending = "field";
+        this.#position = "VALUE";
+        return;
+      case "OBJECT_NEXT":
+        if (type === "}") return this.#close("object end");
+        if (type !== ",") this.#failJson("EXPECTED_OBJECT_NEXT");
+        this.#position = "KEY";
+        return;
+      case "END":
+        this.#failJson("EXPECTED_END");
+    }
+  }
+
+  #key(type: JsonToken, error: JsonError): void {
+    if (type !== "string") this.#failJson(error);
+    this.#note();
+    this.#position = "COLON";
+  }
+
+  #value(type: JsonToken, error: JsonError): void {
+    switch (type) {
+      case "{":
+        this.#objectStart();
+        this.#open.push("object");
+        this.#position = "KEY_OR_END";
+        return;
+      case "[":
+        this.#arrayStart();
+        this.#open.push("array");
+        this.#position = "ELEMENT_OR_END";
+        return;
+      case "string":
+      case "number":
+      case "true":
+      case "false":
+      case "null":
+        this.#note();
+        this.#pending = "scalar";
+        this.#goOn();
+        return;
+      default:
+        this.#failJson(error);
+    }
+  }
+
+  #close(end: "object end" | "array end"): void {
+    this.#open.pop();
+    this.#note();
+    this.#pending = end;
+    this.#goOn();
+  }
+
+  /** Behind a value. */
+  #goOn(): void {
+    const around = this.#open.at(-1);
+    this.#position = around === undefined ? "END" : around === "object" ? "OBJECT_NEXT" : "ARRAY_NEXT";
+  }
+
+  #note(): void {
+    this.#pendingValue = this.#pieces.value;
+    this.#pendingPlace = this.#pieces.place;
+  }
+
+  #act(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    this.#pending = undefined;
+    if (pending === "scalar") this.#scalar({ value: this.#pendingValue, place: this.#pendingPlace });
+    else if (pending === "field") this.#field(this.#pendingValue);
+    else if (pending === "object end") this.#objectEnd();
+    else this.#arrayEnd();
+  }
+
+  #objectStart(): void {
+    switch (this.#state) {
+      case "TOPLEVEL_START":
+        this.#state = "TOPLEVEL_FIELD";
+        return;
+      case "FILES_NEXT":
+        this.#state = "THIS_FILE_FIELD";
+        this.#file = noFile();
+        return;
+      case "WAL_RANGES_NEXT":
+        this.#state = "THIS_WAL_RANGE_FIELD";
+        this.#walRange = noWalRange();
+        return;
+      default:
+        this.#fail("unexpected object start", this.#pieces.place);
+    }
+  }
+
+  #objectEnd(): void {
+    switch (this.#state) {
+      case "TOPLEVEL_END":
+        this.#state = "EOF";
+        return;
+      case "THIS_FILE_FIELD":
+        this.#finalizeFile();
+        this.#state = "FILES_NEXT";
+        return;
+      case "THIS_WAL_RANGE_FIELD":
+        this.#finalizeWalRange();
+        this.#state = "WAL_RANGES_NEXT";
+        return;
+      default:
+        this.#fail("unexpected object end", this.#pendingPlace);
+    }
+  }
+
+  #arrayStart(): void {
+    if (this.#state === "FILES_START") this.#state = "FILES_NEXT";
+    else if (this.#state === "WAL_RANGES_START") this.#state = "WAL_RANGES_NEXT";
+    else this.#fail("unexpected array start", this.#pieces.place);
+  }
+
+  #arrayEnd(): void {
+    if (this.#state !== "FILES_NEXT" && this.#state !== "WAL_RANGES_NEXT") {
+      this.#fail("unexpected array end", this.#pendingPlace);
+    }
+    this.#state = "TOPLEVEL_FIELD";
+  }
+
+  /** @source parse_manifest.c: json_manifest_object_field_start */
+  #field(name: string): void {
+    switch (this.#state) {
+      case "TOPLEVEL_FIELD":
+        this.#state = this.#toplevelField(name);
+        return;
+      case "THIS_FILE_FIELD":
+        if (!isOneOf(fileFields, name)) this.#fail("unexpected file field", this.#pendingPlace);
+        this.#fileField = name;
+        this.#state = "THIS_FILE_VALUE";
+        return;
+      case "THIS_WAL_RANGE_FIELD":
+        if (!isOneOf(walRangeFields, name)) this.#fail("unexpected WAL range field", this.#pendingPlace);
+        this.#walRangeField = name;
+        this.#state = "THIS_WAL_RANGE_VALUE";
+        return;
+      default:
+        this.#fail("unexpected object field", this.#pendingPlace);
+    }
+  }
+
+  #toplevelField(name: string): State {
+    if (!this.#sawVersionField) {
+      if (name !== "PostgreSQL-Backup-Manifest-Version") this.#fail("expected version indicator", this.#pendingPlace);
+      this.#sawVersionField = true;
+      return "VERSION_VALUE";
+    }
+    if (name === "System-Identifier" && this.#rules.version2) return "SYSTEM_IDENTIFIER_VALUE";
+    if (name === "Files") return "FILES_START";
+    if (name === "WAL-Ranges") return "WAL_RANGES_START";
+    if (name === "Manifest-Checksum") return "MANIFEST_CHECKSUM_VALUE";
+    return this.#fail("unrecognized top-level field", this.#pendingPlace);
+  }
+
+  /** @source parse_manifest.c: json_manifest_scalar */
+  #scalar(scalar: Scalar): void {
+    switch (this.#state) {
+      case "VERSION_VALUE":
+        this.#version(scalar);
+        this.#state = "TOPLEVEL_FIELD";
+        return;
+      case "SYSTEM_IDENTIFIER_VALUE":
+        this.#systemIdentifier(scalar);
+        this.#state = "TOPLEVEL_FIELD";
+        return;
+      case "THIS_FILE_VALUE":
+        this.#file[this.#fileField] = scalar;
+        this.#state = "THIS_FILE_FIELD";
+        return;
+      case "THIS_WAL_RANGE_VALUE":
+        this.#walRange[this.#walRangeField] = scalar;
+        this.#state = "THIS_WAL_RANGE_FIELD";
+        return;
+      case "MANIFEST_CHECKSUM_VALUE":
+        this.#state = "TOPLEVEL_END";
+        this.#checksum = scalar;
+        return;
+      default:
+        this.#fail("unexpected scalar", scalar.place);
+    }
+  }
+
+  #version({ value, place }: Scalar): void {
+    const { version2 } = this.#rules;
+    const version = version2 ? strtolInt(value) : value === "1" ? 1 : 0;
+    if (version === undefined) this.#fail("manifest version not an integer", place);
+    if (version !== 1 && version !== 2) this.#fail("unexpected manifest version", place);
+    this.#hand({ type: "Version", version }, place);
+  }
+
+  #systemIdentifier({ value, place }: Scalar): void {
+    const systemIdentifier = strtoul(value);
+    if (systemIdentifier === undefined) {
+      this.#fail("system identifier in manifest not an integer", place);
+    }
+    this.#hand({ type: "SystemIdentifier", systemIdentifier }, place);
+  }
+
+  /** @source parse_manifest.c: json_manifest_finalize_file */
+  #finalizeFile(): void {
+    const file = this.#file;
+    const end = this.#pendingPlace;
+    const { Path, "Encoded-Path": encodedPath, Size, "Checksum-Algorithm": algorithm, Checksum } = file;
+    if (Path === undefined && encodedPath === undefined) this.#fail("missing path name", end);
+    if (Path !== undefined && encodedPath !== undefined) {
+      this.#fail("both path name and encoded path name", Math.max(Path.place, encodedPath.place));
+    }
+    if (Size === undefined) this.#fail("missing size", end);
+    if (algorithm === undefined && Checksum !== undefined) this.#fail("checksum without algorithm", Checksum.place);
+    let path: string;
+    if (encodedPath !== undefined) {
+      const bytes = hexadecimal(encodedPath.value);
+      if (bytes === undefined) this.#fail("could not decode file name", encodedPath.place);
+      // It is a C string.
+      const nul = bytes.indexOf("\0");
+      path = bytesText(nul === -1 ? bytes : bytes.slice(0, nul));
+    } else {
+      path = bytesText(Path!.value);
+    }
+    const size = strtoul(Size.value);
+    if (size === undefined) this.#fail("file size is not an integer", Size.place);
+    const checksumAlgorithm = algorithm === undefined ? "NONE" : algorithms[lowerCase(algorithm.value)];
+    if (checksumAlgorithm === undefined) {
+      this.#refuse(`unrecognized checksum algorithm: "${bytesText(algorithm!.value)}"`, algorithm!.place);
+    }
+    let checksum: Uint8Array | undefined;
+    if (Checksum !== undefined && Checksum.value !== "") {
+      const bytes = hexadecimal(Checksum.value);
+      if (bytes === undefined) {
+        this.#refuse(`invalid checksum for file "${path}": "${bytesText(Checksum.value)}"`, Checksum.place);
+      }
+      checksum = bytesOf(bytes);
+    }
+    const lastModified = file["Last-Modified"];
+    this.#hand(
+      {
+        type: "File",
+        file: {
+          path,
+          encoded: encodedPath !== undefined,
+          size,
+          lastModified: lastModified === undefined ? undefined : bytesText(lastModified.value),
+          checksumAlgorithm,
+          checksum,
+        },
+      },
+      (Path ?? encodedPath)!.place,
+    );
+  }
+
+  /** @source parse_manifest.c: json_manifest_finalize_wal_range */
+  #finalizeWalRange(): void {
+    const { Timeline, "Start-LSN": start, "End-LSN": end } = this.#walRange;
+    const place = this.#pendingPlace;
+    if (Timeline === undefined) this.#fail("missing timeline", place);
+    if (start === undefined) this.#fail("missing start LSN", place);
+    if (end === undefined) this.#fail("missing end LSN", place);
+    const timeline = strtoul(Timeline.value);
+    if (timeline === undefined) this.#fail("timeline is not an integer", Timeline.place);
+    const { lsnLowHalfIsEightDigits } = this.#rules;
+    const startLsn = parseXlogrecptr(start.value, lsnLowHalfIsEightDigits);
+    if (startLsn === undefined) this.#fail("could not parse start LSN", start.place);
+    const endLsn = parseXlogrecptr(end.value, lsnLowHalfIsEightDigits);
+    if (endLsn === undefined) this.#fail("could not parse end LSN", end.place);
+    const walRange = { timeline: Number(timeline & 0xffffffffn), startLsn, endLsn };
+    this.#hand({ type: "WalRange", walRange }, place);
+  }
+
+  #hand(entry: ManifestEntry, place: number): void {
+    const refusal = this.#rules.check(entry);
+    if (refusal !== undefined) this.#refuse(refusal, place);
+    this.#entries.push(entry);
+  }
+
+  #failJson(error: JsonError): never {
+    const { type, token, after, place } = this.#pieces;
+    const isEnd = type === "end" && error.startsWith("EXPECTED_");
+    const status = isEnd ? "EXPECTED_MORE" : error;
+    const detail = this.#rules.explains ? bytesText(jsonErrorDetail(status, token, after)) : "parsing failed";
+    const unterminated = status === "INVALID_TOKEN" && token.startsWith('"');
+    this.#refuse(`could not parse backup manifest: ${detail}`, place, unterminated ? "UNTERMINATED" : "SYNTAX");
+  }
+
+  #fail(reason: string, place: number): never {
+    return this.#refuse(`could not parse backup manifest: ${reason}`, place);
+  }
+
+  #refuse(message: string, place: number, code: ErrorCode = "INVALID_VALUE"): never {
+    throw this.error(message, place, code);
+  }
+
+  /** The error with this message at this place, in bytes from the start of the manifest. */
+  error(message: string, place: number, code: ErrorCode = "INVALID_VALUE"): BackupManifestError {
+    const { text, start, lines } = this.#pieces.around;
+    // What is to blame may stand in a piece that is gone: then what is read now is shown.
+    const at = Math.max(0, Math.min(text.length, place - start));
+    const firstLine = 1 + lines + newlinesBefore(text, at);
+    return new BackupManifestError({
+      code,
+      message,
+      sqlstate: "XX000",
+      ...excerpt(text, at),
+      firstLine,
+      position: place,
+    });
+  }
+}
+
+function isOneOf<Name extends string>(names: readonly Name[], name: string): name is Name {
+  return (names as readonly string[]).includes(name);
+}
+
+/** Two digits a byte, a character a byte; undefined if it is something else. @source parse_manifest.c: hexdecode_string */
+export function hexadecimal(text: string): string | undefined {
+  if (text.length % 2 !== 0) return undefined;
+  let bytes = "";
+  for (let i = 0; i < text.length; i += 2) {
+    const high = hexDigit(text.charCodeAt(i));
+    const low = hexDigit(text.charCodeAt(i + 1));
+    if (high < 0 || low < 0) return undefined;
+    bytes += String.fromCharCode(high * 16 + low);
+  }
+  return bytes;
+}
+
+/** Of ASCII letters, as pg_strcasecmp compares in the C locale. */
+function lowerCase(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}

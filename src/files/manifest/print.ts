@@ -1,0 +1,192 @@
+/**
+ * Writes a backup manifest byte for byte as the server does.
+ *
+ * Portions Copyright (c) 2010-2026, PostgreSQL Global Development Group
+ *
+ * @source backup_manifest.c
+ */
+import { sha256 } from "@noble/hashes/sha2.js";
+import { EncodeError } from "../../errors.ts";
+import { formatLsn } from "../../lsn.ts";
+import type { Server } from "../../server-version.ts";
+import { formatPgTime, type PgTime } from "../../time.ts";
+import { encodeText, hexOf, TEXT_WANTED } from "../../wire/text.ts";
+import { ManifestDigest } from "./digest.ts";
+import type { BackupManifest, ManifestFile, ManifestWalRange, Sha256 } from "./types.ts";
+
+export interface BackupManifestWriterOptions {
+  /** 1 as servers 13 to 16 write it, 2 as those from 17 on. */
+  readonly version: 1 | 2;
+  /** For version 2, which is not written without. */
+  readonly systemIdentifier: bigint | undefined;
+  /** How positions are written: from 19 on `0/016B3748`, before as `0/16B3748`. 18 if nobody says. */
+  readonly server?: Server | undefined;
+  /** As in BackupManifestOptions. */
+  readonly sha256?: (() => Sha256) | undefined;
+}
+
+/**
+ * Write a whole manifest.
+ *
+ * @returns the bytes of the file backup_manifest.
+ * @throws EncodeError for a value that no manifest can hold.
+ * @source backup_manifest.c: InitializeBackupManifest, AddFileToBackupManifest, AddWALInfoToBackupManifest, SendBackupManifest
+ * @example printBackupManifest({ version: 1, systemIdentifier: undefined, files: [], walRanges: [] }).length // 168
+ */
+export function printBackupManifest(
+  manifest: BackupManifest,
+  options: Pick<BackupManifestWriterOptions, "server" | "sha256"> = {},
+): Uint8Array {
+  const { version, systemIdentifier, files, walRanges } = manifest;
+  const writer = new BackupManifestWriter({ ...options, version, systemIdentifier });
+  const chunks = [...files.map((file) => writer.file(file)), writer.end(walRanges)];
+  const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/**
+ * The checksum that a manifest must have: SHA-256 of all but its last line.
+ *
+ * @param manifest The bytes of the file; what its last line says does not matter.
+ * @returns 32 bytes; undefined if there are no two lines, or the last does not end.
+ * @source parse_manifest.c: verify_manifest_checksum
+ */
+export function manifestChecksum(manifest: Uint8Array, make: () => Sha256 = sha256.create): Uint8Array | undefined {
+  const digest = new ManifestDigest(make());
+  digest.tail(manifest);
+  const sum = digest.end();
+  return typeof sum === "string" ? undefined : sum;
+}
+
+/** Writes a manifest file by file; what each call returns, in order, is the manifest. */
+export class BackupManifestWriter {
+  readonly #sha256: Sha256;
+  readonly #server: Server | undefined;
+  /** What stands before the next file. */
+  #before: string;
+  #count = 0;
+
+  /** @throws EncodeError */
+  constructor({ version, systemIdentifier, server, sha256: make }: BackupManifestWriterOptions) {
+    if (version !== 1 && version !== 2) refuse("version", `it must be 1 or 2, not ${String(version)}`);
+    this.#sha256 = (make ?? sha256.create)();
+    this.#server = server;
+    let text = `{ "PostgreSQL-Backup-Manifest-Version": ${version},\n`;
+    if (version === 2) text += `"System-Identifier": ${uint64("systemIdentifier", systemIdentifier)},\n`;
+    else if (systemIdentifier !== undefined) refuse("systemIdentifier", "version 1 has none");
+    this.#before = `${text}"Files": [\n`;
+  }
+
+  /**
+   * Adds a file.
+   *
+   * @returns the next bytes of the manifest.
+   * @throws EncodeError
+   */
+  file(file: ManifestFile): Uint8Array {
+    const at = `files[${this.#count++}]`;
+    const text = this.#before + fileText(at, file);
+    this.#before = ",\n";
+    return this.#take(at, text);
+  }
+
+  /**
+   * Ends the manifest.
+   *
+   * @param walRanges The newest timeline first.
+   * @returns the last bytes of the manifest.
+   * @throws EncodeError
+   */
+  end(walRanges: readonly ManifestWalRange[]): Uint8Array {
+    // Without a file the list's bracket is followed by the newline that ends it.
+    const before = this.#count === 0 ? this.#before.slice(0, -1) : "";
+    const ranges = walRanges.map((range, i) => this.#walRangeText(`walRanges[${i}]`, range));
+    const body = this.#take("walRanges", `${before}\n],\n"WAL-Ranges": [\n${ranges.join(",\n")}\n],\n`);
+    const line = new TextEncoder().encode(`"Manifest-Checksum": "${hexOf(this.#sha256.digest())}"}\n`);
+    const bytes = new Uint8Array(body.length + line.length);
+    bytes.set(body);
+    bytes.set(line, body.length);
+    return bytes;
+  }
+
+  #walRangeText(at: string, { timeline, startLsn, endLsn }: ManifestWalRange): string {
+    if (!Number.isInteger(timeline) || timeline < 0 || timeline > 0xffffffff) {
+      refuse(`${at}.timeline`, `it must be 0 to 4294967295, not ${String(timeline)}`);
+    }
+    const lsn = (name: "startLsn" | "endLsn", value: ManifestWalRange[typeof name]): string => {
+      uint64(`${at}.${name}`, value);
+      return formatLsn(value, this.#server);
+    };
+    const [start, end] = [lsn("startLsn", startLsn), lsn("endLsn", endLsn)];
+    return `{ "Timeline": ${timeline}, "Start-LSN": "${start}", "End-LSN": "${end}" }`;
+  }
+
+  #take(path: string, text: string): Uint8Array {
+    const bytes = encoded(path, text);
+    this.#sha256.update(bytes);
+    return bytes;
+  }
+}
+
+/** The last modification of a file as a manifest has it. @source backup_manifest.c: AddFileToBackupManifest, pg_strftime */
+export function formatLastModified(time: PgTime): string {
+  return `${formatPgTime(time).slice(0, 19).replace("T", " ")} GMT`;
+}
+
+function fileText(at: string, file: ManifestFile): string {
+  const { path, encoded: isEncoded, size, lastModified, checksumAlgorithm, checksum } = file;
+  if (path.includes("\0")) refuse(`${at}.path`, "a NUL character would end it");
+  const hexadecimal = isEncoded || /\p{Surrogate}/u.test(path);
+  let text = hexadecimal
+    ? `{ "Encoded-Path": "${hexOf(encoded(`${at}.path`, path))}", `
+    : `{ "Path": ${escapeJson(path)}, `;
+  text += `"Size": ${uint64(`${at}.size`, size)}`;
+  if (lastModified !== undefined) {
+    if (lastModified.includes("\0")) refuse(`${at}.lastModified`, "a NUL character would end it");
+    text += `, "Last-Modified": ${escapeJson(lastModified)}`;
+  }
+  if (checksumAlgorithm !== "NONE") {
+    text += `, "Checksum-Algorithm": "${checksumAlgorithm}", "Checksum": "${hexOf(checksum ?? new Uint8Array())}"`;
+  } else if (checksum !== undefined) {
+    refuse(`${at}.checksum`, "the algorithm NONE has none");
+  }
+  return `${text} }`;
+}
+
+/** @source json.c: escape_json */
+function escapeJson(text: string): string {
+  return `"${text.replace(/["\\\u0000-\u001f]/g, (c) => escapes[c] ?? `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)}"`;
+}
+
+const escapes: Readonly<Record<string, string | undefined>> = {
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  '"': '\\"',
+  "\\": "\\\\",
+};
+
+function uint64(path: string, value: bigint | undefined): string {
+  if (typeof value !== "bigint" || value < 0n || value >> 64n !== 0n) {
+    refuse(path, `it must be a bigint of 0 to 2^64 - 1, not ${String(value)}`);
+  }
+  return String(value);
+}
+
+function encoded(path: string, text: string): Uint8Array {
+  const target = new Uint8Array(3 * text.length);
+  const length = encodeText(text, target, 0);
+  if (length === -1) refuse(path, `it must be ${TEXT_WANTED}`);
+  return target.slice(0, length);
+}
+
+function refuse(path: string, reason: string): never {
+  throw new EncodeError(path, `${path}: ${reason}`);
+}

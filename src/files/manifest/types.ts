@@ -1,0 +1,62 @@
+/** What a backup manifest says: of each file of a base backup, and of the WAL that it needs. */
+import type { Lsn } from "../../lsn.ts";
+
+/** How a file's bytes are summed up. @source checksum_helper.h: pg_checksum_type */
+export type ChecksumAlgorithm = "NONE" | "CRC32C" | "SHA224" | "SHA256" | "SHA384" | "SHA512";
+
+/** Bytes that a checksum of each algorithm has. @source checksum_helper.c: pg_checksum_final */
+export const checksumLengths: Readonly<Record<ChecksumAlgorithm, number>> = {
+  NONE: 0,
+  CRC32C: 4,
+  SHA224: 28,
+  SHA256: 32,
+  SHA384: 48,
+  SHA512: 64,
+};
+
+export interface ManifestFile {
+  /**
+   * From the data directory, with slashes; files of a tablespace are below `pg_tblspc/OID/`. Each byte that is not part of valid UTF-8 is a
+   * lone surrogate U+DC80 to U+DCFF, as everywhere in walwire.
+   */
+  readonly path: string;
+  /** Does it stand there as `Encoded-Path`, in hexadecimal digits? What is not valid UTF-8 always does when it is printed. */
+  readonly encoded: boolean;
+  /** Bytes, 0 to 2^64 - 1. */
+  readonly size: bigint;
+  /** As it stands there: PostgreSQL writes `2026-11-27 03:54:00 GMT`, and reads anything. Undefined if it is not there. */
+  readonly lastModified: string | undefined;
+  readonly checksumAlgorithm: ChecksumAlgorithm;
+  /** Undefined if it is not there, or empty. Of CRC-32C it is the number in little-endian order. */
+  readonly checksum: Uint8Array | undefined;
+}
+
+export interface ManifestWalRange {
+  readonly timeline: number;
+  readonly startLsn: Lsn;
+  readonly endLsn: Lsn;
+}
+
+export interface BackupManifest {
+  /** 1 of servers 13 to 16, 2 of those from 17 on. */
+  readonly version: 1 | 2;
+  /** Since version 2; undefined if it is not there. */
+  readonly systemIdentifier: bigint | undefined;
+  readonly files: readonly ManifestFile[];
+  /** The newest timeline first. */
+  readonly walRanges: readonly ManifestWalRange[];
+}
+
+/** What a manifest says, one thing after the other. */
+export type ManifestEntry =
+  | { readonly type: "Version"; readonly version: 1 | 2 }
+  | { readonly type: "SystemIdentifier"; readonly systemIdentifier: bigint }
+  | { readonly type: "File"; readonly file: ManifestFile }
+  | { readonly type: "WalRange"; readonly walRange: ManifestWalRange };
+
+/** SHA-256 in steps: what `createHash("sha256")` of node:crypto gives, and `sha256.create()` of @noble/hashes. */
+export interface Sha256 {
+  update(bytes: Uint8Array): unknown;
+  /** 32 bytes. */
+  digest(): Uint8Array;
+}

@@ -1,0 +1,215 @@
+/**
+ * The files of a backup in tar archives.
+ *
+ * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
+ *
+ * @source pg_verifybackup.c: verify_tar_backup, precheck_tar_backup_file, verify_tar_file
+ * @source astreamer_verify.c
+ */
+import { createReadStream, readdirSync, statSync } from "node:fs";
+import type { Readable, Transform } from "node:stream";
+import * as zlib from "node:zlib";
+import { type ManifestRecord, shouldVerifyChecksum, type VerifyContext } from "./context.ts";
+import { CONTROL_FILE, checkControlFile, controlFileLayout, PG_CONTROL_FILE_SIZE } from "./control-file.ts";
+import { binaryPath, canonicalPath, systemPath, textPath } from "./paths.ts";
+import { FatalProblem, strerror } from "./problems.ts";
+import { type Summing, summing } from "./sum.ts";
+import { TarError, type TarMember, TarParser, type TarVisitor } from "./tar.ts";
+
+interface Archive {
+  readonly name: string;
+  /** Of its tablespace; 0 of the data directory. */
+  readonly tablespace: number;
+  readonly compression: "none" | "gzip" | "LZ4" | "ZSTD";
+}
+
+const suffixes: Readonly<Record<string, Archive["compression"] | undefined>> = {
+  ".tar": "none",
+  ".tgz": "gzip",
+  ".tar.gz": "gzip",
+  ".tar.lz4": "LZ4",
+  ".tar.zst": "ZSTD",
+};
+
+const OID_MAX = 0xffffffffn;
+
+/** @throws FatalProblem */
+export async function verifyArchives(context: VerifyContext): Promise<void> {
+  const top = binaryPath(context.directory);
+  let names: string[];
+  try {
+    names = readdirSync(systemPath(top), { encoding: "latin1" }).map(textPath);
+  } catch (error) {
+    throw new FatalProblem(
+      "unreadable",
+      undefined,
+      `could not open directory "${context.directory}": ${strerror(error)}`,
+    );
+  }
+  const archives: Archive[] = [];
+  for (const name of names) {
+    if (context.ignored.has(name)) continue;
+    const archive = precheck(context, name, `${top}/${binaryPath(name)}`);
+    if (archive !== undefined) archives.push(archive);
+  }
+  for (const archive of archives) await verifyArchive(context, archive, `${top}/${binaryPath(archive.name)}`);
+}
+
+function precheck(context: VerifyContext, name: string, full: string): Archive | undefined {
+  let size: number;
+  try {
+    const stats = statSync(systemPath(full));
+    if (!stats.isFile()) {
+      context.report("not a file", name, `file "${name}" is not a regular file`);
+      return undefined;
+    }
+    size = stats.size;
+  } catch (error) {
+    context.report("unreadable", name, `could not stat file or directory "${name}": ${strerror(error)}`);
+    return undefined;
+  }
+  const isWal = name.startsWith("pg_wal");
+  const named = /^(?:base|pg_wal|[ \t\n\v\f\r]*[-+]?(\d+))(.*)$/s.exec(name);
+  const [, digits, suffix] = named ?? [];
+  const tablespace = digits === undefined ? 0n : BigInt(digits.slice(0, 30));
+  const isExpected =
+    named !== null && (digits === undefined || (tablespace > 0n && tablespace <= OID_MAX && !name.includes("-")));
+  const compression = isExpected ? suffixes[suffix!] : undefined;
+  if (compression === undefined) {
+    context.report("extra", name, `file "${name}" is not expected in a tar format backup`);
+    return undefined;
+  }
+  if (isWal) return undefined;
+  context.progress.totalBytes += size;
+  return { name, tablespace: Number(tablespace), compression };
+}
+
+async function verifyArchive(context: VerifyContext, archive: Archive, full: string): Promise<void> {
+  const { name } = archive;
+  const members = new MemberVerifier(context, archive);
+  const parser = new TarParser(members, context.has.tarHeadersChecked);
+  const file = createReadStream(systemPath(full), { highWaterMark: 1024 * 1024 });
+  file.on("data", (bytes) => {
+    context.progress.doneBytes += bytes.length;
+    context.progress.tell();
+  });
+  let opened = false;
+  file.once("open", () => {
+    opened = true;
+  });
+  try {
+    for await (const bytes of decompressed(file, archive)) {
+      parser.push(bytes);
+      await context.breathe();
+    }
+  } catch (error) {
+    file.destroy();
+    if (error instanceof TarError) throw new FatalProblem("archive", name, error.message);
+    if (isZlibError(error)) throw new FatalProblem("archive", name, `could not decompress data: ${error.message}`);
+    if (!("syscall" in (error as object))) throw error;
+    context.report("unreadable", name, `could not ${opened ? "read" : "open"} file "${name}": ${strerror(error)}`);
+    if (!opened) return;
+  }
+  try {
+    parser.end();
+  } catch (error) {
+    throw error instanceof TarError ? new FatalProblem("archive", name, error.message) : error;
+  }
+}
+
+function decompressed(file: Readable, { name, compression }: Archive): Readable {
+  if (compression === "none") return file;
+  const zstd = (zlib as { createZstdDecompress?: () => Transform }).createZstdDecompress;
+  const make = compression === "gzip" ? zlib.createGunzip : compression === "ZSTD" ? zstd : undefined;
+  if (make === undefined) {
+    throw new FatalProblem("archive", name, `this build does not support compression with ${compression}`);
+  }
+  const stream = make();
+  file.on("error", (error) => stream.destroy(error));
+  return file.pipe(stream);
+}
+
+function isZlibError(error: unknown): error is Error {
+  return /^(Z_|ZSTD_)/.test(String((error as NodeJS.ErrnoException).code));
+}
+
+/** Looks at each member as pg_verifybackup does. */
+class MemberVerifier implements TarVisitor {
+  readonly #context: VerifyContext;
+  readonly #archive: Archive;
+  #record: ManifestRecord | undefined;
+  #sum: Summing | undefined;
+  #bytes = 0n;
+  #control: Uint8Array | undefined;
+
+  constructor(context: VerifyContext, archive: Archive) {
+    this.#context = context;
+    this.#archive = archive;
+  }
+
+  header({ path, size, isFile }: TarMember): void {
+    const context = this.#context;
+    const { name, tablespace } = this.#archive;
+    this.#record = this.#sum = this.#control = undefined;
+    this.#bytes = 0n;
+    if (!isFile) return;
+    // Of a path of the file system nothing but what is below here is meant.
+    const full = canonicalPath(tablespace === 0 ? `./${path}` : `pg_tblspc/${tablespace}/${path}`);
+    if (context.ignored.has(full)) return;
+    const record = context.files.get(full);
+    if (record === undefined) {
+      return context.report("extra", full, `file "${path}" is present in archive "${name}" but not in the manifest`);
+    }
+    this.#record = record;
+    record.matched = true;
+    context.progress.files++;
+    const { file } = record;
+    if (file.size !== size) {
+      record.bad = true;
+      const message = `file "${path}" has size ${size} in archive "${name}" but size ${file.size} in the manifest`;
+      return context.report("size", full, message);
+    }
+    if (!context.skipChecksums && shouldVerifyChecksum(record)) this.#sum = summing(file.checksumAlgorithm);
+    if (context.version !== 1 && !record.bad && file.path === CONTROL_FILE) {
+      this.#control = new Uint8Array(controlFileLayout(context).size);
+    }
+  }
+
+  contents(bytes: Uint8Array): void {
+    this.#sum?.update(bytes);
+    if (this.#control !== undefined && this.#bytes < this.#control.length) {
+      const at = Number(this.#bytes);
+      this.#control.set(bytes.subarray(0, this.#control.length - at), at);
+    }
+    this.#bytes += BigInt(bytes.length);
+  }
+
+  end(): void {
+    const record = this.#record;
+    if (record === undefined) return;
+    if (this.#sum !== undefined) this.#checkSum(record, this.#sum.digest());
+    if (this.#control !== undefined) this.#checkControl(this.#control);
+    this.#record = this.#sum = this.#control = undefined;
+  }
+
+  #checkSum({ file }: ManifestRecord, digest: Uint8Array): void {
+    const context = this.#context;
+    const { path, checksum = new Uint8Array() } = file;
+    const where = `file "${path}" in archive "${this.#archive.name}"`;
+    context.progress.checksums++;
+    if (digest.length !== checksum.length) {
+      const message = `${where} has checksum of length ${checksum.length}, but expected ${digest.length}`;
+      context.report("checksum", path, message);
+    } else if (digest.some((byte, i) => byte !== checksum[i])) {
+      context.report("checksum", path, `checksum mismatch for ${where}`);
+    }
+  }
+
+  #checkControl(control: Uint8Array): void {
+    if (this.#bytes !== BigInt(PG_CONTROL_FILE_SIZE)) {
+      const message = `unexpected control file size ${this.#bytes}, expected ${PG_CONTROL_FILE_SIZE}`;
+      throw new FatalProblem("control file", CONTROL_FILE, message);
+    }
+    checkControlFile(this.#context, control, `${this.#archive.name}: ${CONTROL_FILE}`);
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * WAL segments: the files in which the write-ahead log lies, and the names of what else lies beside them.
+ *
+ * A name does not say how long a segment is; whoever asks for a position has to. A server of 10 or older has segments of 16 MB
+ * unless it was compiled for others, one of 11 or newer what `SHOW wal_segment_size` says.
+ *
+ * @source xlog_internal.h
+ */
+import { type Lsn, toLsn } from "./lsn.ts";
+
+/** 16 MB, in bytes: what segments have unless initdb was told otherwise. */
+export const defaultSegmentSize = 16 * 1024 * 1024;
+
+const MIN_SIZE = 1024 * 1024;
+const MAX_SIZE = 1024 * 1024 * 1024;
+
+/**
+ * Can a segment have so many bytes? It is a power of two, 1 MB to 1 GB.
+ *
+ * @source xlog_internal.h: IsValidWalSegSize
+ * @example isSegmentSize(16 * 1024 * 1024) // true
+ */
+export function isSegmentSize(bytes: number): boolean {
+  return bytes >= MIN_SIZE && bytes <= MAX_SIZE && Number.isInteger(Math.log2(bytes));
+}
+
+/**
+ * The number of the segment that holds the byte at a position.
+ *
+ * Where a record or a stream ends, the last byte is the one before: ask for `toLsn(end - 1n)` (XLByteToPrevSeg).
+ *
+ * @param size Of a segment, in bytes.
+ * @throws RangeError if a segment cannot have this size.
+ * @source xlog_internal.h: XLByteToSeg
+ * @example segmentNumber(parseLsn("1/2345678")) // 258n
+ */
+export function segmentNumber(lsn: Lsn, size: number = defaultSegmentSize): bigint {
+  return lsn / requireSize(size);
+}
+
+/**
+ * Where a segment begins.
+ *
+ * @throws RangeError if a segment cannot have this size, or there is no such segment.
+ * @source xlog_internal.h: XLogSegNoOffsetToRecPtr
+ * @example formatLsn(segmentStart(258n)) // "1/2000000"
+ */
+export function segmentStart(number: bigint, size: number = defaultSegmentSize): Lsn {
+  return toLsn(number * requireSize(size));
+}
+
+/**
+ * How far from the beginning of its segment a position is, in bytes.
+ *
+ * @throws RangeError if a segment cannot have this size.
+ * @source xlog_internal.h: XLogSegmentOffset
+ * @example segmentOffset(parseLsn("1/2345678")) // 0x345678
+ */
+export function segmentOffset(lsn: Lsn, size: number = defaultSegmentSize): number {
+  return Number(lsn & (requireSize(size) - 1n));
+}
+
+/**
+ * The name of the file that holds the byte at a position.
+ *
+ * @param timeline The timeline whose file it is.
+ * @param lsn See {@link segmentNumber} for where something ends.
+ * @throws RangeError if a segment cannot have this size.
+ * @source xlog_internal.h: XLogFileName
+ * @example segmentName(1, parseLsn("1/2345678")) // "000000010000000100000002"
+ * @example segmentName(1, parseLsn("1/2345678"), 1024 * 1024) // "000000010000000100000023"
+ */
+export function segmentName(timeline: number, lsn: Lsn, size: number = defaultSegmentSize): string {
+  const number = segmentNumber(lsn, size);
+  const inLog = segmentsPerLog(size);
+  return `${hex8(timeline)}${hex8(number / inLog)}${hex8(number % inLog)}`;
+}
+
+/**
+ * Which segment a name means.
+ *
+ * @returns undefined for what is no name of a whole segment. `start` is undefined if no position is that far.
+ * @throws RangeError if a segment cannot have this size.
+ * @source xlog_internal.h: IsXLogFileName, XLogFromFileName
+ * @example parseSegmentName("000000010000000100000002") // { timeline: 1, number: 258n, start: parseLsn("1/2000000") }
+ * @example parseSegmentName("000000010000000100000002.partial") // undefined
+ */
+export function parseSegmentName(
+  name: string,
+  size: number = defaultSegmentSize,
+): { readonly timeline: number; readonly number: bigint; readonly start: Lsn | undefined } | undefined {
+  const file = parseWalFileName(name);
+  return file?.type === "segment" ? segmentOf(file, size) : undefined;
+}
+
+/** A file of pg_wal, by its name. `log` and `segment` are its second and third group of eight digits. */
+export type WalFileName =
+  /** WAL; `partial` if it is perhaps not complete, the end of a timeline or what pg_receivewal is still writing. */
+  | { readonly type: "segment" | "partial"; readonly timeline: number; readonly log: number; readonly segment: number }
+  /** The history of a timeline. */
+  | { readonly type: "history"; readonly timeline: number }
+  /** What there is to know of a base backup; it began at `offset` in the segment. That is undefined if no server made the name. */
+  | {
+      readonly type: "backup";
+      readonly timeline: number;
+      readonly log: number;
+      readonly segment: number;
+      readonly offset: number | undefined;
+    };
+
+/**
+ * What a file of pg_wal is, by its name alone; undefined for all others, of which there are some.
+ *
+ * @source xlog_internal.h: IsXLogFileName, IsPartialXLogFileName, IsTLHistoryFileName, IsBackupHistoryFileName
+ * @example parseWalFileName("00000003.history") // { type: "history", timeline: 3 }
+ * @example parseWalFileName("000000010000000000000002.00000028.backup") // { type: "backup", timeline: 1, log: 0, segment: 2, offset: 40 }
+ */
+export function parseWalFileName(name: string): WalFileName | undefined {
+  const number = (from: number): number => Number.parseInt(name.slice(from, from + 8), 16);
+  if (/^[0-9A-F]{8}\.history$/.test(name)) return { type: "history", timeline: number(0) };
+  if (!/^[0-9A-F]{24}/.test(name)) return undefined;
+  const place = { timeline: number(0), log: number(8), segment: number(16) };
+  if (name.length === 24) return { type: "segment", ...place };
+  if (name.slice(24) === ".partial") return { type: "partial", ...place };
+  if (!name.endsWith(".backup")) return undefined;
+  const offset = /^\.[0-9A-F]{8}\.backup$/.test(name.slice(24)) ? number(25) : undefined;
+  return { type: "backup", ...place, offset };
+}
+
+/**
+ * The name of a file of pg_wal.
+ *
+ * @throws RangeError if a number does not fit 32 bits.
+ * @source xlog_internal.h: XLogFileNameById, TLHistoryFileName, BackupHistoryFileName
+ * @example walFileName({ type: "partial", timeline: 1, log: 0, segment: 2 }) // "000000010000000000000002.partial"
+ */
+export function walFileName(file: WalFileName): string {
+  if (file.type === "history") return `${hex8(file.timeline)}.history`;
+  const name = `${hex8(file.timeline)}${hex8(file.log)}${hex8(file.segment)}`;
+  switch (file.type) {
+    case "segment":
+      return name;
+    case "partial":
+      return `${name}.partial`;
+    case "backup":
+      return file.offset === undefined ? `${name}.backup` : `${name}.${hex8(file.offset)}.backup`;
+  }
+}
+
+/**
+ * The segment that a name stands for, also if it is partial, or that in which a backup began.
+ *
+ * @throws RangeError if a segment cannot have this size.
+ * @source xlog_internal.h: XLogFromFileName
+ * @example segmentOf({ type: "segment", timeline: 1, log: 1, segment: 2 }).number // 258n
+ */
+export function segmentOf(
+  { timeline, log, segment }: Exclude<WalFileName, { type: "history" }>,
+  size: number = defaultSegmentSize,
+): { readonly timeline: number; readonly number: bigint; readonly start: Lsn | undefined } {
+  const number = BigInt(log) * segmentsPerLog(size) + BigInt(segment);
+  // With segments of 16 MB the third group goes to FF only, but a name can say more.
+  const start = number * BigInt(size) < 1n << 64n ? segmentStart(number, size) : undefined;
+  return { timeline, number, start };
+}
+
+/**
+ * What a file of pg_wal/archive_status says: that a file is ready to be archived, or done.
+ *
+ * @source xlogarchive.c: XLogArchiveNotify, XLogArchiveForceDone
+ * @example parseArchiveStatusName("00000002.history.done") // { file: "00000002.history", status: "done" }
+ */
+export function parseArchiveStatusName(
+  name: string,
+): { readonly file: string; readonly status: "ready" | "done" } | undefined {
+  const match = /^([0-9A-F].*)\.(ready|done)$/.exec(name);
+  if (match === null || parseWalFileName(match[1]!) === undefined) return undefined;
+  return { file: match[1]!, status: match[2] as "ready" | "done" };
+}
+
+function requireSize(size: number): bigint {
+  if (!isSegmentSize(size)) {
+    throw new RangeError(`a segment of WAL has a power of two of bytes, 1 MB to 1 GB, not ${String(size)}`);
+  }
+  return BigInt(size);
+}
+
+/** @source xlog_internal.h: XLogSegmentsPerXLogId */
+function segmentsPerLog(size: number): bigint {
+  return 0x100000000n / requireSize(size);
+}
+
+function hex8(value: number | bigint): string {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
+    throw new RangeError(`a number in the name of a file of WAL is one of 32 bits, not ${String(value)}`);
+  }
+  return number.toString(16).toUpperCase().padStart(8, "0");
+}

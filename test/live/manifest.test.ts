@@ -1,0 +1,87 @@
+/** Backup manifests of real servers, and what servers say to those that a client sends. */
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { backupManifest, backupManifestText } from "../../src/arbitraries/index.ts";
+import { BackupManifestReader, parseBackupManifest, printBackupManifest } from "../../src/files/manifest/index.ts";
+import { checksumLengths } from "../../src/files/manifest/types.ts";
+import { manifestCapabilities } from "../../src/server-version.ts";
+import { lossyText, takeManifest, uploadManifest } from "../manifests.ts";
+import { seed, times } from "../seed.ts";
+import type { RawConnection } from "../servers/index.ts";
+import { liveMajors, liveServer } from "../servers/live.ts";
+
+const algorithms = ["CRC32C", "SHA224", "SHA256", "SHA384", "SHA512", "NONE"] as const;
+const sha256 = () => createHash("sha256");
+
+async function connect(major: number): Promise<RawConnection> {
+  const connection = await liveServer(major).connect({ replication: "true" });
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+const withManifests = liveMajors.filter((major) => manifestCapabilities.supports(major, "backupManifest"));
+
+describe.each(withManifests)("PostgreSQL %d", (major) => {
+  test("its manifest is read, and written again byte for byte", { timeout: 60_000 }, async () => {
+    const server = liveServer(major).versionNum;
+    const checksums = algorithms[major % algorithms.length]!;
+    const encode = major % 2 === 0;
+    const bytes = await takeManifest(await connect(major), server, { checksums, encode });
+    const manifest = parseBackupManifest(bytes, { server, sha256 });
+    expect(Buffer.from(printBackupManifest(manifest, { server })).equals(bytes)).toBe(true);
+    expect(manifest.files.length).toBeGreaterThan(500);
+    for (const { path, encoded, checksumAlgorithm, checksum } of manifest.files) {
+      expect([path, encoded, checksumAlgorithm, checksum?.length ?? 0]).toEqual([
+        path,
+        encode,
+        checksums,
+        checksumLengths[checksums],
+      ]);
+    }
+    expect(manifest.files.map(({ path }) => path)).toEqual(expect.arrayContaining(["PG_VERSION", "global/pg_control"]));
+  });
+});
+
+/** What walwire says where the server says its message. */
+function verdict(chunks: readonly Uint8Array[], server: number, systemIdentifier: bigint): string | undefined {
+  const reader = new BackupManifestReader({ server, judge: "server", systemIdentifier, sha256 });
+  try {
+    for (const chunk of chunks) reader.push(chunk);
+    reader.end();
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const withUpload = liveMajors.filter((major) => manifestCapabilities.supports(major, "manifestInPieces"));
+
+describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire says", (major) => {
+  const { versionNum } = liveServer(major);
+
+  async function systemIdentifier(): Promise<bigint> {
+    const { rows } = await liveServer(major).sql("SELECT system_identifier FROM pg_control_system()");
+    return BigInt(rows[0]![0]!);
+  }
+
+  test("of texts that are right, almost right and hostile", { timeout: 60_000 * Math.max(1, times) }, async () => {
+    const own = await systemIdentifier();
+    const connection = await connect(major);
+    const value = backupManifest({ maxFiles: 3 }).map((manifest) =>
+      manifest.files.length === 1 ? manifest : { ...manifest, version: 2 as const, systemIdentifier: own },
+    );
+    const texts = fc.sample(backupManifestText(value), { seed, numRuns: 1500 * times });
+    const said = new Map<string, number>();
+    for (const text of texts) {
+      const theirs = await uploadManifest(connection, [text]);
+      const ours = verdict([text], versionNum, own);
+      expect(ours === undefined ? undefined : lossyText(ours), Buffer.from(text).toString("latin1")).toBe(theirs);
+      const kind = theirs?.replace(/".*"|\d+/gs, "…") ?? "taken";
+      said.set(kind, (said.get(kind) ?? 0) + 1);
+    }
+    if (process.env.WALWIRE_SAID) console.log(said);
+    expect(said.size).toBeGreaterThan(25);
+    expect(said.get("taken")).toBeGreaterThan(texts.length / 20);
+  });
+});

@@ -1,0 +1,528 @@
+/**
+ * pg_verifybackup 15 beside ours: the same lines, and the same exit status, for backups that are good, and damaged in every way that we
+ * could think of. Where it goes through a hash table, its lines have no order: they are compared sorted.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { backupManifestText } from "../../src/arbitraries/index.ts";
+import {
+  type ChecksumAlgorithm,
+  type ManifestFile,
+  parseBackupManifest,
+  printBackupManifest,
+} from "../../src/files/manifest/index.ts";
+import { toLsn } from "../../src/lsn.ts";
+import { summing } from "../../src/node/verify-backup/sum.ts";
+import { verifyBackup } from "../../src/node/verify-backup.ts";
+import { compile, runWalwire } from "../compiled.ts";
+import { lossyText, withChecksum } from "../manifests.ts";
+import { seed, times } from "../seed.ts";
+import { type OwnServer, startServer } from "../servers/index.ts";
+import { runProgram } from "./programs.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "walwire-verify-"));
+const compiled = compile();
+let server: OwnServer;
+let taken: string;
+
+beforeAll(async () => {
+  server = await startServer({ major: 15 });
+  taken = join(folder, "taken");
+  const args = [
+    "-h",
+    server.host,
+    "-p",
+    String(server.port),
+    "-U",
+    server.user,
+    "-D",
+    taken,
+    "-X",
+    "none",
+    "-c",
+    "fast",
+  ];
+  const { status, stderr } = await runProgram("pg_basebackup", [...args, "--no-sync"]);
+  expect(status, stderr).toBe(0);
+}, 60_000);
+
+afterAll(async () => {
+  await server.stop();
+  compiled.remove();
+  chmodSync(folder, 0o755);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** What a call of the two gives: lines of standard error, sorted, and the exit status. */
+interface Said {
+  readonly status: number | null;
+  readonly lines: readonly string[];
+}
+
+function said(status: number | null, stdout: string, stderr: string): Said {
+  return { status, lines: `${stdout}${stderr}`.split("\n").sort() };
+}
+
+async function theirs(directory: string, args: readonly string[] = []): Promise<Said> {
+  const { status, stdout, stderr } = await runProgram("pg_verifybackup", ["-n", ...args, directory]);
+  return said(status, stdout, stderr);
+}
+
+/** The command, as a process. */
+async function ours(directory: string, args: readonly string[] = []): Promise<Said> {
+  const call = ["verify-backup", "--server", "15", "--plain", "-n", ...args, directory];
+  const { status, stdout, stderr } = await runWalwire(compiled, call);
+  return said(status, stdout, stderr);
+}
+
+/** The function, with the options that such arguments mean. */
+async function called(directory: string, args: readonly string[] = []): Promise<Said> {
+  const value = (name: string) => args.flatMap((arg, i) => (args[i - 1] === name ? [arg] : []));
+  const { ok, problems } = await verifyBackup(directory, {
+    server: "15",
+    ignore: value("-i"),
+    manifestPath: value("-m")[0],
+    exitOnError: args.includes("-e"),
+    skipChecksums: args.includes("-s"),
+  });
+  const lines = problems.map(({ message }) => `pg_verifybackup: error: ${lossyText(message)}\n`);
+  const isQuiet = args.includes("-q");
+  return said(ok ? 0 : 1, ok && !isQuiet ? "backup successfully verified\n" : "", lines.join(""));
+}
+
+/** A small directory with a manifest: what pg_verifybackup looks at, and no more. */
+const contents: Readonly<Record<string, string>> = {
+  PG_VERSION: "15\n",
+  "postgresql.conf": "# nothing\n",
+  backup_label: "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n",
+  "global/pg_control": "x".repeat(8192),
+  "global/1262": "y".repeat(8192),
+  "base/1/1259": "z".repeat(16384),
+  "base/1/1259_fsm": "f".repeat(24576),
+  "base/1/PG_VERSION": "15\n",
+  "base/5/empty": "",
+  "pg_xact/0000": "\0".repeat(8192),
+  "pg_tblspc/16384/PG_15_202209061/5/16385": "t".repeat(8192),
+};
+
+function fileOf(path: string, text: string, checksumAlgorithm: ChecksumAlgorithm): ManifestFile {
+  const sum = summing(checksumAlgorithm);
+  sum.update(Buffer.from(text));
+  return {
+    path,
+    encoded: false,
+    size: BigInt(Buffer.byteLength(text)),
+    lastModified: "2026-11-27 03:54:00 GMT",
+    checksumAlgorithm,
+    checksum: checksumAlgorithm === "NONE" ? undefined : sum.digest(),
+  };
+}
+
+const walRanges = [{ timeline: 1, startLsn: toLsn(0x2000028n), endLsn: toLsn(0x2000100n) }];
+
+function manifestOf(files: readonly ManifestFile[]): string {
+  return Buffer.from(printBackupManifest({ version: 1, systemIdentifier: undefined, files, walRanges })).toString();
+}
+
+let made = 0;
+
+/** A good backup in a directory of its own. */
+function makeBackup(algorithm: ChecksumAlgorithm = "CRC32C"): string {
+  const directory = join(folder, `backup${made++}`);
+  for (const [path, text] of Object.entries(contents)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
+  const files = Object.entries(contents).map(([path, text]) => fileOf(path, text, algorithm));
+  writeFileSync(join(directory, "backup_manifest"), manifestOf(files));
+  return directory;
+}
+
+/** Changes the manifest's text, and puts the right checksum in the place of its own. */
+function editManifest(directory: string, edit: (text: string) => string): void {
+  const path = join(directory, "backup_manifest");
+  const text = edit(readFileSync(path, "utf8"));
+  writeFileSync(path, withChecksum(text.replace(/("Manifest-Checksum": ")[0-9a-f]{64}/, "$1CHECKSUM")));
+}
+
+function overwrite(path: string, at: number, text: string): void {
+  const bytes = readFileSync(path);
+  bytes.write(text, at);
+  writeFileSync(path, bytes);
+}
+
+interface Damage {
+  readonly name: string;
+  readonly make: (directory: string) => void;
+  readonly args?: readonly string[];
+  readonly algorithm?: ChecksumAlgorithm;
+}
+
+const manifestDamage: readonly Damage[] = [
+  { name: "no manifest", make: (d) => rmSync(join(d, "backup_manifest")) },
+  {
+    name: "a manifest that is a directory",
+    make: (d) => {
+      rmSync(join(d, "backup_manifest"));
+      mkdirSync(join(d, "backup_manifest"));
+    },
+  },
+  { name: "an empty manifest", make: (d) => writeFileSync(join(d, "backup_manifest"), "") },
+  { name: "a manifest of blanks", make: (d) => writeFileSync(join(d, "backup_manifest"), " \n\n") },
+  { name: "a scalar", make: (d) => writeFileSync(join(d, "backup_manifest"), "1\n") },
+  { name: "an array", make: (d) => writeFileSync(join(d, "backup_manifest"), "[]\n") },
+  { name: "an empty object", make: (d) => writeFileSync(join(d, "backup_manifest"), "{}\n") },
+  {
+    name: "another first field",
+    make: (d) => editManifest(d, (t) => t.replace("PostgreSQL-Backup-Manifest-Version", "Version")),
+  },
+  { name: "version 2", make: (d) => editManifest(d, (t) => t.replace('Version": 1', 'Version": 2')) },
+  { name: "version 1 as text", make: (d) => editManifest(d, (t) => t.replace('Version": 1', 'Version": "1"')) },
+  { name: "version 01", make: (d) => editManifest(d, (t) => t.replace('Version": 1', 'Version": "01"')) },
+  {
+    name: "a system identifier",
+    make: (d) => editManifest(d, (t) => t.replace('"Files"', '"System-Identifier": 1,\n"Files"')),
+  },
+  { name: "cut in the middle", make: (d) => truncateSync(join(d, "backup_manifest"), 900) },
+  {
+    name: "no newline at the end",
+    make: (d) => writeFileSync(join(d, "backup_manifest"), readFileSync(join(d, "backup_manifest"), "utf8").trimEnd()),
+  },
+  {
+    name: "a line more",
+    make: (d) => writeFileSync(join(d, "backup_manifest"), `${readFileSync(join(d, "backup_manifest"), "utf8")}\n`),
+  },
+  {
+    name: "one line",
+    make: (d) =>
+      writeFileSync(
+        join(d, "backup_manifest"),
+        `${readFileSync(join(d, "backup_manifest"), "utf8").replaceAll("\n", " ")}\n`,
+      ),
+  },
+  { name: "a wrong checksum", make: (d) => overwrite(join(d, "backup_manifest"), 60, "q") },
+  {
+    name: "a checksum that is none",
+    make: (d) =>
+      writeFileSync(
+        join(d, "backup_manifest"),
+        readFileSync(join(d, "backup_manifest"), "utf8").replace(/[0-9a-f]{64}/, "nothing"),
+      ),
+  },
+  {
+    name: "a checksum in capitals",
+    make: (d) =>
+      writeFileSync(
+        join(d, "backup_manifest"),
+        readFileSync(join(d, "backup_manifest"), "utf8").replace(/[0-9a-f]{64}/, (digits) => digits.toUpperCase()),
+      ),
+  },
+  { name: "a path twice", make: (d) => editManifest(d, (t) => t.replace("base/1/1259_fsm", "base/1/1259")) },
+  {
+    name: "a path that is another",
+    make: (d) => editManifest(d, (t) => t.replace("base/1/1259_fsm", "base/1/1259_vm")),
+  },
+  {
+    name: "a path in hexadecimal digits",
+    make: (d) => editManifest(d, (t) => t.replace('"Path": "PG_VERSION"', '"Encoded-Path": "50475f56455253494F4E"')),
+  },
+  {
+    name: "an odd digit in a path",
+    make: (d) => editManifest(d, (t) => t.replace('"Path": "PG_VERSION"', '"Encoded-Path": "5"')),
+  },
+  {
+    name: "a path both ways",
+    make: (d) =>
+      editManifest(d, (t) => t.replace('"Path": "PG_VERSION"', '"Path": "PG_VERSION", "Encoded-Path": "50"')),
+  },
+  { name: "no path", make: (d) => editManifest(d, (t) => t.replace('"Path": "PG_VERSION", ', "")) },
+  { name: "no size", make: (d) => editManifest(d, (t) => t.replace('"Size": 8192, ', "")) },
+  { name: "a size with a point", make: (d) => editManifest(d, (t) => t.replace('"Size": 8192', '"Size": 8192.0')) },
+  { name: "a size below 0", make: (d) => editManifest(d, (t) => t.replace('"Size": 8192', '"Size": -8192')) },
+  {
+    name: "a size beyond 64 bits",
+    make: (d) => editManifest(d, (t) => t.replace('"Size": 8192', '"Size": 99999999999999999999')),
+  },
+  {
+    name: "a size as text, with a blank",
+    make: (d) => editManifest(d, (t) => t.replace('"Size": 8192', '"Size": " 8192"')),
+  },
+  {
+    name: "a field that is unknown",
+    make: (d) => editManifest(d, (t) => t.replace('"Size": 8192', '"Mode": 1, "Size": 8192')),
+  },
+  { name: "a field twice", make: (d) => editManifest(d, (t) => t.replace('"Size": 8192', '"Size": 1, "Size": 8192')) },
+  { name: "an algorithm that is none", make: (d) => editManifest(d, (t) => t.replace('"CRC32C"', '"MD5"')) },
+  { name: "an algorithm in small letters", make: (d) => editManifest(d, (t) => t.replaceAll('"CRC32C"', '"crc32c"')) },
+  { name: "no algorithm", make: (d) => editManifest(d, (t) => t.replace('"Checksum-Algorithm": "CRC32C", ', "")) },
+  { name: "no checksum", make: (d) => editManifest(d, (t) => t.replace(/, "Checksum": "[0-9a-f]+"/, "")) },
+  {
+    name: "a checksum too short",
+    make: (d) => editManifest(d, (t) => t.replace(/"Checksum": "[0-9a-f]+"/, '"Checksum": "00"')),
+  },
+  {
+    name: "a checksum of an odd digit",
+    make: (d) => editManifest(d, (t) => t.replace(/"Checksum": "[0-9a-f]+"/, '"Checksum": "0"')),
+  },
+  {
+    name: "a checksum of letters",
+    make: (d) => editManifest(d, (t) => t.replace(/"Checksum": "[0-9a-f]+"/, '"Checksum": "zz"')),
+  },
+  { name: "a position that is none", make: (d) => editManifest(d, (t) => t.replace("0/2000028", "here")) },
+  { name: "no end position", make: (d) => editManifest(d, (t) => t.replace(/, "End-LSN": "[^"]+"/, "")) },
+  {
+    name: "a timeline that is none",
+    make: (d) => editManifest(d, (t) => t.replace('"Timeline": 1', '"Timeline": "x"')),
+  },
+  { name: "bytes that are not UTF-8", make: (d) => editManifest(d, (t) => t.replace("base/1/1259_fsm", "base/1/é世")) },
+  { name: "an escape that is none", make: (d) => editManifest(d, (t) => t.replace("base/1/1259_fsm", "base\\\\x")) },
+  { name: "no files", make: (d) => editManifest(d, (t) => t.replace(/"Files": \[.*?\n\],/s, '"Files": [\n],')) },
+  {
+    name: "files in two lists",
+    make: (d) => editManifest(d, (t) => t.replace('"Files": [', '"Files": [],\n"Files": [')),
+  },
+];
+
+const directoryDamage: readonly Damage[] = [
+  { name: "none", make: () => {} },
+  { name: "none, quietly", make: () => {}, args: ["-q"] },
+  { name: "none, with a slash behind the name", make: () => {}, args: ["-s"] },
+  ...(["NONE", "SHA224", "SHA256", "SHA384", "SHA512"] as const).map((algorithm) => ({
+    name: `a byte changed, ${algorithm}`,
+    make: (d: string) => overwrite(join(d, "base/1/1259"), 5000, "!"),
+    algorithm,
+  })),
+  { name: "a file missing", make: (d) => rmSync(join(d, "base/1/1259")) },
+  { name: "a directory missing", make: (d) => rmSync(join(d, "base"), { recursive: true }) },
+  {
+    name: "all missing",
+    make: (d) =>
+      readdirSync(d).forEach((name) => void (name === "backup_manifest" || rmSync(join(d, name), { recursive: true }))),
+  },
+  { name: "a file more", make: (d) => writeFileSync(join(d, "base/1/1260"), "more") },
+  { name: "a directory more, empty", make: (d) => mkdirSync(join(d, "base/7")) },
+  { name: "a name that is not ASCII", make: (d) => writeFileSync(join(d, "base/1/é世"), "") },
+  {
+    name: "a name that is not UTF-8",
+    make: (d) => writeFileSync(Buffer.concat([Buffer.from(`${d}/base/1/a`), Buffer.of(0xe9, 0x80)]), ""),
+  },
+  {
+    name: "a name that is not UTF-8, in the manifest",
+    make: (d) => {
+      writeFileSync(Buffer.concat([Buffer.from(`${d}/base/1/a`), Buffer.of(0xe9)]), "15\n");
+      editManifest(d, (t) => t.replace('"Path": "PG_VERSION"', '"Encoded-Path": "626173652f312f61e9"'));
+    },
+  },
+  { name: "a file longer", make: (d) => writeFileSync(join(d, "base/1/1259"), "x", { flag: "a" }) },
+  { name: "a file shorter", make: (d) => truncateSync(join(d, "global/1262"), 100) },
+  { name: "a file empty", make: (d) => truncateSync(join(d, "global/1262"), 0) },
+  { name: "a byte changed", make: (d) => overwrite(join(d, "base/1/1259"), 5000, "!") },
+  { name: "the last byte changed", make: (d) => overwrite(join(d, "base/1/1259"), 16383, "!") },
+  { name: "a byte changed, not looked at", make: (d) => overwrite(join(d, "base/1/1259"), 5000, "!"), args: ["-s"] },
+  {
+    name: "a byte changed, ignored",
+    make: (d) => overwrite(join(d, "base/1/1259"), 5000, "!"),
+    args: ["-i", "base/1/"],
+  },
+  {
+    name: "a file missing, ignored",
+    make: (d) => rmSync(join(d, "base/1/1259")),
+    args: ["-i", "base/1/1259", "-i", "base/5"],
+  },
+  { name: "the beginning of a name ignored", make: (d) => rmSync(join(d, "base/1/1259")), args: ["-i", "base/1/12"] },
+  {
+    name: "two things wrong, ending at the first",
+    make: (d) => {
+      rmSync(join(d, "base/1/1259"));
+      rmSync(join(d, "base/1"), { recursive: true });
+      mkdirSync(join(d, "base/1"));
+      writeFileSync(join(d, "base/1/only"), "");
+    },
+    args: ["-e"],
+  },
+  {
+    name: "two files for one",
+    make: (d) => {
+      renameSync(join(d, "base/1/1259"), join(d, "base/1/12590"));
+      copyFileSync(join(d, "base/1/12590"), join(d, "base/1/12591"));
+    },
+  },
+  {
+    name: "two files changed for each other",
+    make: (d) => writeFileSync(join(d, "global/pg_control"), contents["global/1262"]!),
+  },
+  {
+    name: "a file become a directory",
+    make: (d) => {
+      rmSync(join(d, "global/1262"));
+      mkdirSync(join(d, "global/1262"));
+    },
+  },
+  {
+    name: "a directory become a file",
+    make: (d) => {
+      rmSync(join(d, "base"), { recursive: true });
+      writeFileSync(join(d, "base"), "");
+    },
+  },
+  { name: "a link to nowhere", make: (d) => symlinkSync("nowhere", join(d, "base/1/1260")) },
+  {
+    name: "a link to nowhere in the place of a file",
+    make: (d) => {
+      rmSync(join(d, "base/1/1259"));
+      symlinkSync("nowhere", join(d, "base/1/1259"));
+    },
+  },
+  {
+    name: "a link to itself",
+    make: (d) => {
+      rmSync(join(d, "base/1/1259"));
+      symlinkSync("1259", join(d, "base/1/1259"));
+    },
+  },
+  {
+    name: "a link to the file",
+    make: (d) => {
+      renameSync(join(d, "base/1/1259"), join(d, "pg_wal_of_it"));
+      symlinkSync("../../pg_wal_of_it", join(d, "base/1/1259"));
+    },
+    args: ["-i", "pg_wal_of_it"],
+  },
+  {
+    name: "a tablespace behind a link",
+    make: (d) => {
+      renameSync(join(d, "pg_tblspc/16384"), `${d}.tablespace`);
+      symlinkSync(`${d}.tablespace`, join(d, "pg_tblspc/16384"));
+    },
+  },
+  { name: "a device", make: (d) => symlinkSync("/dev/null", join(d, "base/1/null")) },
+  {
+    name: "files that are not looked at",
+    make: (d) => {
+      mkdirSync(join(d, "pg_wal"));
+      for (const name of ["pg_wal/more", "postgresql.auto.conf", "recovery.signal", "standby.signal"])
+        writeFileSync(join(d, name), "x");
+    },
+  },
+  {
+    name: "files that are looked at elsewhere",
+    make: (d) => {
+      mkdirSync(join(d, "base/1/pg_wal"));
+      for (const name of ["base/1/pg_wal/more", "base/postgresql.auto.conf", "base/backup_manifest"])
+        writeFileSync(join(d, name), "x");
+    },
+  },
+  {
+    name: "no directory",
+    make: (d) => {
+      renameSync(join(d, "backup_manifest"), `${d}.manifest`);
+      rmSync(d, { recursive: true });
+      symlinkSync(`${d}.manifest`, `${d}-manifest`);
+    },
+    args: ["-m", "MANIFEST"],
+  },
+  {
+    name: "the manifest elsewhere",
+    make: (d) => renameSync(join(d, "backup_manifest"), `${d}-manifest`),
+    args: ["-m", "MANIFEST"],
+  },
+];
+
+describe("with small backups", () => {
+  const damages = [...manifestDamage, ...directoryDamage];
+
+  test("there are enough kinds of damage", () => {
+    expect(new Set(damages.map(({ name }) => name)).size).toBe(damages.length);
+    expect(damages.length).toBeGreaterThan(60);
+  });
+
+  test.each(damages)("$name", async ({ name, make, args = [], algorithm }) => {
+    const directory = makeBackup(algorithm);
+    make(directory);
+    const call = args.map((arg) => (arg === "MANIFEST" ? `${directory}-manifest` : arg));
+    const expected = await theirs(directory, call);
+    expect(await called(directory, call)).toEqual(expected);
+    expect(expected.lines.length).toBeGreaterThan(name === "none, quietly" ? 0 : 1);
+  });
+});
+
+test("texts of manifests that are right, almost right and hostile", {
+  timeout: 60_000 * Math.max(1, times),
+}, async () => {
+  const empty = join(folder, "empty");
+  mkdirSync(empty);
+  const path = join(folder, "manifest");
+  const messages = new Set<string>();
+  for (const text of fc.sample(backupManifestText(), { seed, numRuns: 300 * times })) {
+    writeFileSync(path, text);
+    const expected = await theirs(empty, ["-m", path]);
+    expect(await called(empty, ["-m", path]), Buffer.from(text).toString("latin1")).toEqual(expected);
+    for (const line of expected.lines) messages.add(line.replace(/".*"/gs, "…"));
+  }
+  expect(messages.size).toBeGreaterThan(15);
+});
+
+describe("with a backup that pg_basebackup took", () => {
+  test("it is good", async () => {
+    const expected = await theirs(taken);
+    expect(expected).toEqual({ status: 0, lines: ["", "backup successfully verified"] });
+    expect(await ours(taken)).toEqual(expected);
+    const { checked, manifest, walChecked } = await verifyBackup(taken, { server: "15" });
+    // postgresql.auto.conf is passed over.
+    expect(checked.files).toBe(manifest!.files - 1);
+    expect(checked.checksums).toBe(manifest!.files - 1);
+    expect(checked.bytes).toBe(Number(manifest!.bytes) - statSync(join(taken, "postgresql.auto.conf")).size);
+    expect(walChecked).toBe(false);
+  });
+
+  test("what it writes of much that is wrong", async () => {
+    const damaged = join(folder, "damaged");
+    cpSync(taken, damaged, { recursive: true });
+    const { files } = parseBackupManifest(readFileSync(join(damaged, "backup_manifest")), { server: "15" });
+    const changed = files.filter(({ size }) => size > 0n).filter((_, i) => i % 7 === 0);
+    for (const [i, { path }] of changed.entries()) {
+      if (i % 3 === 0) rmSync(join(damaged, path));
+      else if (i % 3 === 1) overwrite(join(damaged, path), 1, "\u0001");
+      else writeFileSync(join(damaged, path), "more", { flag: "a" });
+    }
+    const expected = await theirs(damaged);
+    expect(expected.lines.length).toBeGreaterThan(100);
+    expect(await ours(damaged)).toEqual(expected);
+    expect(await ours(damaged, ["-s"])).toEqual(await theirs(damaged, ["-s"]));
+  });
+});
+
+test("the WAL is looked at by who can", async () => {
+  const directory = makeBackup();
+  const asked: unknown[] = [];
+  const result = await verifyBackup(directory, {
+    server: "15",
+    parseWal: (range, where) => {
+      asked.push([range, where]);
+      return false;
+    },
+  });
+  expect(asked).toEqual([[walRanges[0], `${directory}/pg_wal`]]);
+  // What the program says when its pg_waldump fails.
+  const { status, stderr } = await runProgram("pg_verifybackup", [directory]);
+  expect(stderr).toContain(`pg_verifybackup: error: ${result.problems[0]!.message}\n`);
+  expect(status).toBe(1);
+  expect(result.problems).toHaveLength(1);
+});
