@@ -35,6 +35,7 @@ export {
   printBackupHistory,
   printBackupLabel,
 } from "./backup-label.ts";
+export { type ExplainSlotOptions, explainSlot } from "./explain-slot.ts";
 export type { FileContent } from "./file-text.ts";
 export type { StateFileRefusal } from "./refusal.ts";
 export {

@@ -16,22 +16,23 @@ export const UNDEFINED_FILE = "58P01";
 export const CONFIGURATION_LIMIT_EXCEEDED = "53400";
 export const OBJECT_NOT_IN_PREREQUISITE_STATE = "55000";
 
-/** A server reads fewer bytes of a file than it wants. */
+/** What the operating system said last, and the SQLSTATE of that. */
+const lastErrors = { "No such file or directory": UNDEFINED_FILE, Success: INTERNAL_ERROR } as const;
+
+/**
+ * A server reads fewer bytes of a file than it wants. Up to 11 it adds what the operating system said last, which was of another file.
+ */
 export function shortRead(
   has: StateFileCapabilities,
   level: StateFileRefusal["level"],
   path: string,
   read: number,
   wanted: bigint | number,
+  lastError: keyof typeof lastErrors,
 ): StateFileRefusal {
-  // Up to 11 it is followed by what the operating system said last, which was of another file that need not be there.
   return has.stateShortReadSaysSize
     ? refusal(level, DATA_CORRUPTED, `could not read file "${path}": read ${read} of ${wanted}`)
-    : refusal(
-        level,
-        UNDEFINED_FILE,
-        `could not read file "${path}", read ${read} of ${wanted}: No such file or directory`,
-      );
+    : refusal(level, lastErrors[lastError], `could not read file "${path}", read ${read} of ${wanted}: ${lastError}`);
 }
 
 export function refusal(

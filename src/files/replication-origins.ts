@@ -100,7 +100,7 @@ export function checkReplicationOrigins(
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   if (file.length < NUMBER_SIZE) {
     return has.stateShortReadSaysSize
-      ? shortRead(has, "PANIC", path, file.length, NUMBER_SIZE)
+      ? shortRead(has, "PANIC", path, file.length, NUMBER_SIZE, "Success")
       : refusal("PANIC", INTERNAL_ERROR, `could not read file "${path}": Success`);
   }
   const magic = view.getUint32(0, true);

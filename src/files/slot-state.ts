@@ -237,8 +237,10 @@ export function checkSlotState(file: Uint8Array, options: CheckSlotStateOptions 
   const path = `pg_replslot/${directory}/state`;
   // 12 calls it corrupt data; before, it is what the operating system said last, of a file "state.tmp" that was not there.
   const sqlstate = has.stateShortReadSaysSize ? DATA_CORRUPTED : UNDEFINED_FILE;
+  const short = (read: number, wanted: number): StateFileRefusal =>
+    shortRead(has, "PANIC", path, read, wanted, "No such file or directory");
 
-  if (file.length < CONSTANT_SIZE) return shortRead(has, "PANIC", path, file.length, CONSTANT_SIZE);
+  if (file.length < CONSTANT_SIZE) return short(file.length, CONSTANT_SIZE);
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const [magic, checksum, version, length] = [0, 4, 8, 12].map((at) => view.getUint32(at, true)) as [
     number,
@@ -258,7 +260,7 @@ export function checkSlotState(file: Uint8Array, options: CheckSlotStateOptions 
     return refusal("PANIC", sqlstate, `replication slot file "${path}" has corrupted length ${length}`);
   }
   if (file.length < CONSTANT_SIZE + length) {
-    return shortRead(has, "PANIC", path, file.length - CONSTANT_SIZE, length);
+    return short(file.length - CONSTANT_SIZE, length);
   }
   const whole = file.subarray(0, CONSTANT_SIZE + length);
   const is = format.checksum(whole);

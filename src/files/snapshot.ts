@@ -197,7 +197,7 @@ export function checkSnapshot(file: Uint8Array, options: CheckSnapshotOptions = 
   const path = `pg_logical/snapshots/${options.name ?? "X-X.snap"}`;
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const short = (at: number, wanted: bigint | number) =>
-    shortRead(has, "ERROR", path, Math.max(file.length - at, 0), wanted);
+    shortRead(has, "ERROR", path, Math.max(file.length - at, 0), wanted, "Success");
 
   if (file.length < CONSTANT_SIZE) return short(0, CONSTANT_SIZE);
   const [magic, checksum, version] = [0, 4, 8].map((at) => view.getUint32(at, true)) as [number, number, number];
