@@ -474,7 +474,7 @@ export const readGeneric: Read<"GenericXlog"> = (r) => {
   while (r.peek() !== -1) {
     r.begin();
     const i = fragments.length;
-    const fragment = { offset: r.u16(path, i, "offset"), length: r.u16(path, i, "length") };
+    const fragment = { offset: r.u16(path, i, ".offset"), length: r.u16(path, i, ".length") };
     r.skip(fragment.length, path, i);
     fragments.push(fragment);
   }
@@ -519,9 +519,9 @@ function readRels(r: NativeReader, count: number, path: string): RelFileLocator[
   const rels: RelFileLocator[] = [];
   for (let i = 0; i < count; i++) {
     rels.push({
-      spcOid: r.u32(path, i, "spcOid"),
-      dbOid: r.u32(path, i, "dbOid"),
-      relNumber: r.u32(path, i, "relNumber"),
+      spcOid: r.u32(path, i, ".spcOid"),
+      dbOid: r.u32(path, i, ".dbOid"),
+      relNumber: r.u32(path, i, ".relNumber"),
     });
   }
   return rels;
@@ -530,11 +530,11 @@ function readRels(r: NativeReader, count: number, path: string): RelFileLocator[
 function readStats(r: NativeReader, has: WalRecordCapabilities, count: number, path: string): StatsItem[] {
   const items: StatsItem[] = [];
   for (let i = 0; i < count; i++) {
-    const kind = r.i32(path, i, "kind");
-    const dboid = r.u32(path, i, "dboid");
+    const kind = r.i32(path, i, ".kind");
+    const dboid = r.u32(path, i, ".dboid");
     // Two numbers of 32 bits, the lower half first: the parts of a commit are aligned to 4 only.
-    const low = BigInt(r.u32(path, i, "objid"));
-    const high = has.statsObjectId64 ? BigInt(r.u32(path, i, "objid")) : 0n;
+    const low = BigInt(r.u32(path, i, ".objid"));
+    const high = has.statsObjectId64 ? BigInt(r.u32(path, i, ".objid")) : 0n;
     items.push({ kind, dboid, objid: (high << 32n) | low });
   }
   return items;

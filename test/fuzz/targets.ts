@@ -5,6 +5,7 @@ import { stateFiles } from "./state-files.ts";
 import type { FuzzTarget } from "./target.ts";
 import { texts } from "./texts.ts";
 import { wal, walRecord } from "./wal.ts";
+import { walContents } from "./wal-records.ts";
 
 export const targets: readonly FuzzTarget[] = [
   ...texts,
@@ -12,6 +13,7 @@ export const targets: readonly FuzzTarget[] = [
   backupManifestTarget,
   wal,
   walRecord,
+  walContents,
   baseBackupStream,
   incrementalFile,
 ];

@@ -10,6 +10,7 @@ import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";
 import { checked, type RawConnection, type Server } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
+import { asServerSays } from "../wal-samples.ts";
 
 const PAGE = 8192n;
 const SEGMENT = 16n * 1024n * 1024n;
@@ -268,7 +269,7 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
             String(record.length),
             String(record.mainData.length),
             String(record.blocks.reduce((sum, { image }) => sum + (image?.bytes.length ?? 0), 0)),
-            contents === undefined ? theirs : timesOfServer(ours),
+            contents === undefined ? theirs : asServerSays(ours),
           ];
         }),
       ).toEqual(rows.map((row) => [...row.slice(0, 9), row[9] ?? ""]));
@@ -280,11 +281,3 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
     }
   });
 });
-
-/** Inside a server a time has no zeros at its end, and a zone by its offset. */
-function timesOfServer(text: string): string {
-  return text.replace(/(\d\d:\d\d:\d\d)\.(\d{6}) UTC/g, (_, time: string, fraction: string) => {
-    const digits = fraction.replace(/0+$/, "");
-    return `${time}${digits === "" ? "" : `.${digits}`}+00`;
-  });
-}

@@ -97,8 +97,14 @@ function push(reader: WalReader, bytes: Uint8Array, lsn: Lsn | undefined): void 
   try {
     reader.push(bytes, lsn);
   } catch (error) {
-    if (error instanceof RangeError || error instanceof ProtocolError) throw new InputError(error.message);
-    throw error;
+    if (error instanceof ProtocolError) throw new InputError(error.message);
+    if (!(error instanceof RangeError)) throw error;
+    // No page says it: the stream ends before the next begins.
+    throw new InputError(
+      reader.format === undefined
+        ? `WAL begins at ${formatLsn(lsn!)}, in the middle of a page, and ends before the next, so nothing in it says which version wrote it: say it with --server`
+        : error.message,
+    );
   }
 }
 
