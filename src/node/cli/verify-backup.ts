@@ -4,8 +4,8 @@
 import { parseArgs } from "node:util";
 import { formatLsn } from "../../lsn.ts";
 import { defaultServer, manifestCapabilities } from "../../server-version.ts";
-import { type BackupProblem, type BackupVerification, type VerifyProgress, verifyBackup } from "../verify-backup.ts";
 import { binaryPath } from "../verify-backup/paths.ts";
+import { type BackupProblem, type BackupVerification, type VerifyProgress, verifyBackup } from "../verify-backup.ts";
 import { serverOf } from "./input.ts";
 import { Page, printable } from "./people.ts";
 import { readArgs, UsageError } from "./usage.ts";

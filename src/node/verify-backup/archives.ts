@@ -38,7 +38,7 @@ export async function verifyArchives(context: VerifyContext): Promise<void> {
   const top = binaryPath(context.directory);
   let names: string[];
   try {
-    names = readdirSync(systemPath(top), { encoding: "latin1" }).map(textPath);
+    names = readdirSync(systemPath(top), { encoding: "latin1" }).sort().map(textPath);
   } catch (error) {
     throw new FatalProblem(
       "unreadable",

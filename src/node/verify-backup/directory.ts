@@ -31,7 +31,9 @@ export async function verifyPlainDirectory(context: VerifyContext): Promise<void
   const enter = (path: BinaryPath, identity: string | undefined): void => {
     const full = path === "" ? top : `${top}/${path}`;
     try {
-      open.push({ path, identity, names: readdirSync(systemPath(full), { encoding: "latin1" }), next: 0 });
+      // In no order PostgreSQL has them; in this one they come in the same each time.
+      const names = readdirSync(systemPath(full), { encoding: "latin1" }).sort();
+      open.push({ path, identity, names, next: 0 });
     } catch (error) {
       const message = `could not open directory "${textPath(full)}": ${strerror(error)}`;
       if (path === "") throw new FatalProblem("unreadable", undefined, message);
