@@ -145,7 +145,9 @@ describe("archives, since 18", () => {
     expect(await damage((bytes) => bytes, "base.tar.gz")).toEqual([
       "fatal: could not decompress data: incorrect header check",
     ]);
-    expect(await damage((bytes) => gzipSync(bytes).subarray(0, 300), "base.tar.gz")).toHaveLength(1);
+    expect(await damage((bytes) => gzipSync(bytes).subarray(0, 300), "base.tar.gz")).toEqual([
+      "fatal: COPY stream ended before last file was finished",
+    ]);
     expect(await damage((bytes) => bytes, "base.tar.lz4")).toEqual([
       "fatal: this build does not support compression with LZ4",
     ]);
