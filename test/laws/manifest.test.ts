@@ -71,9 +71,8 @@ describe("a manifest", () => {
       const expected = read([whole], { server, sha256 });
       const { entries, error } = read(chunks, { server, sha256 });
       expect(said(error)).toEqual(said(expected.error));
-      // Of what is refused, pieces may have handed out what was right before.
+      // Of what is refused, more or less may have been handed out before.
       if (error === undefined) expect(entries).toEqual(expected.entries);
-      else expect(entries.length).toBeGreaterThanOrEqual(expected.entries.length);
     }),
     1500,
   );

@@ -9,6 +9,7 @@ import * as tar from "../../src/basebackup/tar.ts";
 import * as conf from "../../src/conf/index.ts";
 import * as crc from "../../src/crc32c.ts";
 import * as files from "../../src/files/index.ts";
+import * as manifest from "../../src/files/manifest/index.ts";
 import * as walwire from "../../src/index.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as transactions from "../../src/logical/transactions.ts";
@@ -34,6 +35,7 @@ const scope = {
   ...trace,
   ...crc,
   ...files,
+  ...manifest,
   ...wal,
   ...basebackup,
   ...tar,

@@ -113,6 +113,7 @@ describe("for browsers", () => {
     "logical/index",
     "values/index",
     "files/index",
+    "files/manifest/index",
     "wal/index",
     "basebackup/index",
     "logical/transactions",

@@ -18,19 +18,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backupManifestText } from "../../src/arbitraries/index.ts";
-import {
-  type ChecksumAlgorithm,
-  type ManifestFile,
-  parseBackupManifest,
-  printBackupManifest,
-} from "../../src/files/manifest/index.ts";
-import { toLsn } from "../../src/lsn.ts";
-import { summing } from "../../src/node/verify-backup/sum.ts";
+import { type ChecksumAlgorithm, parseBackupManifest } from "../../src/files/manifest/index.ts";
 import { verifyBackup } from "../../src/node/verify-backup.ts";
+import { contents, makeBackup, walRanges } from "../backups.ts";
 import { compile, runWalwire } from "../compiled.ts";
 import { lossyText, withChecksum } from "../manifests.ts";
 import { seed, times } from "../seed.ts";
@@ -107,51 +101,12 @@ async function called(directory: string, args: readonly string[] = []): Promise<
   return said(ok ? 0 : 1, ok && !isQuiet ? "backup successfully verified\n" : "", lines.join(""));
 }
 
-/** A small directory with a manifest: what pg_verifybackup looks at, and no more. */
-const contents: Readonly<Record<string, string>> = {
-  PG_VERSION: "15\n",
-  "postgresql.conf": "# nothing\n",
-  backup_label: "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n",
-  "global/pg_control": "x".repeat(8192),
-  "global/1262": "y".repeat(8192),
-  "base/1/1259": "z".repeat(16384),
-  "base/1/1259_fsm": "f".repeat(24576),
-  "base/1/PG_VERSION": "15\n",
-  "base/5/empty": "",
-  "pg_xact/0000": "\0".repeat(8192),
-  "pg_tblspc/16384/PG_15_202209061/5/16385": "t".repeat(8192),
-};
-
-function fileOf(path: string, text: string, checksumAlgorithm: ChecksumAlgorithm): ManifestFile {
-  const sum = summing(checksumAlgorithm);
-  sum.update(Buffer.from(text));
-  return {
-    path,
-    encoded: false,
-    size: BigInt(Buffer.byteLength(text)),
-    lastModified: "2026-11-27 03:54:00 GMT",
-    checksumAlgorithm,
-    checksum: checksumAlgorithm === "NONE" ? undefined : sum.digest(),
-  };
-}
-
-const walRanges = [{ timeline: 1, startLsn: toLsn(0x2000028n), endLsn: toLsn(0x2000100n) }];
-
-function manifestOf(files: readonly ManifestFile[]): string {
-  return Buffer.from(printBackupManifest({ version: 1, systemIdentifier: undefined, files, walRanges })).toString();
-}
-
 let made = 0;
 
 /** A good backup in a directory of its own. */
-function makeBackup(algorithm: ChecksumAlgorithm = "CRC32C"): string {
+function newBackup(algorithm?: ChecksumAlgorithm): string {
   const directory = join(folder, `backup${made++}`);
-  for (const [path, text] of Object.entries(contents)) {
-    mkdirSync(dirname(join(directory, path)), { recursive: true });
-    writeFileSync(join(directory, path), text);
-  }
-  const files = Object.entries(contents).map(([path, text]) => fileOf(path, text, algorithm));
-  writeFileSync(join(directory, "backup_manifest"), manifestOf(files));
+  makeBackup(directory, { algorithm });
   return directory;
 }
 
@@ -454,7 +409,7 @@ describe("with small backups", () => {
   });
 
   test.each(damages)("$name", async ({ name, make, args = [], algorithm }) => {
-    const directory = makeBackup(algorithm);
+    const directory = newBackup(algorithm);
     make(directory);
     const call = args.map((arg) => (arg === "MANIFEST" ? `${directory}-manifest` : arg));
     const expected = await theirs(directory, call);
@@ -510,7 +465,7 @@ describe("with a backup that pg_basebackup took", () => {
 });
 
 test("the WAL is looked at by who can", async () => {
-  const directory = makeBackup();
+  const directory = newBackup();
   const asked: unknown[] = [];
   const result = await verifyBackup(directory, {
     server: "15",

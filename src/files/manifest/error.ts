@@ -36,7 +36,9 @@ export function excerpt(text: string, at: number): { text: string; offset: numbe
 
 /** The text of bytes that are given as a character each. */
 export function bytesText(text: string): string {
-  if (/^[\x00-\x7f]*$/.test(text)) return text;
+  let all = 0;
+  for (let i = 0; i < text.length; i++) all |= text.charCodeAt(i);
+  if (all < 0x80) return text;
   return decodeText(bytesOf(text), 0, text.length);
 }
 

@@ -19,6 +19,8 @@ export interface JsonPieces {
   readonly type: JsonToken;
   /** Of a string what is in it, of another token the token; a character a byte. */
   readonly value: string;
+  /** Is this the value? */
+  is(value: string): boolean;
   /** The token as it stands there, or what of it is to blame. */
   readonly token: string;
   /** The byte behind it; NaN at the end of the piece. */
@@ -56,6 +58,10 @@ export class JoinedPieces implements JsonPieces {
 
   get value(): string {
     return this.#lexer.value;
+  }
+
+  is(value: string): boolean {
+    return this.#lexer.is(value);
   }
 
   get token(): string {
@@ -131,6 +137,10 @@ export class IncrementalPieces implements JsonPieces {
 
   get value(): string {
     return this.#current.value;
+  }
+
+  is(value: string): boolean {
+    return this.#current.is(value);
   }
 
   get token(): string {

@@ -8,11 +8,12 @@
  * @source jsonapi.c: pg_parse_json, pg_parse_json_incremental
  */
 import type { ErrorCode } from "../../errors.ts";
-import { BackupManifestError, bytesOf, bytesText, excerpt } from "./error.ts";
+import { decodeText } from "../../wire/text.ts";
+import { BackupManifestError, bytesText, excerpt } from "./error.ts";
 import { hexDigit, type JsonError, type JsonToken, jsonErrorDetail } from "./json.ts";
 import type { JsonPieces } from "./json-pieces.ts";
 import { parseXlogrecptr, strtolInt, strtoul } from "./numbers.ts";
-import type { ChecksumAlgorithm, ManifestEntry } from "./types.ts";
+import { type ChecksumAlgorithm, checksumLengths, type ManifestEntry } from "./types.ts";
 
 /** What differs from version to version, and between who reads. */
 export interface ManifestRules {
@@ -59,6 +60,13 @@ type State =
   | "EOF";
 
 const fileFields = ["Path", "Encoded-Path", "Size", "Last-Modified", "Checksum-Algorithm", "Checksum"] as const;
+const toplevelFields = [
+  "PostgreSQL-Backup-Manifest-Version",
+  "System-Identifier",
+  "Files",
+  "WAL-Ranges",
+  "Manifest-Checksum",
+] as const;
 const walRangeFields = ["Timeline", "Start-LSN", "End-LSN"] as const;
 
 type FileField = (typeof fileFields)[number];
@@ -91,6 +99,8 @@ const noFile = (): Fields<FileField> => ({
 const noWalRange = (): Fields<WalRangeField> => ({ Timeline: undefined, "Start-LSN": undefined, "End-LSN": undefined });
 
 const algorithms: Readonly<Record<string, ChecksumAlgorithm | undefined>> = Object.assign(Object.create(null), {
+  // As servers write them, and in small letters for whoever writes otherwise.
+  ...Object.fromEntries(Object.keys(checksumLengths).map((name) => [name, name])),
   none: "NONE",
   crc32c: "CRC32C",
   sha224: "SHA224",
@@ -110,7 +120,10 @@ export class ManifestParser {
   readonly #open: ("object" | "array")[] = [];
   /** What is done only when the token behind it has been read. */
   #pending: "scalar" | "field" | "object end" | "array end" | undefined;
-  #noted: Scalar = { value: "", place: 0, line: 1 };
+  #name: string | undefined;
+  #notedValue = "";
+  #notedPlace = 0;
+  #notedLine = 1;
 
   #state: State = "TOPLEVEL_START";
   #sawVersionField = false;
@@ -193,8 +206,15 @@ export class ManifestParser {
 
   #key(type: JsonToken, error: JsonError): void {
     if (type !== "string") this.#failJson(error);
-    this.#note();
+    this.#noteSpot();
+    this.#name = this.#known().find((name) => this.#pieces.is(name));
     this.#position = "COLON";
+  }
+
+  /** The names that may stand here: nobody asks what another one is. */
+  #known(): readonly string[] {
+    if (this.#state === "THIS_FILE_FIELD") return fileFields;
+    return this.#state === "THIS_WAL_RANGE_FIELD" ? walRangeFields : toplevelFields;
   }
 
   #value(type: JsonToken, error: JsonError): void {
@@ -214,7 +234,8 @@ export class ManifestParser {
       case "true":
       case "false":
       case "null":
-        this.#note();
+        this.#noteSpot();
+        this.#notedValue = this.#pieces.value;
         this.#pending = "scalar";
         this.#goOn();
         return;
@@ -225,7 +246,7 @@ export class ManifestParser {
 
   #close(end: "object end" | "array end"): void {
     this.#open.pop();
-    this.#note();
+    this.#noteSpot();
     this.#pending = end;
     this.#goOn();
   }
@@ -236,17 +257,22 @@ export class ManifestParser {
     this.#position = around === undefined ? "END" : around === "object" ? "OBJECT_NEXT" : "ARRAY_NEXT";
   }
 
-  #note(): void {
-    const { value, place, line } = this.#pieces;
-    this.#noted = { value, place, line };
+  #noteSpot(): void {
+    this.#notedPlace = this.#pieces.place;
+    this.#notedLine = this.#pieces.line;
+  }
+
+  get #noted(): Spot {
+    return { place: this.#notedPlace, line: this.#notedLine };
   }
 
   #act(): void {
     const pending = this.#pending;
     if (pending === undefined) return;
     this.#pending = undefined;
-    if (pending === "scalar") this.#scalar(this.#noted);
-    else if (pending === "field") this.#field(this.#noted.value);
+    if (pending === "scalar") {
+      this.#scalar({ value: this.#notedValue, place: this.#notedPlace, line: this.#notedLine });
+    } else if (pending === "field") this.#field(this.#name);
     else if (pending === "object end") this.#objectEnd();
     else this.#arrayEnd();
   }
@@ -301,7 +327,7 @@ export class ManifestParser {
   }
 
   /** @source parse_manifest.c: json_manifest_object_field_start */
-  #field(name: string): void {
+  #field(name: string | undefined): void {
     switch (this.#state) {
       case "TOPLEVEL_FIELD":
         this.#state = this.#toplevelField(name);
@@ -321,7 +347,7 @@ export class ManifestParser {
     }
   }
 
-  #toplevelField(name: string): State {
+  #toplevelField(name: string | undefined): State {
     if (!this.#sawVersionField) {
       if (name !== "PostgreSQL-Backup-Manifest-Version") this.#fail("expected version indicator", this.#noted);
       this.#sawVersionField = true;
@@ -395,14 +421,15 @@ export class ManifestParser {
       const bytes = hexadecimal(encodedPath.value);
       if (bytes === undefined) this.#fail("could not decode file name", encodedPath);
       // It is a C string.
-      const nul = bytes.indexOf("\0");
-      path = bytesText(nul === -1 ? bytes : bytes.slice(0, nul));
+      const nul = bytes.indexOf(0);
+      path = decodeText(bytes, 0, nul === -1 ? bytes.length : nul);
     } else {
       path = bytesText(Path!.value);
     }
     const size = strtoul(Size.value);
     if (size === undefined) this.#fail("file size is not an integer", Size);
-    const checksumAlgorithm = algorithm === undefined ? "NONE" : algorithms[lowerCase(algorithm.value)];
+    const checksumAlgorithm =
+      algorithm === undefined ? "NONE" : (algorithms[algorithm.value] ?? algorithms[lowerCase(algorithm.value)]);
     if (checksumAlgorithm === undefined) {
       this.#refuse(`unrecognized checksum algorithm: "${bytesText(algorithm!.value)}"`, algorithm!);
     }
@@ -412,7 +439,7 @@ export class ManifestParser {
       if (bytes === undefined) {
         this.#refuse(`invalid checksum for file "${path}": "${bytesText(Checksum.value)}"`, Checksum);
       }
-      checksum = bytesOf(bytes);
+      checksum = bytes;
     }
     const lastModified = file["Last-Modified"];
     this.#hand(
@@ -482,19 +509,19 @@ export class ManifestParser {
   }
 }
 
-function isOneOf<Name extends string>(names: readonly Name[], name: string): name is Name {
-  return (names as readonly string[]).includes(name);
+function isOneOf<Name extends string>(names: readonly Name[], name: string | undefined): name is Name {
+  return (names as readonly (string | undefined)[]).includes(name);
 }
 
-/** Two digits a byte, a character a byte; undefined if it is something else. @source parse_manifest.c: hexdecode_string */
-export function hexadecimal(text: string): string | undefined {
+/** Two digits a byte; undefined if it is something else. @source parse_manifest.c: hexdecode_string */
+export function hexadecimal(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0) return undefined;
-  let bytes = "";
-  for (let i = 0; i < text.length; i += 2) {
-    const high = hexDigit(text.charCodeAt(i));
-    const low = hexDigit(text.charCodeAt(i + 1));
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = hexDigit(text.charCodeAt(2 * i));
+    const low = hexDigit(text.charCodeAt(2 * i + 1));
     if (high < 0 || low < 0) return undefined;
-    bytes += String.fromCharCode(high * 16 + low);
+    bytes[i] = high * 16 + low;
   }
   return bytes;
 }

@@ -31,7 +31,7 @@ export interface BackupManifestWriterOptions {
  * @returns the bytes of the file backup_manifest.
  * @throws EncodeError for a value that no manifest can hold.
  * @source backup_manifest.c: InitializeBackupManifest, AddFileToBackupManifest, AddWALInfoToBackupManifest, SendBackupManifest
- * @example printBackupManifest({ version: 1, systemIdentifier: undefined, files: [], walRanges: [] }).length // 168
+ * @example printBackupManifest({ version: 1, systemIdentifier: undefined, files: [], walRanges: [] }).length // 166
  */
 export function printBackupManifest(
   manifest: BackupManifest,

@@ -204,7 +204,7 @@ export class BackupManifestReader {
     if (bytes === undefined) {
       throw parser.error(`invalid manifest checksum: "${bytesText(expected.value)}"`, expected);
     }
-    if (digest.some((byte, i) => byte !== bytes.charCodeAt(i))) {
+    if (digest.some((byte, i) => byte !== bytes[i])) {
       throw parser.error("manifest checksum mismatch", expected);
     }
   }

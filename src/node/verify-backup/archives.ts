@@ -9,6 +9,7 @@
 import { createReadStream, readdirSync, statSync } from "node:fs";
 import type { Readable, Transform } from "node:stream";
 import * as zlib from "node:zlib";
+import { strtoul } from "../../files/manifest/numbers.ts";
 import { type ManifestRecord, shouldVerifyChecksum, type VerifyContext } from "./context.ts";
 import { CONTROL_FILE, checkControlFile, controlFileLayout, PG_CONTROL_FILE_SIZE } from "./control-file.ts";
 import { binaryPath, canonicalPath, systemPath, textPath } from "./paths.ts";
@@ -38,7 +39,7 @@ export async function verifyArchives(context: VerifyContext): Promise<void> {
   const top = binaryPath(context.directory);
   let names: string[];
   try {
-    names = readdirSync(systemPath(top), { encoding: "latin1" }).map(textPath);
+    names = readdirSync(systemPath(top), { encoding: "latin1" }).sort().map(textPath);
   } catch (error) {
     throw new FatalProblem(
       "unreadable",
@@ -69,11 +70,10 @@ function precheck(context: VerifyContext, name: string, full: string): Archive |
     return undefined;
   }
   const isWal = name.startsWith("pg_wal");
-  const named = /^(?:base|pg_wal|[ \t\n\v\f\r]*[-+]?(\d+))(.*)$/s.exec(name);
+  const named = /^(?:base|pg_wal|([ \t\n\v\f\r]*[-+]?\d+))(.*)$/s.exec(name);
   const [, digits, suffix] = named ?? [];
-  const tablespace = digits === undefined ? 0n : BigInt(digits.slice(0, 30));
-  const isExpected =
-    named !== null && (digits === undefined || (tablespace > 0n && tablespace <= OID_MAX && !name.includes("-")));
+  const tablespace = digits === undefined ? 0n : strtoul(digits)!;
+  const isExpected = named !== null && (digits === undefined || (tablespace > 0n && tablespace <= OID_MAX));
   const compression = isExpected ? suffixes[suffix!] : undefined;
   if (compression === undefined) {
     context.report("extra", name, `file "${name}" is not expected in a tar format backup`);
@@ -119,12 +119,13 @@ async function verifyArchive(context: VerifyContext, archive: Archive, full: str
 
 function decompressed(file: Readable, { name, compression }: Archive): Readable {
   if (compression === "none") return file;
-  const zstd = (zlib as { createZstdDecompress?: () => Transform }).createZstdDecompress;
+  const zstd = (zlib as { createZstdDecompress?: (options?: object) => Transform }).createZstdDecompress;
   const make = compression === "gzip" ? zlib.createGunzip : compression === "ZSTD" ? zstd : undefined;
   if (make === undefined) {
     throw new FatalProblem("archive", name, `this build does not support compression with ${compression}`);
   }
-  const stream = make();
+  // What ends too early ends the archive too early, and that is what is said.
+  const stream = make(compression === "gzip" ? { finishFlush: zlib.constants.Z_SYNC_FLUSH } : undefined);
   file.on("error", (error) => stream.destroy(error));
   return file.pipe(stream);
 }

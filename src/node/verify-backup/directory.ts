@@ -31,7 +31,9 @@ export async function verifyPlainDirectory(context: VerifyContext): Promise<void
   const enter = (path: BinaryPath, identity: string | undefined): void => {
     const full = path === "" ? top : `${top}/${path}`;
     try {
-      open.push({ path, identity, names: readdirSync(systemPath(full), { encoding: "latin1" }), next: 0 });
+      // In no order PostgreSQL has them; in this one they come in the same each time.
+      const names = readdirSync(systemPath(full), { encoding: "latin1" }).sort();
+      open.push({ path, identity, names, next: 0 });
     } catch (error) {
       const message = `could not open directory "${textPath(full)}": ${strerror(error)}`;
       if (path === "") throw new FatalProblem("unreadable", undefined, message);
@@ -39,7 +41,8 @@ export async function verifyPlainDirectory(context: VerifyContext): Promise<void
       context.ignored.add(textPath(path));
     }
   };
-  enter("", undefined);
+  const own = statSync(systemPath(top), { throwIfNoEntry: false });
+  enter("", own && identityOf(own));
   for (let directory = open.at(-1); directory !== undefined; directory = open.at(-1)) {
     const name = directory.names[directory.next++];
     if (name === undefined) {
@@ -56,7 +59,7 @@ export async function verifyPlainDirectory(context: VerifyContext): Promise<void
       verifyFile(context, text, stats);
       continue;
     }
-    const identity = `${stats.dev}:${stats.ino}`;
+    const identity = identityOf(stats);
     if (open.some((each) => each.identity === identity)) {
       // PostgreSQL goes round until a path has too many links, and finds files that the manifest does not know.
       context.report("not a file", text, `"${text}" is a link to a directory that it is in`);
@@ -64,6 +67,10 @@ export async function verifyPlainDirectory(context: VerifyContext): Promise<void
     }
     enter(path, identity);
   }
+}
+
+function identityOf({ dev, ino }: Stats): string {
+  return `${dev}:${ino}`;
 }
 
 function look(context: VerifyContext, full: BinaryPath, text: string): Stats | undefined {

@@ -1,0 +1,72 @@
+/** Small directories that are backups as far as a manifest tells. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { crc32c } from "../src/crc32c.ts";
+import { type ChecksumAlgorithm, type ManifestFile, printBackupManifest } from "../src/files/manifest/index.ts";
+import { toLsn } from "../src/lsn.ts";
+import { summing } from "../src/node/verify-backup/sum.ts";
+
+export const systemIdentifier = 7712700038425239164n;
+
+/** A control file of PostgreSQL 18, as far as it is looked at. */
+export function controlFile({ identifier = systemIdentifier, version = 1800 } = {}): Buffer {
+  const bytes = Buffer.alloc(8192);
+  bytes.writeBigUInt64LE(identifier, 0);
+  bytes.writeUInt32LE(version, 8);
+  bytes.writeUInt32LE(crc32c(bytes.subarray(0, 292)), 292);
+  return bytes;
+}
+
+/** What pg_verifybackup looks at, and no more. */
+export const contents: Readonly<Record<string, string | Buffer>> = {
+  PG_VERSION: "15\n",
+  "postgresql.conf": "# nothing\n",
+  backup_label: "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\n",
+  "global/pg_control": controlFile(),
+  "global/1262": "y".repeat(8192),
+  "base/1/1259": "z".repeat(16384),
+  "base/1/1259_fsm": "f".repeat(24576),
+  "base/1/PG_VERSION": "15\n",
+  "base/5/empty": "",
+  "pg_xact/0000": "\0".repeat(8192),
+  "pg_tblspc/16384/PG_15_202209061/5/16385": "t".repeat(8192),
+};
+
+export const walRanges = [{ timeline: 1, startLsn: toLsn(0x2000028n), endLsn: toLsn(0x2000100n) }];
+
+function fileOf(path: string, content: string | Buffer, checksumAlgorithm: ChecksumAlgorithm): ManifestFile {
+  const bytes = Buffer.from(content);
+  const sum = summing(checksumAlgorithm);
+  sum.update(bytes);
+  return {
+    path,
+    encoded: false,
+    size: BigInt(bytes.length),
+    lastModified: "2026-11-27 03:54:00 GMT",
+    checksumAlgorithm,
+    checksum: checksumAlgorithm === "NONE" ? undefined : sum.digest(),
+  };
+}
+
+/** The manifest of these contents. */
+export function manifestOf(algorithm: ChecksumAlgorithm, version: 1 | 2): Uint8Array {
+  const files = Object.entries(contents).map(([path, content]) => fileOf(path, content, algorithm));
+  return printBackupManifest({
+    version,
+    systemIdentifier: version === 1 ? undefined : systemIdentifier,
+    files,
+    walRanges,
+  });
+}
+
+/** Makes a directory that is a good backup. */
+export function makeBackup(
+  directory: string,
+  { algorithm = "CRC32C", version = 1 }: { algorithm?: ChecksumAlgorithm | undefined; version?: 1 | 2 } = {},
+): void {
+  for (const [path, content] of Object.entries(contents)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), content);
+  }
+  writeFileSync(join(directory, "backup_manifest"), manifestOf(algorithm, version));
+}

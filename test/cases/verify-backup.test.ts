@@ -1,0 +1,280 @@
+/** `walwire verify-backup` as people and programs run it, and what only versions say that no program here has. */
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { UnsupportedError } from "../../src/errors.ts";
+import { type VerifyBackupOptions, type VerifyProgress, verifyBackup } from "../../src/node/verify-backup.ts";
+import { contents, controlFile, makeBackup, manifestOf, systemIdentifier } from "../backups.ts";
+import { type Compiled, compile, runWalwire } from "../compiled.ts";
+import { withChecksum } from "../manifests.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "walwire-backup-"));
+let compiled: Compiled;
+
+beforeAll(() => {
+  compiled = compile();
+});
+
+afterAll(() => {
+  compiled.remove();
+  rmSync(folder, { recursive: true });
+});
+
+let made = 0;
+
+function newBackup(options?: Parameters<typeof makeBackup>[1]): string {
+  const directory = join(folder, `backup${made++}`);
+  makeBackup(directory, { version: 2, ...options });
+  return directory;
+}
+
+/** A directory with the archives of a good backup. */
+function newArchives(edit: (directory: string) => void = () => {}, suffix = ".tar"): string {
+  const plain = newBackup();
+  edit(plain);
+  const directory = join(folder, `archives${made++}`);
+  mkdirSync(directory);
+  const tar = (from: string, name: string, names: readonly string[]) => {
+    const bytes = execFileSync("tar", ["--format=ustar", "-cf", "-", ...names], { cwd: from });
+    writeFileSync(join(directory, name), suffix === ".tar" ? bytes : gzipSync(bytes));
+  };
+  tar(join(plain, "pg_tblspc/16384"), `16384${suffix}`, ["PG_15_202209061"]);
+  rmSync(join(plain, "pg_tblspc"), { recursive: true });
+  const top = new Set([...Object.keys(contents).map((path) => path.split("/")[0]!)]);
+  top.delete("pg_tblspc");
+  tar(plain, `base${suffix}`, [...top]);
+  writeFileSync(join(directory, "backup_manifest"), manifestOf("CRC32C", 2));
+  return directory;
+}
+
+async function messages(directory: string, options: VerifyBackupOptions = {}): Promise<string[]> {
+  const { problems, ok } = await verifyBackup(directory, options);
+  expect(ok).toBe(problems.length === 0);
+  return problems.map(({ message, fatal }) => (fatal ? `fatal: ${message}` : message).replaceAll(directory, "DIR"));
+}
+
+describe("the control file, since 17", () => {
+  const replace = (bytes: Uint8Array) => {
+    const directory = newBackup();
+    writeFileSync(join(directory, "global/pg_control"), bytes);
+    return messages(directory, { skipChecksums: true });
+  };
+
+  test("belongs to the system", async () => {
+    expect(await replace(controlFile())).toEqual([]);
+    expect(await replace(controlFile({ identifier: 5n }))).toEqual([
+      `fatal: DIR/global/pg_control: manifest system identifier is ${systemIdentifier}, but control file has 5`,
+    ]);
+  });
+
+  test("is one", async () => {
+    const broken = controlFile();
+    broken[100]! ^= 1;
+    expect(await replace(broken)).toEqual(["fatal: DIR/global/pg_control: CRC is incorrect"]);
+    expect(await replace(broken.subarray(0, 10))).toEqual([
+      '"global/pg_control" has size 10 on disk but size 8192 in the manifest',
+      'fatal: could not read file "DIR/global/pg_control": read 10 of 296',
+    ]);
+  });
+
+  test("is of the version", async () => {
+    expect(await replace(controlFile({ version: 1700 }))).toEqual([
+      "fatal: DIR/global/pg_control: unexpected control file version",
+    ]);
+  });
+
+  test("is not looked at with a manifest of version 1", async () => {
+    const directory = newBackup({ version: 1 });
+    expect(await messages(directory, { server: "18" })).toEqual([]);
+  });
+});
+
+describe("archives, since 18", () => {
+  test("are read, packed or not", async () => {
+    expect(await messages(newArchives())).toEqual([]);
+    expect(await messages(newArchives(undefined, ".tar.gz"))).toEqual([]);
+    const { format, checked, manifest } = await verifyBackup(newArchives(undefined, ".tgz"));
+    expect([format, checked.files, checked.checksums]).toEqual(["tar", manifest!.files, manifest!.files]);
+  });
+
+  test("have files that are damaged", async () => {
+    const directory = newArchives((plain) => {
+      writeFileSync(join(plain, "base/1/1259"), "Z".repeat(16384));
+      writeFileSync(join(plain, "base/1/1260"), "");
+      truncateSync(join(plain, "global/1262"), 100);
+      rmSync(join(plain, "pg_xact/0000"));
+    });
+    expect((await messages(directory)).sort()).toEqual([
+      '"pg_xact/0000" is present in the manifest but not on disk',
+      'checksum mismatch for file "base/1/1259" in archive "base.tar"',
+      'file "base/1/1260" is present in archive "base.tar" but not in the manifest',
+      'file "global/1262" has size 100 in archive "base.tar" but size 8192 in the manifest',
+    ]);
+    expect(await messages(directory, { exitOnError: true })).toHaveLength(1);
+    expect(await messages(directory, { ignore: ["base", "global/", "pg_xact"] })).toEqual([]);
+  });
+
+  test("have a control file of another system", async () => {
+    const directory = newArchives((plain) =>
+      writeFileSync(join(plain, "global/pg_control"), controlFile({ identifier: 5n })),
+    );
+    expect(await messages(directory, { skipChecksums: true })).toEqual([
+      `fatal: base.tar: global/pg_control: manifest system identifier is ${systemIdentifier}, but control file has 5`,
+    ]);
+  });
+
+  test("are damaged themselves", async () => {
+    const damage = async (edit: (bytes: Buffer) => Buffer, name = "base.tar") => {
+      const directory = newArchives();
+      const bytes = readFileSync(join(directory, "base.tar"));
+      rmSync(join(directory, "base.tar"));
+      writeFileSync(join(directory, name), edit(bytes));
+      return (await messages(directory)).filter((message) => !message.includes("not on disk"));
+    };
+    expect(await damage((bytes) => bytes.subarray(0, 700))).toEqual([
+      "fatal: COPY stream ended before last file was finished",
+    ]);
+    expect(await damage((bytes) => Buffer.concat([Buffer.from("x"), bytes.subarray(1)]))).toEqual([
+      "fatal: input file does not appear to be a valid tar archive",
+    ]);
+    expect(await damage((bytes) => bytes, "base.tar.gz")).toEqual([
+      "fatal: could not decompress data: incorrect header check",
+    ]);
+    expect(await damage((bytes) => gzipSync(bytes).subarray(0, 300), "base.tar.gz")).toEqual([
+      "fatal: COPY stream ended before last file was finished",
+    ]);
+    expect(await damage((bytes) => bytes, "base.tar.lz4")).toEqual([
+      "fatal: this build does not support compression with LZ4",
+    ]);
+  });
+
+  test("are not the only files", async () => {
+    const directory = newArchives();
+    writeFileSync(join(directory, "pg_wal.tar"), "anything");
+    writeFileSync(join(directory, "base.zip"), "");
+    writeFileSync(join(directory, "0.tar"), "");
+    writeFileSync(join(directory, "notes"), "");
+    mkdirSync(join(directory, "more"));
+    expect((await messages(directory)).sort()).toEqual([
+      'file "0.tar" is not expected in a tar format backup',
+      'file "base.zip" is not expected in a tar format backup',
+      'file "more" is not a regular file',
+      'file "notes" is not expected in a tar format backup',
+    ]);
+  });
+
+  test("are not read before", async () => {
+    await expect(verifyBackup(newArchives(), { server: "17", format: "tar" })).rejects.toThrow(UnsupportedError);
+    expect(await messages(newArchives(), { server: "18", parseWal: () => true })).toEqual([
+      "fatal: pg_waldump cannot read tar files",
+    ]);
+  });
+});
+
+test("a directory that leads back into itself comes to an end", async () => {
+  const directory = newBackup();
+  execFileSync("ln", ["-s", ".", join(directory, "base/again")]);
+  execFileSync("ln", ["-s", "..", join(directory, "base/up")]);
+  expect((await messages(directory)).sort()).toEqual([
+    '"base/again" is a link to a directory that it is in',
+    '"base/up" is a link to a directory that it is in',
+  ]);
+});
+
+test("progress is told, and a signal ends it", async () => {
+  const directory = newBackup();
+  const told: VerifyProgress[] = [];
+  await verifyBackup(directory, { onProgress: (progress) => void told.push(progress) });
+  expect(told.at(-1)).toEqual({ files: 11, checksums: 11, doneBytes: 73806, totalBytes: 73806 });
+  const reason = new Error("enough");
+  await expect(verifyBackup(directory, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+});
+
+test("by worker threads it is the same", async () => {
+  const directory = newBackup();
+  const big = "b".repeat(40 * 1024 * 1024);
+  const script = `
+    import { verifyBackup } from ${JSON.stringify(join(compiled.dist, "node/verify-backup.js"))};
+    const said = [];
+    const { ok, checked } = await verifyBackup(${JSON.stringify(directory)}, { workers: 2, onProblem: ({ message }) => said.push(message) });
+    console.log(JSON.stringify({ ok, checked, said }));`;
+  writeFileSync(join(directory, "global/1262"), big);
+  const text = Buffer.from(manifestOf("CRC32C", 2)).toString();
+  const sum = createHash("sha256").update(big).digest("hex");
+  const edited = text
+    .replace(
+      /("global\/1262", "Size": )8192(.*?)"CRC32C", "Checksum": "[0-9a-f]+"/,
+      `$1${big.length}$2"SHA256", "Checksum": "${sum}"`,
+    )
+    .replace(/"[0-9a-f]{64}"\}/, '"CHECKSUM"}');
+  writeFileSync(join(directory, "backup_manifest"), withChecksum(edited));
+  writeFileSync(join(directory, "base/1/1259"), "Z".repeat(16384));
+  const program = join(folder, "program.mjs");
+  writeFileSync(program, script);
+  const output = execFileSync(process.execPath, [program], { encoding: "utf8" });
+  expect(JSON.parse(output)).toEqual({
+    ok: false,
+    checked: { files: 11, checksums: 11, bytes: 73806 - 8192 + big.length },
+    said: ['checksum mismatch for file "base/1/1259"'],
+  });
+});
+
+describe("docs/verify-backup.md", () => {
+  const page = readFileSync(fileURLToPath(new URL("../../docs/verify-backup.md", import.meta.url)), "utf8");
+  const examples = [...page.matchAll(/```sh\nwalwire (.*)\n```\n\n```text\n([\s\S]*?)```/g)].map(
+    ([, call, output]) => ({
+      call: call!,
+      output: output!,
+    }),
+  );
+  const cwd = join(folder, "docs");
+
+  beforeAll(() => {
+    makeBackup(join(cwd, "good"), { version: 2 });
+    makeBackup(join(cwd, "damaged"), { version: 2 });
+    writeFileSync(join(cwd, "damaged/base/1/1260"), "");
+    truncateSync(join(cwd, "damaged/global/1262"), 100);
+    rmSync(join(cwd, "damaged/base/1/1259_fsm"));
+    writeFileSync(join(cwd, "damaged/base/1/1259"), "Z".repeat(16384));
+    cpSync(
+      newArchives((plain) => writeFileSync(join(plain, "base/1/1259"), "Z".repeat(16384)), ".tar.gz"),
+      join(cwd, "archives"),
+      { recursive: true },
+    );
+  });
+
+  test("has examples", () => {
+    expect(examples.length).toBe(page.match(/```sh/g)!.length);
+    expect(examples.length).toBe(6);
+  });
+
+  test.each(examples)("$call", async ({ call, output }) => {
+    const { status, stdout, stderr } = await runWalwire(compiled, call.split(" "), { cwd });
+    // How long it takes, and how much of a packed archive there is, is another each time.
+    const steady = `${stdout}${stderr}`
+      .replace(/in [\d.]+ s, [\d.]+ \w+\/s/g, "in … s, … MB/s")
+      .replace(/compared \(\d[\d.]* \w+ in/, (text) => (call.includes("archives") ? "compared (… in" : text))
+      .replace(/"seconds":[\d.]+/, '"seconds":…');
+    expect(steady).toBe(output);
+    expect(status).toBe(call.includes("good") ? 0 : 1);
+  });
+});
+
+test.each([
+  [["verify-backup"], "one DIRECTORY, not 0"],
+  [["verify-backup", "a", "b"], "one DIRECTORY, not 2"],
+  [["verify-backup", "a", "-F", "zip"], '--format is plain or tar, not "zip"'],
+  [["verify-backup", "a", "-F", "t", "--server", "17"], "since PostgreSQL 18"],
+  [["verify-backup", "a", "--server", "12"], "before PostgreSQL 13"],
+  [["verify-backup", "a", "-P", "-q"], "progress is shown, or nothing is"],
+  [["verify-backup", "a", "-j", "many"], "--jobs"],
+])("%j is a wrong call", async (args, message) => {
+  const { status, stderr } = await runWalwire(compiled, args);
+  expect(status).toBe(2);
+  expect(stderr).toContain(message);
+});
