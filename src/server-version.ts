@@ -309,16 +309,16 @@ export function formatServerVersion(server: Server): string {
 
 /** Capabilities by name, and what servers have of them. */
 class CapabilityTable<Name extends string> {
-  readonly #rows: Readonly<Record<Name, Capability>>;
+  readonly rows: Readonly<Record<Name, Capability>>;
   readonly #known = new Map<number, Readonly<Record<Name, boolean>>>();
 
   constructor(rows: Readonly<Record<Name, Capability>>) {
-    this.#rows = rows;
+    this.rows = rows;
   }
 
   supports(server: Server, name: Name): boolean {
     const num = serverVersionNum(server);
-    const { since, until } = this.#rows[name];
+    const { since, until } = this.rows[name];
     if (until !== undefined && num >= until) return false;
     const major = majorOf(num);
     for (const first of since) {
@@ -331,7 +331,7 @@ class CapabilityTable<Name extends string> {
     const num = serverVersionNum(server);
     let has = this.#known.get(num);
     if (has === undefined) {
-      const names = Object.keys(this.#rows) as Name[];
+      const names = Object.keys(this.rows) as Name[];
       has = Object.fromEntries(names.map((name) => [name, this.supports(num, name)])) as Record<Name, boolean>;
       if (this.#known.size > 1000) this.#known.clear();
       this.#known.set(num, has);
@@ -339,22 +339,9 @@ class CapabilityTable<Name extends string> {
     return has;
   }
 
-  /** What versions have of some capabilities together, each combination once, that of the oldest versions first. */
-  combinations<N extends Name>(names: readonly N[]): Readonly<Record<N, boolean>>[] {
-    const starts = new Set([oldest]);
-    for (const name of names) {
-      const { since, until } = this.#rows[name];
-      for (const first of since) starts.add(first);
-      if (until !== undefined) starts.add(until);
-    }
-    return [...starts]
-      .sort((a, b) => a - b)
-      .map((num) => Object.fromEntries(names.map((name) => [name, this.supports(num, name)])) as Record<N, boolean>);
-  }
-
   require(server: Server, name: Name, what: string): void {
     if (this.supports(server, name)) return;
-    const { until } = this.#rows[name];
+    const { until } = this.rows[name];
     const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
     const version = formatServerVersion(server);
     throw new UnsupportedError(
@@ -364,12 +351,28 @@ class CapabilityTable<Name extends string> {
   }
 
   since(name: Name): string {
-    const names = this.#rows[name].since.map((num) =>
+    const names = this.rows[name].since.map((num) =>
       num === majorOf(num) ? formatMajor(num) : formatServerVersion(num),
     );
     const last = names.pop()!;
     return names.length > 0 ? `${names.join(", ")} or ${last}` : last;
   }
+}
+
+/** What versions have of some capabilities together, each combination once, that of the oldest versions first. */
+export function combinationsOf<Name extends string>(
+  table: CapabilityTable<Name>,
+  names: readonly Name[],
+): Readonly<Record<Name, boolean>>[] {
+  const starts = new Set([oldest]);
+  for (const name of names) {
+    const { since, until } = table.rows[name];
+    for (const first of since) starts.add(first);
+    if (until !== undefined) starts.add(until);
+  }
+  return [...starts]
+    .sort((a, b) => a - b)
+    .map((num) => Object.fromEntries(names.map((name) => [name, table.supports(num, name)])) as Record<Name, boolean>);
 }
 
 const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);

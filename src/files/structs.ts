@@ -2,7 +2,7 @@
  * What PostgreSQL writes to its state files as it lies in memory, described once: slots, origins, and snapshots of logical decoding.
  * The layouts are those of 64-bit machines with little-endian numbers; nobody has moved such a file to another kind.
  */
-import { type StateFileCapabilities, stateFileCapabilities } from "../server-version.ts";
+import { combinationsOf, type StateFileCapabilities, stateFileCapabilities } from "../server-version.ts";
 import {
   bool,
   type Context,
@@ -22,7 +22,7 @@ import {
 
 /** Which conditions hold together: as some version has them. */
 function combinations(names: readonly string[]): readonly Readonly<Record<string, boolean>>[] {
-  return stateFileCapabilities.combinations(names as (keyof StateFileCapabilities)[]);
+  return combinationsOf(stateFileCapabilities, names as (keyof StateFileCapabilities)[]);
 }
 
 /** What of a slot's file depends on the server that writes it. */

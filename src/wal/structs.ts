@@ -4,7 +4,7 @@
  *
  * The names are PostgreSQL's, of 16 and later where they have changed; `xl_restore_point` is XlRestorePoint.
  */
-import { type WalRecordCapabilities, walRecordCapabilities } from "../server-version.ts";
+import { combinationsOf, type WalRecordCapabilities, walRecordCapabilities } from "../server-version.ts";
 import {
   bool,
   type Context,
@@ -45,7 +45,7 @@ export const walContext: Context = {
     prepareOrigin: { doc: "Prepared transactions say their replication origin (11 and later).", otherwise: true },
     droppedStats: { doc: "Prepared transactions have statistics to drop (15 and later).", otherwise: true },
   },
-  combinations: (names) => walRecordCapabilities.combinations(names as (keyof WalRecordCapabilities)[]),
+  combinations: (names) => combinationsOf(walRecordCapabilities, names as (keyof WalRecordCapabilities)[]),
 };
 
 const walLevels = { 0: "minimal", 1: "replica", 2: "logical" } as const;
