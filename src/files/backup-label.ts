@@ -257,7 +257,7 @@ function refuseHistory(text: FileText): never {
  * @throws EncodeError for what would be read back as something else.
  * @throws UnsupportedError for an incremental backup of a server before 17.
  * @source xlogbackup.c: build_backup_content; before 16 xlog.c: do_pg_backup_start
- * @example new TextDecoder().decode(printBackupLabel({ startWalLocation: toLsn(0x2000028n), startWalFile: segmentName(1, toLsn(0x2000028n)), checkpointLocation: toLsn(0x2000060n), backupMethod: "streamed", backupFrom: "primary", startTime: "2026-11-27 04:05:06 UTC", label: "x", startTimeline: 1, incrementalFromLsn: undefined, incrementalFromTli: undefined }, { server: "19" })).split("\\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
+ * @example new TextDecoder().decode(printBackupLabel({ startWalLocation: toLsn(0x2000028n), startWalFile: segmentName(1, toLsn(0x2000028n)), checkpointLocation: toLsn(0x2000060n), backupMethod: "streamed", backupFrom: "primary", startTime: "2026-11-27 04:05:06 UTC", label: "x", startTimeline: 1, incrementalFromLsn: undefined, incrementalFromTli: undefined }, { server: "19" })).split("\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
  */
 export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions = {}): Uint8Array {
   const { server } = options;

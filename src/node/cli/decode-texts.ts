@@ -64,7 +64,7 @@ const labelLines: readonly (readonly [name: keyof BackupHistory, line: string, m
   ["startWalFile", "", "in this segment of WAL"],
   ["stopWalLocation", "STOP WAL LOCATION", "all WAL up to here is needed"],
   ["stopWalFile", "", "up to this segment"],
-  ["checkpointLocation", "CHECKPOINT LOCATION", "of the checkpoint that recovery starts from"],
+  ["checkpointLocation", "CHECKPOINT LOCATION", "of the checkpoint at which recovery starts"],
   ["backupMethod", "BACKUP METHOD", ""],
   ["backupFrom", "BACKUP FROM", ""],
   ["startTime", "START TIME", ""],

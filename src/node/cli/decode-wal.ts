@@ -5,6 +5,7 @@ import {
   describeWalRecord,
   encodeWalRecord,
   formatWalRecord,
+  type WalDescription,
   WalReader,
   type WalRecord,
   walFormatOfMagic,
@@ -61,7 +62,7 @@ export const walSegment: FileKind = {
     }
 
     function partOf(record: WalRecord, written: number): FilePart {
-      const description = describeWalRecord(record, written);
+      const description = described(record, written);
       const { lsn, end, prev, xid, length } = record;
       return {
         json: {
@@ -88,3 +89,13 @@ export const walSegment: FileKind = {
     }
   },
 };
+
+/** Of contents that are damaged only the name is said. */
+function described(record: WalRecord, server: number): WalDescription {
+  try {
+    return describeWalRecord(record, server);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    return describeWalRecord(record, server, false);
+  }
+}
