@@ -1,6 +1,15 @@
 /** The package as it is published: packed, put into an empty folder, and used from there. */
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -56,7 +65,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { exports: Record<string, string> };
 /** What needs other packages: a dependency, or a peer that the user installs. */
-const needsOthers = ["./arbitraries", "./client", "./basebackup/tar", "./files/manifest"];
+const needsOthers = ["./arbitraries", "./client", "./basebackup/tar", "./files/manifest", "./verify-backup"];
 const alone = Object.keys(manifest.exports).filter(
   (path) => path.endsWith(".json") === false && !needsOthers.includes(path),
 );
@@ -104,6 +113,8 @@ describe("the packed package", () => {
     for (const name of ["pg", "fast-check"]) {
       symlinkSync(dirname(require.resolve(`${name}/package.json`)), join(folder, "node_modules", name), "dir");
     }
+    mkdirSync(join(folder, "node_modules", "@noble"));
+    symlinkSync(join(root, "node_modules/@noble/hashes"), join(folder, "node_modules/@noble/hashes"), "dir");
     for (const path of needsOthers) {
       const name = path.replace(/^\./, "walwire");
       expect(run(`import * as it from ${JSON.stringify(name)}; console.log(typeof it);`, "module")).toBe("object\n");
