@@ -1,6 +1,6 @@
 /** Main data of records as servers wrote it: test/vectors/wal-contents.json, which its README explains. */
-import { readFileSync } from "node:fs";
 import { hex } from "./hex.ts";
+import lines from "./vectors/wal-contents.json" with { type: "json" };
 
 export interface Sample {
   readonly server: string;
@@ -14,11 +14,11 @@ export interface Sample {
   readonly description: string;
 }
 
-type Line = Omit<Sample, "data" | "origin"> & { readonly data: string; readonly origin: number };
-
-export const samples: readonly Sample[] = (
-  JSON.parse(readFileSync(new URL("vectors/wal-contents.json", import.meta.url), "utf8")) as Line[]
-).map(({ data, origin, ...rest }) => ({ ...rest, origin: origin === 0 ? undefined : origin, data: hex(data) }));
+export const samples: readonly Sample[] = lines.map(({ data, origin, ...rest }) => ({
+  ...rest,
+  origin: origin === 0 ? undefined : origin,
+  data: hex(data),
+}));
 
 /** What pg_waldump says as a server says it: a time there has no zeros at its end, and its zone by the offset. */
 export function asServerSays(text: string): string {

@@ -13,6 +13,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   wire: { from: ["kernel"] },
   "generated/physical": { from: ["kernel", "wire"] },
   "generated/logical": { from: ["kernel", "wire"] },
+  "generated/wal": { from: ["kernel", "wire"] },
   "generated/files": { from: ["kernel", "wire"] },
   "generated/basebackup": { from: ["kernel", "wire"] },
   "generated/replication": { from: ["kernel", "command"] },
