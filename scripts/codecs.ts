@@ -42,7 +42,9 @@ const domains: Readonly<Record<string, readonly (Family | Struct)[]>> = {
 
 /** The structs among the exports of a structs.ts, in alphabetical order. */
 export function structsOf(module: object): Struct[] {
-  return Object.values(module).filter((each) => "end" in each);
+  const structs = Object.values(module).filter((each): each is Struct => "end" in each);
+  // What loads the module decides in which order it has its exports.
+  return structs.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Every generated codec: its path from the root of the repository, and its text. */
