@@ -29,7 +29,7 @@ const utf8 = new TextEncoder();
 /** The versions between which these files differ. */
 const servers = ["9.6", "10", "11", "13", "14", "17", "18", "19"];
 
-/** What it was read as, by each version, from bytes and from text. Refusals are the same for both. */
+/** What it is read as, from bytes and from text: refusals are the same for both, and what was read is printed and read again. */
 function target<T>(
   name: string,
   corpus: () => readonly Uint8Array[],
@@ -49,26 +49,22 @@ function target<T>(
     name,
     corpus,
     check(bytes) {
-      let read = false;
-      for (const server of servers) {
-        const value = outcome(bytes, server);
-        const fromText = outcome(decodeText(bytes, 0, bytes.length), server);
-        if (JSON.stringify(value, plain) !== JSON.stringify(fromText, plain)) throw new Error("text and bytes differ");
-        if (value instanceof ParseError) continue;
-        read = true;
-        let again: Uint8Array;
-        try {
-          again = print(value, server);
-        } catch (error) {
-          // What a server reads is not always what one would write.
-          if (error instanceof EncodeError) continue;
-          throw error;
-        }
-        if (JSON.stringify(outcome(again, server), plain) !== JSON.stringify(value, plain)) {
+      // One version each, whichever the bytes add up to: so a run tries eight times as many inputs.
+      const server = servers[bytes.reduce((sum, byte) => sum + byte, 0) % servers.length]!;
+      const value = outcome(bytes, server);
+      const fromText = outcome(decodeText(bytes, 0, bytes.length), server);
+      if (JSON.stringify(value, plain) !== JSON.stringify(fromText, plain)) throw new Error("text and bytes differ");
+      if (value instanceof ParseError) return "error";
+      try {
+        const again = outcome(print(value, server), server);
+        if (JSON.stringify(again, plain) !== JSON.stringify(value, plain)) {
           throw new Error(`${server} reads something else than what was printed`);
         }
+      } catch (error) {
+        // What a server reads is not always what one would write.
+        if (!(error instanceof EncodeError)) throw error;
       }
-      return read ? "value" : "error";
+      return "value";
     },
   };
 }
