@@ -121,9 +121,9 @@ const TAG = { XLogData: 0x77, StreamStart: 0x53, StreamStop: 0x45 };
 /** dataStart, walEnd and sendTime stand before the data of an XLogData. */
 const XLOGDATA_HEADER = 25;
 
-// An index has the command that made each file beside it.
+// An index has the command that made each file beside it. Other files of JSON are vectors themselves.
 for (const index of readdirSync(options.vectors, { recursive: true, encoding: "utf8" })) {
-  if (!index.endsWith(".json")) continue;
+  if (!/(^|\/)(demo|index)\.json$/.test(index)) continue;
   const path = join(options.vectors, index);
   for (const { file, command } of JSON.parse(readFileSync(path, "utf8")) as { file: string; command: string }[]) {
     if (file.endsWith(".bin.gz")) addCapture(readCapture(join(dirname(path), file)), command);
