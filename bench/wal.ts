@@ -2,14 +2,12 @@
  * `npm run bench`: how fast WAL is framed, with checksums, next to a walk that only passes over pages and lengths with the same
  * checksum, and to PostgreSQL 15's pg_waldump --quiet, all in one run on the segments that one live server wrote.
  */
-import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { runProgram } from "../test/programs/programs.ts";
 import { startServer } from "../test/servers/index.ts";
 import { inTurns, machine, thousands, verdict } from "./measure.ts";
+import { plain } from "./plain.ts";
 
 const SEGMENT = 16 * 1024 * 1024;
 const BYTES = 16 * SEGMENT;
@@ -74,11 +72,9 @@ async function makeSegments(): Promise<{
 
 const { directory, names, stop } = await makeSegments();
 
-/** What wal-read.mjs measures: records, and MB a second. Plain Node: under tsx, published code too takes three times as long. */
+/** What wal-read.mjs measures: records, and MB a second. */
 async function read(subject: string): Promise<{ records: number; speed: number }> {
-  const script = fileURLToPath(new URL("wal-read.mjs", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [script, directory, names.join(), subject]);
-  return JSON.parse(stdout);
+  return (await plain("wal-read.mjs", directory, names.join(), subject)) as { records: number; speed: number };
 }
 
 async function waldump(): Promise<void> {
