@@ -9,6 +9,7 @@
  * has arrived is copied, once or, while it grows, twice. Memory is taken for bytes that have arrived, never for a length that was
  * only read.
  */
+import { wordsOf } from "../crc32c.ts";
 import { ProtocolError } from "../errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../lsn.ts";
 import { defaultSegmentSize, isSegmentSize } from "../segment.ts";
@@ -85,6 +86,7 @@ const SMALL = 512;
 const OWN_BUFFER = 16384;
 
 const nothing: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
+const noWords: Int32Array = /* @__PURE__ */ new Int32Array(0);
 const scratch = /* @__PURE__ */ new DataView(/* @__PURE__ */ new ArrayBuffer(8));
 
 /**
@@ -110,6 +112,7 @@ export class WalReader {
   /** What has arrived: #chunk from #at on, then those that wait behind it from #head on, with #behind bytes. */
   #chunk: Uint8Array = nothing;
   #view: DataView = new DataView(new ArrayBuffer(0));
+  #words: Int32Array = noWords;
   #at = 0;
   #waiting: Uint8Array[] = [];
   #head = 0;
@@ -137,6 +140,8 @@ export class WalReader {
   /** Where the record before begins; -1 before the first. */
   #previous = -1;
   #previousLsn: Lsn = invalidLsn;
+  #previousLow = 0;
+  #previousHigh = 0;
   /** The record that is being put together: what has come of it, where it began, its length if that is known, else 0. */
   #partial: Uint8Array = nothing;
   #got = 0;
@@ -152,9 +157,12 @@ export class WalReader {
     format: walFormat(),
     bytes: nothing,
     view: new DataView(new ArrayBuffer(0)),
+    words: noWords,
     at: 0,
     lsn: invalidLsn,
     prev: invalidLsn,
+    prevLow: 0,
+    prevHigh: 0,
     randomAccess: true,
     offset: 0,
   };
@@ -295,7 +303,7 @@ export class WalReader {
    */
   nextHeader(): WalRecordHeader | undefined {
     if (!this.#find()) return undefined;
-    const { bytes, view, at, lsn } = this.#place;
+    const { view, at, lsn } = this.#place;
     const length = this.#foundLength;
     this.#pass();
     return {
@@ -307,7 +315,7 @@ export class WalReader {
       rmid: view.getUint8(at + 17),
       info: view.getUint8(at + 16),
       crc: view.getUint32(at + CRC_OFFSET, true),
-      bytes: new Uint8Array(bytes.buffer, bytes.byteOffset + at, length),
+      bytes: new Uint8Array(view.buffer, view.byteOffset + at, length),
     };
   }
 
@@ -357,9 +365,8 @@ export class WalReader {
   /** Two thirds of the time that `origin + BigInt(position)` takes. */
   #lsnOf(position: number): Lsn {
     const sum = this.#originLow + position;
-    const low = sum % 0x100000000;
-    scratch.setUint32(0, low, true);
-    scratch.setUint32(4, this.#originHigh + (sum - low) / 0x100000000, true);
+    scratch.setInt32(0, sum | 0, true);
+    scratch.setInt32(4, (this.#originHigh + Math.floor(sum / 0x100000000)) | 0, true);
     return scratch.getBigUint64(0, true) as Lsn;
   }
 
@@ -392,6 +399,7 @@ export class WalReader {
       // No Buffer of Node's: code that meets one kind of array only is twice as fast.
       this.#chunk = new Uint8Array(buffer, byteOffset, length);
       this.#view = new DataView(buffer, byteOffset, length);
+      this.#words = wordsOf(this.#chunk);
       this.#behind -= length;
       this.#at = 0;
     }
@@ -437,6 +445,9 @@ export class WalReader {
   #pass(): void {
     this.#previous = this.#start;
     this.#previousLsn = this.#place.lsn;
+    const sum = this.#originLow + this.#start;
+    this.#previousLow = sum | 0;
+    this.#previousHigh = (this.#originHigh + Math.floor(sum / 0x100000000)) | 0;
   }
 
   /** Records are read no more. An end is no error, and gives undefined. */
@@ -461,7 +472,7 @@ export class WalReader {
     if (room >= RECORD_HEADER) {
       const length = this.#view.getUint32(at, true);
       if (length >= RECORD_HEADER && length <= room) {
-        const place = this.#placeOf(this.#chunk, this.#view, at);
+        const place = this.#placeOf(this.#chunk, this.#view, this.#words, at);
         checkRecordHeader(place);
         this.#mustBeAllowed(place, length);
         this.#at += length;
@@ -478,15 +489,18 @@ export class WalReader {
   }
 
   /** The one place of this reader, as what is known of the record that began at #start. */
-  #placeOf(bytes: Uint8Array, view: DataView, at: number): RecordPlace {
+  #placeOf(bytes: Uint8Array, view: DataView, words: Int32Array, at: number): RecordPlace {
     const place = this.#place;
     place.format = this.#format!;
     place.bytes = bytes;
     place.view = view;
+    place.words = words;
     place.at = at;
     // Most begin where the one before ends, which is known: LSNs are what takes most time.
     place.lsn = this.#start === this.#foundEnd ? this.#foundEndLsn : this.#lsnOf(this.#start);
     place.prev = this.#previousLsn;
+    place.prevLow = this.#previousLow;
+    place.prevHigh = this.#previousHigh;
     place.randomAccess = this.#previous < 0;
     place.offset = this.#start - this.#first;
     return place;
@@ -543,7 +557,7 @@ export class WalReader {
     this.#partial.set(new Uint8Array(buffer, byteOffset + this.#at, count), this.#got);
     this.#got += count;
     this.#at += count;
-    const place = this.#placeOf(this.#partial, viewOf(this.#partial), 0);
+    const place = this.#placeOf(this.#partial, viewOf(this.#partial), noWords, 0);
     if (this.#length === 0 && this.#got === this.#wanted()) {
       const length = place.view.getUint32(0, true);
       if (length === 0) {
@@ -583,8 +597,13 @@ export class WalReader {
   /** Room for as many bytes of the record as have come, or for all of it once that many bytes have come. */
   #makeRoom(bytes: number): void {
     if (this.#partial.length >= bytes) return;
-    const most = this.#length > 0 ? this.#length : RECORD_HEADER;
     const there = this.#got + this.#chunk.length - this.#at + this.#behind;
+    let most = this.#length > 0 ? this.#length : RECORD_HEADER;
+    if (this.#got === 0 && this.#chunk.length - this.#at >= RECORD_HEADER) {
+      // Its length can be seen before its header was looked at: one array is taken then, not two.
+      const length = this.#view.getUint32(this.#at, true);
+      if (length <= there) most = Math.max(most, length);
+    }
     const size = there >= most ? most : Math.min(most, Math.max(bytes, 2 * this.#partial.length, SMALL));
     const larger = new Uint8Array(size);
     larger.set(this.#partial.subarray(0, this.#got));
@@ -713,7 +732,7 @@ export class WalReader {
       const expected = format.has.contrecordErrorSaysExpected ? ` (expected ${this.#length - this.#got})` : "";
       refuse("xlp_rem_len", `invalid contrecord length ${remaining}${expected}`);
     }
-    if (this.#headerChecked) this.#mustBeAllowed(this.#placeOf(this.#partial, this.#view, 0), this.#length);
+    if (this.#headerChecked) this.#mustBeAllowed(this.#placeOf(this.#partial, this.#view, noWords, 0), this.#length);
     this.#stage = PARTIAL;
   }
 
