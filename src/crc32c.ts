@@ -97,7 +97,8 @@ export function crc32cOfWords(
   let crc = ofWords(words, start >> 2, i, ~previous);
   for (; i < stop; i++) {
     const word = crc ^ words[i]!;
-    crc = t[768 + (word & 0xff)]! ^ t[512 + ((word >>> 8) & 0xff)]! ^ t[256 + ((word >>> 16) & 0xff)]! ^ t[word >>> 24]!;
+    crc =
+      t[768 + (word & 0xff)]! ^ t[512 + ((word >>> 8) & 0xff)]! ^ t[256 + ((word >>> 16) & 0xff)]! ^ t[word >>> 24]!;
   }
   for (let at = i << 2; at < end; at++) crc = (crc >>> 8) ^ t[(crc ^ bytes[at]!) & 0xff]!;
   return ~crc;
