@@ -2,25 +2,21 @@
  * `npm run bench`: how fast WAL is framed, with checksums, next to a walk that only passes over pages and lengths with the same
  * checksum, and to PostgreSQL 15's pg_waldump --quiet, all in one run on the segments that one live server wrote.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { runProgram } from "../test/programs/programs.ts";
 import { startServer } from "../test/servers/index.ts";
 import { inTurns, machine, thousands, verdict } from "./measure.ts";
-
-// What is published, and not the sources through a loader, which makes functions slower.
-const { WalReader } = (await import(
-  new URL("../dist/wal/index.js", import.meta.url).href
-)) as typeof import("../src/wal/index.ts");
-const { crc32cOf } = (await import(
-  new URL("../dist/crc32c.js", import.meta.url).href
-)) as typeof import("../src/crc32c.ts");
+import { plain } from "./plain.ts";
 
 const SEGMENT = 16 * 1024 * 1024;
-const BYTES = 16 * SEGMENT;
+const BYTES = 8 * SEGMENT;
 
-/** Rows that come, change and go in small transactions, and images of pages after checkpoints. */
-const workload = `
+/** What is done, and how often between two looks at how much WAL there is. */
+const workloads = {
+  "small transactions; hardly an image": {
+    rounds: 100,
+    sql: `
   CREATE TABLE account (id bigint PRIMARY KEY, owner text, balance numeric(12,2), changed timestamptz);
   CREATE INDEX ON account (owner);
   CREATE PROCEDURE work(rounds int) LANGUAGE plpgsql AS $$
@@ -37,13 +33,39 @@ const workload = `
       DELETE FROM account WHERE id BETWEEN first + 50 AND first + 60;
       COMMIT;
     END LOOP;
-  END $$`;
+  END $$`,
+  },
+  "as pgbench does it, checkpoints now and then: six bytes of seven are of images of pages": {
+    rounds: 5000,
+    sql: `
+  CREATE TABLE branches (bid int PRIMARY KEY, bbalance int, filler char(88));
+  CREATE TABLE tellers (tid int PRIMARY KEY, bid int, tbalance int, filler char(84));
+  CREATE TABLE accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84));
+  CREATE TABLE history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22));
+  INSERT INTO branches SELECT i, 0, '' FROM generate_series(1, 5) i;
+  INSERT INTO tellers SELECT i, i / 10, 0, '' FROM generate_series(1, 50) i;
+  INSERT INTO accounts SELECT i, i / 100000, 0, '' FROM generate_series(1, 500000) i;
+  CREATE PROCEDURE work(rounds int) LANGUAGE plpgsql AS $$
+  DECLARE a int; t int; b int; d int;
+  BEGIN
+    FOR round IN 1..rounds LOOP
+      a := 1 + floor(random() * 500000);
+      t := 1 + floor(random() * 50);
+      b := 1 + floor(random() * 5);
+      d := floor(random() * 10000) - 5000;
+      UPDATE accounts SET abalance = abalance + d WHERE aid = a;
+      UPDATE tellers SET tbalance = tbalance + d WHERE tid = t;
+      UPDATE branches SET bbalance = bbalance + d WHERE bid = b;
+      INSERT INTO history VALUES (t, b, a, d, now(), '');
+      COMMIT;
+    END LOOP;
+  END $$`,
+  },
+} as const;
 
 /** Segments, full ones, at least BYTES of them. */
-async function makeSegments(): Promise<{
-  version: string;
+async function makeSegments({ sql, rounds }: { sql: string; rounds: number }): Promise<{
   directory: string;
-  files: Buffer[];
   names: string[];
   stop: () => Promise<void>;
 }> {
@@ -59,128 +81,83 @@ async function makeSegments(): Promise<{
   });
   const directory = join(server.dataDirectory, "pg_wal");
   try {
-    await server.sql(workload);
+    await server.sql(sql);
+    await server.sql("CHECKPOINT; SELECT pg_switch_wal()");
+    const position = async (): Promise<number> =>
+      Number((await server.sql("SELECT pg_current_wal_lsn() - '0/0'")).rows[0]![0]);
+    const start = await position();
     for (let written = 0, round = 0; written < BYTES + 2 * SEGMENT; round++) {
-      await server.sql(`CALL work(100)`);
+      await server.sql(`CALL work(${rounds})`);
       if (round % 8 === 7) await server.sql("CHECKPOINT");
-      written = Number((await server.sql("SELECT pg_current_wal_lsn() - '0/1000000'")).rows[0]![0]);
+      written = (await position()) - start;
       process.stderr.write(`\r${thousands(written / 1e6)} of ${thousands((BYTES + 2 * SEGMENT) / 1e6)} MB of WAL`);
     }
     process.stderr.write("\r\x1b[K");
-    // The first has what initdb wrote, and the last is not full.
+    // What stands before is of the making of the tables, and the last is not full.
+    const first = Math.ceil(start / SEGMENT);
     const names = readdirSync(directory)
       .filter((name) => /^[0-9A-F]{24}$/.test(name))
       .sort()
-      .slice(1, 1 + BYTES / SEGMENT);
-    const files = names.map((name) => readFileSync(join(directory, name)));
-    return { version: String(server.versionNum), directory, files, names, stop: server.stop };
+      .filter((name) => Number.parseInt(name.slice(16), 16) >= first)
+      .slice(0, BYTES / SEGMENT);
+    return { directory, names, stop: server.stop };
   } catch (error) {
     await server.stop();
     throw error;
   }
 }
 
-const { directory, files, names, stop } = await makeSegments();
+for (const [name, workload] of Object.entries(workloads)) await measure(name, workload);
 
-// ---- The readers. Each gives the number of records. ----
+async function measure(workload: string, how: { sql: string; rounds: number }): Promise<void> {
+  const { directory, names, stop } = await makeSegments(how);
 
-let looked = 0;
-
-/** What no reader can do without: pages, lengths, and a checksum over every byte. */
-function walk(): number {
-  let records = 0;
-  let crc = 0;
-  let left = 0; // of the record
-  let header = 0;
-  for (const file of files) {
-    const view = new DataView(file.buffer, file.byteOffset, file.length);
-    for (let page = 0; page < file.length; page += 8192) {
-      let at = page + (page === 0 ? 40 : 24);
-      const end = page + 8192;
-      if (header === 0 && records === 0 && (file[page + 2]! & 1) !== 0) {
-        at += (view.getUint32(page + 16, true) + 7) & ~7;
-      }
-      while (at < end) {
-        if (left === 0) {
-          left = view.getUint32(at, true);
-          if (left === 0) return records;
-          records++;
-          crc = 0;
-        }
-        const count = Math.min(left, end - at);
-        crc = crc32cOf(file, at, at + count, crc);
-        at += count;
-        left -= count;
-        if (left === 0) {
-          at = (at + 7) & ~7;
-          looked += crc & 1;
-        }
-      }
-    }
+  /** What wal-read.mjs measures: records, and MB a second. */
+  async function read(subject: string): Promise<{ records: number; speed: number }> {
+    return (await plain("wal-read.mjs", directory, names.join(), subject)) as { records: number; speed: number };
   }
-  header = left;
-  return records + (header > 0 ? 0 : 0);
-}
 
-function read(headers: boolean, checkCrc = true): number {
-  const reader = new WalReader({ checkCrc });
-  let records = 0;
-  for (const file of files) {
-    reader.push(file);
-    for (;;) {
-      const record = headers ? reader.nextHeader() : reader.next();
-      if (record === undefined) break;
-      records++;
-      looked += record.xid & 1;
-    }
+  async function waldump(): Promise<void> {
+    const { status, stderr } = await runProgram("pg_waldump", ["--quiet", "-p", directory, names[0]!, names.at(-1)!]);
+    // The last record goes on behind the last segment: that is not said, and is no error.
+    if (status !== 0) throw new Error(`pg_waldump: ${stderr}`);
   }
-  return records;
-}
 
-async function waldump(): Promise<void> {
-  const { status, stderr } = await runProgram("pg_waldump", ["--quiet", "-p", directory, names[0]!, names.at(-1)!]);
-  // The last record goes on behind the last segment: that is not said, and is no error.
-  if (status !== 0) throw new Error(`pg_waldump: ${stderr}`);
-}
-
-/** MB a second, once over everything. */
-function once(run: () => number): number {
-  const start = performance.now();
-  if (run() === 0) throw new Error("no record was read");
-  return BYTES / (performance.now() - start) / 1000;
-}
-
-try {
-  const counts = [walk(), read(false), read(true), read(true, false)];
-  console.log(
-    `\n${machine}, PostgreSQL 15. WAL: ${thousands(BYTES / 1e6)} MB, ${thousands(counts[1]!)} records of ${thousands(BYTES / counts[1]!)} bytes on average.\n`,
-  );
-  if (Math.max(...counts) - Math.min(...counts) > 1) throw new Error(`the readers count ${counts.join(", ")} records`);
-  const best = await inTurns({
-    walk: () => once(walk),
-    whole: () => once(() => read(false)),
-    headers: () => once(() => read(true)),
-    bare: () => once(() => read(true, false)),
-    waldump: async () => {
-      const start = performance.now();
-      await waldump();
-      return BYTES / (performance.now() - start) / 1000;
-    },
-  });
-  console.log("| | MB/s | 1,000 records a second | times pg_waldump | goal |");
-  console.log("|---|--:|--:|--:|---|");
-  const line = (label: string, speed: number, goal?: string): void => {
-    const records = (speed * 1e6 * counts[1]!) / BYTES / 1000;
+  try {
+    const subjects = ["walk", "whole", "headers", "bare"] as const;
+    const counts: number[] = [];
+    for (const subject of subjects) counts.push((await read(subject)).records);
+    const records = counts[1]!;
     console.log(
-      `| ${label} | ${thousands(speed)} | ${thousands(records)} | ${(speed / best.waldump).toFixed(2)} | ${goal ?? ""} |`,
+      `\n${machine}, PostgreSQL 15. WAL of ${workload}: ${thousands(BYTES / 1e6)} MB, ${thousands(records)} records of ${thousands(BYTES / records)} bytes on average.\n`,
     );
-  };
-  line("pg_waldump --quiet", best.waldump);
-  line("walk over pages and lengths, with checksums", best.walk);
-  line("walwire, whole records", best.whole, verdict(best.whole / best.waldump, "≥", 0.5, "pg_waldump"));
-  line("walwire, headers of records", best.headers, verdict(best.headers / best.waldump, "≥", 0.5, "pg_waldump"));
-  line("walwire, headers without checksums", best.bare);
-} finally {
-  await stop();
+    if (Math.max(...counts) - Math.min(...counts) > 1)
+      throw new Error(`the readers count ${counts.join(", ")} records`);
+    const best = await inTurns({
+      walk: async () => (await read("walk")).speed,
+      whole: async () => (await read("whole")).speed,
+      headers: async () => (await read("headers")).speed,
+      bare: async () => (await read("bare")).speed,
+      waldump: async () => {
+        const start = performance.now();
+        await waldump();
+        return BYTES / (performance.now() - start) / 1000;
+      },
+    });
+    console.log("| | MB/s | 1,000 records a second | times pg_waldump | goal |");
+    console.log("|---|--:|--:|--:|---|");
+    const line = (label: string, speed: number, goal?: string): void => {
+      const each = (speed * 1e6 * records) / BYTES / 1000;
+      console.log(
+        `| ${label} | ${thousands(speed)} | ${thousands(each)} | ${(speed / best.waldump).toFixed(2)} | ${goal ?? ""} |`,
+      );
+    };
+    line("pg_waldump --quiet", best.waldump);
+    line("walk over pages and lengths, with checksums", best.walk);
+    line("walwire, whole records", best.whole, verdict(best.whole / best.waldump, "≥", 0.5, "pg_waldump"));
+    line("walwire, headers of records", best.headers, verdict(best.headers / best.waldump, "≥", 0.5, "pg_waldump"));
+    line("walwire, headers without checksums", best.bare);
+  } finally {
+    await stop();
+  }
 }
-if (looked === 0) throw new Error("nobody looked at a record");

@@ -7,7 +7,7 @@
  *
  * By hand, since it is read a record at a time at hundreds of MB a second, and since the lengths of all parts stand before the first.
  */
-import { crc32cOf } from "../crc32c.ts";
+import { crc32cOf, crc32cOfWords, wordsOf } from "../crc32c.ts";
 import { formatLsn, type Lsn } from "../lsn.ts";
 import {
   applyFlag,
@@ -41,11 +41,16 @@ export interface RecordPlace {
   readonly bytes: Uint8Array;
   /** Of the same bytes. */
   readonly view: DataView;
+  /** And these too, if they are not empty. */
+  readonly words: Int32Array;
   /** Where it begins in them. */
   readonly at: number;
   readonly lsn: Lsn;
   /** Where the record before begins: if `randomAccess`, what is known is only that it begins before this one. */
   readonly prev: Lsn;
+  /** Its halves, with signs: two numbers are compared in a fifth of the time that a bigint takes to be read and compared. */
+  readonly prevLow: number;
+  readonly prevHigh: number;
   readonly randomAccess: boolean;
   /** Where it begins in what was pushed, or decoded. */
   readonly offset: number;
@@ -77,10 +82,9 @@ export function decodeWalRecord(
     const needs = `XLogRecord needs ${RECORD_HEADER} bytes; there are ${bytes.length}`;
     throw new WalError("TRUNCATED", "XLogRecord", 0, lsn, needs);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const place = { format, bytes, view, at: 0, lsn, prev: prev ?? lsn, randomAccess: prev === undefined, offset: 0 };
+  const place = placeOf(bytes, format, lsn, prev);
   checkRecordHeader(place);
-  const length = view.getUint32(0, true);
+  const length = place.view.getUint32(0, true);
   if (length !== bytes.length) {
     const what = `XLogRecord.xl_tot_len is ${length}; there are ${bytes.length} bytes`;
     throw new WalError("BAD_LENGTH", "XLogRecord.xl_tot_len", 0, lsn, what);
@@ -91,9 +95,26 @@ export function decodeWalRecord(
   return readRecord(place, length, end, contents, blockSize);
 }
 
+/** That of a record alone. */
+export function placeOf(bytes: Uint8Array, format: WalFormat, lsn: Lsn, prev?: Lsn | undefined): RecordPlace {
+  return {
+    format,
+    bytes,
+    view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length),
+    words: wordsOf(bytes),
+    at: 0,
+    lsn,
+    prev: prev ?? lsn,
+    prevLow: Number(BigInt.asIntN(32, prev ?? lsn)),
+    prevHigh: Number(BigInt.asIntN(32, (prev ?? lsn) >> 32n)),
+    randomAccess: prev === undefined,
+    offset: 0,
+  };
+}
+
 /** Rounded up to a multiple of 8, at which records begin (MAXALIGN). */
 export function align(length: number): number {
-  return length % 8 === 0 ? length : length + 8 - (length % 8);
+  return length + (-length & 7);
 }
 
 /** Throw the error of a record. */
@@ -117,9 +138,11 @@ export function checkRecordHeader(place: RecordPlace): void {
   if (!isRmid(rmid, format.has)) {
     refuseRecord(place, "BAD_VALUE", "xl_rmid", `invalid resource manager ID ${rmid} at @`);
   }
-  const prev = view.getBigUint64(at + 8, true) as Lsn;
-  if (place.randomAccess ? prev >= place.lsn : prev !== place.prev) {
-    const link = formatLsn(prev, format.server);
+  const isGood = place.randomAccess
+    ? view.getBigUint64(at + 8, true) < place.lsn
+    : view.getInt32(at + 8, true) === place.prevLow && view.getInt32(at + 12, true) === place.prevHigh;
+  if (!isGood) {
+    const link = formatLsn(view.getBigUint64(at + 8, true) as Lsn, format.server);
     refuseRecord(place, "BAD_VALUE", "xl_prev", `record with incorrect prev-link ${link} at @`);
   }
 }
@@ -139,8 +162,15 @@ export function crcOfRecord(bytes: Uint8Array, at: number, length: number): numb
 
 /** @source xlogreader.c: ValidXLogRecord */
 export function checkCrc(place: RecordPlace, length: number): void {
-  const { bytes, view, at } = place;
-  if (crcOfRecord(bytes, at, length) !== view.getUint32(at + CRC_OFFSET, true)) {
+  const { bytes, words, view, at } = place;
+  let crc: number;
+  if (words.length > 0 && at % 4 === 0) {
+    const contents = crc32cOfWords(words, bytes, at + RECORD_HEADER, at + length, 0);
+    crc = crc32cOfWords(words, bytes, at, at + CRC_OFFSET, contents);
+  } else {
+    crc = crcOfRecord(bytes, at, length) | 0;
+  }
+  if (crc !== view.getInt32(at + CRC_OFFSET, true)) {
     refuseRecord(place, "BAD_VALUE", "xl_crc", "incorrect resource manager data checksum in record at @");
   }
 }
@@ -307,8 +337,9 @@ export function readRecord(
   contents: Contents,
   blockSize: number,
 ): WalRecord {
-  const { bytes, view, at, lsn, format } = place;
-  const { buffer, byteOffset } = bytes;
+  const { view, at, lsn, format } = place;
+  // Of the view: of an array of bytes, V8 calls a function for it.
+  const { buffer, byteOffset } = view;
   const { mainLength } = contents;
   return {
     lsn,
@@ -322,13 +353,12 @@ export function readRecord(
     bytes: new Uint8Array(buffer, byteOffset + at, length),
     origin: contents.origin,
     toplevelXid: contents.toplevelXid,
-    blocks: contents.blocks === 0 ? noBlocks : readBlocks(bytes, view, at, contents, format, blockSize),
+    blocks: contents.blocks === 0 ? noBlocks : readBlocks(view, at, contents, format, blockSize),
     mainData: mainLength === 0 ? nothing : new Uint8Array(buffer, byteOffset + at + length - mainLength, mainLength),
   };
 }
 
 function readBlocks(
-  bytes: Uint8Array,
   view: DataView,
   start: number,
   contents: Contents,
@@ -339,7 +369,7 @@ function readBlocks(
   let at = start + RECORD_HEADER;
   let data = start + contents.headers;
   let [tablespace, database, relation] = [0, 0, 0];
-  const { buffer, byteOffset } = bytes;
+  const { buffer, byteOffset } = view;
   while (blocks.length < contents.blocks) {
     const id = view.getUint8(at);
     if (id > XLR_MAX_BLOCK_ID) {

@@ -25,7 +25,7 @@ import {
   XLR_BLOCK_ID_TOPLEVEL_XID,
   XLR_MAX_BLOCK_ID,
 } from "./constants.ts";
-import { checkContents, crcOfRecord, DEFAULT_BLOCK_SIZE } from "./decode.ts";
+import { checkContents, crcOfRecord, DEFAULT_BLOCK_SIZE, placeOf } from "./decode.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 import type { WalBlock, WalImage, WalRecord } from "./record.ts";
@@ -97,7 +97,7 @@ export function encodeWalRecord(
     at += part.length;
   }
   view.setUint32(CRC_OFFSET, crcOfRecord(bytes, 0, length), true);
-  mustBeReadable({ format, bytes, view }, length, blockSize);
+  mustBeReadable(bytes, format, length, blockSize);
   return bytes;
 }
 
@@ -163,14 +163,10 @@ function putImage(header: number[], image: WalImage, path: string, has: WalForma
 }
 
 /** What a server says of lengths and holes, and of ids out of order, is said here too. */
-function mustBeReadable(
-  place: { readonly format: WalFormat; readonly bytes: Uint8Array; readonly view: DataView },
-  length: number,
-  blockSize: number,
-): void {
+function mustBeReadable(bytes: Uint8Array, format: WalFormat, length: number, blockSize: number): void {
   const lsn = 0n as Lsn;
   try {
-    checkContents({ ...place, at: 0, lsn, prev: lsn, randomAccess: true, offset: 0 }, length, blockSize, lsn);
+    checkContents(placeOf(bytes, format, lsn), length, blockSize, lsn);
   } catch (error) {
     if (!(error instanceof WalError)) throw error;
     const path = error.path.replace("XLogRecord", "WalRecord");

@@ -28,11 +28,15 @@ import {
   WalWriter,
 } from "../../src/wal/index.ts";
 import { toHex } from "../hex.ts";
+import { times } from "../seed.ts";
 import { capturePhysicalStream, checked, type OwnServer, ServerError, startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
 import { simpleRecords } from "../wal-reader.ts";
 
 const SEGMENT = 16 * 1024 * 1024;
+
+/** All on each major, which takes three times as long: 10, 14 and 18 are where the frame or its texts changed. */
+const all = times > 1;
 
 /**
  * The segments that are there, in order, as one. The first has some 40,000 records of initdb, and is left out. Recycled ones lie behind
@@ -152,6 +156,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     }
 
     // Encoded, and laid into pages, they are what the server wrote.
+    if (!all && ![10, 14, 18].includes(major)) return;
     const [first, last] = [records[0]!, records.at(-1)!];
     const { systemIdentifier } = reader;
     const writer = new WalWriter({ server: server.versionNum, start: first.lsn, prev: first.prev, systemIdentifier });
@@ -315,7 +320,9 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     ];
     const said: [string, string][] = [];
     const expected: [string, string][] = [];
-    for (const [name, lsn, put] of faults) {
+    // Each fault on some majors; WALWIRE_RUNS=2 asks all of all.
+    const asked = faults.filter((_, i) => all || i % 4 === major % 4);
+    for (const [name, lsn, put] of asked) {
       const answer = await ask(lsn, put);
       const message = read(lsn, put);
       // Newer ones say first what they were about.
@@ -324,9 +331,8 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     }
     await session.close();
     expect(said).toEqual(expected);
-    expect(new Set(expected.map(([, message]) => message.replace(/[0-9A-F]+\/[0-9A-F]+/g, ""))).size).toBeGreaterThan(
-      20,
-    );
+    const messages = new Set(expected.map(([, message]) => message.replace(/[0-9A-F]+\/[0-9A-F]+/g, "")));
+    expect(messages.size).toBeGreaterThan(all ? 20 : 4);
   });
 });
 
