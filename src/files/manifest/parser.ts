@@ -111,7 +111,8 @@ const algorithms: Readonly<Record<string, ChecksumAlgorithm | undefined>> = Obje
 
 /**
  * The line of a file with a path that is UTF-8 and a checksum, from the newline before it to the comma behind it. Whatever is otherwise, or
- * long, is left to the parser of JSON, with the same outcome: this one takes a quarter of its time.
+ * long, is left to the parser of JSON, with the same outcome. Of 100,000 files (Node 20, a busy AMD EPYC) all takes 465 to 610 ms of CPU,
+ * and without this 550 to 785.
  */
 const FILE_LINE =
   /\n\{ "Path": "([^"\\\0-\x1f]{1,250})", "Size": (\d{1,15}), "Last-Modified": "([-\d: A-Z]{0,30})", "Checksum-Algorithm": "(CRC32C|SHA(?:224|256|384|512))", "Checksum": "((?:[\da-f]{2}){4,64})" \},/y;
@@ -195,7 +196,7 @@ export class ManifestParser {
       string,
     ];
     const checksum = hexadecimal(digits);
-    // Most files have the same time as the one before: one text for all of them is a tenth of the memory.
+    // Most files have the same time as the one before: one text does for all of them.
     if (lastModified !== this.#lastModified) this.#lastModified = lastModified;
     const file = {
       path: bytesText(path),
