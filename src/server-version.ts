@@ -127,6 +127,10 @@ const tarHeadersChecked = { since: [180004, 190000] } as const;
 const controlFile1800 = { since: [180000] } as const;
 /** pg_control.h: PG_CONTROL_VERSION 1902 */
 const controlFile1902 = { since: [190000] } as const;
+/** pg_waldump.c: search_directory, WALDumpReadPage, commits 36e4419d1f and b0ec61c9c2 */
+const waldumpMessagesOf17 = { since: [170000] } as const;
+/** pg_waldump.c: main, commit 1c162c965a */
+const waldumpFindErrorSaysWhy = { since: [190000] } as const;
 /** pg_verifybackup.c: main, commit b3cf461b3c */
 const verifyBackupWalInTar = { since: [190000] } as const;
 
@@ -395,6 +399,8 @@ export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable({
   tarHeadersChecked,
   controlFile1800,
   controlFile1902,
+  waldumpMessagesOf17,
+  waldumpFindErrorSaysWhy,
   verifyBackupWalInTar,
 });
 

@@ -2,9 +2,17 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { crc32c } from "../src/crc32c.ts";
-import { type ChecksumAlgorithm, type ManifestFile, printBackupManifest } from "../src/files/manifest/index.ts";
+import {
+  type ChecksumAlgorithm,
+  type ManifestFile,
+  type ManifestWalRange,
+  printBackupManifest,
+} from "../src/files/manifest/index.ts";
 import { toLsn } from "../src/lsn.ts";
 import { summing } from "../src/node/verify-backup/sum.ts";
+import { segmentName } from "../src/segment.ts";
+import type { Server } from "../src/server-version.ts";
+import { WalWriter } from "../src/wal/index.ts";
 
 export const systemIdentifier = 7712700038425239164n;
 
@@ -69,4 +77,15 @@ export function makeBackup(
     writeFileSync(join(directory, path), content);
   }
   writeFileSync(join(directory, "backup_manifest"), manifestOf(algorithm, version));
+}
+
+/** The WAL that the manifest names, up to the end of its page: records that do nothing. */
+export function makeWal(directory: string, server?: Server): void {
+  const [{ startLsn, endLsn }] = walRanges as [ManifestWalRange];
+  const writer = new WalWriter({ server, start: toLsn(startLsn - (startLsn % 8192n)), systemIdentifier });
+  while (writer.position < endLsn) writer.write({ rmid: 0, info: 0x20 });
+  const page = Buffer.alloc(8192);
+  page.set(writer.take());
+  mkdirSync(join(directory, "pg_wal"), { recursive: true });
+  writeFileSync(join(directory, "pg_wal", segmentName(1, startLsn)), page);
 }

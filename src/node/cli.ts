@@ -76,14 +76,15 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   },
   "verify-backup": {
     usage: `\
-  walwire verify-backup DIRECTORY [-s] [-e] [-i PATH]… [-m FILE] [-F plain|tar] [--server V] [--plain | --jsonl]
+  walwire verify-backup DIRECTORY [-s] [-e] [-n] [-i PATH]… [-m FILE] [-w DIR] [-F plain|tar] [--server V] [--plain | --jsonl]
       Is a base backup what its manifest says? As pg_verifybackup looks at it, in its words, by several threads.
       -s, --skip-checksums      look at names and sizes only
       -e, --exit-on-error       end at the first problem
       -i, --ignore PATH         pass over this path, and all that is below it; can be given again
       -m, --manifest-path FILE  the manifest, if it is not backup_manifest in the directory
       -F, --format FORMAT       plain, or tar: base.tar and the archives beside it, packed by gzip or not
-      -n, --no-parse-wal        that the WAL is not looked at need not be said
+      -n, --no-parse-wal        leave the WAL that the backup needs unread
+      -w, --wal-directory DIR   where that WAL is, if it is not in pg_wal of the directory
       -P, --progress            how far it is, on standard error, also if that is no terminal
       -q, --quiet               nothing but problems
       -j, --jobs N              so many threads; if it is not said, as many as there are processors

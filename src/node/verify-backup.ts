@@ -25,6 +25,7 @@ import {
 import { verifyPlainDirectory } from "./verify-backup/directory.ts";
 import { binaryPath, canonicalPath, IgnoreList, systemPath } from "./verify-backup/paths.ts";
 import { type BackupProblem, FatalProblem, strerror } from "./verify-backup/problems.ts";
+import { parseWalRange, type WalFault } from "./verify-backup/wal.ts";
 
 export type { VerifyProgress } from "./verify-backup/context.ts";
 export type { BackupProblem, BackupProblemKind } from "./verify-backup/problems.ts";
@@ -42,10 +43,14 @@ export interface VerifyBackupOptions {
   readonly exitOnError?: boolean | undefined;
   readonly skipChecksums?: boolean | undefined;
   /**
-   * Is the WAL between the two positions of a range there, and can it be read? Undefined leaves that unasked; pg_verifybackup has
-   * pg_waldump for it, and says "WAL parsing failed" where that fails.
+   * Is the WAL of each range there, and can it be read from one position to the other? True looks, as pg_verifybackup does by pg_waldump,
+   * which in archives was impossible up to 18 and is an error there; we do not read it in them either. False leaves it unasked. If nobody
+   * says, it is read where it can be. A function is asked instead. Without `server` the WAL may be that of any version.
    */
-  readonly parseWal?: ((range: ManifestWalRange, directory: string) => Promise<boolean> | boolean) | undefined;
+  readonly parseWal?:
+    | boolean
+    | ((range: ManifestWalRange, directory: string) => Promise<boolean> | boolean)
+    | undefined;
   /** Where the WAL is, if it is not in `pg_wal` of the directory. */
   readonly walDirectory?: string | undefined;
   /** How many worker threads sum up files; if nobody says, as many as there are processors, for backups that are worth it. */
@@ -89,7 +94,14 @@ export interface BackupVerification {
  * @source pg_verifybackup.c: main
  */
 export async function verifyBackup(directory: string, options: VerifyBackupOptions = {}): Promise<BackupVerification> {
-  const { server = defaultServer, format: given, skipChecksums = false, exitOnError = false, signal } = options;
+  const {
+    server = defaultServer,
+    format: given,
+    skipChecksums = false,
+    exitOnError = false,
+    parseWal,
+    signal,
+  } = options;
   manifestCapabilities.require(server, "backupManifest", "pg_verifybackup");
   const has = manifestCapabilities.of(server);
   if (given === "tar")
@@ -99,6 +111,10 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
   const note = (problem: BackupProblem): void => {
     problems.push(problem);
     options.onProblem?.(problem);
+  };
+  const report = (problem: BackupProblem): void => {
+    note(problem);
+    if (exitOnError) throw new Stop(problem);
   };
   const progress = new Progress(options.onProgress);
   const breathe = async (): Promise<void> => {
@@ -128,14 +144,12 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
       progress,
       breathe,
       report(kind, where, message) {
-        const problem = { kind, fatal: false, path: where, message };
-        note(problem);
-        if (exitOnError) throw new Stop(problem);
+        report({ kind, fatal: false, path: where, message });
       },
     };
     if (has.verifyBackupTar) lookIntoDirectory(top);
     format ??= formatOf(top);
-    if (format === "tar" && options.parseWal !== undefined && !has.verifyBackupWalInTar) {
+    if (format === "tar" && parseWal && !has.verifyBackupWalInTar) {
       const hint = "You must use -n/--no-parse-wal when verifying a tar-format backup.";
       throw new FatalProblem("wal", undefined, "pg_waldump cannot read tar files", hint);
     }
@@ -146,13 +160,17 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
       context.report("missing", file.path, `"${file.path}" is present in the manifest but not on disk`);
     }
     if (format === "plain" && !skipChecksums) await verifyChecksums(context, options.workers);
-    if (options.parseWal !== undefined) {
+    if (parseWal !== false && (format === "plain" || typeof parseWal === "function")) {
+      walChecked = true;
       const walDirectory = options.walDirectory === undefined ? `${top}/pg_wal` : canonicalPath(options.walDirectory);
       for (const range of manifest.walRanges) {
-        if (await options.parseWal(range, walDirectory)) continue;
-        context.report("wal", undefined, `WAL parsing failed for timeline ${range.timeline}`);
+        let fault: Partial<WalFault> | undefined;
+        if (typeof parseWal === "function") fault = (await parseWal(range, walDirectory)) ? undefined : {};
+        else fault = await parseWalRange(range, walDirectory, { server: options.server, breathe });
+        if (fault === undefined) continue;
+        const message = `WAL parsing failed for timeline ${range.timeline}`;
+        report({ kind: "wal", fatal: false, path: undefined, message, waldump: fault.message, hint: fault.hint });
       }
-      walChecked = true;
     }
   } catch (error) {
     if (error instanceof FatalProblem) note(error.problem);

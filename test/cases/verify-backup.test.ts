@@ -9,7 +9,8 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UnsupportedError } from "../../src/errors.ts";
 import { type VerifyBackupOptions, type VerifyProgress, verifyBackup } from "../../src/node/verify-backup.ts";
-import { contents, controlFile, makeBackup, manifestOf, systemIdentifier } from "../backups.ts";
+import type { Server } from "../../src/server-version.ts";
+import { contents, controlFile, makeBackup, makeWal, manifestOf, systemIdentifier } from "../backups.ts";
 import { type Compiled, compile, runWalwire } from "../compiled.ts";
 import { withChecksum } from "../manifests.ts";
 
@@ -53,7 +54,7 @@ function newArchives(edit: (directory: string) => void = () => {}, suffix = ".ta
 }
 
 async function messages(directory: string, options: VerifyBackupOptions = {}): Promise<string[]> {
-  const { problems, ok } = await verifyBackup(directory, options);
+  const { problems, ok } = await verifyBackup(directory, { parseWal: false, ...options });
   expect(ok).toBe(problems.length === 0);
   return problems.map(({ message, fatal }) => (fatal ? `fatal: ${message}` : message).replaceAll(directory, "DIR"));
 }
@@ -170,8 +171,54 @@ describe("archives, since 18", () => {
 
   test("are not read before", async () => {
     await expect(verifyBackup(newArchives(), { server: "17", format: "tar" })).rejects.toThrow(UnsupportedError);
-    expect(await messages(newArchives(), { server: "18", parseWal: () => true })).toEqual([
-      "fatal: pg_waldump cannot read tar files",
+    for (const parseWal of [true, () => true]) {
+      expect(await messages(newArchives(), { server: "18", parseWal })).toEqual([
+        "fatal: pg_waldump cannot read tar files",
+      ]);
+    }
+    // Who asks for nothing hears that it was not looked at.
+    expect(await verifyBackup(newArchives())).toMatchObject({ ok: true, walChecked: false });
+  });
+});
+
+describe("the WAL", () => {
+  const faults = async (edit: (wal: Buffer) => Buffer, written: Server | undefined, options: VerifyBackupOptions) => {
+    const directory = newBackup();
+    makeWal(directory, written);
+    const path = join(directory, "pg_wal/000000010000000000000002");
+    writeFileSync(path, edit(readFileSync(path)));
+    const { problems, walChecked } = await verifyBackup(directory, options);
+    expect(walChecked).toBe(true);
+    return problems.map(({ message, waldump }) => [message, waldump]);
+  };
+  const failed = "WAL parsing failed for timeline 1";
+  const zeros = (wal: Buffer) => wal.fill(0, 0x40);
+
+  test("is that of any version, if nobody says which", async () => {
+    for (const version of ["13", "15", "18", "19"]) expect(await faults((wal) => wal, version, {})).toEqual([]);
+    expect(await faults((wal) => wal, "17", { server: "18" })).toEqual([
+      [failed, "could not find a valid record after 0/2000028"],
+    ]);
+  });
+
+  test("is complained of as each version does it", async () => {
+    expect(await faults(zeros, "18", { server: "18" })).toEqual([
+      [failed, "error in WAL record at 0/2000028: invalid record length at 0/2000040: expected at least 24, got 0"],
+    ]);
+    const short = (wal: Buffer) => wal.subarray(0, 8191);
+    expect(await faults(short, "18", { server: "18" })).toEqual([
+      [failed, 'could not read file "000000010000000000000002": read 8191 of 8192'],
+    ]);
+    const size = (wal: Buffer) => wal.fill(0, 32, 36);
+    expect(await faults(size, "18", { server: "18" })).toEqual([
+      [failed, 'invalid WAL segment size in WAL file "000000010000000000000002" (0 bytes)'],
+    ]);
+    const damaged = (wal: Buffer) => wal.fill(0, 0x28, 0x40);
+    expect(await faults(damaged, "19", { server: "19", ignore: ["global/pg_control"] })).toEqual([
+      [
+        failed,
+        "could not find a valid record after 0/02000028: invalid record length at 0/02000028: expected at least 24, got 0",
+      ],
     ]);
   });
 });
@@ -201,7 +248,7 @@ test("by worker threads it is the same", async () => {
   const script = `
     import { verifyBackup } from ${JSON.stringify(join(compiled.dist, "node/verify-backup.js"))};
     const said = [];
-    const { ok, checked } = await verifyBackup(${JSON.stringify(directory)}, { workers: 2, onProblem: ({ message }) => said.push(message) });
+    const { ok, checked } = await verifyBackup(${JSON.stringify(directory)}, { workers: 2, parseWal: false, onProblem: ({ message }) => said.push(message) });
     console.log(JSON.stringify({ ok, checked, said }));`;
   writeFileSync(join(directory, "global/1262"), big);
   const text = Buffer.from(manifestOf("CRC32C", 2)).toString();
@@ -236,7 +283,11 @@ describe("docs/verify-backup.md", () => {
 
   beforeAll(() => {
     makeBackup(join(cwd, "good"), { version: 2 });
+    makeWal(join(cwd, "good"));
     makeBackup(join(cwd, "damaged"), { version: 2 });
+    makeWal(join(cwd, "damaged"));
+    const wal = join(cwd, "damaged/pg_wal/000000010000000000000002");
+    writeFileSync(wal, readFileSync(wal).fill(1, 0x54, 0x58));
     writeFileSync(join(cwd, "damaged/base/1/1260"), "");
     truncateSync(join(cwd, "damaged/global/1262"), 100);
     rmSync(join(cwd, "damaged/base/1/1259_fsm"));

@@ -12,7 +12,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -22,8 +21,10 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backupManifestText } from "../../src/arbitraries/index.ts";
-import { type ChecksumAlgorithm, parseBackupManifest } from "../../src/files/manifest/index.ts";
+import { type ChecksumAlgorithm, type ManifestWalRange, parseBackupManifest } from "../../src/files/manifest/index.ts";
+import { formatLsn } from "../../src/lsn.ts";
 import { verifyBackup } from "../../src/node/verify-backup.ts";
+import { segmentName } from "../../src/segment.ts";
 import { contents, makeBackup, walRanges } from "../backups.ts";
 import { compile, runWalwire } from "../compiled.ts";
 import { lossyText, withChecksum } from "../manifests.ts";
@@ -49,7 +50,7 @@ beforeAll(async () => {
     "-D",
     taken,
     "-X",
-    "none",
+    "fetch",
     "-c",
     "fast",
   ];
@@ -95,6 +96,7 @@ async function called(directory: string, args: readonly string[] = []): Promise<
     manifestPath: value("-m")[0],
     exitOnError: args.includes("-e"),
     skipChecksums: args.includes("-s"),
+    parseWal: false,
   });
   const lines = problems.map(({ message }) => `pg_verifybackup: error: ${lossyText(message)}\n`);
   const isQuiet = args.includes("-q");
@@ -440,11 +442,14 @@ describe("with a backup that pg_basebackup took", () => {
     expect(expected).toEqual({ status: 0, lines: ["", "backup successfully verified"] });
     expect(await ours(taken)).toEqual(expected);
     const { checked, manifest, walChecked } = await verifyBackup(taken, { server: "15" });
-    // postgresql.auto.conf is passed over.
-    expect(checked.files).toBe(manifest!.files - 1);
-    expect(checked.checksums).toBe(manifest!.files - 1);
-    expect(checked.bytes).toBe(Number(manifest!.bytes) - statSync(join(taken, "postgresql.auto.conf")).size);
-    expect(walChecked).toBe(false);
+    // These are passed over.
+    const { files } = parseBackupManifest(readFileSync(join(taken, "backup_manifest")), { server: "15" });
+    const looked = files.filter(({ path }) => path !== "postgresql.auto.conf" && !path.startsWith("pg_wal/"));
+    expect(checked.files).toBe(looked.length);
+    expect(checked.checksums).toBe(looked.length);
+    expect(checked.bytes).toBe(looked.reduce((bytes, { size }) => bytes + Number(size), 0));
+    expect(manifest!.files).toBe(files.length);
+    expect(walChecked).toBe(true);
   });
 
   test("what it writes of much that is wrong", async () => {
@@ -464,7 +469,110 @@ describe("with a backup that pg_basebackup took", () => {
   });
 });
 
-test("the WAL is looked at by who can", async () => {
+/** What can be wrong with the WAL of a backup; `wal` is its directory, and `segment` in that the one that is needed. */
+const walDamage: readonly {
+  readonly name: string;
+  readonly make: (wal: string, segment: string) => void;
+  readonly args?: readonly string[];
+}[] = [
+  { name: "none", make: () => {} },
+  { name: "no directory", make: (wal) => rmSync(wal, { recursive: true }) },
+  { name: "no segment", make: (_, segment) => rmSync(segment) },
+  { name: "another segment only", make: (wal, segment) => renameSync(segment, join(wal, "000000010000000000000077")) },
+  {
+    name: "a segment of another timeline",
+    make: (wal, segment) => renameSync(segment, join(wal, otherTimeline(segment))),
+  },
+  {
+    name: "in a pg_wal below",
+    make: (wal) => {
+      renameSync(wal, `${wal}2`);
+      mkdirSync(wal);
+      renameSync(`${wal}2`, join(wal, "pg_wal"));
+    },
+  },
+  { name: "a segment that is empty", make: (_, segment) => truncateSync(segment, 0) },
+  { name: "a segment that ends in its first page", make: (_, segment) => truncateSync(segment, 5000) },
+  { name: "a segment of a page", make: (_, segment) => truncateSync(segment, 8192) },
+  { name: "the first page zeros", make: (_, segment) => fill(segment, 0, 8192, 0) },
+  { name: "another magic number", make: (_, segment) => fill(segment, 0, 1, 0x0d) },
+  { name: "another size of segments", make: (_, segment) => fill(segment, 34, 35, 0) },
+  {
+    name: "a size of segments of one byte",
+    make: (_, segment) => {
+      fill(segment, 32, 36, 0);
+      fill(segment, 32, 33, 1);
+    },
+  },
+  { name: "a flag that is none", make: (_, segment) => fill(segment, 3, 4, 0xff) },
+  ...[0x28, 0x2c, 0x30, 0x38, 0x39, 0x3c, 0x40, 0x48, 0x5c, 0x60, 0x6c, 0x90, 0xa0].map((at) => ({
+    name: `byte ${at} changed`,
+    make: (_: string, segment: string) => fill(segment, at, at + 1, 0x7f),
+  })),
+  { name: "zeros from the second record on", make: (_, segment) => fill(segment, 0x60, 8192, 0) },
+  { name: "ones from the second record on", make: (_, segment) => fill(segment, 0x60, 8192, 0xff) },
+  {
+    name: "elsewhere",
+    make: (wal) => renameSync(wal, `${wal}-elsewhere`),
+    args: ["-w", "WAL-elsewhere"],
+  },
+  { name: "nowhere, not looked for", make: (wal) => rmSync(wal, { recursive: true }), args: ["-n"] },
+  { name: "nowhere, ending at the first problem", make: (wal) => rmSync(wal, { recursive: true }), args: ["-e"] },
+];
+
+function otherTimeline(segment: string): string {
+  return `00000002${segment.slice(-16)}`;
+}
+
+function fill(path: string, from: number, to: number, byte: number): void {
+  const bytes = readFileSync(path);
+  bytes.fill(byte, from, to);
+  writeFileSync(path, bytes);
+}
+
+test("WAL is read as pg_waldump reads it", { timeout: 60_000 * Math.max(1, times) }, async () => {
+  const { walRanges: ranges } = parseBackupManifest(readFileSync(join(taken, "backup_manifest")), { server: "15" });
+  const [{ timeline, startLsn, endLsn }] = ranges as [ManifestWalRange];
+  const ends = new Set<string>();
+  // All at once: pg_waldump waits five seconds for a segment.
+  const run = async ({ name, make, args = [] }: (typeof walDamage)[number]): Promise<void> => {
+    const directory = newBackup();
+    editManifest(directory, (t) =>
+      t.replace("0/2000028", formatLsn(startLsn, 15)).replace("0/2000100", formatLsn(endLsn, 15)),
+    );
+    const wal = join(directory, "pg_wal");
+    cpSync(join(taken, "pg_wal"), wal, { recursive: true });
+    make(wal, join(wal, segmentName(timeline, startLsn)));
+    const call = ["-i", "pg_wal-elsewhere", ...args.map((arg) => arg.replace("WAL", wal))];
+    const expected = await runProgram("pg_verifybackup", [...call, directory]);
+    const lines: string[] = [];
+    const { ok } = await verifyBackup(directory, {
+      server: "15",
+      ignore: ["pg_wal-elsewhere"],
+      exitOnError: args.includes("-e"),
+      parseWal: !args.includes("-n"),
+      walDirectory: args.includes("-w") ? `${wal}-elsewhere` : undefined,
+      onProblem({ message, waldump, hint }) {
+        lines.push(`pg_waldump: error: ${waldump}\n`);
+        if (hint !== undefined) lines.push(`pg_waldump: hint: ${hint}\n`);
+        lines.push(`pg_verifybackup: error: ${message}\n`);
+      },
+    });
+    const ours = { status: ok ? 0 : 1, stdout: ok ? "backup successfully verified\n" : "", stderr: lines.join("") };
+    expect(ours, name).toEqual(expected);
+    if (args.length > 0 || name === "none" || name === "no segment") {
+      const written = ["verify-backup", "--server", "15", "--plain", ...call, directory];
+      expect(await runWalwire(compiled, written), name).toEqual(expected);
+    }
+    ends.add(expected.stderr.replaceAll(directory, ""));
+    rmSync(wal, { recursive: true, force: true });
+  };
+  await Promise.all(walDamage.map(run));
+  if (process.env.WALWIRE_SAID) console.log(ends);
+  expect(ends.size).toBeGreaterThan(11);
+});
+
+test("the WAL is looked at by whoever is named", async () => {
   const directory = newBackup();
   const asked: unknown[] = [];
   const result = await verifyBackup(directory, {

@@ -36,6 +36,9 @@ export interface JsonPieces {
 
   /** @param last Does the text end with this piece? */
   next(last: boolean): JsonStatus;
+
+  /** Passes over what a sticky pattern finds next in this piece: one line, whose last token is a comma. Null if it finds nothing. */
+  takeLine(pattern: RegExp): RegExpExecArray | null;
 }
 
 /** Pieces that are read as if they came whole: what has begun waits for the rest. */
@@ -87,6 +90,10 @@ export class JoinedPieces implements JsonPieces {
   feed(piece: string): void {
     this.#waiting.push(piece);
     this.#length += piece.length;
+  }
+
+  takeLine(pattern: RegExp): RegExpExecArray | null {
+    return this.#length > 0 ? null : this.#lexer.takeLine(pattern);
   }
 
   next(last: boolean): JsonStatus {
@@ -170,6 +177,10 @@ export class IncrementalPieces implements JsonPieces {
     this.#start += this.#lexer.text.length;
     this.#lexer.text = piece;
     this.#lexer.at = 0;
+  }
+
+  takeLine(pattern: RegExp): RegExpExecArray | null {
+    return this.#partial === undefined ? this.#lexer.takeLine(pattern) : null;
   }
 
   next(last: boolean): JsonStatus {

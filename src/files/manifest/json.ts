@@ -155,6 +155,18 @@ export class JsonLexer {
     return this.#word(last);
   }
 
+  /** Passes over a line that a sticky pattern finds: from the newline before it to the comma behind it. */
+  takeLine(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.at;
+    const found = pattern.exec(this.text);
+    if (found === null) return null;
+    this.at = pattern.lastIndex;
+    this.start = this.at - 1;
+    this.type = ",";
+    this.line++;
+    return found;
+  }
+
   #punctuation(type: JsonToken): "SUCCESS" {
     this.type = type;
     this.at = this.start + 1;

@@ -15,7 +15,7 @@ interface Call {
   readonly server: number;
   readonly quiet: boolean;
   readonly progress: boolean;
-  /** Nobody is to be told that WAL was not read. */
+  /** WAL is not to be read, and nobody is to be told so. */
   readonly noParseWal: boolean;
 }
 
@@ -34,6 +34,7 @@ export async function run(args: readonly string[]): Promise<number> {
         progress: { type: "boolean", short: "P", default: false },
         quiet: { type: "boolean", short: "q", default: false },
         "skip-checksums": { type: "boolean", short: "s", default: false },
+        "wal-directory": { type: "string", short: "w" },
         server: { type: "string" },
         jobs: { type: "string", short: "j" },
         plain: { type: "boolean", default: false },
@@ -55,12 +56,15 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   const call: Call = { server, quiet, progress, noParseWal: values["no-parse-wal"] };
   const options = {
-    server,
+    // Whose WAL it is, it says itself if nobody else does.
+    server: values.server === undefined ? undefined : server,
     format,
     ignore: values.ignore,
     manifestPath: values["manifest-path"],
     exitOnError: values["exit-on-error"],
     skipChecksums: values["skip-checksums"],
+    parseWal: !values["no-parse-wal"],
+    walDirectory: values["wal-directory"],
     workers: jobsOf(values.jobs),
   };
   const [directory] = positionals as [string];
@@ -129,9 +133,10 @@ class PeopleVoice implements Voice {
     this.#line = new ProgressLine(call);
   }
 
-  problem({ message, hint }: BackupProblem): void {
+  problem({ message, waldump, hint }: BackupProblem): void {
     this.#line.clear();
     this.#page.mark("bad", printable(message));
+    if (waldump !== undefined) return this.#page.line(`  ${printable(waldump)}`);
     if (hint !== undefined) this.#page.line(`  ${printable(hint)}`);
   }
 
@@ -157,10 +162,11 @@ class PeopleVoice implements Voice {
         const speed = `${bytesText(checked.bytes)} in ${seconds.toFixed(1)} s, ${bytesText(checked.bytes / seconds)}/s`;
         page.mark("neutral", `${counted(checked.checksums, "checksum")} compared (${speed})`);
       }
-      if (!walChecked && !this.#call.noParseWal) {
+      if (!this.#call.noParseWal) {
         for (const { timeline, startLsn, endLsn } of manifest.walRanges) {
           const range = `${formatLsn(startLsn, this.#call.server)} to ${formatLsn(endLsn, this.#call.server)}`;
-          page.mark("neutral", `the WAL that it needs, ${range} of timeline ${timeline}, was not looked at`);
+          const how = walChecked ? "looked at" : "not looked at";
+          page.mark("neutral", `the WAL that it needs, ${range} of timeline ${timeline}, was ${how}`);
         }
       }
     }
@@ -183,8 +189,9 @@ class JsonVoice implements Voice {
     process.stdout.write(`${JSON.stringify(value)}\n`);
   }
 
-  problem({ kind, fatal, path, message, hint }: BackupProblem): void {
-    this.#write({ problem: { kind, fatal, path: path ?? null, message, hint: hint ?? null } });
+  problem({ kind, fatal, path, message, waldump, hint }: BackupProblem): void {
+    const why = waldump === undefined ? {} : { waldump };
+    this.#write({ problem: { kind, fatal, path: path ?? null, message, ...why, hint: hint ?? null } });
   }
 
   progress({ doneBytes, totalBytes }: VerifyProgress): void {
@@ -229,11 +236,19 @@ class PlainVoice implements Voice {
     this.#fatal = manifestCapabilities.supports(call.server, "noFatalPrefix") ? "error" : "fatal";
   }
 
-  problem({ fatal, message, hint }: BackupProblem): void {
+  problem({ fatal, message, waldump, hint }: BackupProblem): void {
+    if (waldump !== undefined) this.#waldump(waldump, hint);
     // Names are written as the bytes that they are.
     const text = `pg_verifybackup: ${fatal ? this.#fatal : "error"}: ${message}\n`;
     process.stderr.write(Buffer.from(binaryPath(text), "latin1"));
-    if (hint !== undefined) process.stderr.write(`pg_verifybackup: hint: ${hint}\n`);
+    if (hint !== undefined && waldump === undefined) process.stderr.write(`pg_verifybackup: hint: ${hint}\n`);
+  }
+
+  /** What goes wrong with the call has a hint, and is not fatal. @source pg_waldump.c: main */
+  #waldump(message: string, hint: string | undefined): void {
+    const level = hint === undefined ? this.#fatal : "error";
+    process.stderr.write(Buffer.from(binaryPath(`pg_waldump: ${level}: ${message}\n`), "latin1"));
+    if (hint !== undefined) process.stderr.write(`${this.#fatal === "error" ? "pg_waldump: hint: " : ""}${hint}\n`);
   }
 
   /** Once a second. @source pg_verifybackup.c: progress_report */

@@ -32,6 +32,8 @@ export interface BackupProblem {
   readonly path: string | undefined;
   /** What pg_verifybackup says, word for word, without its name and `error:` before. */
   readonly message: string;
+  /** What pg_waldump says, which pg_verifybackup asks about WAL: why it cannot be read. */
+  readonly waldump?: string | undefined;
   readonly hint?: string | undefined;
 }
 

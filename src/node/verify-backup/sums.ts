@@ -71,7 +71,8 @@ async function* sumThere(items: readonly SumItem[], count: number, options: SumO
   let failure: Error | undefined;
   const url = new URL("./worker.js", import.meta.url);
   const workers = Array.from({ length: Math.min(count, batches.length) }, () => {
-    const worker = new Worker(url);
+    // Options of this process such as --input-type=module are none for a file.
+    const worker = new Worker(url, { execArgv: [] });
     /** The batches that it has, oldest first: one more than it works on, so that it does not wait. */
     const has: number[] = [];
     const give = (): void => {
