@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import ts from "typescript";
+import { transformSync } from "esbuild"; // tsx and vite bring it
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -19,18 +19,13 @@ export function compile(): Compiled {
   if (unpacked !== undefined) return { dist: join(unpacked, "dist"), remove: () => {} };
   // Inside node_modules, so that it finds its dependencies.
   const folder = mkdtempSync(join(root, "node_modules", ".walwire-compiled-"));
-  const compilerOptions = {
-    target: ts.ScriptTarget.ES2022,
-    module: ts.ModuleKind.ESNext,
-    verbatimModuleSyntax: true,
-    rewriteRelativeImportExtensions: true,
-  };
   for (const path of readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })) {
     if (!/\.[jt]s$/.test(path) || path.endsWith(".d.ts")) continue;
-    const { outputText } = ts.transpileModule(readFileSync(join(root, "src", path), "utf8"), { compilerOptions });
+    // A tenth of the time that TypeScript's own compiler takes, and eight test files need it.
+    const { code } = transformSync(readFileSync(join(root, "src", path), "utf8"), { loader: "ts", target: "es2022" });
     const file = join(folder, "dist", path.replace(/\.ts$/, ".js"));
     mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, outputText);
+    writeFileSync(file, code.replace(/(\b(?:from|import)\s*\(?\s*"\.{1,2}\/[^"]*)\.ts"/g, '$1.js"'));
   }
   writeFileSync(join(folder, "package.json"), readFileSync(join(root, "package.json")));
   return { dist: join(folder, "dist"), remove: () => rmSync(folder, { recursive: true }) };
