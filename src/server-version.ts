@@ -313,16 +313,16 @@ export function formatServerVersion(server: Server): string {
 
 /** Capabilities by name, and what servers have of them. */
 class CapabilityTable<Name extends string> {
-  readonly rows: Readonly<Record<Name, Capability>>;
+  readonly #rows: Readonly<Record<Name, Capability>>;
   readonly #known = new Map<number, Readonly<Record<Name, boolean>>>();
 
   constructor(rows: Readonly<Record<Name, Capability>>) {
-    this.rows = rows;
+    this.#rows = rows;
   }
 
   supports(server: Server, name: Name): boolean {
     const num = serverVersionNum(server);
-    const { since, until } = this.rows[name];
+    const { since, until } = this.#rows[name];
     if (until !== undefined && num >= until) return false;
     const major = majorOf(num);
     for (const first of since) {
@@ -335,7 +335,7 @@ class CapabilityTable<Name extends string> {
     const num = serverVersionNum(server);
     let has = this.#known.get(num);
     if (has === undefined) {
-      const names = Object.keys(this.rows) as Name[];
+      const names = Object.keys(this.#rows) as Name[];
       has = Object.fromEntries(names.map((name) => [name, this.supports(num, name)])) as Record<Name, boolean>;
       if (this.#known.size > 1000) this.#known.clear();
       this.#known.set(num, has);
@@ -345,7 +345,7 @@ class CapabilityTable<Name extends string> {
 
   require(server: Server, name: Name, what: string): void {
     if (this.supports(server, name)) return;
-    const { until } = this.rows[name];
+    const { until } = this.#rows[name];
     const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
     const version = formatServerVersion(server);
     throw new UnsupportedError(
@@ -355,7 +355,7 @@ class CapabilityTable<Name extends string> {
   }
 
   since(name: Name): string {
-    const names = this.rows[name].since.map((num) =>
+    const names = this.#rows[name].since.map((num) =>
       num === majorOf(num) ? formatMajor(num) : formatServerVersion(num),
     );
     const last = names.pop()!;
@@ -363,21 +363,24 @@ class CapabilityTable<Name extends string> {
   }
 }
 
-/** What versions have of some capabilities together, each combination once, that of the oldest versions first. */
+/**
+ * What majors have of some capabilities together, each combination once, that of the oldest first. What came by minors comes with the
+ * next major here.
+ */
 export function combinationsOf<Name extends string>(
   table: CapabilityTable<Name>,
   names: readonly Name[],
 ): Readonly<Record<Name, boolean>>[] {
-  const starts = new Set([oldest]);
-  for (const name of names) {
-    const { since, until } = table.rows[name];
-    for (const first of since) starts.add(first);
-    if (until !== undefined) starts.add(until);
+  const all = new Map<string, Readonly<Record<Name, boolean>>>();
+  for (const major of [...Object.keys(newestMinor).map(Number), afterAll]) {
+    const has = Object.fromEntries(names.map((name) => [name, table.supports(major, name)])) as Record<Name, boolean>;
+    all.set(JSON.stringify(has), has);
   }
-  return [...starts]
-    .sort((a, b) => a - b)
-    .map((num) => Object.fromEntries(names.map((name) => [name, table.supports(num, name)])) as Record<Name, boolean>);
+  return [...all.values()];
 }
+
+/** A version that has all that came, and that is still there. */
+const afterAll = 990000;
 
 const table = /* @__PURE__ */ new CapabilityTable<CapabilityName>(capabilities);
 

@@ -220,7 +220,8 @@ describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
     expect(lines.map((line) => JSON.parse(line).type)).toEqual(types);
   });
 
-  test.runIf(cut.includes(kind))("cut off, it is an error with a place, or another value", async () => {
+  if (!cut.includes(kind)) return;
+  test("cut off, it is an error with a place, or another value", async () => {
     writeFileSync(path, bytes.slice(0, Math.floor(bytes.length * 0.6)));
     const { status, stdout, stderr } = await runWalwire(compiled, ["decode", path, "--jsonl"]);
     expect(stderr).toBe("");
