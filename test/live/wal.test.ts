@@ -30,7 +30,7 @@ import {
 import { toHex } from "../hex.ts";
 import { times } from "../seed.ts";
 import { capturePhysicalStream, checked, type OwnServer, ServerError, startServer } from "../servers/index.ts";
-import { liveMajors } from "../servers/live.ts";
+import { ownServerMajors } from "../servers/live.ts";
 import { simpleRecords } from "../wal-reader.ts";
 
 const SEGMENT = 16 * 1024 * 1024;
@@ -82,7 +82,7 @@ const workload = [
   "VACUUM small",
 ];
 
-describe.each(liveMajors)("PostgreSQL %d", (major) => {
+describe.each(ownServerMajors)("PostgreSQL %d", (major) => {
   let server: OwnServer;
   const one = async (sql: string): Promise<string> => (await server.sql(sql)).rows[0]![0]!;
 
@@ -337,7 +337,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
 });
 
 /** One is enough here, as the others do the same: copies of data directories take seconds. */
-describe.each(liveMajors.slice(-1))("PostgreSQL %d after a crash", (major) => {
+describe.each(ownServerMajors.slice(-1))("PostgreSQL %d after a crash", (major) => {
   test("writes over what is left of a record, and the reader goes on there", async () => {
     const server = await startServer({ major });
     const copy = mkdtempSync(join(tmpdir(), "walwire-wal-"));
