@@ -8,7 +8,7 @@ import { supports } from "../../src/server-version.ts";
 import { checkedCommand, nameList, streamed } from "../oracle/checked-commands.ts";
 import { buildOf, type Complaint, outcomes, prepare } from "../oracle/checks.ts";
 import { pipeline, queryBody } from "../oracle/pipeline.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { errorFields, type OwnServer, startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
 

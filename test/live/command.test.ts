@@ -9,7 +9,7 @@ import { formatLsn } from "../../src/lsn.ts";
 import { readCommand } from "../oracle/lalr.ts";
 import { compareReaders, parsedCommand } from "../oracle/readers.ts";
 import { commandTexts } from "../oracle/texts.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { errorFields } from "../servers/raw.ts";
 

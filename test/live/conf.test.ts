@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { effectiveEntry, readPostgresqlConf } from "../../src/conf/index.ts";
 import { confFiles, reader } from "../conf-files.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { type OwnServer, startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
 

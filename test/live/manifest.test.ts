@@ -9,7 +9,7 @@ import { checksumLengths } from "../../src/files/manifest/types.ts";
 import { manifestCapabilities } from "../../src/server-version.ts";
 import { numbersOf } from "../fuzz/damage.ts";
 import { lossyText, takeManifest, uploadManifest } from "../manifests.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { type RawConnection, startServer } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 
@@ -73,7 +73,7 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
     const value = backupManifest({ maxFiles: 3 }).map((manifest) =>
       manifest.files.length === 1 ? manifest : { ...manifest, version: 2 as const, systemIdentifier: own },
     );
-    const texts = fc.sample(backupManifestText(value), { seed, numRuns: 800 * times });
+    const texts = fc.sample(backupManifestText(value), { seed, numRuns: 800 * Math.max(1, times) });
     const said = new Map<string, number>();
     for (const text of texts) {
       const theirs = await uploadManifest(connection, [text]);
@@ -83,7 +83,7 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
       said.set(kind, (said.get(kind) ?? 0) + 1);
     }
     if (process.env.WALWIRE_SAID) console.log(said);
-    expect(said.size).toBeGreaterThan(25);
+    expect(said.size).toBeGreaterThan(20);
     expect(said.get("taken")).toBeGreaterThan(texts.length / 20);
   });
 
@@ -93,7 +93,7 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
     const tokens = ["1.5", "1-2", '"a', '"\\u0041b"', '"\\ud83d"', "truex", '"x\u0001"', "}", " ", '"\\\\"'];
     const next = numbersOf(seed, major);
     const said = new Set<string>();
-    for (let i = 0; i < 20 * times; i++) {
+    for (let i = 0; i < 20 * Math.max(1, times); i++) {
       const files = Array.from({ length: 1200 + (next() % 900) }, (_, k) => ({
         path: `base/1/${k}`,
         encoded: false,

@@ -11,7 +11,7 @@ import {
   locateSynchronousStandbyNames,
   parseSynchronousStandbyNames,
 } from "../../src/syncrep/index.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
 

@@ -1,7 +1,7 @@
 /** What we say of synchronous_standby_names and standbys, and what a server of each version does with fake ones. */
 import { describe, expect, test } from "vitest";
 import { askAboutStandbys, settingsForStandbys } from "../oracle/standbys.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
 

@@ -5,7 +5,7 @@ import { syncRepConfig } from "../../src/arbitraries/syncrep.ts";
 import { printSynchronousStandbyNames } from "../../src/syncrep/index.ts";
 import { compareStandbyNames } from "../oracle/standby-names-readers.ts";
 import { standbyNamesTexts } from "../oracle/texts.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 
 describe.for(liveMajors)("PostgreSQL %i", (major) => {
