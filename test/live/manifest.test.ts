@@ -84,7 +84,7 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
     }
     if (process.env.WALWIRE_SAID) console.log(said);
     expect(said.size).toBeGreaterThan(20);
-    expect(said.get("taken")).toBeGreaterThan(texts.length / 20);
+    expect(said.get("taken")).toBeGreaterThan(texts.length / 40);
   });
 
   test("wherever its messages and its own pieces end", { timeout: 60_000 * Math.max(1, times) }, async () => {
