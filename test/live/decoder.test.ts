@@ -8,7 +8,7 @@ import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated
 import { decodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/decoder.ts";
 import { hex, toHex } from "../hex.ts";
-import { seed, times } from "../seed.ts";
+import { seed, fullTimes as times } from "../seed.ts";
 import { captureStream, checked, type Server } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 
