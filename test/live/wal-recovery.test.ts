@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { formatLsn, parseLsn } from "../../src/lsn.ts";
-import { formatPgTime } from "../../src/time.ts";
+import { formatPgTime, type PgTime } from "../../src/time.ts";
 import { committedTransactions, findRecoveryStop, type RecoveryTarget } from "../../src/wal/questions.ts";
 import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";
@@ -40,7 +40,7 @@ describe.for(majors)("PostgreSQL %i", (major) => {
       await server.sql("BEGIN; INSERT INTO t VALUES (5); ROLLBACK");
       await server.sql("SELECT pg_create_restore_point('a point')");
       await server.sql("INSERT INTO t VALUES (6)");
-      await server.sql("CHECKPOINT");
+      // No checkpoint until the segments are copied: it would use the one again that the backup begins in.
       const wal = join(server.dataDirectory, "pg_wal");
       const segments = readdirSync(wal)
         .filter((name) => /^[0-9A-F]{24}$/.test(name))
@@ -72,11 +72,16 @@ describe.for(majors)("PostgreSQL %i", (major) => {
           const history = readFileSync(join(recovered.dataDirectory, "pg_wal/00000002.history"), "latin1");
           const [, position, reason] = history.trim().split("\t");
           expect(formatLsn(stop!.position)).toBe(formatLsn(parseLsn(position!)));
-          const { side, at, xid, name, lsn } = stop!;
+          const { side, at, xid, time, name, lsn } = stop!;
           if (at === "restore point") expect(reason).toBe(`at restore point "${name}"`);
           else if (at === "location") expect(reason).toBe(`${side} LSN ${formatLsn(lsn)}`);
-          else expect(reason).toMatch(new RegExp(`^${side} (transaction|${"\\\\d{4}"}).*`));
-          if (target.type === "xid") expect(reason).toBe(`${side} transaction ${xid}`);
+          else if (target.type === "xid") expect(reason).toBe(`${side} transaction ${xid}`);
+          else
+            expect(reason).toBe(
+              `${side} ${settingOf(time!)
+                .replace("T", " ")
+                .replace(/(?:\.0*|(\.\d*?[1-9])0*)\+/, "$1+")}`,
+            );
         } finally {
           await recovered.stop();
         }
@@ -96,7 +101,12 @@ function settingsOf(target: RecoveryTarget): Record<string, string> {
     recovery_target_inclusive: inclusive ? "on" : "off",
     ...(target.type === "name" && { recovery_target_name: target.name }),
     ...(target.type === "xid" && { recovery_target_xid: String(target.xid) }),
-    ...(target.type === "time" && { recovery_target_time: formatPgTime(target.time) }),
+    ...(target.type === "time" && { recovery_target_time: settingOf(target.time) }),
     ...(target.type === "lsn" && { recovery_target_lsn: formatLsn(target.lsn) }),
   };
+}
+
+/** A server that starts has not loaded its abbreviations of time zones yet, of which Z is one. */
+function settingOf(time: PgTime): string {
+  return formatPgTime(time).replace("Z", "+00");
 }
