@@ -44,7 +44,7 @@ export interface IncrementalOptions extends BlockSizes {
 /** The name of an incremental file begins with it. */
 export const INCREMENTAL_PREFIX = "INCREMENTAL.";
 
-const INCREMENTAL_MAGIC = 0xd3ae1f0d;
+export const INCREMENTAL_MAGIC = 0xd3ae1f0d;
 /** Magic number, block count, truncation block length. */
 const FIXED = 12;
 /** BLCKSZ and RELSEG_SIZE, as nearly all builds have them. */

@@ -158,7 +158,7 @@ const files: readonly {
     kind: "a segment of WAL",
     bytes: wal(),
     types: ["WalRecord", "WalRecord", "WalEnd"],
-    says: ["desc: NOOP", "desc: RESTORE_POINT point", "→ WAL ends at 0/20000A8: "],
+    says: ["XLOG/NOOP", "XLOG/RESTORE_POINT", "→ WAL ends at 0/20000A8: "],
   },
   {
     kind: "a backup manifest",

@@ -1,6 +1,6 @@
 /** Numbers as C reads them from what a manifest says, on 64-bit Linux. */
 import { type Lsn, toLsn } from "../../lsn.ts";
-import { uint32 } from "../../scan.ts";
+import { ScanInput } from "../scanf.ts";
 
 const SPACE = "[ \\t\\n\\v\\f\\r]*";
 const integer = new RegExp(`^${SPACE}([-+]?)0*(\\d+)$`);
@@ -46,29 +46,14 @@ export function strtolInt(text: string): number | undefined {
   return Number(BigInt.asIntN(32, value));
 }
 
-const half = "([-+]?)(?:0[xX]([\\da-fA-F]*)|([\\da-fA-F]+))";
-const highHalf = new RegExp(`^${SPACE}${half}/${SPACE}`);
-const lowHalf = new RegExp(`^${half}`);
-
 /**
  * Two hexadecimal numbers with a slash between, and whatever behind them.
  *
  * @param eightDigits Does the low half end after eight characters, as from 19 on?
  * @returns undefined if sscanf does not find both.
- * @source parse_manifest.c: parse_xlogrecptr, sscanf of "%X/%X" and of "%X/%08X"
+ * @source parse_manifest.c: parse_xlogrecptr
  */
 export function parseXlogrecptr(text: string, eightDigits: boolean): Lsn | undefined {
-  const high = highHalf.exec(text);
-  if (high === null) return undefined;
-  const rest = text.slice(high[0].length);
-  const low = lowHalf.exec(eightDigits ? rest.slice(0, 8) : rest);
-  return low === null ? undefined : toLsn((BigInt(halfOf(high)) << 32n) | BigInt(halfOf(low)));
-}
-
-function halfOf([, sign, prefixed, plain]: RegExpExecArray): number {
-  const digits = plain ?? (prefixed || "0");
-  const value = uint32(digits, 16);
-  // What is more than 64 bits hold is all ones whatever its sign.
-  const isTooMuch = digits.replace(/^0+/, "").length > 16;
-  return sign === "-" && !isTooMuch ? -value >>> 0 : value;
+  const [high, low] = new ScanInput(text).scanf(eightDigits ? "%X/%08X" : "%X/%X");
+  return low === undefined ? undefined : toLsn((BigInt(high!) << 32n) | BigInt(low));
 }

@@ -98,16 +98,11 @@ const noFile = (): Fields<FileField> => ({
 
 const noWalRange = (): Fields<WalRangeField> => ({ Timeline: undefined, "Start-LSN": undefined, "End-LSN": undefined });
 
-const algorithms: Readonly<Record<string, ChecksumAlgorithm | undefined>> = Object.assign(Object.create(null), {
-  // As servers write them, and in small letters for whoever writes otherwise.
-  ...Object.fromEntries(Object.keys(checksumLengths).map((name) => [name, name])),
-  none: "NONE",
-  crc32c: "CRC32C",
-  sha224: "SHA224",
-  sha256: "SHA256",
-  sha384: "SHA384",
-  sha512: "SHA512",
-});
+/** As servers write them, and in small letters for whoever writes otherwise. */
+const algorithms: Readonly<Record<string, ChecksumAlgorithm | undefined>> = Object.assign(
+  Object.create(null),
+  ...Object.keys(checksumLengths).map((name) => ({ [name]: name, [lowerCase(name)]: name })),
+);
 
 /**
  * The line of a file with a path that is UTF-8 and a checksum, from the newline before it to the comma behind it. Whatever is otherwise, or

@@ -1,5 +1,6 @@
 /** `walwire decode` of what a base backup consists of: its manifest, incremental files, and the stream in which it comes. */
 import { createHash } from "node:crypto";
+import { INCREMENTAL_MAGIC } from "../../basebackup/incremental.ts";
 import {
   decodeBaseBackupMessage,
   encodeBaseBackupMessage,
@@ -19,7 +20,7 @@ import { type Json, jsonOf } from "../../wire/json.ts";
 import { hexOf } from "../../wire/text.ts";
 import { traceMessage } from "../../wire/trace.ts";
 import { payloadsOf } from "./decode-input.ts";
-import type { FileError, FileKind, FilePart } from "./decode-kind.ts";
+import { type FileError, type FileKind, type FilePart, magic } from "./decode-kind.ts";
 import { firstDifference } from "./decode-stream.ts";
 import { printable } from "./people.ts";
 
@@ -97,7 +98,7 @@ const manifest: FileKind = {
 
 const incremental: FileKind = {
   name: "an incremental file of a backup",
-  recognise: ({ bytes }) => bytes[0] === 0x0d && bytes[1] === 0x1f && bytes[2] === 0xae && bytes[3] === 0xd3,
+  recognise: magic(INCREMENTAL_MAGIC),
   async *read(source, { verify }): AsyncGenerator<FilePart | FileError> {
     const reader = new IncrementalReader();
     const start: Uint8Array[] = [];

@@ -130,7 +130,7 @@ export function name(path: string): string {
   return path === "-" ? "standard input" : printable(path);
 }
 
-export async function sizeOf(path: string): Promise<number> {
+async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (error) {
@@ -139,7 +139,7 @@ export async function sizeOf(path: string): Promise<number> {
 }
 
 /** The first bytes of a stream, fewer only if it ends before, and all of it. */
-export async function headOf(
+async function headOf(
   stream: AsyncIterable<Uint8Array>,
   length: number,
   path: string,
@@ -180,7 +180,7 @@ export async function headOf(
   return { head: head.subarray(0, length), rest: all() };
 }
 
-export async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
+async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
   const source = Readable.from(packed, { objectMode: false });
   const gunzip = createGunzip({ chunkSize: CHUNK });
   source.on("error", (error) => gunzip.destroy(error));

@@ -48,6 +48,12 @@ export interface Head {
   readonly name: string;
 }
 
+/** Does the file begin with this number, in little-endian order? */
+export const magic =
+  (number: number) =>
+  ({ bytes }: Head): boolean =>
+    bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) === number;
+
 export function title(page: Page, text: string): void {
   page.line(page.style("bold", text));
 }

@@ -9,22 +9,19 @@ import {
   explainSlot,
   slotStateVersions,
 } from "../../files/index.ts";
+import { REPLICATION_STATE_MAGIC } from "../../files/replication-origins.ts";
+import { SLOT_MAGIC } from "../../files/slot-state.ts";
+import { SNAPBUILD_MAGIC } from "../../files/snapshot.ts";
 import { ReplicationSlotOnDisk, ReplicationStateOnDisk, SnapBuildOnDisk } from "../../files/structs.ts";
 import { formatLsn } from "../../lsn.ts";
 import { jsonOfStruct } from "../../wire/json.ts";
-import { type FileKind, type Head, small, title } from "./decode-kind.ts";
+import { type FileKind, magic, small, title } from "./decode-kind.ts";
 import { firstDifference } from "./decode-stream.ts";
 import { printable } from "./people.ts";
 
-/** Does the file begin with these bytes? */
-const magic =
-  (...bytes: readonly number[]) =>
-  ({ bytes: head }: Head): boolean =>
-    bytes.every((byte, i) => head[i] === byte);
-
 const slotState = small({
   name: "the state of a replication slot",
-  recognise: magic(0xa1, 0x1c, 0x05, 0x01),
+  recognise: magic(SLOT_MAGIC),
   show(bytes, { server, verify }) {
     const state = decodeSlotState(bytes);
     return {
@@ -50,7 +47,7 @@ const slotState = small({
 
 const replicationOrigins = small({
   name: "replorigin_checkpoint",
-  recognise: magic(0xde, 0xda, 0x57, 0x12),
+  recognise: magic(REPLICATION_STATE_MAGIC),
   show(bytes, { server, verify }) {
     const states = decodeReplicationOrigins(bytes);
     return {
@@ -75,7 +72,7 @@ const replicationOrigins = small({
 
 const snapshot = small({
   name: "a snapshot of logical decoding",
-  recognise: magic(0x01, 0xe0, 0xa1, 0x51),
+  recognise: magic(SNAPBUILD_MAGIC),
   show(bytes, { server, verify }) {
     const { head, wasRunning, committed, catchange } = decodeSnapshot(bytes);
     const fields = jsonOfStruct(SnapBuildOnDisk, head, server);

@@ -1,20 +1,13 @@
 /** `walwire decode` of a segment of WAL: a line a record. `walwire wal` says more of it, and of several. */
 import { DecodeError } from "../../errors.ts";
 import { formatLsn, toLsn } from "../../lsn.ts";
-import {
-  describeWalRecord,
-  encodeWalRecord,
-  formatWalRecord,
-  type WalDescription,
-  WalReader,
-  type WalRecord,
-  walFormatOfMagic,
-} from "../../wal/index.ts";
+import { encodeWalRecord, WalReader, type WalRecord, walFormatOfMagic } from "../../wal/index.ts";
 import { SHORT_HEADER } from "../../wal/page.ts";
-import { bytesJson } from "../../wire/json.ts";
 import type { FileError, FileKind, FilePart } from "./decode-kind.ts";
 import { firstDifference } from "./decode-stream.ts";
 import { printable } from "./people.ts";
+import { sayRecord } from "./wal-page.ts";
+import { describe, recordLine } from "./wal-records.ts";
 
 /** XLOG_BLCKSZ at the least, in bytes. */
 const MIN_PAGE = 1024n;
@@ -32,14 +25,13 @@ export const walSegment: FileKind = {
     pageAddress(bytes) % MIN_PAGE === 0n,
   async *read(source, { server, verify }): AsyncGenerator<FilePart | FileError> {
     const reader = new WalReader({ server });
-    const shown = server;
     let first = true;
     for await (const chunk of source.chunks) {
       try {
         reader.push(chunk, first ? toLsn(pageAddress(source.head)) : undefined);
         first = false;
         for (let record = reader.next(); record !== undefined; record = reader.next()) {
-          yield partOf(record, reader.format!.server);
+          yield partOf(record);
         }
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
@@ -50,52 +42,24 @@ export const walSegment: FileKind = {
     const { end, incomplete } = reader;
     if (end !== undefined) {
       yield {
-        json: { type: "WalEnd", lsn: formatLsn(end.lsn, shown), found: end.found, message: end.message },
-        say: (page) => page.mark("neutral", `WAL ends at ${formatLsn(end.lsn, shown)}: ${printable(end.message)}`),
+        json: { type: "WalEnd", lsn: formatLsn(end.lsn, server), found: end.found, message: end.message },
+        say: (page) => page.mark("neutral", `WAL ends at ${formatLsn(end.lsn, server)}: ${printable(end.message)}`),
       };
     } else if (incomplete !== undefined) {
       yield {
-        json: { type: "WalEnd", lsn: formatLsn(incomplete, shown), found: "file ends" },
+        json: { type: "WalEnd", lsn: formatLsn(incomplete, server), found: "file ends" },
         say: (page) =>
-          page.mark("neutral", `the record at ${formatLsn(incomplete, shown)} goes on in the segment after this one`),
+          page.mark("neutral", `the record at ${formatLsn(incomplete, server)} goes on in the segment after this one`),
       };
     }
 
-    function partOf(record: WalRecord, written: number): FilePart {
-      const description = described(record, written);
-      const { lsn, end, prev, xid, length } = record;
+    function partOf(record: WalRecord): FilePart {
+      const found = describe(record, reader);
       return {
-        json: {
-          type: "WalRecord",
-          lsn: formatLsn(lsn, shown),
-          end: formatLsn(end, shown),
-          prev: formatLsn(prev, shown),
-          xid,
-          length,
-          resourceManager: description.resourceManager,
-          operation: description.operation,
-          blocks: record.blocks.map(({ id, tablespace, database, relation, fork, block, image }) => ({
-            id,
-            relation: `${tablespace}/${database}/${relation}`,
-            fork,
-            block,
-            image: image !== undefined,
-          })),
-          mainData: bytesJson(record.mainData),
-        },
-        say: (page) => page.line(printable(formatWalRecord(record, description, written))),
+        json: { type: "WalRecord", ...recordLine(found) },
+        say: (page) => sayRecord(page, found),
         mismatch: verify ? firstDifference(encodeWalRecord(record, reader.format!), record.bytes) : undefined,
       };
     }
   },
 };
-
-/** Of contents that are damaged only the name is said. */
-function described(record: WalRecord, server: number): WalDescription {
-  try {
-    return describeWalRecord(record, server);
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    return describeWalRecord(record, server, false);
-  }
-}

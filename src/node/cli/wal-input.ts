@@ -1,15 +1,13 @@
 /**
  * What `walwire wal` reads: segments, or recorded physical streams, as pieces of WAL that say where they are.
  */
-import { createReadStream, type ReadStream } from "node:fs";
 import { basename } from "node:path";
-import type { Readable } from "node:stream";
 import { DecodeError } from "../../errors.ts";
 import { decodeWalSenderMessage } from "../../generated/physical.ts";
 import type { Lsn } from "../../lsn.ts";
 import { walFormatOfMagic } from "../../wal/format.ts";
-import { decodeWalPageHeader, SHORT_HEADER } from "../../wal/page.ts";
-import { headOf, name, payloadsOf, sizeOf, unpacked } from "./decode-input.ts";
+import { decodeWalPageHeader, SHORT_HEADER, XLP_LONG_HEADER } from "../../wal/page.ts";
+import { name, openSource, payloadsOf } from "./decode-input.ts";
 import { InputError } from "./usage.ts";
 
 /** Bytes of WAL that follow each other. */
@@ -27,9 +25,6 @@ export interface WalInput {
   readonly progress: () => number | undefined;
 }
 
-/** How much is read at a time. */
-const CHUNK = 1 << 20;
-
 /**
  * Open a file: a segment, which begins with the header of a page, or payloads of CopyData, each after its length; either may be packed
  * by gzip.
@@ -38,21 +33,15 @@ const CHUNK = 1 << 20;
  * @throws InputError if it cannot be opened, or holds neither.
  */
 export async function openWal(path: string): Promise<WalInput> {
-  const size = path === "-" ? undefined : await sizeOf(path);
-  const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
-  const { head, rest } = await headOf(raw, SHORT_HEADER, path);
-  const packed = head[0] === 0x1f && head[1] === 0x8b;
-  const { head: start, rest: chunks } = packed
-    ? await headOf(unpacked(rest, path), SHORT_HEADER, path)
-    : { head, rest };
-  const progress = () => (size === undefined || size === 0 ? undefined : (raw as ReadStream).bytesRead / size);
+  const { head, chunks, progress, close } = await openSource(path);
+  const start = head.subarray(0, SHORT_HEADER);
   if (isPage(start)) {
     return { name: name(path), pieces: segment(chunks, decodeWalPageHeader(shortened(start)).pageAddress), progress };
   }
   // A payload begins with its length, of which the first byte is 0, and WAL is in XLogData.
   if (start[0] === 0 && (start[4] === 0x77 || start[4] === 0x6b))
     return { name: name(path), pieces: stream(chunks), progress };
-  raw.destroy();
+  close();
   throw new InputError(`${name(path)} holds no WAL: ${reason(start)}`);
 }
 
@@ -60,10 +49,10 @@ function isPage(start: Uint8Array): boolean {
   return start.length === SHORT_HEADER && walFormatOfMagic(start[0]! | (start[1]! << 8)) !== undefined;
 }
 
-/** A long header of which only what a short one has is there: its flag (XLP_LONG_HEADER) would ask for more. */
+/** A long header of which only what a short one has is there: its flag would ask for more. */
 function shortened(start: Uint8Array): Uint8Array {
   const header = Uint8Array.from(start);
-  header[2]! &= ~0x02;
+  header[2]! &= ~XLP_LONG_HEADER;
   return header;
 }
 

@@ -7,9 +7,11 @@ import { formatLsn, type Lsn } from "../../lsn.ts";
 import { describeWalRecord, type WalDescription } from "../../wal/contents.ts";
 import { WalError } from "../../wal/error.ts";
 import { walFormatOfMagic } from "../../wal/format.ts";
+import { jsonOfWalRecord } from "../../wal/json.ts";
 import { DEFAULT_PAGE_SIZE } from "../../wal/page.ts";
 import { WalReader } from "../../wal/reader.ts";
 import type { WalRecord } from "../../wal/record.ts";
+import type { Json } from "../../wire/json.ts";
 import { InputError } from "./usage.ts";
 import { openWal, type Piece } from "./wal-input.ts";
 
@@ -82,7 +84,8 @@ export async function* recordsOf(
   if (reader !== undefined) yield [endOf(reader, file)];
 }
 
-function describe(record: WalRecord, reader: WalReader): Found {
+/** What a record of this reader is. */
+export function describe(record: WalRecord, reader: WalReader): Found {
   const { server } = reader.format!;
   try {
     return { record, server, description: describeWalRecord(record, server), error: undefined };
@@ -91,6 +94,14 @@ function describe(record: WalRecord, reader: WalReader): Found {
     // Of what is damaged the name is good, and the main data is there as bytes.
     return { record, server, description: describeWalRecord(record, server, false), error };
   }
+}
+
+/** A record for programs. */
+export function recordLine({ record, description, server, error }: Found): { readonly [name: string]: Json } {
+  const json = jsonOfWalRecord(record, description, server);
+  if (error === undefined) return json;
+  const { code, message, path, offset } = error;
+  return { ...json, error: { code, message, path, offset } };
 }
 
 function push(reader: WalReader, bytes: Uint8Array, lsn: Lsn | undefined): void {

@@ -7,7 +7,6 @@ import { formatLsn, type Lsn, parseLsn } from "../../lsn.ts";
 import type { PgTime } from "../../time.ts";
 import { formatPgTime } from "../../time.ts";
 import { timestamptz } from "../../values/time.ts";
-import { jsonOfWalRecord } from "../../wal/json.ts";
 import {
   type RecoveryStop,
   type RecoveryTarget,
@@ -24,7 +23,7 @@ import { Page } from "./people.ts";
 import { readArgs, UsageError } from "./usage.ts";
 import { inOrder } from "./wal-input.ts";
 import { sayNotice, sayRecord, sayStats, sayStop } from "./wal-page.ts";
-import { type Found, type Notice, type Reading, recordsOf } from "./wal-records.ts";
+import { type Found, type Notice, type Reading, recordLine, recordsOf } from "./wal-records.ts";
 import { WalStats } from "./wal-stats.ts";
 
 /** Which records, and what of them. */
@@ -194,13 +193,6 @@ async function records(call: Call): Promise<number> {
   }
   await output.flush();
   return status;
-}
-
-function recordLine({ record, description, server, error }: Found): Json {
-  const json = jsonOfWalRecord(record, description, server);
-  if (error === undefined) return json;
-  const { code, message, path, offset } = error;
-  return { ...json, error: { code, message, path, offset } };
 }
 
 function noticeLine({ notice, lsn, file, message, error }: Notice, server: number | undefined): Json {
