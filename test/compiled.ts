@@ -1,5 +1,4 @@
 /** What is in src as JavaScript, for tests that start it as a program: it starts, and runs, in a fraction of tsx's time. */
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,32 +28,4 @@ export function compile(): Compiled {
   }
   writeFileSync(join(folder, "package.json"), readFileSync(join(root, "package.json")));
   return { dist: join(folder, "dist"), remove: () => rmSync(folder, { recursive: true }) };
-}
-
-/** How a program ended, and what it said. */
-export interface Run {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the compiled `walwire`, with this on standard input. */
-export function runWalwire(
-  { dist }: Compiled,
-  args: readonly string[],
-  { input = "", cwd = root }: { input?: string | Uint8Array; cwd?: string } = {},
-): Promise<Run> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(dist, "node/cli.js"), ...args], { cwd });
-    const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"] as const) {
-      child[name].setEncoding("utf8").on("data", (text) => {
-        output[name] += text;
-      });
-    }
-    child.on("close", (status) => resolve({ status, ...output }));
-    // It may end without reading.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
-  });
 }

@@ -7,7 +7,8 @@ import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Page } from "../../src/node/cli/people.ts";
-import { compile, type Run, runWalwire } from "../compiled.ts";
+import { compile } from "../compiled.ts";
+import { type Run, runWalwire } from "../walwire.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const compiled = compile();
@@ -17,7 +18,7 @@ afterAll(() => compiled.remove());
 
 /** Run `walwire` with this on standard input. */
 const walwire = (args: readonly string[], input?: string | Uint8Array): Promise<Run> =>
-  runWalwire(compiled, args, input === undefined ? {} : { input });
+  runWalwire(args, input === undefined ? {} : { input });
 
 /** What `walwire command` prints where nothing is wrong with the call. */
 async function says(status: number, args: readonly string[], input?: string | Uint8Array): Promise<string> {

@@ -22,13 +22,11 @@ import {
 import { printBackupManifest } from "../../src/files/manifest/index.ts";
 import { invalidLsn, parseLsn } from "../../src/lsn.ts";
 import { WalWriter } from "../../src/wal/index.ts";
-import { compile, runWalwire } from "../compiled.ts";
+import { runWalwire } from "../walwire.ts";
 
-const compiled = compile();
 const folder = mkdtempSync(join(tmpdir(), "walwire-decode-file-"));
 
 afterAll(() => {
-  compiled.remove();
   rmSync(folder, { recursive: true });
 });
 
@@ -205,7 +203,7 @@ describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
 
   test("is shown, and encodes to the same bytes", async () => {
     writeFileSync(path, bytes);
-    const { status, stdout, stderr } = await runWalwire(compiled, ["decode", path, "--verify"]);
+    const { status, stdout, stderr } = await runWalwire(["decode", path, "--verify"]);
     expect([status, stderr], stdout).toEqual([0, ""]);
     for (const text of says) expect(stdout).toContain(text);
     expect(JSON.parse(stdout.trimEnd().split("\n").at(-1)!)).toMatchObject({ mismatches: 0, errors: 0 });
@@ -214,7 +212,7 @@ describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
   test("is one object a line for programs, packed too", async () => {
     const packed = join(folder, `${name ?? "file"}.gz`);
     writeFileSync(packed, gzipSync(bytes));
-    const { status, stdout, stderr } = await runWalwire(compiled, ["decode", packed, "--jsonl"]);
+    const { status, stdout, stderr } = await runWalwire(["decode", packed, "--jsonl"]);
     expect([status, stderr], stdout).toEqual([0, ""]);
     const lines = stdout.trimEnd().split("\n");
     expect(lines.map((line) => JSON.parse(line).type)).toEqual(types);
@@ -223,7 +221,7 @@ describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
   if (!cut.includes(kind)) return;
   test("cut off, it is an error with a place, or another value", async () => {
     writeFileSync(path, bytes.slice(0, Math.floor(bytes.length * 0.6)));
-    const { status, stdout, stderr } = await runWalwire(compiled, ["decode", path, "--jsonl"]);
+    const { status, stdout, stderr } = await runWalwire(["decode", path, "--jsonl"]);
     expect(stderr).toBe("");
     const lines = stdout
       .trimEnd()
@@ -240,7 +238,7 @@ describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
 
 describe("what is wrong", () => {
   test("the server's words, with the line and a caret", async () => {
-    const { status, stdout } = await runWalwire(compiled, ["decode", "-"], {
+    const { status, stdout } = await runWalwire(["decode", "-"], {
       input: "START WAL LOCATION: 0/2000028 (file 0000000100000000000002)\n",
     });
     expect(status).toBe(1);
@@ -249,14 +247,14 @@ describe("what is wrong", () => {
   });
 
   test("what a file can be is said of one that is none of it", async () => {
-    const { status, stderr } = await runWalwire(compiled, ["decode", "-"], { input: "\x7fELF\x02\x01" });
+    const { status, stderr } = await runWalwire(["decode", "-"], { input: "\x7fELF\x02\x01" });
     expect(status).toBe(1);
     expect(stderr).toContain("a timeline history");
     expect(stderr).toContain("a segment of WAL");
   });
 
   test("a file of which there are no messages has no picture of them", async () => {
-    const { status, stderr } = await runWalwire(compiled, ["decode", "-", "--stats"], {
+    const { status, stderr } = await runWalwire(["decode", "-", "--stats"], {
       input: printBackupLabel(label),
     });
     expect(status).toBe(2);

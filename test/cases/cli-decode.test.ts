@@ -16,9 +16,10 @@ import { type Item, openInput } from "../../src/node/cli/decode-input.ts";
 import { firstDifference, tagsOf } from "../../src/node/cli/decode-stream.ts";
 import { toPgTime } from "../../src/time.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
-import { compile, type Run, runWalwire } from "../compiled.ts";
+import { compile } from "../compiled.ts";
 import { hex, toHex } from "../hex.ts";
 import { readCapture, writeCapture } from "../servers/capture.ts";
+import { type Run, runWalwire } from "../walwire.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const compiled = compile();
@@ -30,7 +31,7 @@ afterAll(() => {
 });
 
 const decode = (args: readonly string[], input?: string | Uint8Array): Promise<Run> =>
-  runWalwire(compiled, ["decode", ...args], input === undefined ? {} : { input });
+  runWalwire(["decode", ...args], input === undefined ? {} : { input });
 
 /** What it prints, if it ends with this status and has nothing to say on standard error. */
 async function says(status: number, args: readonly string[], input?: string | Uint8Array): Promise<string> {

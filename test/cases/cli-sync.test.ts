@@ -24,8 +24,9 @@ import {
   parseSynchronousStandbyNames,
   type SyncRepConfig,
 } from "../../src/syncrep/index.ts";
-import { compile, type Run, runWalwire } from "../compiled.ts";
+import { compile } from "../compiled.ts";
 import { seed } from "../seed.ts";
+import { type Run, runWalwire } from "../walwire.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const compiled = compile();
@@ -35,7 +36,7 @@ afterAll(() => compiled.remove());
 
 /** Run `walwire sync` with this on standard input. */
 const walwire = (args: readonly string[], options?: { input?: string | Uint8Array; cwd?: string }): Promise<Run> =>
-  runWalwire(compiled, ["sync", ...args], options);
+  runWalwire(["sync", ...args], options);
 
 /** Files in a new directory, which is gone after the test. */
 function directoryOf(files: Readonly<Record<string, string | Uint8Array>>): string {

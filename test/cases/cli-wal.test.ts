@@ -9,13 +9,11 @@ import { encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
 import { toPgTime } from "../../src/time.ts";
 import { WalWriter } from "../../src/wal/writer.ts";
-import { compile, type Run, runWalwire } from "../compiled.ts";
+import { type Run, runWalwire } from "../walwire.ts";
 
-const compiled = compile();
 const folder = mkdtempSync(join(tmpdir(), "walwire-wal-"));
 
 afterAll(() => {
-  compiled.remove();
   rmSync(folder, { recursive: true });
 });
 
@@ -30,7 +28,7 @@ function file(name: string, bytes: Uint8Array): string {
 }
 
 const wal = (args: readonly string[], input?: Uint8Array): Promise<Run> =>
-  runWalwire(compiled, ["wal", ...args], input === undefined ? {} : { input });
+  runWalwire(["wal", ...args], input === undefined ? {} : { input });
 
 // biome-ignore lint/suspicious/noExplicitAny: what a program reads.
 async function objects(status: number, args: readonly string[], input?: Uint8Array): Promise<any[]> {

@@ -11,8 +11,9 @@ import { UnsupportedError } from "../../src/errors.ts";
 import { type VerifyBackupOptions, type VerifyProgress, verifyBackup } from "../../src/node/verify-backup.ts";
 import type { Server } from "../../src/server-version.ts";
 import { contents, controlFile, makeBackup, makeWal, manifestOf, systemIdentifier } from "../backups.ts";
-import { type Compiled, compile, runWalwire } from "../compiled.ts";
+import { type Compiled, compile } from "../compiled.ts";
 import { withChecksum } from "../manifests.ts";
+import { spawnWalwire } from "../walwire.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "walwire-backup-"));
 let compiled: Compiled;
@@ -305,7 +306,7 @@ describe("docs/verify-backup.md", () => {
   });
 
   test.each(examples)("$call", async ({ call, output }) => {
-    const { status, stdout, stderr } = await runWalwire(compiled, call.split(" "), { cwd });
+    const { status, stdout, stderr } = await spawnWalwire(compiled.dist, call.split(" "), { cwd });
     // How long it takes, and how much of a packed archive there is, is another each time.
     const steady = `${stdout}${stderr}`
       .replace(/in [\d.]+ s, [\d.]+ \w+\/s/g, "in … s, … MB/s")
@@ -325,7 +326,7 @@ test.each([
   [["verify-backup", "a", "-P", "-q"], "progress is shown, or nothing is"],
   [["verify-backup", "a", "-j", "many"], "--jobs"],
 ])("%j is a wrong call", async (args, message) => {
-  const { status, stderr } = await runWalwire(compiled, args);
+  const { status, stderr } = await spawnWalwire(compiled.dist, args);
   expect(status).toBe(2);
   expect(stderr).toContain(message);
 });

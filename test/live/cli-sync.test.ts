@@ -3,14 +3,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Lsn, parseLsn } from "../../src/lsn.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
 import { toPgTime } from "../../src/time.ts";
-import { compile, type Run, runWalwire } from "../compiled.ts";
 import { frame, majors, type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
+import { type Run, runWalwire } from "../walwire.ts";
 
-const compiled = compile();
-
-afterAll(() => compiled.remove());
-
-const walwire = (...args: string[]): Promise<Run> => runWalwire(compiled, ["sync", ...args]);
+const walwire = (...args: string[]): Promise<Run> => runWalwire(["sync", ...args]);
 
 function url(server: OwnServer, user = "postgres"): string {
   return `postgres://${user}@/postgres?host=${encodeURIComponent(server.host)}&port=${server.port}`;

@@ -1,8 +1,10 @@
 /** `walwire tail` as people run it: what it prints, how it ends, and what it says when something is missing. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server as Listener } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { compile } from "../compiled.ts";
 import { majors, type OwnServer, startServer } from "../servers/index.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -17,8 +19,15 @@ interface Run {
   says(text: string): Promise<void>;
 }
 
+const compiled = compile();
+
+afterAll(() => compiled.remove());
+
 function walwire(...args: string[]): Run {
-  const child = spawn(process.execPath, ["--import", "tsx", "src/node/cli.ts", ...args], { cwd: root });
+  // The demo needs test/servers, which is TypeScript.
+  const isDemo = args.length === 1;
+  const program = isDemo ? ["--import", "tsx", "src/node/cli.ts"] : [join(compiled.dist, "node/cli.js")];
+  const child = spawn(process.execPath, [...program, ...args], { cwd: root });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text) => {
     output.stdout += text;

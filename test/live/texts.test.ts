@@ -381,87 +381,80 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
   });
 
   // In another way before 12.
-  test.runIf(major !== 14 || times > 1)(
-    "from what we print, and goes on to new timelines",
-    { timeout: 120_000 },
-    async () => {
-      const first = await startServer({ major });
-      onTestFinished(() => first.stop());
-      const own = { server: first.versionNum };
-      const place = join(first.host, "old place");
-      mkdirSync(place);
-      const user = serverUser();
-      if (user !== undefined) chownSync(place, user.uid, user.gid);
-      await first.sql(`CREATE TABLESPACE moved LOCATION '${place}'`);
-      const { rows } = await first.sql("SELECT oid FROM pg_tablespace WHERE spcname = 'moved'");
-      const backup = await backUp(first, "a backup\nof ours");
-      const image = new Image(first, { tables: true });
-      onTestFinished(() => image.remove());
+  test("from what we print, and goes on to new timelines", { timeout: 120_000 }, async () => {
+    const first = await startServer({ major });
+    onTestFinished(() => first.stop());
+    const own = { server: first.versionNum };
+    const place = join(first.host, "old place");
+    mkdirSync(place);
+    const user = serverUser();
+    if (user !== undefined) chownSync(place, user.uid, user.gid);
+    await first.sql(`CREATE TABLESPACE moved LOCATION '${place}'`);
+    const { rows } = await first.sql("SELECT oid FROM pg_tablespace WHERE spcname = 'moved'");
+    const backup = await backUp(first, "a backup\nof ours");
+    const image = new Image(first, { tables: true });
+    onTestFinished(() => image.remove());
 
-      // A label and a map of ours: other words, another place.
-      const label: BackupLabel = {
-        ...parseBackupLabel(backup.labelFile, own),
-        label: "printed",
-        startTime: "some time",
-      };
-      writeFileSync(join(image.directory, "backup_label"), printBackupLabel(label, own));
-      const moved = join(first.host, `new place${major < 14 ? "" : "\\"}`);
-      mkdirSync(moved);
-      if (user !== undefined) chownSync(moved, user.uid, user.gid);
-      const map = printTablespaceMap([{ oid: Number(rows[0]![0]), path: moved }], own);
-      writeFileSync(join(image.directory, "tablespace_map"), map);
-      const second = await promoted(major, image, {});
-      onTestFinished(() => second.stop());
-      expect(
-        (await second.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'moved'")).rows,
-      ).toEqual([[moved]]);
-      expect(existsSync(join(second.dataDirectory, "backup_label.old"))).toBe(true);
+    // A label and a map of ours: other words, another place.
+    const label: BackupLabel = {
+      ...parseBackupLabel(backup.labelFile, own),
+      label: "printed",
+      startTime: "some time",
+    };
+    writeFileSync(join(image.directory, "backup_label"), printBackupLabel(label, own));
+    const moved = join(first.host, `new place${major < 14 ? "" : "\\"}`);
+    mkdirSync(moved);
+    if (user !== undefined) chownSync(moved, user.uid, user.gid);
+    const map = printTablespaceMap([{ oid: Number(rows[0]![0]), path: moved }], own);
+    writeFileSync(join(image.directory, "tablespace_map"), map);
+    const second = await promoted(major, image, {});
+    onTestFinished(() => second.stop());
+    expect(
+      (await second.sql("SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'moved'")).rows,
+    ).toEqual([[moved]]);
+    expect(existsSync(join(second.dataDirectory, "backup_label.old"))).toBe(true);
 
-      // And once more, up to a position after a backup.
-      const next = await backUp(second, "another");
-      await second.sql("CREATE TABLE t AS SELECT 1");
-      const stop = (await second.sql("SELECT pg_current_wal_lsn()")).rows[0]![0]!;
-      await second.sql("CREATE TABLE u AS SELECT 1");
-      const again = new Image(second, { tables: true });
-      onTestFinished(() => again.remove());
-      rmSync(join(again.directory, "tablespace_map.old"));
-      writeFileSync(
-        join(again.directory, "backup_label"),
-        printBackupLabel(parseBackupLabel(next.labelFile, own), own),
-      );
-      const third = await promoted(major, again, { recovery_target_lsn: stop });
-      onTestFinished(() => third.stop());
+    // And once more, up to a position after a backup.
+    const next = await backUp(second, "another");
+    await second.sql("CREATE TABLE t AS SELECT 1");
+    const stop = (await second.sql("SELECT pg_current_wal_lsn()")).rows[0]![0]!;
+    await second.sql("CREATE TABLE u AS SELECT 1");
+    const again = new Image(second, { tables: true });
+    onTestFinished(() => again.remove());
+    rmSync(join(again.directory, "tablespace_map.old"));
+    writeFileSync(join(again.directory, "backup_label"), printBackupLabel(parseBackupLabel(next.labelFile, own), own));
+    const third = await promoted(major, again, { recovery_target_lsn: stop });
+    onTestFinished(() => third.stop());
 
-      for (const server of [second, third]) {
-        const tli = server === second ? 2 : 3;
-        const connection = await server.connect({ replication: "true" });
-        const row = (await connection.query(`TIMELINE_HISTORY ${tli}`)).find(({ type }) => type === "D")!;
-        const nameLength = row.body.readInt32BE(2);
-        const name = row.body.toString("utf8", 6, 6 + nameLength);
-        const content = new Uint8Array(row.body.subarray(10 + nameLength));
-        expect(parseWalFileName(name)).toEqual({ type: "history", timeline: tli });
-        expect(content).toEqual(new Uint8Array(readFileSync(join(server.dataDirectory, "pg_wal", name))));
-        const history = parseTimeLineHistory(content, tli, own);
-        expect(printTimeLineHistory(history, own)).toEqual(content);
-        expect(history.map((entry) => entry.tli)).toEqual(tli === 2 ? [1, 2] : [1, 2, 3]);
-        expect(history[0]!.reason).toBe("no recovery target specified");
-        if (tli === 3) expect(history[1]!.reason).toMatch(/^after LSN [0-9A-F]+\/[0-9A-F]+$/);
+    for (const server of [second, third]) {
+      const tli = server === second ? 2 : 3;
+      const connection = await server.connect({ replication: "true" });
+      const row = (await connection.query(`TIMELINE_HISTORY ${tli}`)).find(({ type }) => type === "D")!;
+      const nameLength = row.body.readInt32BE(2);
+      const name = row.body.toString("utf8", 6, 6 + nameLength);
+      const content = new Uint8Array(row.body.subarray(10 + nameLength));
+      expect(parseWalFileName(name)).toEqual({ type: "history", timeline: tli });
+      expect(content).toEqual(new Uint8Array(readFileSync(join(server.dataDirectory, "pg_wal", name))));
+      const history = parseTimeLineHistory(content, tli, own);
+      expect(printTimeLineHistory(history, own)).toEqual(content);
+      expect(history.map((entry) => entry.tli)).toEqual(tli === 2 ? [1, 2] : [1, 2, 3]);
+      expect(history[0]!.reason).toBe("no recovery target specified");
+      if (tli === 3) expect(history[1]!.reason).toMatch(/^after LSN [0-9A-F]+\/[0-9A-F]+$/);
 
-        // Whom it would send WAL to.
-        for (const from of [
-          { tli: 1, lsn: toLsn(1n << 40n) },
-          { tli: 9, lsn: history[0]!.end },
-          ...(tli === 3 ? [{ tli: 2, lsn: toLsn(1n << 40n) }] : []),
-        ]) {
-          const messages = await connection.query(`START_REPLICATION ${formatLsn(from.lsn)} TIMELINE ${from.tli}`);
-          const said = errorFields(messages.find(({ type }) => type === "E")!.body);
-          const ours = refuseStartReplication(history, from, own);
-          expect([ours?.sqlstate, ours?.message, ours?.detail]).toEqual([said.C, said.M, said.D]);
-        }
-        await connection.close();
+      // Whom it would send WAL to.
+      for (const from of [
+        { tli: 1, lsn: toLsn(1n << 40n) },
+        { tli: 9, lsn: history[0]!.end },
+        ...(tli === 3 ? [{ tli: 2, lsn: toLsn(1n << 40n) }] : []),
+      ]) {
+        const messages = await connection.query(`START_REPLICATION ${formatLsn(from.lsn)} TIMELINE ${from.tli}`);
+        const said = errorFields(messages.find(({ type }) => type === "E")!.body);
+        const ours = refuseStartReplication(history, from, own);
+        expect([ours?.sqlstate, ours?.message, ours?.detail]).toEqual([said.C, said.M, said.D]);
       }
-    },
-  );
+      await connection.close();
+    }
+  });
 });
 
 /** A server on a copy of the image, when it has recovered and gone on to a new timeline. */

@@ -76,7 +76,8 @@ const workload = [
   "SET wal_consistency_checking = 'heap, btree'; DELETE FROM small WHERE id < 30; INSERT INTO small VALUES (1000, 'compared')",
   "SELECT pg_logical_emit_message(true, 'large', repeat('0123456789', 20000))",
   "BEGIN; INSERT INTO small VALUES (2000); SAVEPOINT a; INSERT INTO small VALUES (2001); ROLLBACK TO a; SAVEPOINT b; INSERT INTO small VALUES (2002); COMMIT",
-  "SELECT pg_replication_origin_create('far'); SELECT pg_replication_origin_session_setup('far'); INSERT INTO small VALUES (3000)",
+  "SELECT pg_replication_origin_create('far')",
+  "SELECT pg_replication_origin_session_setup('far'); BEGIN; INSERT INTO small VALUES (3000); COMMIT; SELECT pg_replication_origin_session_reset()",
   "BEGIN; INSERT INTO small SELECT i FROM generate_series(4000, 4100) i; ROLLBACK",
   "CREATE UNLOGGED TABLE unlogged (id int PRIMARY KEY)",
   "VACUUM small",
@@ -221,6 +222,7 @@ describe.each(ownServerMajors)("PostgreSQL %d", (major) => {
     await server.sql("CHECKPOINT; UPDATE tiny SET id = 3 WHERE id = 1; UPDATE tiny SET id = 4 WHERE id = 2");
     await server.sql("SELECT pg_switch_wal()");
     for (let i = 0; i < 6; i++) await server.sql("SELECT pg_logical_emit_message(false, 'm', repeat('m', 3000))");
+    await server.sql("SELECT pg_logical_emit_message(true, 'm', 'commits, and so writes all to the file')");
     const restart = parseLsn(await one("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = 'damage'"));
     const { bytes, start, paths } = readWal(server.dataDirectory);
     const { records } = readAll(bytes);

@@ -26,10 +26,11 @@ import { formatLsn } from "../../src/lsn.ts";
 import { verifyBackup } from "../../src/node/verify-backup.ts";
 import { segmentName } from "../../src/segment.ts";
 import { contents, makeBackup, walRanges } from "../backups.ts";
-import { compile, runWalwire } from "../compiled.ts";
+import { compile } from "../compiled.ts";
 import { lossyText, withChecksum } from "../manifests.ts";
 import { seed, times } from "../seed.ts";
 import { type OwnServer, startServer } from "../servers/index.ts";
+import { spawnWalwire } from "../walwire.ts";
 import { runProgram } from "./programs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "walwire-verify-"));
@@ -83,7 +84,7 @@ async function theirs(directory: string, args: readonly string[] = []): Promise<
 /** The command, as a process. */
 async function ours(directory: string, args: readonly string[] = []): Promise<Said> {
   const call = ["verify-backup", "--server", "15", "--plain", "-n", ...args, directory];
-  const { status, stdout, stderr } = await runWalwire(compiled, call);
+  const { status, stdout, stderr } = await spawnWalwire(compiled.dist, call);
   return said(status, stdout, stderr);
 }
 
@@ -562,7 +563,7 @@ test("WAL is read as pg_waldump reads it", { timeout: 60_000 * Math.max(1, times
     expect(ours, name).toEqual(expected);
     if (args.length > 0 || name === "none" || name === "no segment") {
       const written = ["verify-backup", "--server", "15", "--plain", ...call, directory];
-      expect(await runWalwire(compiled, written), name).toEqual(expected);
+      expect(await spawnWalwire(compiled.dist, written), name).toEqual(expected);
     }
     ends.add(expected.stderr.replaceAll(directory, ""));
     rmSync(wal, { recursive: true, force: true });

@@ -142,6 +142,20 @@ export class RawConnection {
     return this.until("Z");
   }
 
+  /** Whether the server has ended it, or we have. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** After this, the process may end before the connection does; {@link RawConnection.ref} takes it back. */
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
   /** Says Terminate and waits for the end. Doing so twice is fine. */
   async close(): Promise<void> {
     if (this.#end === undefined && !this.#socket.writableEnded) this.#socket.end(frame("X", Buffer.alloc(0)));
