@@ -23,7 +23,7 @@ import {
   uploadManifest,
 } from "../basebackup.ts";
 import { errorFields, frame, type Message, type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
-import { ownServerMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
 const QUESTION = "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY id)) FROM ONLY";
 
@@ -55,7 +55,7 @@ function testIf(condition: boolean): (name: string, run: () => Promise<void>, ti
   return condition ? test : () => {};
 }
 
-describe.for(ownServerMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   let server: OwnServer;
   let connection: RawConnection;
   const has = {

@@ -10,9 +10,9 @@ import { buildOf, type Complaint, outcomes, prepare } from "../oracle/checks.ts"
 import { pipeline, queryBody } from "../oracle/pipeline.ts";
 import { seed, fullTimes as times } from "../seed.ts";
 import { errorFields, type OwnServer, startServer } from "../servers/index.ts";
-import { liveMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
-describe.for(liveMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   /** One of our own, since it has another setting, and since the last test crashes it. */
   let server: OwnServer;
   beforeAll(async () => {

@@ -10,7 +10,7 @@ import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/
 import { hex, toHex } from "../hex.ts";
 import { seed, fullTimes as times } from "../seed.ts";
 import { captureStream, checked, type Server } from "../servers/index.ts";
-import { liveMajors, liveServer } from "../servers/live.ts";
+import { liveServer, longTestMajors } from "../servers/live.ts";
 
 const SESSIONS = 4;
 const TRANSACTIONS = Math.ceil(12 * times);
@@ -116,7 +116,7 @@ function requests(major: number): Record<string, string>[] {
   return all.filter(([since]) => major >= since).map(([, options]) => options);
 }
 
-describe.for(liveMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   const server = liveServer(major);
 
   test.for(requests(major))("sends nothing that is refused: %j", { timeout: 120_000 }, async (asked) => {

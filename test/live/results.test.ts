@@ -9,12 +9,12 @@ import { formatLsn, type Lsn, parseLsn } from "../../src/lsn.ts";
 import { type CapabilityName, supports } from "../../src/server-version.ts";
 import { type Answer, judgedAnswer } from "../oracle/answers.ts";
 import { type OwnServer, type RawConnection, type Server, startServer } from "../servers/index.ts";
-import { ownServerMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
 /** The timeline that recovery aims at, and of which there is no WAL; the server's own is the next. */
 const aim = 9;
 
-describe.each(ownServerMajors)("PostgreSQL %d", (major) => {
+describe.each(longTestMajors)("PostgreSQL %d", (major) => {
   let server: OwnServer;
   /** Where timeline 1 ends. */
   let switchpoint: Lsn;

@@ -34,7 +34,7 @@ import {
   ServerError,
   startServer,
 } from "../servers/index.ts";
-import { ownServerMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
 const bytesOf = (path: string): Uint8Array => new Uint8Array(readFileSync(path));
 const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
@@ -115,7 +115,7 @@ const damage: Readonly<Record<string, (good: Uint8Array) => Uint8Array>> = {
   "five bytes more": (good) => Uint8Array.from([...good, 1, 2, 3, 4, 5]),
 };
 
-describe.for(ownServerMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   let server: OwnServer;
   let temporary: RawConnection;
   let running: RawConnection;

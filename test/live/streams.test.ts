@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { runsOf, runWorkload } from "../../scripts/workload/index.ts";
 import { expectSameBytes, expectSameTables } from "../replay.ts";
-import { liveMajors, liveServer } from "../servers/live.ts";
+import { liveServer, longTestMajors } from "../servers/live.ts";
 
-describe.each(liveMajors)("PostgreSQL %d", (major) => {
+describe.each(longTestMajors)("PostgreSQL %d", (major) => {
   const server = liveServer(major);
 
   test.each(runsOf(server))(

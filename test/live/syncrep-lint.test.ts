@@ -13,7 +13,7 @@ import {
 } from "../../src/syncrep/index.ts";
 import { seed, fullTimes as times } from "../seed.ts";
 import { type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
-import { liveMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
 /** Names that a standby may be given, and that a list may have. */
 const names = [
@@ -42,7 +42,7 @@ const neverMatched = new Set<FindingCode>(["NEVER_MATCHES", "TOO_LONG", "DUPLICA
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-describe.for(liveMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   let server: OwnServer;
   const standbys: RawConnection[] = [];
 

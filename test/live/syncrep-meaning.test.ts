@@ -3,9 +3,9 @@ import { describe, expect, test } from "vitest";
 import { askAboutStandbys, settingsForStandbys } from "../oracle/standbys.ts";
 import { seed, fullTimes as times } from "../seed.ts";
 import { startServer } from "../servers/index.ts";
-import { liveMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
-describe.for(liveMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   test("sync_priority and sync_state are what we say, and commits return just when we say", {
     timeout: 60_000 * times,
   }, async () => {

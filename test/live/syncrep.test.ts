@@ -6,9 +6,9 @@ import { printSynchronousStandbyNames } from "../../src/syncrep/index.ts";
 import { compareStandbyNames } from "../oracle/standby-names-readers.ts";
 import { standbyNamesTexts } from "../oracle/texts.ts";
 import { seed, fullTimes as times } from "../seed.ts";
-import { liveMajors, liveServer } from "../servers/live.ts";
+import { liveServer, longTestMajors } from "../servers/live.ts";
 
-describe.for(liveMajors)("PostgreSQL %i", (major) => {
+describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   const server = liveServer(major);
   const { versionNum } = server;
 

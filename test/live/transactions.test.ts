@@ -21,9 +21,9 @@ import { supports } from "../../src/server-version.ts";
 import { pgTimeFromDate } from "../../src/time.ts";
 import { seed } from "../seed.ts";
 import { checked, type RawConnection, type Server } from "../servers/index.ts";
-import { liveServer, ownServerMajors } from "../servers/live.ts";
+import { liveServer, longTestMajors } from "../servers/live.ts";
 
-const majors = ownServerMajors.filter((major) => supports(liveServer(major).versionNum, "streamingOfTransactions"));
+const majors = longTestMajors.filter((major) => supports(liveServer(major).versionNum, "streamingOfTransactions"));
 
 const CONTENT = new TextDecoder();
 

@@ -57,7 +57,7 @@ export interface OwnServer extends Server {
 /** The socket's name needs one; each server has a directory, so all have the same unless their settings say otherwise. */
 const defaultPort = 5432;
 
-/** How many connections each Server keeps for `sql`: a new one takes 16 to 20 ms of the processor, DISCARD ALL 0.1 ms. */
+/** How many connections to a server are kept for `sql`: a new one takes 16 to 20 ms of the processor, DISCARD ALL 0.1 ms. */
 const idleLimit = 4;
 
 /** How long a server may take from its start to its first connection, in ms. It takes 40. */
@@ -133,32 +133,45 @@ export async function startServer(options: {
 export function attach(address: ServerAddress): Server {
   const connect = (parameters: Readonly<Record<string, string>> = {}) =>
     RawConnection.open(socketPath(address), { user: address.user, database: address.database, ...parameters });
-  // To the address's database only: others are dropped, which needs that nobody is connected.
-  const idle: RawConnection[] = [];
   const sql = async (text: string, { database = address.database } = {}) => {
-    const kept = database === address.database ? idle.splice(0).filter((connection) => !connection.ended) : [];
-    const connection = kept.pop() ?? (await connect({ database }));
-    idle.push(...kept);
-    connection.ref();
+    // To the address's database only: others are dropped, which needs that nobody is connected.
+    const own = database === address.database;
+    const connection = (own ? takeIdle(address) : undefined) ?? (await connect({ database }));
     try {
       return lastRows(checked(await connection.query(text)));
     } finally {
-      if (database === address.database && idle.length < idleLimit && (await discardAll(connection))) {
-        connection.unref();
-        idle.push(connection);
-      } else await connection.close();
+      if (!own || !(await keepIdle(address, connection))) await connection.close();
     }
   };
   return { ...address, address, connect, sql };
 }
 
-/** Makes a connection as new. @returns whether it is: not if it has ended, or is in a transaction. */
-async function discardAll(connection: RawConnection): Promise<boolean> {
+/** Connections that nobody uses just now, by the socket. */
+const idle = new Map<string, RawConnection[]>();
+
+function takeIdle(address: ServerAddress): RawConnection | undefined {
+  const path = socketPath(address);
+  const live = idle.get(path)?.filter((connection) => !connection.ended) ?? [];
+  const connection = live.pop();
+  if (live.length > 0) idle.set(path, live);
+  else idle.delete(path);
+  connection?.ref();
+  return connection;
+}
+
+/** Makes a connection as new. @returns whether it is kept: not if it has ended or is in a transaction, or if there are enough. */
+async function keepIdle(address: ServerAddress, connection: RawConnection): Promise<boolean> {
   try {
-    return (await connection.query("DISCARD ALL")).every(({ type }) => type !== "E");
+    if (!(await connection.query("DISCARD ALL")).every(({ type }) => type !== "E")) return false;
   } catch {
     return false;
   }
+  const path = socketPath(address);
+  const others = idle.get(path) ?? [];
+  if (others.length >= idleLimit) return false;
+  connection.unref();
+  idle.set(path, [...others, connection]);
+  return true;
 }
 
 function socketPath({ host, port }: Pick<ServerAddress, "host" | "port">): string {
