@@ -174,11 +174,16 @@ export class ReplicationConnection {
     this.#socket.on("error", () => {});
     const closed = new Promise((resolve) => this.#socket.once("close", resolve));
     this.#socket.end(this.#session.terminate());
-    this.#socket.resume();
+    // What still comes is for nobody, and its end comes only to who has read it.
+    this.#passOver().catch(() => {});
     // A server that does not close its end is not waited for.
     const timer = setTimeout(() => this.#socket.destroy(), 2000);
     await closed;
     clearTimeout(timer);
+  }
+
+  async #passOver(): Promise<void> {
+    while ((await this.#chunks.next()).done !== true) {}
   }
 
   /** The next CopyData payload, if one has arrived; undefined if not, or if the stream is over. */

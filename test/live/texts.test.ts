@@ -35,7 +35,7 @@ import {
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
 import { times } from "../seed.ts";
 import { errorFields, type OwnServer, type Server, type ServerError, startServer } from "../servers/index.ts";
-import { liveMajors, liveServer } from "../servers/live.ts";
+import { liveMajors, liveServer, longTestMajors } from "../servers/live.ts";
 import { serverUser } from "../servers/locate.ts";
 import { Image, type Said } from "../start-alone.ts";
 
@@ -262,7 +262,7 @@ const timelines: readonly string[] = [
 const some = (cases: readonly string[], major: number): readonly string[] =>
   times > 1 ? cases : cases.filter((_, i) => i % 3 === damaged.indexOf(major));
 
-const damaged = liveMajors.filter((major) => [10, 14, 18].includes(major));
+const damaged = longTestMajors.filter((major) => [10, 14, 18].includes(major));
 
 describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
   test("from what it is given, in our words", { timeout: 120_000 }, async () => {

@@ -9,10 +9,10 @@ import { committedTransactions, findRecoveryStop, type RecoveryTarget } from "..
 import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";
 import { checked, startServer } from "../servers/index.ts";
-import { liveMajors } from "../servers/live.ts";
+import { longTestMajors } from "../servers/live.ts";
 
 /** With recovery.signal, which came in 12; the rules have not changed. */
-const majors = liveMajors.filter((major) => major === 13 || major === 18);
+const majors = longTestMajors.filter((major) => major === 13 || major === 18);
 
 describe.for(majors)("PostgreSQL %i", (major) => {
   test("stops where we say, whatever the target", { timeout: 60_000 }, async () => {

@@ -1,5 +1,5 @@
 /** The client against live servers: what it uses of pg, commands, streams, and how each of them ends. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { ProtocolError } from "../../src/errors.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
 import { connect, DatabaseError, type ReplicationConnection } from "../../src/node/client.ts";
@@ -111,6 +111,19 @@ test("a server that goes away is an error, never a hang, and saying good-bye to 
   await expect(idle.query("IDENTIFY_SYSTEM")).rejects.toThrow("terminating connection due to administrator command");
   await streaming.disconnect();
   await idle.disconnect();
+});
+
+test("good-bye is said and heard though something was left unread", async () => {
+  const connection = await open(liveMajors.at(-1)!, "true");
+  await startPhysical(connection);
+  for (let i = 0; i < 10; i++) {
+    await liveServer(liveMajors.at(-1)!).sql("SELECT pg_logical_emit_message(true, '', repeat('unread', 50000))");
+  }
+  await readUntil(connection, "XLogData");
+  // Not by giving up on the server, which takes a timer.
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await connection.disconnect();
 });
 
 test("a command that opens a stream is no query; the stream can be ended all the same", async () => {
