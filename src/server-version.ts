@@ -118,7 +118,7 @@ const verifyBackupMessagesOf18 = { since: [180000] } as const;
 /** pg_verifybackup.c: verify_tar_backup, commit 8dfd312902 */
 const verifyBackupTar = { since: [180000] } as const;
 /** jsonapi.c: json_lex, commit 2478bd5db0 */
-const jsonNumbersInPieces = { since: [190000] } as const;
+const jsonNumbersInPieces = { since: [170010, 180004, 190000] } as const;
 /** parse_manifest.c: parse_xlogrecptr; repl_scanner.l: sscanf of %X/%08X */
 const lsnLowHalfIsEightDigits = { since: [190000] } as const;
 /** astreamer_tar.c: astreamer_tar_header, commits 5868372bbf, bc30c704ad and a1063eeced */

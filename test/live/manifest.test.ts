@@ -93,8 +93,11 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
     const tokens = ["1.5", "1-2", '"a', '"\\u0041b"', '"\\ud83d"', "truex", '"x\u0001"', "}", " ", '"\\\\"'];
     const next = numbersOf(seed, major);
     const said = new Set<string>();
-    for (let i = 0; i < 20 * Math.max(1, times); i++) {
-      const files = Array.from({ length: 1200 + (next() % 900) }, (_, k) => ({
+    // First each token across the end of a piece: one, two and three bytes of it before that.
+    const across = tokens.flatMap((token) => [1, 2, 3].map((before) => ({ token, before })));
+    for (let i = 0; i < across.length + 20 * Math.max(1, times); i++) {
+      const aimed = across[i];
+      const files = Array.from({ length: aimed ? 2000 : 1200 + (next() % 900) }, (_, k) => ({
         path: `base/1/${k}`,
         encoded: false,
         size: BigInt(k),
@@ -104,13 +107,16 @@ describe.each(withUpload)("what PostgreSQL %d says to UPLOAD_MANIFEST, walwire s
       }));
       const bytes = printBackupManifest({ version: 2, systemIdentifier: own, files, walRanges: [] }, { sha256 });
       // Up to how many bytes a server parses at once depends on how they come.
-      const length = 1 + (next() % 60_000);
+      const length = aimed ? 50_000 : 1 + (next() % 60_000);
       const edge = Math.floor(131072 / length) * length - 1024;
-      const where = Buffer.from(bytes).indexOf("Size", edge - 60 + (next() % 120)) + 7;
-      const token = Buffer.from(tokens[next() % tokens.length]!);
-      const fill = Buffer.alloc(next() % 70, " ");
+      const all = Buffer.from(bytes);
+      const where = (aimed ? all.lastIndexOf("Size", edge - 10) : all.indexOf("Size", edge - 60 + (next() % 120))) + 7;
+      const token = Buffer.from(aimed?.token ?? tokens[next() % tokens.length]!);
+      const fill = Buffer.alloc(aimed ? edge - aimed.before - where : next() % 70, " ");
       const text =
-        i % 5 === 0 ? bytes : Buffer.concat([bytes.subarray(0, where), fill, token, bytes.subarray(where + 1)]);
+        !aimed && i % 5 === 0
+          ? bytes
+          : Buffer.concat([bytes.subarray(0, where), fill, token, bytes.subarray(where + 1)]);
       const chunks = Array.from({ length: Math.ceil(text.length / length) }, (_, k) =>
         text.subarray(k * length, (k + 1) * length),
       );

@@ -127,7 +127,7 @@ export class IncrementalPieces implements JsonPieces {
   /** Is the token the one that was put together? */
   #isPartial = false;
 
-  /** @param joinsNumbers Do numbers go on with a point, and signs only after an exponent? So they do since 19. */
+  /** @param joinsNumbers Do numbers go on with a point, and signs only after an exponent? So they do since 17.10, 18.4 and 19. */
   constructor(rules: JsonRules, joinsNumbers: boolean) {
     this.#lexer = new JsonLexer(rules, false);
     this.#partialLexer = new JsonLexer(rules, false);
