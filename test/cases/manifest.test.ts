@@ -97,6 +97,26 @@ describe("numbers as C reads them", () => {
     for (const server of ["13", "15", "18"]) expect(size(text, server)).toBe(value);
   });
 
+  // A line as servers write it is read at once; with one blank more it is read as any JSON.
+  test.each(["0", "8192", "08192", "00", "-1", "1.0", "1e3", '"7"', "999999999999999", "9999999999999999", ""])(
+    "%s in a line as servers write it",
+    (text) => {
+      const outcome = (blank: string, server: string) => {
+        const line = `{${blank} "Path": "a", "Size": ${text}, "Last-Modified": "2026-11-27 03:54:00 GMT", "Checksum-Algorithm": "CRC32C", "Checksum": "01020304" }`;
+        const good = (path: string) => `{ "Path": "${path}", "Size": 1 }`;
+        const manifest = withChecksum(
+          `${start}"Files": [\n${good("b")},\n${line},\n${good("c")}\n],\n"WAL-Ranges": [\n],\n"Manifest-Checksum": "CHECKSUM"}\n`,
+        );
+        try {
+          return parseBackupManifest(manifest, { server });
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      for (const server of ["13", "15", "18"]) expect(outcome("", server)).toEqual(outcome(" ", server));
+    },
+  );
+
   const range = (lsn: string, server: string) => {
     const manifest = withChecksum(
       `${start}"Files": [\n],\n"WAL-Ranges": [\n{ "Timeline": 4294967297, "Start-LSN": "${lsn}", "End-LSN": "0/0" }\n],\n"Manifest-Checksum": "CHECKSUM"}\n`,

@@ -110,7 +110,7 @@ const algorithms: Readonly<Record<string, ChecksumAlgorithm | undefined>> = Obje
  * and without this 550 to 785.
  */
 const FILE_LINE =
-  /\n\{ "Path": "([^"\\\0-\x1f]{1,250})", "Size": (\d{1,15}), "Last-Modified": "([-\d: A-Z]{0,30})", "Checksum-Algorithm": "(CRC32C|SHA(?:224|256|384|512))", "Checksum": "((?:[\da-f]{2}){4,64})" \},/y;
+  /\n\{ "Path": "([^"\\\0-\x1f]{1,250})", "Size": (0|[1-9]\d{0,14}), "Last-Modified": "([-\d: A-Z]{0,30})", "Checksum-Algorithm": "(CRC32C|SHA(?:224|256|384|512))", "Checksum": "((?:[\da-f]{2}){4,64})" \},/y;
 
 /** Where the path stands in it. */
 const PATH_AT = '\n{ "Path": '.length;
