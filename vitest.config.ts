@@ -5,7 +5,7 @@ import type { Reporter, TestModule, TestSuite } from "vitest/node";
 /** One process for many files: starting one for each, and loading what they share again, took a quarter of the time. */
 const shared = { pool: "forks", isolate: false, testTimeout: 30_000, hookTimeout: 30_000 } as const;
 
-/** Vitest leaves one core for itself, which idles; with two cores that would be half of them: 7 minutes instead of 5. */
+/** Vitest leaves one core for itself, which idles; with two cores that would be half of them. */
 const maxWorkers = Math.max(2, availableParallelism() - 1);
 
 /** The folder of the unpacked package, if it is what is tested: `npm run test:package` sets it. */

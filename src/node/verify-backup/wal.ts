@@ -159,6 +159,7 @@ function findWal(given: string, names: readonly string[], newMessages: boolean) 
     try {
       name = filesOf(directory).find(isSegment);
     } catch (error) {
+      // Without that directory there is no segment; what is no error of the file system goes on.
       strerror(error);
     }
   }
