@@ -217,8 +217,8 @@ async function firstAnswer(
       await connection.close();
       return Number(rows[0]![0]);
     } catch (error) {
-      // No socket yet, or cannot_connect_now: "the database system is starting up".
-      const early = !(error instanceof ServerError) || error.fields.C === "57P03";
+      // No socket yet; cannot_connect_now: "the database system is starting up"; or admin_shutdown: it has failed, and `failed` says why.
+      const early = !(error instanceof ServerError) || ["57P03", "57P01"].includes(error.fields.C!);
       if (!early || Date.now() > limit) throw error;
       await Promise.race([sleep(10), failed]);
     }
