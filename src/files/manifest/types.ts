@@ -27,7 +27,7 @@ export interface ManifestFile {
   /** As it stands there: PostgreSQL writes `2026-11-27 03:54:00 GMT`, and reads anything. Undefined if it is not there. */
   readonly lastModified: string | undefined;
   readonly checksumAlgorithm: ChecksumAlgorithm;
-  /** Undefined if it is not there, or empty. Of CRC-32C it is the number in little-endian order. */
+  /** Undefined if it is not there, or empty. Of CRC-32C it is the number in little-endian order. A view: others lie in the same buffer. */
   readonly checksum: Uint8Array | undefined;
 }
 
