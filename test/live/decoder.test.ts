@@ -9,7 +9,7 @@ import { decodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/decoder.ts";
 import { hex, toHex } from "../hex.ts";
 import { seed, fullTimes as times } from "../seed.ts";
-import { captureStream, checked, type Server } from "../servers/index.ts";
+import { type Capture, captureStream, checked, type Server } from "../servers/index.ts";
 import { liveServer, longTestMajors } from "../servers/live.ts";
 
 const SESSIONS = 4;
@@ -145,12 +145,27 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     const viaRoot = major >= 13 ? "WITH (publish_via_partition_root)" : "";
     await sql(`CREATE PUBLICATION live_decoder FOR TABLE plain, whole, typed, tree ${viaRoot}`);
     await server.sql(`SELECT pg_replication_origin_create('${database}')`);
+    let working: Promise<void> | undefined;
+    const capture = async (attempt: number): Promise<Capture> => {
+      try {
+        return await captureStream(server, {
+          database,
+          options: { ...asked, publication_names: "live_decoder" },
+          workload: () => {
+            working = workload(server, database, seed + attempt);
+            return working;
+          },
+        });
+      } catch (error) {
+        // If the stream fails, the sessions go on.
+        await working?.catch(() => {});
+        // The server's own fault: it decodes rows of a table that was truncated, which is rolled back meanwhile (seen on 17 and 18).
+        if (attempt === 3 || !/could not map filenumber/.test((error as Error).message)) throw error;
+        return capture(attempt + 1);
+      }
+    };
     try {
-      const { payloads } = await captureStream(server, {
-        database,
-        options: { ...asked, publication_names: "live_decoder" },
-        workload: () => workload(server, database, seed),
-      });
+      const { payloads } = await capture(0);
       const decoder = new PgoutputDecoder({
         protocol: Number(asked.proto_version) as 1,
         streaming: (asked.streaming ?? "off") as NonNullable<PgoutputDecoderOptions["streaming"]>,
