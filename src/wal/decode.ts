@@ -325,7 +325,7 @@ const nothing = /* @__PURE__ */ new Uint8Array(0);
 const noBlocks: readonly WalBlock[] = /* @__PURE__ */ Object.freeze([]);
 
 /** The prev-link of a record that was checked: if the one before is known, it is that. */
-export function prevOf({ view, at, prev, randomAccess }: RecordPlace): Lsn {
+function prevOf({ view, at, prev, randomAccess }: RecordPlace): Lsn {
   return randomAccess ? (view.getBigUint64(at + 8, true) as Lsn) : prev;
 }
 

@@ -25,7 +25,7 @@ afterAll(() => compiled.remove());
 
 function walwire(...args: string[]): Run {
   // The demo needs test/servers, which is TypeScript.
-  const isDemo = args.length === 1;
+  const isDemo = args.join() === "tail";
   const program = isDemo ? ["--import", "tsx", "src/node/cli.ts"] : [join(compiled.dist, "node/cli.js")];
   const child = spawn(process.execPath, [...program, ...args], { cwd: root });
   const output = { stdout: "", stderr: "" };
