@@ -3,7 +3,7 @@
  * what live servers answer, pipelined on one connection, all in one run on one machine. And that the cost of a long text is
  * that of its length.
  */
-import { formatServerVersion } from "../src/server-version.ts";
+import { formatServerVersion } from "../src/kernel/version.ts";
 import { commandVerdicts } from "../test/oracle/commands.ts";
 import { readCommand } from "../test/oracle/lalr.ts";
 import { majors, startServer } from "../test/servers/index.ts";

@@ -1,5 +1,5 @@
 /** What the benchmarks of the stream read: bytes that a live server of the newest major sent. Nothing of it is kept between runs. */
-import { formatServerVersion } from "../src/server-version.ts";
+import { formatServerVersion } from "../src/kernel/version.ts";
 import { captureStream, majors, type OwnServer, startServer } from "../test/servers/index.ts";
 
 export interface Corpus {

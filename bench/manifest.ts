@@ -15,7 +15,7 @@ const dist = (path: string) => import(new URL(`../dist/${path}`, import.meta.url
 const { BackupManifestWriter } = (await dist(
   "files/manifest/index.js",
 )) as typeof import("../src/files/manifest/index.ts");
-const { crc32c } = (await dist("crc32c.js")) as typeof import("../src/crc32c.ts");
+const { crc32c } = (await dist("kernel/crc32c.js")) as typeof import("../src/kernel/crc32c.ts");
 
 /** What the ratio of pg_verifybackup's time to ours should be at least. */
 const goal = 0.7;

@@ -6,7 +6,7 @@
  * Both servers write a value that they accept into a file, so what they refuse tells more of the check itself.
  */
 import { PGlite } from "@electric-sql/pglite";
-import { formatServerVersion } from "../src/server-version.ts";
+import { formatServerVersion } from "../src/kernel/version.ts";
 import { standbyNamesVerdicts } from "../test/oracle/standby-names.ts";
 import { readStandbyNames } from "../test/oracle/standby-names-lalr.ts";
 import { majors, startServer } from "../test/servers/index.ts";

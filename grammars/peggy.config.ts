@@ -18,8 +18,8 @@ export const grammars: readonly GrammarConfig[] = [
     inputs: ["replication.peggy", "lexical.peggy"],
     returnTypes: {
       exec_replication_command: 'import("../command/ast.js").Command',
-      offending_token: 'import("../command/parse.js").Token',
-      tokens: 'readonly import("../command/parse.js").Token[]',
+      offending_token: 'import("../command/token.js").Token',
+      tokens: 'readonly import("../command/token.js").Token[]',
       IDENT: "string",
     },
   },

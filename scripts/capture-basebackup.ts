@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { BaseBackupReceiver } from "../src/basebackup/index.ts";
-import { supports } from "../src/server-version.ts";
+import { supports } from "../src/capabilities.ts";
 import { baseBackupCommand, giveToServer } from "../test/basebackup.ts";
 import { frame, majors, type OwnServer, startServer } from "../test/servers/index.ts";
 

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { segmentName, segmentStart } from "../src/segment.ts";
+import { segmentName, segmentStart } from "../src/kernel/wal-names.ts";
 import { WalReader } from "../src/wal/index.ts";
 import { majors, startServer } from "../test/servers/index.ts";
 

@@ -7,9 +7,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { supports } from "../src/capabilities.ts";
+import { formatServerVersion } from "../src/kernel/version.ts";
 import { Conversation } from "../src/node/conversation.ts";
 import { demo } from "../src/node/demo.ts";
-import { formatServerVersion, supports } from "../src/server-version.ts";
 import { capturePhysicalStream, majors, type Server, startServer, writeCapture } from "../test/servers/index.ts";
 import { type PublishedTable, runsOf, runWorkload, slotChanges } from "./workload/index.ts";
 import { allTags, countTags, countTagsOfMessages, tagsOfServer } from "./workload/tags.ts";

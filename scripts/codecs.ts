@@ -13,9 +13,7 @@ import { BaseBackupMessage } from "../src/basebackup/messages.ts";
 import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
-import { sinceVersion } from "../src/server-version.ts";
 import * as wal from "../src/wal/structs.ts";
-import { firstOf } from "../src/wire/interpret.ts";
 import { alignmentOfAll, layoutOf } from "../src/wire/layout.ts";
 import type {
   Context,
@@ -28,6 +26,7 @@ import type {
   Struct,
   VariantsShape,
 } from "../src/wire/shape.ts";
+import { firstOf } from "../src/wire/shape.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -72,7 +71,7 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
   const native = structs.length > 0;
   const body = [
     ...named.types,
-    ...messages.map(messageType),
+    ...families.flatMap((family) => family.messages.map((message) => messageType(message, family))),
     ...families.map(familyType),
     ...structs.map(structType),
     ...[...contexts].map(contextType),
@@ -85,8 +84,8 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
   ].join("\n\n");
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
   const imports: readonly [string, readonly string[]][] = [
-    ["../lsn.ts", ["type Lsn"]],
-    ["../time.ts", ["type PgTime"]],
+    ["../kernel/lsn.ts", ["type Lsn"]],
+    ["../kernel/time.ts", ["type PgTime"]],
     ["../wire/check.ts", ["mustBeArray", "mustBeObject", "quoted", "refuse"]],
     ["../wire/cstring.ts", ["readCString", "writeCString"]],
     ["../wire/native.ts", ["NativeReader", "NativeWriter", "numberOf", "wordOf"]],
@@ -115,8 +114,8 @@ function doc(...lines: (string | undefined)[]): string {
   return text.length === 1 ? `/** ${text[0]} */` : `/**\n${text.map((line) => ` * ${line}`.trimEnd()).join("\n")}\n */`;
 }
 
-function messageType(message: Message): string {
-  return `${doc(message.doc + needs(message), "", `@source ${message.source}`)}
+function messageType(message: Message, family: Family): string {
+  return `${doc(message.doc + needs(message, family), "", `@source ${message.source}`)}
 export interface ${message.name} {
   readonly type: ${JSON.stringify(message.name)};
 ${properties(message.fields)}
@@ -124,8 +123,8 @@ ${properties(message.fields)}
 }
 
 /** Which servers have the message, and what must be asked for, in a sentence. */
-function needs({ since, options = [] }: Message): string {
-  const servers = since === undefined ? "" : ` Servers from ${sinceVersion(since)} on`;
+function needs({ since, options = [] }: Message, { capabilities }: Family): string {
+  const servers = since === undefined ? "" : ` Servers from ${capabilities.since(since)} on`;
   if (options.length === 0) return servers && `${servers}.`;
   return `${servers}, with the option${options.length > 1 ? "s" : ""} ${options.join(" and ")}.`;
 }

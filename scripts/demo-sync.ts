@@ -1,6 +1,6 @@
 /** `npm run demo:sync`: what `walwire sync` says to a bad value, and of a good one with three standbys. No server is needed. */
 import { fileURLToPath } from "node:url";
-import { run } from "../src/node/cli/sync.ts";
+import { run } from "../src/node/cli/sync/index.ts";
 
 // Whoever read the output has gone, as `head` does.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

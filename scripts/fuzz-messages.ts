@@ -15,8 +15,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import fc from "fast-check";
-import type { Conditions } from "../src/wire/interpret.ts";
-import type { Family } from "../src/wire/shape.ts";
+import type { Conditions, Family } from "../src/wire/shape.ts";
 import type { TupleData } from "../src/wire/tuple.ts";
 import { compile } from "../test/compiled.ts";
 import { toHex } from "../test/hex.ts";
@@ -37,7 +36,7 @@ const seed = Number(options.seed);
 const compiled = compile();
 process.on("exit", compiled.remove);
 const load = (path: string): Promise<unknown> => import(`${compiled.dist}/${path}`);
-const { DecodeError } = (await load("errors.js")) as typeof import("../src/errors.ts");
+const { DecodeError } = (await load("kernel/errors.js")) as typeof import("../src/kernel/errors.ts");
 const { interpretDecode, interpretEncode } = (await load(
   "wire/interpret.js",
 )) as typeof import("../src/wire/interpret.ts");

@@ -6,7 +6,7 @@
  * a use: its settings change, and it has been started with those of `settingsForStandbys` in test/oracle/standbys.ts.
  */
 import { parseArgs } from "node:util";
-import { formatServerVersion } from "../src/server-version.ts";
+import { formatServerVersion } from "../src/kernel/version.ts";
 import { askAboutStandbys, settingsForStandbys } from "../test/oracle/standbys.ts";
 import { attach, majors, type Server, startServer } from "../test/servers/index.ts";
 

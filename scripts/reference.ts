@@ -3,17 +3,18 @@
  */
 
 import { BaseBackupMessage } from "../src/basebackup/messages.ts";
+import { sinceVersion } from "../src/capabilities.ts";
 import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
-import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/pgoutput-protocol.ts";
+import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../src/logical/protocol.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
-import { sinceVersion } from "../src/server-version.ts";
 import * as wal from "../src/wal/structs.ts";
-import { type Conditions, interpretDecode, interpretEncode, otherwise } from "../src/wire/interpret.ts";
+import { interpretDecode, interpretEncode } from "../src/wire/interpret.ts";
 import { jsonOf } from "../src/wire/json.ts";
 import { layoutOf } from "../src/wire/layout.ts";
 import { NAME_BYTES } from "../src/wire/native.ts";
 import type { Family, Field, Fields, Message, Shape, Struct, VariantsShape } from "../src/wire/shape.ts";
+import { type Conditions, otherwise } from "../src/wire/shape.ts";
 import { type Size, sizeOf } from "../src/wire/size.ts";
 import { hexOf } from "../src/wire/text.ts";
 import { conditionsOf, contextsOf, structsOf } from "./codecs.ts";
@@ -197,10 +198,10 @@ the CopyData of a base backup. Codecs, types, fast-check arbitraries, trace line
 All numbers are big-endian.`,
     table(
       ["family", "", "servers from", "messages"],
-      families.map(({ name, doc, since, messages }) => [
+      families.map(({ name, doc, capabilities, since, messages }) => [
         link(name),
         doc,
-        sinceVersion(since),
+        capabilities.since(since),
         messages.map((each) => `\`${each.tag}\``).join(" "),
       ]),
     ),
@@ -246,7 +247,7 @@ function familyParts(family: Family): string[] {
       messages.map((message) => [
         `\`${message.tag}\``,
         link(message.name),
-        sinceVersion(message.since ?? family.since),
+        family.capabilities.since(message.since ?? family.since),
         askedFor(message),
         sizes(message, family),
       ]),

@@ -2,6 +2,8 @@
  * walwire: PostgreSQL's replication languages and wire messages. Everything here is pure and runs anywhere; connections are in
  * walwire/client, state machines in walwire/session, fast-check arbitraries in walwire/arbitraries.
  */
+
+export { type CapabilityName, sinceVersion, supports } from "./capabilities.ts";
 export * from "./command/index.ts";
 export {
   DecodeError,
@@ -13,23 +15,8 @@ export {
   ProtocolError,
   UnsupportedError,
   WalwireError,
-} from "./errors.ts";
-export * from "./logical/index.ts";
-export { formatLsn, invalidLsn, type Lsn, parseLsn, toLsn } from "./lsn.ts";
-export * from "./physical/index.ts";
-export {
-  type CapabilityName,
-  defaultServer,
-  formatServerVersion,
-  formatVersions,
-  type Server,
-  serverVersionNum,
-  sinceVersion,
-  supports,
-  type VersionRange,
-} from "./server-version.ts";
-export * from "./syncrep/index.ts";
-export * from "./syncrep/questions.ts";
+} from "./kernel/errors.ts";
+export { formatLsn, invalidLsn, type Lsn, parseLsn, toLsn } from "./kernel/lsn.ts";
 export {
   formatPgTime,
   type PgTime,
@@ -38,4 +25,16 @@ export {
   pgTimeMinusInfinity,
   pgTimeToDate,
   toPgTime,
-} from "./time.ts";
+} from "./kernel/time.ts";
+export {
+  defaultServer,
+  formatServerVersion,
+  formatVersions,
+  type Server,
+  serverVersionNum,
+  type VersionRange,
+} from "./kernel/version.ts";
+export * from "./logical/index.ts";
+export * from "./physical/index.ts";
+export * from "./syncrep/index.ts";
+export * from "./syncrep/questions.ts";

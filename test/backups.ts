@@ -1,17 +1,17 @@
 /** Small directories that are backups as far as a manifest tells. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { crc32c } from "../src/crc32c.ts";
 import {
   type ChecksumAlgorithm,
   type ManifestFile,
   type ManifestWalRange,
   printBackupManifest,
 } from "../src/files/manifest/index.ts";
-import { toLsn } from "../src/lsn.ts";
+import { crc32c } from "../src/kernel/crc32c.ts";
+import { toLsn } from "../src/kernel/lsn.ts";
+import type { Server } from "../src/kernel/version.ts";
+import { segmentName } from "../src/kernel/wal-names.ts";
 import { summing } from "../src/node/verify-backup/sum.ts";
-import { segmentName } from "../src/segment.ts";
-import type { Server } from "../src/server-version.ts";
 import { WalWriter } from "../src/wal/index.ts";
 
 export const systemIdentifier = 7712700038425239164n;

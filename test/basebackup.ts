@@ -28,7 +28,7 @@ import {
   reconstruct,
 } from "../src/basebackup/index.ts";
 import { type TarEntry, tarEntries } from "../src/basebackup/tar.ts";
-import { supports } from "../src/server-version.ts";
+import { supports } from "../src/capabilities.ts";
 import { serverUser, temporaryRoot } from "./servers/locate.ts";
 import { frame, type RawConnection } from "./servers/raw.ts";
 

@@ -6,8 +6,8 @@
  */
 import fc from "fast-check";
 import { encodePgoutputMessage, type PgoutputMessage, type RelationColumn } from "../src/generated/logical.ts";
-import type { Lsn } from "../src/lsn.ts";
-import type { PgTime } from "../src/time.ts";
+import type { Lsn } from "../src/kernel/lsn.ts";
+import type { PgTime } from "../src/kernel/time.ts";
 import { TupleData } from "../src/wire/tuple.ts";
 
 /** What a transaction that committed must be. */

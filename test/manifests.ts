@@ -1,7 +1,7 @@
 /** Manifests of servers, and servers' verdicts on them. */
 import { createHash } from "node:crypto";
+import { supports } from "../src/capabilities.ts";
 import type { ChecksumAlgorithm } from "../src/files/manifest/types.ts";
-import { supports } from "../src/server-version.ts";
 import { encodeText } from "../src/wire/text.ts";
 import { checked, errorFields, frame, type RawConnection } from "./servers/index.ts";
 

@@ -1,7 +1,8 @@
 /** Generated settings and sets of standbys that have to do with each other: the names are few, and often differ by case only. */
 import fc from "fast-check";
-import type { Lsn } from "../src/lsn.ts";
-import { type Server, supports } from "../src/server-version.ts";
+import { supports } from "../src/capabilities.ts";
+import type { Lsn } from "../src/kernel/lsn.ts";
+import type { Server } from "../src/kernel/version.ts";
 import type { SyncRepConfig, SyncRepStandby } from "../src/syncrep/index.ts";
 
 /** What standbys call themselves; the last two cannot be said in an application_name. */

@@ -2,7 +2,7 @@
  * A second reader of WAL, for tests: it has all bytes at once, and goes over them in the simplest way there is. It takes no care of
  * what is wrong: where something is, it stops.
  */
-import { crc32c } from "../src/crc32c.ts";
+import { crc32c } from "../src/kernel/crc32c.ts";
 
 /** Where a record is, and its bytes. */
 export interface SimpleRecord {

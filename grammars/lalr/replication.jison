@@ -9,7 +9,7 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  *
- * Lines between `%if`, `%else` and `%endif` are for servers with, or without, a capability of src/server-version.ts; what is left
+ * Lines between `%if`, `%else` and `%endif` are for servers with, or without, a capability of src/command/capabilities.ts; what is left
  * for one version is what its Bison and flex files say. test/oracle/lalr.ts does that, and gives `yy` what is C in the
  * originals. The text comes as flex sees it: a character for each byte.
  */

@@ -7,7 +7,7 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  *
- * Lines between `%if`, `%else` and `%endif` are for servers with, or without, a capability of src/server-version.ts. What is C in
+ * Lines between `%if`, `%else` and `%endif` are for servers with, or without, a capability of src/syncrep/capabilities.ts. What is C in
  * the originals `yy` has, of test/oracle/standby-names-lalr.ts. The text comes as flex sees it: a character for each byte.
  */
 

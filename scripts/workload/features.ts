@@ -1,7 +1,7 @@
 /**
  * What a server's SQL has, as its own catalogs say: a feature is known by a column of the catalogs that came with it.
  *
- * What its replication can do is in src/server-version.ts, for everybody; that much of SQL is of interest to the workload only.
+ * What its replication can do is in src/capabilities.ts, for everybody; that much of SQL is of interest to the workload only.
  */
 import type { Server } from "../../test/servers/index.ts";
 

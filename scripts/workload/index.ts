@@ -4,7 +4,7 @@
  * `npm run capture` records it; live tests run it against whatever servers are up.
  */
 
-import { type CapabilityName, supports } from "../../src/server-version.ts";
+import { type CapabilityName, supports } from "../../src/capabilities.ts";
 import {
   type Capture,
   captureStream,

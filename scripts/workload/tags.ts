@@ -1,5 +1,6 @@
 /** Which messages of pgoutput there are in a recording, by their first bytes alone, and which there must be. */
-import { type CapabilityName, type Server, supports } from "../../src/server-version.ts";
+import { type CapabilityName, supports } from "../../src/capabilities.ts";
+import type { Server } from "../../src/kernel/version.ts";
 
 /** The type bytes of pgoutput, by what a server needs in order to send them. */
 const tags: readonly { readonly letters: string; readonly needs?: CapabilityName }[] = [

@@ -2,8 +2,9 @@
 import * as fc from "fast-check";
 import type { BackupTablespace, BaseBackupEvent } from "../basebackup/index.ts";
 import { BaseBackupMessage } from "../basebackup/messages.ts";
+import { commandCapabilities } from "../command/capabilities.ts";
 import type { BaseBackupMessage as Message } from "../generated/basebackup.ts";
-import { defaultServer, type Server, supports } from "../server-version.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import { lsn, messageOf, wireText } from "./messages.ts";
 
 /** Any message inside the CopyData of a base backup. Each stands for itself. */
@@ -11,8 +12,8 @@ export const baseBackupMessage = (): fc.Arbitrary<Message> => messageOf(BaseBack
 
 /** What a server of this version says from BASE_BACKUP to ReadyForQuery, as the events that it stands for: good backups and failed ones. */
 export function baseBackupEvents(server: Server = defaultServer): fc.Arbitrary<BaseBackupEvent[]> {
-  const oneStream = supports(server, "baseBackupOneStream");
-  const manifest = oneStream || supports(server, "baseBackupManifest");
+  const oneStream = commandCapabilities.supports(server, "baseBackupOneStream");
+  const manifest = oneStream || commandCapabilities.supports(server, "baseBackupManifest");
   const uint32 = fc.integer({ min: 0, max: 0xffffffff });
   const position = fc.record({ recptr: lsn(), tli: uint32 });
   const sizes = fc.option(fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), { nil: undefined });

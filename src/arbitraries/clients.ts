@@ -1,14 +1,14 @@
 /** What clients send to walsenders: the shapes of their commands, word for word, blanks included. */
-import { type CapabilityName, supports } from "../server-version.ts";
+import { type CommandCapability, commandCapabilities } from "../command/capabilities.ts";
 
 /** One command of a client, with values put in, and the servers that the client sends it to. */
 export interface ClientText {
   readonly client: string;
   readonly text: string;
   /** What a server has to which the client sends this. */
-  readonly needs?: CapabilityName;
+  readonly needs?: CommandCapability;
   /** What such a server has not. */
-  readonly lacks?: CapabilityName;
+  readonly lacks?: CommandCapability;
 }
 
 /**
@@ -192,6 +192,7 @@ export const clientTexts: readonly ClientText[] = [
 export function clientTextsFor(server: number): readonly ClientText[] {
   return clientTexts.filter(
     ({ needs, lacks }) =>
-      (needs === undefined || supports(server, needs)) && (lacks === undefined || !supports(server, lacks)),
+      (needs === undefined || commandCapabilities.supports(server, needs)) &&
+      (lacks === undefined || !commandCapabilities.supports(server, lacks)),
   );
 }

@@ -1,9 +1,10 @@
 /** Arbitraries of replication commands: as values, and as text that is right, almost right, or hostile. */
 import fc from "fast-check";
 import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
+import { commandCapabilities } from "../command/capabilities.ts";
 import { keywords as keywordsOfVersions } from "../command/keywords.ts";
-import { identifierBytes, truncateIdentifier } from "../identifier.ts";
-import { capabilitiesOf, defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { identifierBytes, truncateIdentifier } from "../text/identifier.ts";
 import { clientTexts, clientTextsFor } from "./clients.ts";
 import { lsn } from "./messages.ts";
 import { almost, characters, commaList, optional, pieces, record, sequence } from "./text.ts";
@@ -22,7 +23,7 @@ export interface CommandArbitraryOptions {
 export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Command> {
   const { server = defaultServer } = options;
   const slotname = identifier(server);
-  const parenthesised = supports(server, "genericOptions");
+  const parenthesised = commandCapabilities.supports(server, "genericOptions");
   const generic = fc.array(defElem(server), { minLength: 1, maxLength: 4 });
 
   const identifySystem = fc.constant<Command>({ type: "IdentifySystemCmd" });
@@ -30,7 +31,7 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
     type: fc.constant("BaseBackupCmd" as const),
     options: parenthesised ? fc.oneof(fc.constant([]), generic) : fc.array(baseBackupWord(server), { maxLength: 5 }),
   });
-  const has = capabilitiesOf(server);
+  const has = commandCapabilities.of(server);
   const never = fc.constant(false);
   const slotOptions = parenthesised
     ? fc.oneof(fc.constant([]), generic, fc.array(fc.constantFrom(...exactSlotWords), { maxLength: 3 }))
@@ -93,9 +94,9 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
     ...(has.reserveWal && !has.createSlotOptions ? [createReserving] : []),
     ...(has.showCommand ? [show] : []),
     ...(has.sqlCommands ? [sql] : []),
-    ...(supports(server, "readReplicationSlot") ? [read] : []),
-    ...(supports(server, "alterReplicationSlot") ? [alter] : []),
-    ...(supports(server, "uploadManifest") ? [upload] : []),
+    ...(commandCapabilities.supports(server, "readReplicationSlot") ? [read] : []),
+    ...(commandCapabilities.supports(server, "alterReplicationSlot") ? [alter] : []),
+    ...(commandCapabilities.supports(server, "uploadManifest") ? [upload] : []),
   );
 }
 
@@ -148,12 +149,12 @@ function identifier(server: Server): fc.Arbitrary<string> {
     { weight: 2, arbitrary: characters() },
     { weight: 1, arbitrary: long },
   );
-  const quotes = supports(server, "doubledQuoteInIdentifier");
+  const quotes = commandCapabilities.supports(server, "doubledQuoteInIdentifier");
   return any.map((name) => truncateIdentifier(quotes ? name : name.replaceAll('"', "'")));
 }
 
 function varName(server: Server): fc.Arbitrary<string> {
-  if (!supports(server, "dotIsToken")) return identifier(server);
+  if (!commandCapabilities.supports(server, "dotIsToken")) return identifier(server);
   return fc.array(identifier(server), { minLength: 1, maxLength: 3 }).map((parts) => parts.join("."));
 }
 
@@ -189,10 +190,10 @@ const exactSlotWords: readonly DefElem[] = [
 
 function baseBackupWord(server: Server): fc.Arbitrary<DefElem> {
   const flags = ["progress", "fast", "wal", "nowait"];
-  if (supports(server, "baseBackupTablespaceMap")) flags.push("tablespace_map");
-  if (supports(server, "baseBackupNoVerifyChecksums")) flags.push("noverify_checksums");
+  if (commandCapabilities.supports(server, "baseBackupTablespaceMap")) flags.push("tablespace_map");
+  if (commandCapabilities.supports(server, "baseBackupNoVerifyChecksums")) flags.push("noverify_checksums");
   const strings = ["label"];
-  if (supports(server, "baseBackupManifest")) strings.push("manifest", "manifest_checksums");
+  if (commandCapabilities.supports(server, "baseBackupManifest")) strings.push("manifest", "manifest_checksums");
   return fc.oneof(
     record({ defname: fc.constantFrom(...flags), arg: fc.constant(one) }),
     record({ defname: fc.constantFrom(...strings), arg: string }),
@@ -402,7 +403,7 @@ const sqlStatement = fc.oneof(
 
 /** Right commands as tokens, each production as often as another; one in ten is of another version. */
 function commandTokens(server: Server): fc.Arbitrary<readonly string[]> {
-  const parenthesised = supports(server, "genericOptions");
+  const parenthesised = commandCapabilities.supports(server, "genericOptions");
   const genericOption = sequence(
     fc.oneof(IDENT, optionName, fc.constantFrom(...keywords)),
     optional(fc.oneof(IDENT, SCONST, UCONST)),

@@ -4,14 +4,14 @@
 import * as fc from "fast-check";
 import type { PgoutputContext, PgoutputMessage } from "../generated/logical.ts";
 import type { WalReceiverMessage, WalSenderMessage } from "../generated/physical.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import * as logical from "../logical/messages.ts";
-import type { Lsn } from "../lsn.ts";
 import * as physical from "../physical/messages.ts";
-import type { PgTime } from "../time.ts";
-import { type Conditions, otherwise } from "../wire/interpret.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NAME_BYTES } from "../wire/native.ts";
 import type { Family, Field, Fields, Infer, Of, Shape, Struct } from "../wire/shape.ts";
+import { type Conditions, otherwise } from "../wire/shape.ts";
 import { decodeText } from "../wire/text.ts";
 import { TupleData, unchanged } from "../wire/tuple.ts";
 

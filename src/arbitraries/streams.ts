@@ -6,9 +6,9 @@
  */
 import * as fc from "fast-check";
 import type { Message, OldTuple, PgoutputMessage, Relation, Type } from "../generated/logical.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../logical/decoder.ts";
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
 import { TupleData, type TupleValue, unchanged } from "../wire/tuple.ts";
 import { lsn, pgoutputMessage, wireText } from "./messages.ts";
 

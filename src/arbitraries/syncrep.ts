@@ -1,8 +1,9 @@
 /** Arbitraries of `synchronous_standby_names`: as values, and as text that is right, almost right, or hostile. */
 import fc from "fast-check";
-import { truncateIdentifier } from "../identifier.ts";
-import { defaultServer, type Server, syncrepCapabilities } from "../server-version.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import type { SyncRepConfig } from "../syncrep/ast.ts";
+import { syncrepCapabilities } from "../syncrep/capabilities.ts";
+import { truncateIdentifier } from "../text/identifier.ts";
 import { almost, characters, commaList, record, sequence } from "./text.ts";
 
 export interface StandbyNamesArbitraryOptions {

@@ -5,8 +5,8 @@ import fc from "fast-check";
 import type { BackupHistory, BackupLabel } from "../files/backup-label.ts";
 import type { TablespaceMapEntry } from "../files/tablespace-map.ts";
 import type { TimeLineHistory, TimeLineHistoryEntry } from "../files/timeline-history.ts";
-import { invalidLsn, type Lsn, toLsn } from "../lsn.ts";
-import { defaultSegmentSize, segmentName } from "../segment.ts";
+import { invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { defaultSegmentSize, segmentName } from "../kernel/wal-names.ts";
 import { almost, characters, record } from "./text.ts";
 
 const uint32 = fc.oneof(fc.nat(9), fc.integer({ min: 0, max: 0xffffffff }));

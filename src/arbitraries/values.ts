@@ -2,7 +2,7 @@
  * fast-check arbitraries of the values of types, for who writes rows to what reads them.
  */
 import * as fc from "fast-check";
-import { type PgTime, pgTimeInfinity, pgTimeMinusInfinity } from "../time.ts";
+import { type PgTime, pgTimeInfinity, pgTimeMinusInfinity } from "../kernel/time.ts";
 import type { ArrayValue } from "../values/array.ts";
 import { builtins } from "../values/builtin.ts";
 import type { RangeValue } from "../values/range.ts";

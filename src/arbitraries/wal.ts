@@ -1,7 +1,7 @@
 /** fast-check arbitraries of WAL: records, and the pages they lie in. */
 import * as fc from "fast-check";
-import { type Lsn, toLsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
+import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import type { Server } from "../kernel/version.ts";
 import { compressionFlags, forks, isRmid, RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "../wal/constants.ts";
 import type { WalRecordFields } from "../wal/encode.ts";
 import { type WalFormat, walFormat } from "../wal/format.ts";

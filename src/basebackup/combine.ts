@@ -8,7 +8,7 @@
  *
  * @source reconstruct.c: reconstruct_from_incremental_file
  */
-import { DecodeError } from "../errors.ts";
+import { DecodeError } from "../kernel/errors.ts";
 import { quoteText } from "../wire/trace.ts";
 import {
   BLOCK_SIZE,

@@ -3,10 +3,12 @@
  *
  * Each stands for the same messages always, whatever came before, so nothing that a server said is lost on the way.
  */
+
+import { commandCapabilities } from "../command/capabilities.ts";
 import { describeResultSet, encodeResultSet, type ResultSetRow, type ResultSetValue } from "../command/results/rows.ts";
-import { EncodeError } from "../errors.ts";
 import { encodeBaseBackupMessage } from "../generated/basebackup.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
 import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import {
@@ -91,14 +93,14 @@ export interface BaseBackupOptions {
 export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBackupOptions = {}): Uint8Array {
   mustBeObject(event, "BaseBackupEvent");
   const server = serverVersionNum(options.server ?? defaultServer);
-  const oneStream = supports(server, "baseBackupOneStream");
+  const oneStream = commandCapabilities.supports(server, "baseBackupOneStream");
   switch (event.type) {
     case "BackupStart":
       return resultSet("BACKUP_START", event, server);
     case "Tablespaces":
       return resultSet("BACKUP_TABLESPACES", event.tablespaces, server);
     case "StreamStart":
-      requireCapability(server, "baseBackupOneStream", "One stream for all archives");
+      commandCapabilities.require(server, "baseBackupOneStream", "One stream for all archives");
       return writeCopyResponse("H");
     case "ArchiveStart": {
       if (!oneStream) return writeCopyResponse("H");
@@ -110,7 +112,7 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
       if (!isBytes(event.data)) refuse("a Uint8Array", event.data, "Data.data");
       return dataFrame(oneStream, event.data);
     case "Progress":
-      requireCapability(server, "baseBackupOneStream", "Progress");
+      commandCapabilities.require(server, "baseBackupOneStream", "Progress");
       return copyData(encodeBaseBackupMessage(event));
     case "ManifestStart":
       return oneStream ? copyData(encodeBaseBackupMessage(event)) : writeCopyResponse("H");
@@ -118,7 +120,7 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
     case "ManifestEnd":
       return oneStream ? new Uint8Array(0) : writeNothing("c");
     case "StreamEnd":
-      requireCapability(server, "baseBackupOneStream", "One stream for all archives");
+      commandCapabilities.require(server, "baseBackupOneStream", "One stream for all archives");
       return writeNothing("c");
     case "BackupEnd":
       return resultSet("BACKUP_END", event, server);
@@ -148,7 +150,7 @@ export const RESULT_TAG = "SELECT";
 
 /** The tag with which the command ends. */
 export function commandTag(server: number): string {
-  return supports(server, "ownCommandTag") ? "BASE_BACKUP" : RESULT_TAG;
+  return commandCapabilities.supports(server, "ownCommandTag") ? "BASE_BACKUP" : RESULT_TAG;
 }
 
 function resultSet<N extends "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END">(

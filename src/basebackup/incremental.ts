@@ -12,7 +12,7 @@
  *
  * @source basebackup.c: sendFile; basebackup_incremental.h; reconstruct.c: make_incremental_rfile
  */
-import { DecodeError, EncodeError } from "../errors.ts";
+import { DecodeError, EncodeError } from "../kernel/errors.ts";
 import { isUnsigned, mustBeObject } from "../wire/check.ts";
 import { viewOf } from "../wire/parts.ts";
 import { quoteText } from "../wire/trace.ts";

@@ -2,6 +2,7 @@
  * What a server says inside the one CopyData stream of a base backup, described once, in the order of the manual ("Streaming
  * Replication Protocol", BASE_BACKUP). Older servers send the bytes of archives and of the manifest without an envelope.
  */
+import { commandCapabilities } from "../command/capabilities.ts";
 import { type Context, cstring, family, message, rest, u64 } from "../wire/shape.ts";
 
 /** Nothing differs between servers. */
@@ -44,6 +45,7 @@ export const ManifestStart = message("ManifestStart", "m", {
 
 export const BaseBackupMessage = family("BaseBackupMessage", {
   doc: "What a server says inside the CopyData of a base backup.",
+  capabilities: commandCapabilities,
   since: "baseBackupOneStream",
   example: { hex: "6e 626173652e74617200 00", type: "NewArchive" },
   context: BaseBackupContext,

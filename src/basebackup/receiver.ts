@@ -7,11 +7,12 @@
  * @source pg_basebackup.c: BaseBackup, ReceiveArchiveStreamChunk; basebackup_copy.c
  */
 
+import { commandCapabilities } from "../command/capabilities.ts";
 import { resultSets } from "../command/results/result-sets.ts";
 import { decodeResultSet } from "../command/results/rows.ts";
-import { ProtocolError } from "../errors.ts";
 import { type BaseBackupMessage, decodeBaseBackupMessage } from "../generated/basebackup.ts";
-import { defaultServer, serverVersionNum, supports } from "../server-version.ts";
+import { ProtocolError } from "../kernel/errors.ts";
+import { defaultServer, serverVersionNum } from "../kernel/version.ts";
 import { quoteText } from "../wire/trace.ts";
 import {
   type BackupCompression,
@@ -96,7 +97,7 @@ export class BaseBackupReceiver {
   /** @throws UnsupportedError for a server version that is none */
   constructor({ server = defaultServer, limit = Number.POSITIVE_INFINITY }: BaseBackupReceiverOptions = {}) {
     this.#server = serverVersionNum(server);
-    this.#oneStream = supports(this.#server, "baseBackupOneStream");
+    this.#oneStream = commandCapabilities.supports(this.#server, "baseBackupOneStream");
     this.#limit = limit;
   }
 
@@ -246,7 +247,7 @@ export class BaseBackupReceiver {
       this.#state = "archive";
       return [{ type: "ArchiveStart", archive: archiveName(tablespace), compression: undefined, tablespace }];
     }
-    if (this.#hadManifest || !supports(this.#server, "baseBackupManifest")) {
+    if (this.#hadManifest || !commandCapabilities.supports(this.#server, "baseBackupManifest")) {
       throw new ProtocolError("the server sent a copy stream more than there are tablespaces");
     }
     readCopyResponse(bytes, "CopyOutResponse");

@@ -5,7 +5,7 @@
  * @source protocol.h; printsimple.c; elog.c: send_message_to_frontend
  */
 import type { ColumnDescription } from "../command/results/rows.ts";
-import { EncodeError } from "../errors.ts";
+import { EncodeError } from "../kernel/errors.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import { viewOf } from "../wire/parts.ts";

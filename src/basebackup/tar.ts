@@ -10,9 +10,10 @@
  * @source astreamer_tar.c; tar.c: tarCreateHeader
  */
 import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
-import { DecodeError, UnsupportedError, WalwireError } from "../errors.ts";
-import { defaultServer, type Server, supports } from "../server-version.ts";
+import { DecodeError, UnsupportedError, WalwireError } from "../kernel/errors.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import { quoteText } from "../wire/trace.ts";
+import { baseBackupCapabilities } from "./capabilities.ts";
 import type { BackupCompression } from "./events.ts";
 
 /** A file, a directory, or a symbolic link to a tablespace's directory. */
@@ -74,7 +75,9 @@ export function tarEntries({ compression, server = defaultServer }: TarOptions =
   });
   const plain: ReadableStream<Uint8Array> =
     compression === "gzip" ? input.readable.pipeThrough(gunzip()) : input.readable;
-  const ended = supports(server, "baseBackupTerminatesTar") ? plain : plain.pipeThrough(terminator());
+  const ended = baseBackupCapabilities.supports(server, "baseBackupTerminatesTar")
+    ? plain
+    : plain.pipeThrough(terminator());
   const entries = ended.pipeThrough(createTarDecoder({ strict: true })).getReader();
   const writer = input.writable.getWriter();
   writer.closed.catch(() => {}); // whoever writes or reads is told

@@ -4,7 +4,7 @@
  *
  * @source walsender.c: UploadManifest, HandleUploadManifestPacket; pg_basebackup.c: BaseBackup
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../kernel/errors.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import { quoteText } from "../wire/trace.ts";
 import {

@@ -2,9 +2,9 @@
  * What a person can do about text that a walsender refuses, for the mistakes that people make: a sentence of ours, beside
  * the server's "syntax error", which says nothing more.
  */
-import { sinceVersion, supports } from "../server-version.ts";
+import { commandCapabilities } from "./capabilities.ts";
 import { baseBackupKeywords, commandKeywords, keywords } from "./keywords.ts";
-import type { Token } from "./parse.ts";
+import type { Token } from "./token.ts";
 
 /** On SQL that reached a connection without a database. */
 export function adviseOnSql(text: string, offset: number, server: number): string {
@@ -20,7 +20,8 @@ export function adviseOnFirstWord(word: string, server: number): string | undefi
   const command = word.toUpperCase();
   if (!commandKeywords.includes(command)) return undefined;
   const needs = keywords.get(command)!;
-  if (needs !== true && !supports(server, needs)) return `${command} is a command since ${sinceVersion(needs)}.`;
+  if (needs !== true && !commandCapabilities.supports(server, needs))
+    return `${command} is a command since ${commandCapabilities.since(needs)}.`;
   return word === command ? undefined : `Write keywords in capitals: ${command}.`;
 }
 
@@ -45,22 +46,26 @@ export function advise(
   if (before === "" && (kind === "IDENT" || kind === "keyword")) {
     const advice = adviseOnFirstWord(token, server);
     if (advice !== undefined) return advice;
-    if (kind === "IDENT" && !supports(server, "sqlCommands")) {
-      return `SQL on a replication connection is for servers since ${sinceVersion("sqlCommands")}.`;
+    if (kind === "IDENT" && !commandCapabilities.supports(server, "sqlCommands")) {
+      return `SQL on a replication connection is for servers since ${commandCapabilities.since("sqlCommands")}.`;
     }
   }
   if (token === ")" && before.endsWith("(")) return "Leave empty parentheses out.";
   if (token === "-" && text[offset + 1] === "-") return "Replication commands have no comments.";
   if (kind === "IDENT" && may(token.toUpperCase())) return `Write keywords in capitals: ${token.toUpperCase()}.`;
   if (command === "BASE_BACKUP" && may('"("') && baseBackupKeywords.includes(token)) {
-    return `Since ${sinceVersion("genericOptions")} the options of BASE_BACKUP stand in parentheses.`;
+    return `Since ${commandCapabilities.since("genericOptions")} the options of BASE_BACKUP stand in parentheses.`;
   }
-  if (token === "(" && /^(BASE_BACKUP|CREATE_REPLICATION_SLOT)$/.test(command) && !supports(server, "genericOptions")) {
-    return `Options in parentheses are for servers since ${sinceVersion("genericOptions")}; here they are words.`;
+  if (
+    token === "(" &&
+    /^(BASE_BACKUP|CREATE_REPLICATION_SLOT)$/.test(command) &&
+    !commandCapabilities.supports(server, "genericOptions")
+  ) {
+    return `Options in parentheses are for servers since ${commandCapabilities.since("genericOptions")}; here they are words.`;
   }
   if (token === ";" || before.endsWith(";")) return "Send one command at a time, with one semicolon at most.";
   if (kind === "IDENT" && token.startsWith('"') && text[offset - 1] === '"') {
-    return `A double quote inside an identifier is for servers since ${sinceVersion("doubledQuoteInIdentifier")}.`;
+    return `A double quote inside an identifier is for servers since ${commandCapabilities.since("doubledQuoteInIdentifier")}.`;
   }
   if (may("identifier") || may("option name")) {
     if (kind === "keyword") return `${token} is a keyword: write "${token.toLowerCase()}" in double quotes.`;

@@ -4,7 +4,7 @@
  * One union over all versions. `type` is the server's node tag; absence is `undefined`. Where versions build different
  * trees from the same text, the field says so.
  */
-import type { Lsn } from "../lsn.ts";
+import type { Lsn } from "../kernel/lsn.ts";
 
 /** Any replication command, or text that the server hands to SQL. */
 export type Command =

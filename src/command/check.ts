@@ -3,9 +3,10 @@
  *
  * A port of the checks between walsender.c: exec_replication_command and the first thing that is done; the parts are in check/.
  */
-import { EncodeError } from "../errors.ts";
-import { requireCapability, type Server, serverVersionNum } from "../server-version.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
 import type { Command } from "./ast.ts";
+import { commandCapabilities } from "./capabilities.ts";
 import { type BaseBackupOptions, baseBackup } from "./check/basebackup.ts";
 import type { ServerBuild } from "./check/compression.ts";
 import { type PGOutputOptions, pgoutputStartup } from "./check/pgoutput.ts";
@@ -85,7 +86,7 @@ export function checkCommand(command: Command, options: CheckCommandOptions = {}
     case "CreateReplicationSlotCmd":
       return createReplicationSlot(check, command, database);
     case "AlterReplicationSlotCmd":
-      requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+      commandCapabilities.require(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
       return alterReplicationSlot(check, command);
     case "StartReplicationCmd":
       requireKind(command.type, command.kind);
@@ -93,10 +94,10 @@ export function checkCommand(command: Command, options: CheckCommandOptions = {}
       checkLogicalDecodingRequirements(check, database);
       return plugin === "pgoutput" && check.supports("pgoutput") ? pgoutputStartup(check, command) : undefined;
     case "ReadReplicationSlotCmd":
-      requireCapability(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+      commandCapabilities.require(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
       return undefined;
     case "UploadManifestCmd":
-      requireCapability(server, "uploadManifest", "UPLOAD_MANIFEST");
+      commandCapabilities.require(server, "uploadManifest", "UPLOAD_MANIFEST");
       return undefined;
     case "SQLCmd":
       // The parser knows what is said of SQL where there is no database.

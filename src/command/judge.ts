@@ -2,9 +2,11 @@
  * What a server makes of a text before it does anything, and what each version makes of it: a command that it takes, text that
  * it hands to SQL, or an error.
  */
-import { ParseError } from "../errors.ts";
-import { joinRanges, type VersionRange, versionRanges } from "../server-version.ts";
+
+import { ParseError } from "../kernel/errors.ts";
+import { joinRanges, rangesOf, type VersionRange } from "../kernel/version.ts";
 import type { Command, SQLCmd } from "./ast.ts";
+import { commandCapabilities } from "./capabilities.ts";
 import { type CheckCommandOptions, type CommandOptions, checkCommand } from "./check.ts";
 import { type ParseCommandOptions, parseCommand } from "./parse.ts";
 
@@ -57,7 +59,7 @@ export interface VersionVerdict {
  */
 export function judgeByVersion(text: string, options: VersionOptions = {}): VersionVerdict[] {
   const groups = new Map<string, { versions: VersionRange[]; verdict: Verdict }>();
-  for (const range of versionRanges("replicationSlots").reverse()) {
+  for (const range of rangesOf(commandCapabilities, "replicationSlots").reverse()) {
     const verdict = judgeForVersion(text, range.since, options);
     if (verdict === undefined) continue;
     const key =

@@ -3,10 +3,10 @@
  *
  * Keywords are whole words in capitals; the same word in other letters is an identifier.
  */
-import type { Capabilities, CapabilityName } from "../server-version.ts";
+import type { CommandCapabilities, CommandCapability } from "./capabilities.ts";
 
 /** Each keyword with the capability that a server must have for it, or `true` for those that every server has. */
-export const keywords: ReadonlyMap<string, CapabilityName | true> = new Map<string, CapabilityName | true>([
+export const keywords: ReadonlyMap<string, CommandCapability | true> = new Map<string, CommandCapability | true>([
   ["BASE_BACKUP", true],
   ["IDENTIFY_SYSTEM", true],
   ["READ_REPLICATION_SLOT", "readReplicationSlot"],
@@ -49,7 +49,7 @@ export const baseBackupKeywords: readonly string[] = [...keywords.keys()].filter
 );
 
 /** Is the word, as it stands, a keyword of this server? */
-export function isKeyword(word: string, has: Capabilities): boolean {
+export function isKeyword(word: string, has: CommandCapabilities): boolean {
   // Most words are in small letters, and need no look at the list.
   if (word.charCodeAt(0) > 0x5a) return false;
   const needs = keywords.get(word);

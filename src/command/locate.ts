@@ -5,11 +5,12 @@
  * found again when someone asks, from the text that the command was parsed from: the tokens of the text stand in the order of
  * the parts of the tree.
  */
-import { defaultServer, type Server, serverVersionNum } from "../server-version.ts";
-import { sourceOf } from "../source.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { sourceOf } from "../text/source.ts";
 import type { Command, DefElem } from "./ast.ts";
-import { type Token, tokens } from "./parse.ts";
+import { tokens } from "./parse.ts";
 import { printCommand } from "./print.ts";
+import type { Token } from "./token.ts";
 
 /** A text, and where in it the parts of a command begin. */
 export interface CommandLocations {

@@ -3,20 +3,16 @@
  *
  * A port of walsender.c: exec_replication_command, up to the point where the grammar is done.
  */
-import { ParseError, type ParseErrorInit } from "../errors.ts";
+
 import * as grammar from "../generated/replication.js";
-import { displayNames, requireText } from "../scan.ts";
-import {
-  type Capabilities,
-  capabilitiesOf,
-  defaultServer,
-  requireCapability,
-  type Server,
-  serverVersionNum,
-} from "../server-version.ts";
-import { withSource } from "../source.ts";
+import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { displayNames, requireText } from "../text/scan.ts";
+import { withSource } from "../text/source.ts";
 import { advise, adviseOnSql } from "./advise.ts";
 import type { Command } from "./ast.ts";
+import { type CommandCapabilities, commandCapabilities } from "./capabilities.ts";
+import type { Token } from "./token.ts";
 
 export interface ParseCommandOptions {
   /** The server that the text is for. Its minor release counts; a major alone means its newest known minor. */
@@ -73,15 +69,6 @@ export function parseCommand(text: string, options: ParseCommandOptions = {}): C
   }
 }
 
-/** A token of the replication scanner. */
-export interface Token {
-  readonly kind: "RECPTR" | "UCONST" | "SCONST" | "IDENT" | "keyword" | "character";
-  /** As it stands in the text, quotes included. */
-  readonly text: string;
-  /** UTF-16 code units from the start of the text. */
-  readonly offset: number;
-}
-
 /** All tokens of a text that the scanner does not refuse. */
 export function tokens(text: string, server: number): readonly Token[] {
   return new Scan(text, server).tokens();
@@ -104,7 +91,7 @@ export function scansAsIdentifier(name: string, server: number): boolean {
 
 /** One text on its way through the generated parser, which asks it for capabilities and tells it of notices and refusals. */
 class Scan {
-  readonly has: Capabilities;
+  readonly has: CommandCapabilities;
   readonly #text: string;
   readonly #server: number;
   /** Where in our text that of the parser starts. */
@@ -113,9 +100,9 @@ class Scan {
   #notices: Map<number, Notice> | undefined;
 
   constructor(text: string, server: number) {
-    this.has = capabilitiesOf(server);
+    this.has = commandCapabilities.of(server);
     if (!this.has.replicationSlots)
-      requireCapability(server, "replicationSlots", "The replication language with slots");
+      commandCapabilities.require(server, "replicationSlots", "The replication language with slots");
     this.#text = text;
     this.#server = server;
   }

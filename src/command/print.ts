@@ -4,12 +4,13 @@
  * The law: on every version, parsing what was printed gives the same Command, for every Command that this version's
  * grammar can make. What the version cannot say is an UnsupportedError; what no version can say, an EncodeError.
  */
-import { EncodeError, ParseError } from "../errors.ts";
-import { truncateIdentifier } from "../identifier.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
-import { printableText } from "../scan.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { EncodeError, ParseError } from "../kernel/errors.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { truncateIdentifier } from "../text/identifier.ts";
+import { printableText } from "../text/scan.ts";
 import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
+import { commandCapabilities } from "./capabilities.ts";
 import { parseCommand, scansAsIdentifier } from "./parse.ts";
 
 export interface PrintCommandOptions {
@@ -39,7 +40,7 @@ export interface PrintCommandOptions {
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
   const { server = defaultServer, from = server } = options;
-  requireCapability(server, "replicationSlots", "The replication language with slots");
+  commandCapabilities.require(server, "replicationSlots", "The replication language with slots");
   const type: unknown = command?.type;
   if (typeof type !== "string" || !Object.hasOwn(printers, type))
     fail("Command.type", "it names no replication command");
@@ -53,7 +54,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   IdentifySystemCmd: () => "IDENTIFY_SYSTEM",
 
   BaseBackupCmd: ({ options }, server) => {
-    if (supports(server, "genericOptions")) {
+    if (commandCapabilities.supports(server, "genericOptions")) {
       return words("BASE_BACKUP", genericOptionList("BaseBackupCmd", options, server));
     }
     return words("BASE_BACKUP", optionWords(baseBackupWords, "BaseBackupCmd", options, server));
@@ -61,7 +62,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
 
   CreateReplicationSlotCmd: (command, server) => {
     const { kind, slotname, plugin, temporary } = command;
-    if (temporary) requireCapability(server, "createSlotOptions", "TEMPORARY");
+    if (temporary) commandCapabilities.require(server, "createSlotOptions", "TEMPORARY");
     const logical = isLogical("CreateReplicationSlotCmd", kind);
     if (!logical && plugin !== undefined) fail("CreateReplicationSlotCmd.plugin", "a physical slot has no plugin");
     return words(
@@ -75,7 +76,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   DropReplicationSlotCmd: ({ slotname, wait }, server) => {
-    if (wait) requireCapability(server, "createSlotOptions", "WAIT");
+    if (wait) commandCapabilities.require(server, "createSlotOptions", "WAIT");
     return words(
       "DROP_REPLICATION_SLOT",
       identifier("DropReplicationSlotCmd.slotname", slotname, server),
@@ -84,7 +85,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   AlterReplicationSlotCmd: ({ slotname, options }, server) => {
-    requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+    commandCapabilities.require(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
     const list = genericOptionList("AlterReplicationSlotCmd", options, server);
     if (list === "") fail("AlterReplicationSlotCmd.options", "there is no text for an empty list");
     return words("ALTER_REPLICATION_SLOT", identifier("AlterReplicationSlotCmd.slotname", slotname, server), list);
@@ -108,7 +109,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   ReadReplicationSlotCmd: ({ slotname }, server) => {
-    requireCapability(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+    commandCapabilities.require(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
     return words("READ_REPLICATION_SLOT", varName("ReadReplicationSlotCmd.slotname", slotname, server));
   },
 
@@ -118,17 +119,17 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   UploadManifestCmd: (_, server) => {
-    requireCapability(server, "uploadManifest", "UPLOAD_MANIFEST");
+    commandCapabilities.require(server, "uploadManifest", "UPLOAD_MANIFEST");
     return "UPLOAD_MANIFEST";
   },
 
   VariableShowStmt: ({ name }, server) => {
-    requireCapability(server, "showCommand", "SHOW");
+    commandCapabilities.require(server, "showCommand", "SHOW");
     return words("SHOW", varName("VariableShowStmt.name", name, server));
   },
 
   SQLCmd: ({ text }, server) => {
-    requireCapability(server, "sqlCommands", "SQL on a replication connection");
+    commandCapabilities.require(server, "sqlCommands", "SQL on a replication connection");
     let type: Command["type"];
     try {
       type = parseCommand(text, { server }).type;
@@ -173,8 +174,9 @@ function pluginOption(path: string, { defname, arg }: DefElem, server: number): 
 
 function createSlotOptions({ kind, options }: CreateReplicationSlotCmd, server: number): string {
   const path = "CreateReplicationSlotCmd";
-  if (!supports(server, "createSlotOptions")) return reserveWalOnly(path, kind, options, server);
-  if (!supports(server, "genericOptions")) return optionWords(createSlotWords, path, options, server);
+  if (!commandCapabilities.supports(server, "createSlotOptions")) return reserveWalOnly(path, kind, options, server);
+  if (!commandCapabilities.supports(server, "genericOptions"))
+    return optionWords(createSlotWords, path, options, server);
   // Only words make a Boolean. Where every option has its word, and one needs it, words make the same tree again.
   const exact = each(path, options, (_, option) => exactCreateSlotWord(option));
   const needsWords = options.some(({ arg }) => arg?.type === "Boolean");
@@ -185,12 +187,12 @@ function createSlotOptions({ kind, options }: CreateReplicationSlotCmd, server: 
 function reserveWalOnly(path: string, kind: string, options: readonly DefElem[], server: number): string {
   const list = each(path, options, (at, { defname, arg }) => {
     if (defname !== "reserve_wal")
-      requireCapability(server, "createSlotOptions", `The option ${printableText(at, defname)}`);
+      commandCapabilities.require(server, "createSlotOptions", `The option ${printableText(at, defname)}`);
     return booleanOf(at, arg) && "RESERVE_WAL";
   }).filter((word) => word !== false);
-  if (list.length > 0) requireCapability(server, "reserveWal", "RESERVE_WAL");
+  if (list.length > 0) commandCapabilities.require(server, "reserveWal", "RESERVE_WAL");
   if (list.length > 1 || (list.length > 0 && kind === "LOGICAL")) {
-    requireCapability(server, "createSlotOptions", "RESERVE_WAL more than once, or of a logical slot,");
+    commandCapabilities.require(server, "createSlotOptions", "RESERVE_WAL more than once, or of a logical slot,");
   }
   return words(...list);
 }
@@ -214,7 +216,7 @@ type OptionWords = Readonly<Record<string, (path: string, arg: DefElem["arg"], s
 function optionWords(table: OptionWords, command: string, options: readonly DefElem[], server: number): string {
   const word = (path: string, option: DefElem): string | false => {
     const name = printableText(`${path}.defname`, option.defname);
-    if (!Object.hasOwn(table, name)) requireCapability(server, "genericOptions", `The option ${name}`);
+    if (!Object.hasOwn(table, name)) commandCapabilities.require(server, "genericOptions", `The option ${name}`);
     return table[name]!(path, option.arg, server);
   };
   return words(...each(command, options, word));
@@ -238,16 +240,16 @@ const baseBackupWords: OptionWords = {
   max_rate: (path, arg) =>
     `MAX_RATE ${arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number")}`,
   tablespace_map: (path, arg, server) => {
-    requireCapability(server, "baseBackupTablespaceMap", "TABLESPACE_MAP");
+    commandCapabilities.require(server, "baseBackupTablespaceMap", "TABLESPACE_MAP");
     return booleanOf(path, arg) && "TABLESPACE_MAP";
   },
   noverify_checksums: (path, arg, server) => booleanOf(path, arg) && noverifyChecksums(server),
   manifest: (path, arg, server) => {
-    requireCapability(server, "baseBackupManifest", "MANIFEST");
+    commandCapabilities.require(server, "baseBackupManifest", "MANIFEST");
     return `MANIFEST ${stringOf(path, arg)}`;
   },
   manifest_checksums: (path, arg, server) => {
-    requireCapability(server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
+    commandCapabilities.require(server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
     return `MANIFEST_CHECKSUMS ${stringOf(path, arg)}`;
   },
   // The form since 15.
@@ -260,7 +262,7 @@ const baseBackupWords: OptionWords = {
 };
 
 function noverifyChecksums(server: number): string {
-  requireCapability(server, "baseBackupNoVerifyChecksums", "NOVERIFY_CHECKSUMS");
+  commandCapabilities.require(server, "baseBackupNoVerifyChecksums", "NOVERIFY_CHECKSUMS");
   return "NOVERIFY_CHECKSUMS";
 }
 
@@ -281,7 +283,9 @@ function booleanOf(path: string, arg: DefElem["arg"]): boolean {
 
 /** Was the tree made of words, where this server wants names and values in parentheses? */
 function isOlderForm(from: Server, server: Server): boolean {
-  return !supports(from, "genericOptions") && supports(server, "genericOptions");
+  return (
+    !commandCapabilities.supports(from, "genericOptions") && commandCapabilities.supports(server, "genericOptions")
+  );
 }
 
 function inParentheses(command: Command): Command {
@@ -351,7 +355,7 @@ function isLogical(path: string, kind: unknown): boolean {
 function varName(path: string, name: unknown, server: number): string {
   const text = printableText(path, name);
   // Where the scanner knows no dot, one name that holds it says the same.
-  if (!supports(server, "dotIsToken")) return identifier(path, text, server);
+  if (!commandCapabilities.supports(server, "dotIsToken")) return identifier(path, text, server);
   return text
     .split(".")
     .map((part) => identifier(path, part, server))
@@ -362,7 +366,8 @@ function identifier(path: string, name: unknown, server: number): string {
   const text = printableText(path, name);
   if (truncateIdentifier(text) !== text) fail(path, "the server cuts names to 63 bytes");
   if (scansAsIdentifier(text, server)) return text;
-  if (text.includes('"')) requireCapability(server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
+  if (text.includes('"'))
+    commandCapabilities.require(server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
   return `"${text.replaceAll('"', '""')}"`;
 }
 

@@ -1,6 +1,6 @@
 /** The text of a position, RECPTR of repl_scanner.l. The generated parser calls it. */
-import { type Lsn, toLsn } from "../lsn.ts";
-import { uint32 } from "../scan.ts";
+import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import { uint32 } from "../text/scan.ts";
 
 /**
  * The two halves of a position, both hexadecimal. Up to 18 a half of more than eight digits wraps; from 19 on the low half

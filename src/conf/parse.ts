@@ -6,7 +6,7 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { ParseError } from "../errors.ts";
+import { ParseError } from "../kernel/errors.ts";
 
 /** One line that names a parameter, or a directive: `include`, `include_if_exists`, `include_dir`. */
 export interface ConfEntry {

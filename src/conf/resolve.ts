@@ -8,7 +8,7 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { ParseError } from "../errors.ts";
+import { ParseError } from "../kernel/errors.ts";
 import { type ConfEntry, parsePostgresqlConf, sameParameter } from "./parse.ts";
 
 /** How files are had. Both answer undefined for what is not there, or cannot be read. */

@@ -7,9 +7,10 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { EncodeError, ParseError } from "../errors.ts";
-import { formatLsn, type Lsn, parseLsn, toLsn } from "../lsn.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { EncodeError, ParseError } from "../kernel/errors.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../kernel/lsn.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
 import { ScanInput } from "./scanf.ts";
 
@@ -77,7 +78,7 @@ export function checkBackupLabel(file: FileContent, options: BackupLabelOptions 
   const server = serverVersionNum(options.server ?? defaultServer);
   const text = new FileText(file);
   const { incrementalAt } = readBackupLabel(text, server);
-  if (incrementalAt === undefined || !supports(server, "incrementalBackup")) return;
+  if (incrementalAt === undefined || !textFileCapabilities.supports(server, "backupLabelIncremental")) return;
   text.refuse(incrementalAt, {
     code: "REFUSED",
     message: "this is an incremental backup, not a data directory",
@@ -92,7 +93,7 @@ function readBackupLabel(
   server: number,
 ): { readonly label: BackupLabel; readonly incrementalAt: number | undefined } {
   const input = new ScanInput(text.chars);
-  const lsn = supports(server, "lsnLowHalfIsEightDigits") ? "%X/%08X" : "%X/%X";
+  const lsn = textFileCapabilities.supports(server, "lsnLowHalfIsEightDigits") ? "%X/%08X" : "%X/%X";
   const refuse = (at: number, detail?: string): never =>
     text.refuse(at, {
       code: detail === undefined ? "SYNTAX" : "INVALID_VALUE",
@@ -117,8 +118,12 @@ function readBackupLabel(
   const label = line("LABEL: %1023[^\n]\n");
   const timelineAt = input.at;
   const [startTimeline] = input.scanf("START TIMELINE: %u\n") as [number?];
-  if (startTimeline !== undefined && startTimeline !== timeline && supports(server, "backupLabelTimeline")) {
-    const end = supports(server, "backupLabelDetailIsSentence") ? "." : "";
+  if (
+    startTimeline !== undefined &&
+    startTimeline !== timeline &&
+    textFileCapabilities.supports(server, "backupLabelTimeline")
+  ) {
+    const end = textFileCapabilities.supports(server, "backupLabelDetailIsSentence") ? "." : "";
     refuse(timelineAt, `Timeline ID parsed is ${startTimeline}, but expected ${timeline}${end}`);
   }
   const incrementalAt = input.at;
@@ -298,9 +303,9 @@ export function printBackupHistory(history: BackupHistory, options: BackupLabelO
 function asWrittenBy(label: BackupLabel, server: Server | undefined): BackupLabel {
   if (server === undefined) return label;
   if (label.incrementalFromLsn !== undefined) {
-    requireCapability(server, "incrementalBackup", "an incremental backup");
+    textFileCapabilities.require(server, "backupLabelIncremental", "an incremental backup");
   }
-  const primary = supports(server, "backupFromPrimary") ? "primary" : "master";
+  const primary = textFileCapabilities.supports(server, "backupFromPrimary") ? "primary" : "master";
   const isPrimary = label.backupFrom === "primary" || label.backupFrom === "master";
   return {
     ...label,
@@ -310,7 +315,7 @@ function asWrittenBy(label: BackupLabel, server: Server | undefined): BackupLabe
 }
 
 function timelineOf(tli: number | undefined, server: Server | undefined): number | undefined {
-  return server === undefined || supports(server, "backupLabelTimeline") ? tli : undefined;
+  return server === undefined || textFileCapabilities.supports(server, "backupLabelTimeline") ? tli : undefined;
 }
 
 function linesOf(

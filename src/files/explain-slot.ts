@@ -1,8 +1,8 @@
 /** What a slot is and what it holds back, in words. */
 import type { ReplicationSlotPersistentData } from "../generated/files.ts";
-import { formatLsn, invalidLsn, type Lsn } from "../lsn.ts";
-import { defaultSegmentSize, segmentName } from "../segment.ts";
-import type { Server } from "../server-version.ts";
+import { formatLsn, invalidLsn, type Lsn } from "../kernel/lsn.ts";
+import type { Server } from "../kernel/version.ts";
+import { defaultSegmentSize, segmentName } from "../kernel/wal-names.ts";
 import { slotInvalidation } from "./slot-state.ts";
 
 export interface ExplainSlotOptions {

@@ -1,7 +1,7 @@
 /**
  * The bytes of a small file of text, which PostgreSQL reads byte by byte in no encoding: a label or a path can be in any.
  */
-import { EncodeError, ParseError, type ParseErrorInit } from "../errors.ts";
+import { EncodeError, ParseError, type ParseErrorInit } from "../kernel/errors.ts";
 import { decodeText, encodeText } from "../wire/text.ts";
 
 /**

@@ -23,8 +23,8 @@ export {
   segmentStart,
   type WalFileName,
   walFileName,
-} from "../segment.ts";
-export { checkSlotName, type SlotNameRefusal, slotNameRefusal } from "../slot-name.ts";
+} from "../kernel/wal-names.ts";
+export { checkSlotName, type SlotNameRefusal, slotNameRefusal } from "../text/slot-name.ts";
 export {
   type BackupHistory,
   type BackupLabel,

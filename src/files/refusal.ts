@@ -1,5 +1,5 @@
 /** What servers say of state files that they do not read. */
-import type { StateFileCapabilities } from "../server-version.ts";
+import type { StateFileCapabilities } from "./capabilities.ts";
 
 /** What a server says of a state file, word for word. */
 export interface StateFileRefusal {

@@ -5,15 +5,17 @@
  *
  * @source origin.c: CheckPointReplicationOrigin, StartupReplicationOrigin
  */
-import { crc32c } from "../crc32c.ts";
+
 import {
   encodeReplicationStateOnDisk,
   type ReplicationStateOnDisk,
   readReplicationStateOnDisk,
 } from "../generated/files.ts";
-import { defaultServer, type Server, stateFileCapabilities } from "../server-version.ts";
+import { crc32c } from "../kernel/crc32c.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import { mustBeArray } from "../wire/check.ts";
 import { NativeReader } from "../wire/native.ts";
+import { stateFileCapabilities } from "./capabilities.ts";
 import {
   CONFIGURATION_LIMIT_EXCEEDED,
   DATA_CORRUPTED,

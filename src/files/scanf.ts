@@ -6,7 +6,7 @@
  *
  * @source glibc: stdio-common/vfscanf-internal.c
  */
-import { clamped } from "../scan.ts";
+import { clamped } from "../text/scan.ts";
 
 /** isspace() in every locale that a server can have, for bytes. */
 export const isSpace = (char: string | undefined): boolean => char !== undefined && /^[ \t\n\v\f\r]$/.test(char);

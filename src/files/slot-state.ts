@@ -6,8 +6,7 @@
  *
  * @source slot.c: SaveSlotToPath, RestoreSlotFromDisk
  */
-import { crc32c } from "../crc32c.ts";
-import { EncodeError } from "../errors.ts";
+
 import {
   decodeReplicationSlotOnDisk,
   encodeReplicationSlotOnDisk,
@@ -15,20 +14,20 @@ import {
   type ReplicationSlotPersistentData,
   type SlotStateContext,
 } from "../generated/files.ts";
-import { invalidLsn } from "../lsn.ts";
+import { crc32c } from "../kernel/crc32c.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import { invalidLsn } from "../kernel/lsn.ts";
 import {
   defaultServer,
   formatServerVersion,
   formatVersions,
   joinRanges,
-  requireCapability,
+  rangesOf,
   type Server,
-  type StateFileCapabilities,
-  stateFileCapabilities,
-  versionRanges,
-} from "../server-version.ts";
+} from "../kernel/version.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NativeReader } from "../wire/native.ts";
+import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 import { legacyCrc32 } from "./legacy-crc32.ts";
 import {
   DATA_CORRUPTED,
@@ -78,7 +77,7 @@ const formats: readonly Format[] = /* @__PURE__ */ allFormats();
 
 function allFormats(): Format[] {
   const byKind = new Map<string, Format>();
-  for (const { since } of versionRanges("replicationSlots")) {
+  for (const { since } of rangesOf(stateFileCapabilities, "replicationSlots")) {
     const format = formatOf(stateFileCapabilities.of(since));
     const kind = [format.version, lengthOf(format), format.context.slotChecksumCrc32c].join();
     if (!byKind.has(kind)) byKind.set(kind, format);
@@ -129,7 +128,7 @@ export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
  * @source slot.c: SaveSlotToPath
  */
 export function encodeSlotState(slot: ReplicationSlotPersistentData, server: Server = defaultServer): Uint8Array {
-  requireCapability(server, "replicationSlots", "A replication slot");
+  stateFileCapabilities.require(server, "replicationSlots", "A replication slot");
   const format = formatOf(stateFileCapabilities.of(server));
   const file = encodeReplicationSlotOnDisk({
     magic: SLOT_MAGIC,
@@ -197,7 +196,7 @@ export function slotInvalidation(
  */
 export function slotStateVersions({ version, length, ...state }: ReplicationSlotOnDisk): string {
   const file = encodeReplicationSlotOnDisk({ version, length, ...state });
-  const ranges = versionRanges("replicationSlots").filter(({ since }) => {
+  const ranges = rangesOf(stateFileCapabilities, "replicationSlots").filter(({ since }) => {
     const format = formatOf(stateFileCapabilities.of(since));
     return format.version === version && lengthOf(format) === length && format.checksum(file) === state.checksum;
   });

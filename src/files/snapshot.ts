@@ -5,25 +5,21 @@
  *
  * @source snapbuild.c: SnapBuildSerialize, SnapBuildRestore
  */
-import { crc32c } from "../crc32c.ts";
-import { DecodeError, EncodeError } from "../errors.ts";
+
 import {
   encodeSnapBuildOnDisk,
   readSnapBuildOnDisk,
   type SnapBuildContext,
   type SnapBuildOnDisk,
 } from "../generated/files.ts";
-import { type Lsn, parseLsn } from "../lsn.ts";
-import {
-  defaultServer,
-  type Server,
-  type StateFileCapabilities,
-  stateFileCapabilities,
-  versionRanges,
-} from "../server-version.ts";
+import { crc32c } from "../kernel/crc32c.ts";
+import { DecodeError, EncodeError } from "../kernel/errors.ts";
+import { type Lsn, parseLsn } from "../kernel/lsn.ts";
+import { defaultServer, rangesOf, type Server } from "../kernel/version.ts";
 import { mustBeArray, mustBeObject } from "../wire/check.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NativeReader, NativeWriter } from "../wire/native.ts";
+import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 import { legacyCrc32 } from "./legacy-crc32.ts";
 import { DATA_CORRUPTED, INTERNAL_ERROR, refusal, type StateFileRefusal, shortRead } from "./refusal.ts";
 import * as structs from "./structs.ts";
@@ -57,8 +53,8 @@ function formatOf(has: StateFileCapabilities): Format {
 }
 
 /** All formats, the oldest first. */
-const formats: readonly Format[] = /* @__PURE__ */ versionRanges("replicationSlots").map(({ since }) =>
-  formatOf(stateFileCapabilities.of(since)),
+const formats: readonly Format[] = /* @__PURE__ */ rangesOf(stateFileCapabilities, "replicationSlots").map(
+  ({ since }) => formatOf(stateFileCapabilities.of(since)),
 );
 
 function checksumOf(file: Uint8Array, { legacy }: Format): number {

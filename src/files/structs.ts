@@ -2,7 +2,7 @@
  * What PostgreSQL writes to its state files as it lies in memory, described once: slots, origins, and snapshots of logical decoding.
  * The layouts are those of 64-bit machines with little-endian numbers; nobody has moved such a file to another kind.
  */
-import { combinationsOf, type StateFileCapabilities, stateFileCapabilities } from "../server-version.ts";
+import { combinationsOf } from "../kernel/version.ts";
 import {
   bool,
   type Context,
@@ -19,6 +19,7 @@ import {
   when,
   xid,
 } from "../wire/shape.ts";
+import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 
 /** Which conditions hold together: as some version has them. */
 function combinations(names: readonly string[]): readonly Readonly<Record<string, boolean>>[] {

@@ -6,9 +6,10 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { EncodeError, ParseError } from "../errors.ts";
-import { clamped } from "../scan.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { EncodeError, ParseError } from "../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { clamped } from "../text/scan.ts";
+import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
 import { isSpace } from "./scanf.ts";
 
@@ -43,9 +44,9 @@ export function parseTablespaceMap(
   options: TablespaceMapOptions = {},
 ): readonly TablespaceMapEntry[] {
   const server = serverVersionNum(options.server ?? defaultServer);
-  requireCapability(server, "tablespaceMap", "tablespace_map");
+  textFileCapabilities.require(server, "tablespaceMap", "tablespace_map");
   const text = new FileText(file);
-  return supports(server, "tablespaceMapEscapes") ? readMap(text, server) : readOldMap(text);
+  return textFileCapabilities.supports(server, "tablespaceMapEscapes") ? readMap(text, server) : readOldMap(text);
 }
 
 function refuse(text: FileText, at: number, code: "SYNTAX" | "INVALID_VALUE" = "SYNTAX"): never {
@@ -84,7 +85,7 @@ function entryOf(text: FileText, line: string, start: number, server: number): T
   if (end < 1 || end >= line.length - 1) refuse(text, start);
   const word = line.slice(0, end);
   const path = textOfChars(cString(line.slice(end + 1)));
-  if (!supports(server, "tablespaceMapOids")) return { oid: oidOf(word), path };
+  if (!textFileCapabilities.supports(server, "tablespaceMapOids")) return { oid: oidOf(word), path };
   const oid = strtoul(word);
   return oid === undefined ? refuse(text, start, "INVALID_VALUE") : { oid, path };
 }
@@ -158,8 +159,8 @@ export function printTablespaceMap(
   options: TablespaceMapOptions = {},
 ): Uint8Array {
   const server = serverVersionNum(options.server ?? defaultServer);
-  requireCapability(server, "tablespaceMap", "tablespace_map");
-  const special = supports(server, "tablespaceMapEscapes") ? /[\n\r\\]/g : /[\n\r]/g;
+  textFileCapabilities.require(server, "tablespaceMap", "tablespace_map");
+  const special = textFileCapabilities.supports(server, "tablespaceMapEscapes") ? /[\n\r\\]/g : /[\n\r]/g;
   const lines = entries.map(({ oid, path }) => `${oid} ${path.replace(special, "\\$&")}\n`);
   const bytes = fileBytes("TablespaceMap", lines.join(""));
   const read = readBack(bytes, server);

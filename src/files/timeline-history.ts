@@ -6,9 +6,10 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { EncodeError, ParseError } from "../errors.ts";
-import { formatLsn, invalidLsn, type Lsn, toLsn } from "../lsn.ts";
-import { defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { EncodeError, ParseError } from "../kernel/errors.ts";
+import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes } from "./file-text.ts";
 import { ScanInput } from "./scanf.ts";
 
@@ -58,7 +59,7 @@ export function parseTimeLineHistory(
   const tip = { tli: timeline, end: invalidLsn, reason: undefined };
   if (timeline === 1) return [{ ...tip, begin: invalidLsn }];
   const text = new FileText(file);
-  const format = supports(server, "lsnLowHalfIsEightDigits") ? "%u\t%X/%08X" : "%u\t%X/%X";
+  const format = textFileCapabilities.supports(server, "lsnLowHalfIsEightDigits") ? "%u\t%X/%08X" : "%u\t%X/%X";
   const history: TimeLineHistoryEntry[] = [];
   let begin = invalidLsn;
   let last: { readonly tli: number; readonly at: number } | undefined;
@@ -81,7 +82,7 @@ export function parseTimeLineHistory(
     };
     if (tli === undefined) return refuse("Expected a numeric timeline ID.");
     if (high === undefined || low === undefined) {
-      const log = supports(server, "walIsNotXlog") ? "write-ahead log" : "transaction log";
+      const log = textFileCapabilities.supports(server, "walIsNotXlog") ? "write-ahead log" : "transaction log";
       return refuse(`Expected a ${log} switchpoint location.`);
     }
     if (last !== undefined && tli <= last.tli)
@@ -94,7 +95,7 @@ export function parseTimeLineHistory(
     begin = end;
   }
   if (last !== undefined && timeline <= last.tli) {
-    const directory = supports(server, "walIsNotXlog") ? "pg_wal" : "pg_xlog";
+    const directory = textFileCapabilities.supports(server, "walIsNotXlog") ? "pg_wal" : "pg_xlog";
     const { path = `${directory}/${timelineFileName(timeline)}` } = options;
     text.refuse(last.at, {
       code: "INVALID_VALUE",

@@ -7,8 +7,9 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { formatLsn, invalidLsn, type Lsn, toLsn } from "../lsn.ts";
-import { defaultServer, type Server, serverVersionNum, supports } from "../server-version.ts";
+import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { textFileCapabilities } from "./capabilities.ts";
 import type { TimeLineHistory, TimeLineHistoryOptions } from "./timeline-history.ts";
 
 /** A place in WAL. */
@@ -185,7 +186,7 @@ export function refuseRecovery(
   const { checkpoint, minRecoveryPoint } = from;
   const requested = history.at(-1)?.tli;
   if (tliOfPointInHistory(checkpoint.lsn, history) !== checkpoint.tli) {
-    const names = supports(server, "checkpointDetailNamesFile");
+    const names = textFileCapabilities.supports(server, "checkpointDetailNamesFile");
     const file = names ? ` in file "${from.controlFile === undefined ? "pg_control" : "backup_label"}"` : "";
     const { tli, lsn } = names ? checkpoint : (from.controlFile ?? checkpoint);
     const left = tliSwitchPoint(tli, history);

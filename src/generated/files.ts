@@ -1,5 +1,5 @@
 // Generated from src/files/structs.ts by `npm run generate`. Do not edit.
-import type { Lsn } from "../lsn.ts";
+import type { Lsn } from "../kernel/lsn.ts";
 import { mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
 

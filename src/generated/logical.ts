@@ -1,6 +1,6 @@
 // Generated from src/logical/messages.ts by `npm run generate`. Do not edit.
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import { mustBeArray, mustBeObject, quoted, refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";

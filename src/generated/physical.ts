@@ -1,6 +1,6 @@
 // Generated from src/physical/messages.ts by `npm run generate`. Do not edit.
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import { mustBeObject, quoted, refuse } from "../wire/check.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";

@@ -184,12 +184,12 @@ declare function ParseFunction<Options extends ParseOptions<"exec_replication_co
 declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
   input: string,
   options?: Options,
-): import("../command/parse.js").Token;
+): import("../command/token.js").Token;
 
 declare function ParseFunction<Options extends ParseOptions<"tokens">>(
   input: string,
   options?: Options,
-): readonly import("../command/parse.js").Token[];
+): readonly import("../command/token.js").Token[];
 
 declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
   input: string,
@@ -199,4 +199,4 @@ declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
   options?: Options,
-): import("../command/ast.js").Command | import("../command/parse.js").Token | readonly import("../command/parse.js").Token[] | string;
+): import("../command/ast.js").Command | import("../command/token.js").Token | readonly import("../command/token.js").Token[] | string;

@@ -6,8 +6,8 @@
 
 import { isKeyword } from "../command/keywords.ts";
 import { recptr, sscanfRecptr } from "../command/recptr.ts";
-import { downcaseIdentifier, truncateIdentifier } from "../identifier.ts";
-import { uint32 } from "../scan.ts";
+import { downcaseIdentifier, truncateIdentifier } from "../text/identifier.ts";
+import { uint32 } from "../text/scan.ts";
 
 const sticky$0 = /[\u0020\u0009\u000a]*/y;
 const sticky$1 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+\u002f[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+/y;

@@ -4,8 +4,8 @@
 
 
 
-import { downcaseIdentifier, truncateIdentifier } from "../identifier.ts";
-import { atoi } from "../scan.ts";
+import { downcaseIdentifier, truncateIdentifier } from "../text/identifier.ts";
+import { atoi } from "../text/scan.ts";
 
 const sticky$0 = /[^\u0022]*/y;
 const sticky$1 = /[^\u0022]+/y;

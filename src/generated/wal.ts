@@ -1,6 +1,6 @@
 // Generated from src/wal/structs.ts by `npm run generate`. Do not edit.
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import { mustBeArray, mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
 

@@ -8,7 +8,7 @@
  * A record is the length of a message, the message, and for each relation it names which version of it was meant; numbers
  * have four bytes in the byte order of the machine.
  */
-import { DecodeError, ProtocolError } from "../errors.ts";
+
 import {
   type Delete,
   decodePgoutputMessage,
@@ -20,6 +20,7 @@ import {
   type Type,
   type Update,
 } from "../generated/logical.ts";
+import { DecodeError, ProtocolError } from "../kernel/errors.ts";
 
 /**
  * Where chunks go that are too much for memory. Keys are strings of digits, each written once, and of one assembler: two of

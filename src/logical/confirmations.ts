@@ -5,7 +5,7 @@
  * a confirmation may not reach beyond the end of anything that is not safe yet, nor beyond the PREPARE of a transaction whose
  * changes are held back: its changes are sent there and not again.
  */
-import { invalidLsn, type Lsn } from "../lsn.ts";
+import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
 
 interface Entry {
   /** What the server may be told once this, and all before it, is safe. */

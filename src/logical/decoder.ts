@@ -5,7 +5,7 @@
  * open, and on the relations announced earlier in the same connection. All of that is here, and so are the rules of which
  * message may follow which.
  */
-import { ProtocolError } from "../errors.ts";
+
 import {
   decodePgoutputMessage,
   type PgoutputContext,
@@ -13,8 +13,9 @@ import {
   type Relation,
   type Type,
 } from "../generated/logical.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
-import { STREAMING_SINCE } from "../pgoutput-protocol.ts";
+import { ProtocolError } from "../kernel/errors.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { STREAMING_SINCE } from "./protocol.ts";
 
 /** How transactions in progress are sent: the option `streaming` of pgoutput. */
 export type PgoutputStreaming = "off" | "on" | "parallel";

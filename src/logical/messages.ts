@@ -2,6 +2,7 @@
  * The messages of pgoutput, protocol versions 1 to 4, described once, in the order of the manual ("Logical Replication
  * Message Formats").
  */
+
 import {
   after,
   bool,
@@ -26,6 +27,7 @@ import {
   when,
   xid,
 } from "../wire/shape.ts";
+import { logicalCapabilities } from "./capabilities.ts";
 
 /** What the bytes of a message do not say of themselves. */
 export const PgoutputContext: Context = {
@@ -320,6 +322,7 @@ export const StreamPrepare = message("StreamPrepare", "p", {
 
 export const PgoutputMessage = family("PgoutputMessage", {
   doc: "What pgoutput says, in any of its protocol versions.",
+  capabilities: logicalCapabilities,
   since: "pgoutput",
   example: { hex: "49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164", type: "Insert" },
   context: PgoutputContext,

@@ -16,8 +16,8 @@ import type {
   Relation,
   RollbackPrepared,
 } from "../generated/logical.ts";
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import {
   type Account,
   type Change,

@@ -8,8 +8,8 @@ import type { Socket } from "node:net";
 import type { ClientConfig, Connection } from "pg";
 import type { DatabaseError } from "pg-protocol";
 import type { NoticeMessage } from "pg-protocol/dist/messages.js";
-import { ProtocolError } from "../errors.ts";
-import { serverVersionNum } from "../server-version.ts";
+import { ProtocolError } from "../kernel/errors.ts";
+import { serverVersionNum } from "../kernel/version.ts";
 import { WalReceiver, type WalReceiverEvent, type WalReceiverState } from "../session/walreceiver.ts";
 import { decodeSessionMessage, type SessionMessage } from "./session-message.ts";
 

@@ -3,9 +3,9 @@
  */
 import { styleText } from "node:util";
 import type { OldTuple, PgoutputMessage, Relation, Type } from "../generated/logical.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
-import { formatPgTime } from "../time.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { formatPgTime } from "../kernel/time.ts";
+import type { Server } from "../kernel/version.ts";
 import { decodeText } from "../wire/text.ts";
 import { quoteBytes, quoteText } from "../wire/trace.ts";
 import type { TupleData } from "../wire/tuple.ts";

@@ -7,7 +7,7 @@ import type { Client, ClientConfig } from "pg";
 import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodePgoutputMessage, encodePgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../generated/physical.ts";
-import { type CapabilityName, supports } from "../server-version.ts";
+import { type LogicalCapability, logicalCapabilities } from "../logical/capabilities.ts";
 import { connect, loadPg } from "./client.ts";
 import { type Conversation, relationName } from "./conversation.ts";
 import { Replica } from "./replica.ts";
@@ -31,7 +31,7 @@ interface Step {
   readonly sql: readonly string[];
   readonly commits: number;
   /** Left out on servers that do not publish it. */
-  readonly needs?: CapabilityName;
+  readonly needs?: LogicalCapability;
 }
 
 function steps(rows: number): readonly Step[] {
@@ -172,7 +172,7 @@ export async function demo({ server, conversation, rows = 10_000, onPayload }: D
     const reading = tail.read(() => done);
     const working = (async () => {
       for (const step of steps(rows)) {
-        if (step.needs !== undefined && !supports(connection.serverVersion, step.needs)) continue;
+        if (step.needs !== undefined && !logicalCapabilities.supports(connection.serverVersion, step.needs)) continue;
         conversation.heading(step.title, step.sql);
         for (const sql of step.sql) await worker.query(sql);
         await commits.have(step.commits);

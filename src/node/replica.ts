@@ -2,8 +2,9 @@
  * Replica: tables rebuilt from the changes of a logical stream, to be held against what SELECT says. Values are text, binary
  * ones as hexadecimal digits.
  */
-import { ProtocolError } from "../errors.ts";
+
 import type { OldTuple, PgoutputMessage, Relation } from "../generated/logical.ts";
+import { ProtocolError } from "../kernel/errors.ts";
 import type { Change, Transaction } from "../logical/transactions.ts";
 import { hexOf } from "../wire/text.ts";
 import { type TupleValue, unchanged } from "../wire/tuple.ts";

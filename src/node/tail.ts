@@ -8,12 +8,12 @@ import type { Command, DefElem } from "../command/index.ts";
 import { parseCommand, printCommand } from "../command/index.ts";
 import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from "../generated/physical.ts";
+import { invalidLsn } from "../kernel/lsn.ts";
+import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
+import { logicalCapabilities } from "../logical/capabilities.ts";
 import { PgoutputDecoder } from "../logical/decoder.ts";
-import { invalidLsn } from "../lsn.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
-import { requireCapability, supports } from "../server-version.ts";
 import { Feedback } from "../session/feedback.ts";
-import { type PgTime, pgTimeFromDate } from "../time.ts";
 import { traceMessage } from "../wire/trace.ts";
 import type { QueryResult, ReplicationConnection } from "./client.ts";
 import type { Conversation, Names } from "./conversation.ts";
@@ -77,7 +77,7 @@ export class Tail {
    */
   async start(slotname: string): Promise<void> {
     const server = this.#connection.serverVersion;
-    requireCapability(server, "pgoutput", "Logical replication with pgoutput");
+    logicalCapabilities.require(server, "pgoutput", "Logical replication with pgoutput");
     await this.#run({ type: "IdentifySystemCmd" });
     const { rows } = await this.#run({ type: "VariableShowStmt", name: "wal_level" });
     if (rows[0]?.[0] !== "logical") {
@@ -228,7 +228,7 @@ function now(): PgTime {
 function startOptions(server: number, publications: readonly string[]): DefElem[] {
   const names = publications.map((name) => `"${name.replaceAll('"', '""')}"`).join(",");
   const options = { proto_version: "1", publication_names: names };
-  const all = supports(server, "logicalMessages") ? { ...options, messages: "true" } : options;
+  const all = logicalCapabilities.supports(server, "logicalMessages") ? { ...options, messages: "true" } : options;
   return Object.entries(all).map(([defname, sval]) => ({ defname, arg: { type: "String", sval } }));
 }
 

@@ -12,7 +12,8 @@ import { setImmediate } from "node:timers/promises";
 import { BackupManifestError } from "../files/manifest/error.ts";
 import { BackupManifestReader } from "../files/manifest/reader.ts";
 import type { ManifestWalRange } from "../files/manifest/types.ts";
-import { defaultServer, manifestCapabilities, type Server } from "../server-version.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
+import { verifyBackupCapabilities } from "./capabilities.ts";
 import { verifyArchives } from "./verify-backup/archives.ts";
 import { verifyChecksums } from "./verify-backup/checksums.ts";
 import {
@@ -102,10 +103,10 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
     parseWal,
     signal,
   } = options;
-  manifestCapabilities.require(server, "backupManifest", "pg_verifybackup");
-  const has = manifestCapabilities.of(server);
+  verifyBackupCapabilities.require(server, "backupManifest", "pg_verifybackup");
+  const has = verifyBackupCapabilities.of(server);
   if (given === "tar")
-    manifestCapabilities.require(server, "verifyBackupTar", "A backup in archives for pg_verifybackup");
+    verifyBackupCapabilities.require(server, "verifyBackupTar", "A backup in archives for pg_verifybackup");
 
   const problems: BackupProblem[] = [];
   const note = (problem: BackupProblem): void => {

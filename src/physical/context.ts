@@ -1,6 +1,7 @@
 /** What a server's version decides of the messages inside CopyData. */
 import type { PhysicalContext } from "../generated/physical.ts";
-import { physicalCapabilities, type Server } from "../server-version.ts";
+import type { Server } from "../kernel/version.ts";
+import { physicalCapabilities } from "./capabilities.ts";
 
 /**
  * The context in which a server of this version reads and writes messages inside CopyData.

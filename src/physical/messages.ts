@@ -2,7 +2,11 @@
  * The messages inside CopyData between a walsender and a walreceiver, described once, in the order of the manual
  * ("Streaming Replication Protocol"). Logical streams travel in the same envelopes.
  */
+
+import { CapabilityTable } from "../kernel/version.ts";
+import { slotRows } from "../text/capabilities.ts";
 import { bool, type Context, extra, family, fullXid, lsn, message, rest, time, u32, when, xid } from "../wire/shape.ts";
+import { physicalRows } from "./capabilities.ts";
 
 /** What differs between servers. */
 export const PhysicalContext: Context = {
@@ -91,8 +95,11 @@ export const PrimaryStatusRequest = message("PrimaryStatusRequest", "p", {
   },
 });
 
+const capabilities = new CapabilityTable({ replicationSlots: slotRows.replicationSlots, ...physicalRows });
+
 export const WalSenderMessage = family("WalSenderMessage", {
   doc: "What a walsender says inside CopyData.",
+  capabilities,
   since: "replicationSlots",
   example: { hex: "6b 0000000006033cc8 000303e6278429f8 00", type: "Keepalive" },
   context: PhysicalContext,
@@ -101,6 +108,7 @@ export const WalSenderMessage = family("WalSenderMessage", {
 
 export const WalReceiverMessage = family("WalReceiverMessage", {
   doc: "What a walreceiver answers inside CopyData.",
+  capabilities,
   since: "replicationSlots",
   example: {
     hex: "72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01",

@@ -7,8 +7,8 @@
  * @source walreceiver.c: XLogWalRcvSendReply; worker.c: send_feedback
  */
 import type { StandbyStatusUpdate, WalSenderMessage } from "../generated/physical.ts";
-import { invalidLsn, type Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 
 /** PostgreSQL's default of wal_receiver_status_interval, in microseconds. */
 const STATUS_INTERVAL = 10_000_000n;

@@ -6,7 +6,7 @@
  *
  * @source walsender.c: exec_replication_command, WalSndLoop; libpqwalreceiver.c
  */
-import { ProtocolError } from "../errors.ts";
+import { ProtocolError } from "../kernel/errors.ts";
 import { encodeFrame, Framer, type FramerOptions } from "../wire/framer.ts";
 import { Reader } from "../wire/reader.ts";
 

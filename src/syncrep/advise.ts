@@ -1,5 +1,5 @@
 /** What a person can do about a value that a server refuses, for the mistakes that people make: a sentence of ours. */
-import { type SyncrepCapabilities, syncrepCapabilities } from "../server-version.ts";
+import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 
 /**
  * On a syntax error.

@@ -1,6 +1,7 @@
 /** A value of `synchronous_standby_names` changed by as little as need be. */
-import { defaultServer, type Server, serverVersionNum, syncrepCapabilities } from "../server-version.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
 import type { SyncRepConfig } from "./ast.ts";
+import { syncrepCapabilities } from "./capabilities.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, scansAsStandbyName } from "./parse.ts";
 import { type Parts, partsOf } from "./parts.ts";
 import { keywords, number, printSynchronousStandbyNames, standbyConfig, standbyNames } from "./print.ts";

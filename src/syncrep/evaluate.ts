@@ -5,10 +5,11 @@
  * A port of syncrep.c: SyncRepGetStandbyPriority, SyncRepGetCandidateStandbys, SyncRepGetSyncRecPtr, and of walsender.c:
  * pg_stat_get_wal_senders.
  */
-import { EncodeError } from "../errors.ts";
-import type { Lsn } from "../lsn.ts";
-import { defaultServer, type Server, syncrepCapabilities } from "../server-version.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import type { SyncRepConfig } from "./ast.ts";
+import { syncrepCapabilities } from "./capabilities.ts";
 
 /** A row of `pg_stat_replication`. All the text that an `application_name` can hold is ASCII, 63 bytes at most. */
 export interface SyncRepStandby {

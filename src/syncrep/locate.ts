@@ -4,8 +4,8 @@
  * A SyncRepConfig holds no positions: two that mean the same are equal. Positions are found again when someone asks, from the text
  * that it was parsed from.
  */
-import { defaultServer, serverVersionNum } from "../server-version.ts";
-import { sourceOf } from "../source.ts";
+import { defaultServer, serverVersionNum } from "../kernel/version.ts";
+import { sourceOf } from "../text/source.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import type { SynchronousStandbyNamesOptions } from "./parse.ts";
 import { type Parts, partsOf, type TextRange } from "./parts.ts";

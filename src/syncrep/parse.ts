@@ -3,19 +3,15 @@
  *
  * A port of syncrep.c: check_synchronous_standby_names.
  */
-import { ParseError, type ParseErrorInit } from "../errors.ts";
+
 import * as grammar from "../generated/syncrep.js";
-import { displayNames, requireText } from "../scan.ts";
-import {
-  defaultServer,
-  type Server,
-  type SyncrepCapabilities,
-  serverVersionNum,
-  syncrepCapabilities,
-} from "../server-version.ts";
-import { withSource } from "../source.ts";
+import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { displayNames, requireText } from "../text/scan.ts";
+import { withSource } from "../text/source.ts";
 import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
+import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 
 export interface SynchronousStandbyNamesOptions {
   /** The server that the value is for. Its minor release counts; a major alone means its newest known minor. */

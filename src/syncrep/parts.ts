@@ -1,5 +1,5 @@
 /** Where things stand in a text that is known to be a value of `synchronous_standby_names`: the tokens alone tell. */
-import { syncrepCapabilities } from "../server-version.ts";
+import { syncrepCapabilities } from "./capabilities.ts";
 import { tokens } from "./parse.ts";
 
 /** A piece of a text, in UTF-16 code units from its start; without the white space around it. */

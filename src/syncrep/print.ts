@@ -4,11 +4,12 @@
  * The law: on every version, parsing what was printed gives the same SyncRepConfig. What the version cannot say is an
  * UnsupportedError; what no version can say, an EncodeError.
  */
-import { EncodeError } from "../errors.ts";
-import { truncateIdentifier } from "../identifier.ts";
-import { printableText } from "../scan.ts";
-import { defaultServer, serverVersionNum, syncrepCapabilities } from "../server-version.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import { defaultServer, serverVersionNum } from "../kernel/version.ts";
+import { truncateIdentifier } from "../text/identifier.ts";
+import { printableText } from "../text/scan.ts";
 import type { SyncRepConfig } from "./ast.ts";
+import { syncrepCapabilities } from "./capabilities.ts";
 import { type SynchronousStandbyNamesOptions, scansAsStandbyName } from "./parse.ts";
 
 export const keywords = { PRIORITY: "FIRST", QUORUM: "ANY" } as const;

@@ -2,9 +2,9 @@
  * What people ask about a `synchronous_standby_names`: which losses block commits, how many copies are certain, what a change
  * would do, whether it can be met at all. Each answer is a value with a sentence; `explainSynchronousStandbys` says it all in words.
  */
-import { EncodeError } from "../errors.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
-import { defaultServer } from "../server-version.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { defaultServer } from "../kernel/version.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import {
   checkNames,

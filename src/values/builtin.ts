@@ -4,7 +4,7 @@
  * @source pg_type.dat
  */
 
-import { defaultServer, type Server } from "../server-version.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import { arrayOf, vectorOf } from "./array.ts";
 import type { Codec } from "./codec.ts";
 import { float4, float8 } from "./float.ts";

@@ -1,11 +1,11 @@
 /**
  * What a database's catalogs say of its types: one query for all servers, and what its rows mean.
  */
-import { DecodeError } from "../errors.ts";
+import { DecodeError } from "../kernel/errors.ts";
 import { arrayOf } from "./array.ts";
+import type { TypeDefinition } from "./definition.ts";
 import { oid } from "./number.ts";
 import { textCodec } from "./text.ts";
-import type { TypeDefinition } from "./type-map.ts";
 
 /** The columns of `catalogQuery`, in their order; all are text. */
 const columns = [

@@ -1,7 +1,7 @@
 /**
  * What reads and writes the values of a type, and what all of these share: how they say what is wrong, also of a part of a value.
  */
-import { DecodeError, EncodeError } from "../errors.ts";
+import { DecodeError, EncodeError } from "../kernel/errors.ts";
 import { refuse } from "../wire/check.ts";
 import { bytesOf } from "../wire/reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "../wire/text.ts";

@@ -5,6 +5,7 @@ export type { ArrayDimension, ArrayValue, ArrayWithBounds } from "./array.ts";
 export { type CatalogRow, catalogQuery } from "./catalog.ts";
 export type { Codec } from "./codec.ts";
 export type { CompositeValue } from "./composite.ts";
+export type { TypeDefinition } from "./definition.ts";
 export type { MultirangeValue, RangeValue } from "./range.ts";
 export {
   type Absent,
@@ -26,4 +27,4 @@ export {
   intervalMinusInfinity,
   type TimeTz,
 } from "./time.ts";
-export { type TypeDefinition, TypeMap } from "./type-map.ts";
+export { TypeMap } from "./type-map.ts";

@@ -1,8 +1,8 @@
 /**
  * Whole numbers and bool.
  */
-import { formatLsn, type Lsn, parseLsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
+import { formatLsn, type Lsn, parseLsn } from "../kernel/lsn.ts";
+import type { Server } from "../kernel/version.ts";
 import { refuse } from "../wire/check.ts";
 import { badBytes, badText, type Codec, mustHaveLength, viewOf } from "./codec.ts";
 

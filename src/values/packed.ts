@@ -3,7 +3,7 @@
  * bytes to text, and a parser back. A text is good if it is what its bytes print as.
  */
 
-import { EncodeError } from "../errors.ts";
+import { EncodeError } from "../kernel/errors.ts";
 import { refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";

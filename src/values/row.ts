@@ -4,8 +4,9 @@
  * Three things are no value, and are kept apart: `null` is SQL's NULL, `unchanged` a TOASTed value that the server did not send, and
  * `absent` a column that an old key does not hold.
  */
-import { DecodeError } from "../errors.ts";
+
 import type { OldTuple, Relation } from "../generated/logical.ts";
+import { DecodeError } from "../kernel/errors.ts";
 import { refuse } from "../wire/check.ts";
 import { TupleData, type TupleValue, unchanged } from "../wire/tuple.ts";
 import { type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";

@@ -4,7 +4,7 @@
  *
  * @source datetime.c: EncodeDateOnly, EncodeTimeOnly, EncodeDateTime, EncodeInterval; timestamp.h; date.h
  */
-import { type PgTime, pgTimeInfinity, pgTimeMinusInfinity } from "../time.ts";
+import { type PgTime, pgTimeInfinity, pgTimeMinusInfinity } from "../kernel/time.ts";
 import { mustBeObject, refuse } from "../wire/check.ts";
 import { badBytes, badText, type Codec, viewOf } from "./codec.ts";
 

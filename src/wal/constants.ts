@@ -3,7 +3,7 @@
  *
  * @source xlogrecord.h
  */
-import type { WalCapabilities } from "../server-version.ts";
+import type { WalCapabilities } from "./capabilities.ts";
 import type { WalFork, WalImage } from "./record.ts";
 
 /** SizeOfXLogRecord: the header of a record, and where the checksum is in it. */

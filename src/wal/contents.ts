@@ -4,9 +4,10 @@
  * Decoded is the main data of all resource managers but those of tables and indexes, which says how their pages change.
  */
 import * as generated from "../generated/wal.ts";
-import { type Server, type WalRecordCapabilities, walRecordCapabilities } from "../server-version.ts";
+import type { Server } from "../kernel/version.ts";
 import { NativeReader } from "../wire/native.ts";
 import type { Fields } from "../wire/shape.ts";
+import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
 import type { WalRecord } from "./record.ts";
 import { walOperation, walResourceManager } from "./rmgr.ts";
 import * as structs from "./structs.ts";

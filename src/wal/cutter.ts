@@ -4,9 +4,9 @@
  *
  * @source receivelog.c: ProcessWALDataMsg
  */
-import { ProtocolError } from "../errors.ts";
-import { type Lsn, toLsn } from "../lsn.ts";
-import { defaultSegmentSize, segmentName, segmentOffset } from "../segment.ts";
+import { ProtocolError } from "../kernel/errors.ts";
+import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import { defaultSegmentSize, segmentName, segmentOffset } from "../kernel/wal-names.ts";
 
 /** Bytes of one file. */
 export interface WalPiece {

@@ -7,8 +7,8 @@
  *
  * By hand, since it is read a record at a time at hundreds of MB a second, and since the lengths of all parts stand before the first.
  */
-import { crc32cOf, crc32cOfWords, wordsOf } from "../crc32c.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
+import { crc32cOf, crc32cOfWords, wordsOf } from "../kernel/crc32c.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import {
   applyFlag,
   BKPBLOCK_FORK_MASK,

@@ -6,9 +6,10 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { formatLsn } from "../lsn.ts";
-import { type Server, tablespaceVersionDirectory, walCapabilities, walRecordCapabilities } from "../server-version.ts";
-import type { PgTime } from "../time.ts";
+import { formatLsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
+import type { Server } from "../kernel/version.ts";
+import { tablespaceVersionDirectory, walCapabilities, walRecordCapabilities } from "./capabilities.ts";
 import type { WalContents, WalDescription } from "./contents.ts";
 import { DEFAULT_BLOCK_SIZE } from "./decode.ts";
 import type { WalRecord } from "./record.ts";

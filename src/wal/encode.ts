@@ -3,8 +3,8 @@
  *
  * @source xloginsert.c: XLogRecordAssemble
  */
-import { EncodeError } from "../errors.ts";
-import type { Lsn } from "../lsn.ts";
+import { EncodeError } from "../kernel/errors.ts";
+import type { Lsn } from "../kernel/lsn.ts";
 import { isBytes, isUnsigned, mustBeArray, mustBeObject, refuse } from "../wire/check.ts";
 import {
   applyFlag,

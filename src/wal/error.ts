@@ -1,6 +1,6 @@
 /** What is wrong with WAL, in the server's words. */
-import { DecodeError, type ErrorCode } from "../errors.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
+import { DecodeError, type ErrorCode } from "../kernel/errors.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 
 /**
  * WAL that a server would not replay.

@@ -3,15 +3,9 @@
  *
  * The pages, and how records lie in them, are nearly the same from 9.6 on; what resource managers put into records is not.
  */
-import { UnsupportedError } from "../errors.ts";
-import {
-  formatServerVersion,
-  type Server,
-  serverOfWalPageMagic,
-  type WalCapabilities,
-  walCapabilities,
-  walPageMagic,
-} from "../server-version.ts";
+import { UnsupportedError } from "../kernel/errors.ts";
+import { formatServerVersion, type Server } from "../kernel/version.ts";
+import { serverOfWalPageMagic, type WalCapabilities, walCapabilities, walPageMagic } from "./capabilities.ts";
 
 /** How a major writes WAL. */
 export interface WalFormat {

@@ -1,6 +1,6 @@
 /** JSON views of records, for programs in any language; what JSON's numbers cannot hold is text. */
-import { formatLsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
+import { formatLsn } from "../kernel/lsn.ts";
+import type { Server } from "../kernel/version.ts";
 import { bytesJson, type Json, jsonOfStruct } from "../wire/json.ts";
 import { contentsFields, type WalContents, type WalDescription } from "./contents.ts";
 import type { WalRecord } from "./record.ts";

@@ -3,9 +3,9 @@
  *
  * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
  */
-import { DecodeError, EncodeError } from "../errors.ts";
-import { formatLsn, type Lsn } from "../lsn.ts";
-import { segmentName, segmentOffset } from "../segment.ts";
+import { DecodeError, EncodeError } from "../kernel/errors.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { segmentName, segmentOffset } from "../kernel/wal-names.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 

@@ -9,9 +9,9 @@
  * Portions Copyright (c) 1994, Regents of the University of California
  */
 import type { CheckPoint } from "../generated/wal.ts";
-import type { Lsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
+import type { Server } from "../kernel/version.ts";
 import { describeWalRecord } from "./contents.ts";
 import type { WalRecord } from "./record.ts";
 

@@ -9,11 +9,11 @@
  * has arrived is copied, once or, while it grows, twice. Memory is taken for bytes that have arrived, never for a length that was
  * only read.
  */
-import { wordsOf } from "../crc32c.ts";
-import { ProtocolError } from "../errors.ts";
-import { formatLsn, invalidLsn, type Lsn, toLsn } from "../lsn.ts";
-import { defaultSegmentSize, isSegmentSize } from "../segment.ts";
-import type { Server } from "../server-version.ts";
+import { wordsOf } from "../kernel/crc32c.ts";
+import { ProtocolError } from "../kernel/errors.ts";
+import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import type { Server } from "../kernel/version.ts";
+import { defaultSegmentSize, isSegmentSize } from "../kernel/wal-names.ts";
 import { MAX_ALLOC_SIZE } from "../wire/check.ts";
 import { CRC_OFFSET, RECORD_HEADER, RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
 import {

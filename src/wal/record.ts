@@ -3,7 +3,7 @@
  *
  * @source xlogrecord.h, xlogreader.c: DecodeXLogRecord
  */
-import type { Lsn } from "../lsn.ts";
+import type { Lsn } from "../kernel/lsn.ts";
 
 /** A full-page image, as it stands in the record. */
 export interface WalImage {

@@ -5,7 +5,8 @@
  *
  * @source rmgrlist.h; the functions rm_identify in rmgrdesc
  */
-import { type Server, serverVersionNum, type WalRecordCapabilities, walRecordCapabilities } from "../server-version.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
+import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
 
 type Name = keyof WalRecordCapabilities;
 

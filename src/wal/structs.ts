@@ -4,7 +4,7 @@
  *
  * The names are PostgreSQL's, of 16 and later where they have changed; `xl_restore_point` is XlRestorePoint.
  */
-import { combinationsOf, type WalRecordCapabilities, walRecordCapabilities } from "../server-version.ts";
+import { combinationsOf } from "../kernel/version.ts";
 import {
   bool,
   type Context,
@@ -26,8 +26,9 @@ import {
   when,
   xid,
 } from "../wire/shape.ts";
+import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
 
-/** Conditions are capabilities of the server that wrote the WAL: walRecordCapabilities in server-version.ts. */
+/** Conditions are capabilities of the server that wrote the WAL: walRecordCapabilities in capabilities.ts. */
 export const walContext: Context = {
   name: "WalContext",
   doc: "What the server that wrote the WAL puts into its records.",

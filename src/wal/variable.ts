@@ -8,7 +8,6 @@
  * Portions Copyright (c) 1994, Regents of the University of California
  */
 import { readXlXactPrepare } from "../generated/wal.ts";
-import type { WalRecordCapabilities } from "../server-version.ts";
 import { readCString } from "../wire/cstring.ts";
 import type { NativeReader } from "../wire/native.ts";
 import {
@@ -31,6 +30,7 @@ import {
   xid,
 } from "../wire/shape.ts";
 import { decodeText } from "../wire/text.ts";
+import type { WalRecordCapabilities } from "./capabilities.ts";
 import { relFileLocator } from "./structs.ts";
 
 type RelFileLocator = Infer<typeof relFileLocator>;

@@ -3,9 +3,9 @@
  *
  * @source xlog.c: ReserveXLogInsertLocation, CopyXLogRecordToWAL, AdvanceXLInsertBuffer
  */
-import { formatLsn, type Lsn, toLsn } from "../lsn.ts";
-import { defaultSegmentSize, isSegmentSize } from "../segment.ts";
-import type { Server } from "../server-version.ts";
+import { formatLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import type { Server } from "../kernel/version.ts";
+import { defaultSegmentSize, isSegmentSize } from "../kernel/wal-names.ts";
 import { RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
 import { align, DEFAULT_BLOCK_SIZE } from "./decode.ts";
 import { encodeWalRecord, type WalRecordFields } from "./encode.ts";

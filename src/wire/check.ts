@@ -1,7 +1,7 @@
 /**
  * Checks of the values that encoders are given, which may be anything.
  */
-import { EncodeError } from "../errors.ts";
+import { EncodeError } from "../kernel/errors.ts";
 import { fieldPath } from "./place.ts";
 
 /** PostgreSQL's own limit of a message in memory, in bytes (memutils.h: MaxAllocSize). */

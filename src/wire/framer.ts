@@ -5,7 +5,7 @@
  * pushed where that is possible, else one copy; memory is taken for bytes that have arrived, never for a length that was
  * only read. No buffer that was handed out is written to again, so a view stays good as long as the chunk it came in does.
  */
-import { DecodeError } from "../errors.ts";
+import { DecodeError } from "../kernel/errors.ts";
 import { MAX_ALLOC_SIZE } from "./check.ts";
 import { newBytes } from "./parts.ts";
 import { bytesOf } from "./reader.ts";

@@ -8,21 +8,24 @@ import { alignmentOfAll } from "./layout.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "./native.ts";
 import type { Place } from "./place.ts";
 import { Reader } from "./reader.ts";
-import type { Context, Family, Field, Fields, ListShape, Shape, Struct, TupleShape } from "./shape.ts";
+import {
+  type Conditions,
+  type Family,
+  type Field,
+  type Fields,
+  firstOf,
+  type ListShape,
+  otherwise,
+  type Shape,
+  type Struct,
+  type TupleShape,
+} from "./shape.ts";
 import { decodeText } from "./text.ts";
 import { TupleData, type TupleValue, unchanged } from "./tuple.ts";
 import { bitOf, readBits, readWord, writeWord } from "./words.ts";
 import { Writer } from "./writer.ts";
 
-/** Which conditions hold, by name. */
-export type Conditions = Readonly<Record<string, boolean>>;
-
 type Value = Record<string, unknown>;
-
-/** What holds where nobody says. */
-export function otherwise({ conditions }: Context): Conditions {
-  return Object.fromEntries(Object.entries(conditions).map(([name, each]) => [name, each.otherwise]));
-}
 
 /** Decode one message. @throws DecodeError as the generated decoder of the family does */
 export function interpretDecode(
@@ -267,14 +270,6 @@ function objectOf(value: unknown, at: Place): Value {
 function arrayOf(value: unknown, at: Place): readonly unknown[] {
   mustBeArray(value as unknown[], ...at);
   return value as unknown[];
-}
-
-/** The first of the fields that hang on a condition: whether it is there says whether they all are. */
-export function firstOf(fields: Fields, condition: string): string {
-  return Object.keys(fields).find((name) => {
-    const shape = fields[name]!;
-    return shape.form === "when" && shape.condition === condition;
-  })!;
 }
 
 /** A row as the list that it is. */

@@ -3,9 +3,9 @@
  *
  * Nothing is lost: two messages of different bytes have different JSON. What JSON's numbers cannot hold is text.
  */
-import { formatLsn, type Lsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
-import { formatPgTime, type PgTime } from "../time.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { formatPgTime, type PgTime } from "../kernel/time.ts";
+import type { Server } from "../kernel/version.ts";
 import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
 import { hexOf } from "./text.ts";
 import type { TupleData } from "./tuple.ts";

@@ -3,9 +3,8 @@
  * another at a multiple of its largest number's, and sizeof a multiple of that too. For documentation, and for the law that holds
  * the codecs to it; the codecs find out as they go.
  */
-import type { Conditions } from "./interpret.ts";
 import { NAME_BYTES } from "./native.ts";
-import type { Field, Fields, Shape, Struct } from "./shape.ts";
+import type { Conditions, Field, Fields, Shape, Struct } from "./shape.ts";
 import type { Size } from "./size.ts";
 
 export interface Layout {

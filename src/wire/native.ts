@@ -5,8 +5,8 @@
  *
  * A class apart from Reader's: who reads messages alone, in a browser, is not to carry it.
  */
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import { isBytes, isUnsigned, refuse } from "./check.ts";
 import { newBytes } from "./parts.ts";
 import { Reader } from "./reader.ts";

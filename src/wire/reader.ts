@@ -3,9 +3,9 @@
  *
  * Every method takes the field's place, so that a DecodeError can say which one the bytes were too short for.
  */
-import { DecodeError, type ErrorCode } from "../errors.ts";
-import type { Lsn } from "../lsn.ts";
-import type { PgTime } from "../time.ts";
+import { DecodeError, type ErrorCode } from "../kernel/errors.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
 import { viewOf } from "./parts.ts";
 import { fieldPath } from "./place.ts";
 

@@ -10,9 +10,9 @@
  * three differences that are C's: no byte says which struct it is, numbers are in native byte order, which is little-endian on
  * every machine that matters, and each stands at a multiple of its size (as 64-bit machines have it), with padding before it.
  */
-import type { Lsn } from "../lsn.ts";
-import type { CapabilityName } from "../server-version.ts";
-import type { PgTime } from "../time.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import type { PgTime } from "../kernel/time.ts";
+import type { CapabilityTable } from "../kernel/version.ts";
 import type { TupleData } from "./tuple.ts";
 
 declare const value: unique symbol;
@@ -183,7 +183,7 @@ export type Variants = Readonly<
 >;
 
 /** One message: an entry of a family's messages.ts. */
-export interface Message {
+export interface Message<Capability extends string = string> {
   readonly name: string;
   /** The type byte, as its ASCII character. */
   readonly tag: string;
@@ -191,7 +191,7 @@ export interface Message {
   /** File and function in PostgreSQL. */
   readonly source: string;
   /** What a server must have that knows the message; undefined if all do that know the family. */
-  readonly since?: CapabilityName | undefined;
+  readonly since?: Capability | undefined;
   /** The options of the output plugin without which there is no such message. */
   readonly options?: readonly string[] | undefined;
   /** The condition of the family's context without which there is no such message. */
@@ -209,12 +209,25 @@ export interface Context {
   readonly combinations?: (names: readonly string[]) => readonly Readonly<Record<string, boolean>>[];
 }
 
+/** Which conditions hold, by name. */
+export type Conditions = Readonly<Record<string, boolean>>;
+
+/** What holds where nobody says. */
+export function otherwise({ conditions }: Context): Conditions {
+  return Object.fromEntries(Object.entries(conditions).map(([name, each]) => [name, each.otherwise]));
+}
+
+/** What a CapabilityTable answers, whatever its names. */
+export type Capabilities = Pick<CapabilityTable<string>, "since" | "supports">;
+
 /** The messages that one direction of a stream is made of; the first byte says which it is. */
 export interface Family {
   readonly name: string;
   readonly doc: string;
+  /** The table in which `since` is looked up, here and in its messages. */
+  readonly capabilities: Capabilities;
   /** What a server must have that knows any of it. */
-  readonly since: CapabilityName;
+  readonly since: string;
   /** A message as a server sent it, in hexadecimal digits, and its type: the example in the docs, and a test. */
   readonly example: { readonly hex: string; readonly type: string };
   readonly context: Context;
@@ -250,17 +263,21 @@ export type VariantOf<V> = {
     : never;
 }[keyof V];
 
-export function message<const N extends string, const F extends Fields>(
+export function message<const N extends string, const F extends Fields, const C extends string = never>(
   name: N,
   tag: string,
-  entry: Pick<Message, "doc" | "source" | "since" | "options" | "condition"> & { readonly fields: F },
-): Message & Of<{ readonly type: N } & ValueOf<F>> {
+  entry: Pick<Message<C>, "doc" | "source" | "since" | "options" | "condition"> & { readonly fields: F },
+): Message<C> & Of<{ readonly type: N } & ValueOf<F>> {
   return { name, tag, ...entry };
 }
 
-export function family<const M extends readonly Message[]>(
+export function family<const M extends readonly Message<C>[], C extends string>(
   name: string,
-  entry: Pick<Family, "doc" | "since" | "example" | "context"> & { readonly messages: M },
+  entry: Pick<Family, "doc" | "example" | "context"> & {
+    readonly capabilities: CapabilityTable<C>;
+    readonly since: NoInfer<C>;
+    readonly messages: M;
+  },
 ): Family & Of<Infer<M[number]>> {
   return { name, ...entry };
 }
@@ -270,6 +287,14 @@ export function struct<const N extends string, const F extends Fields>(
   entry: Pick<Struct, "doc" | "source" | "end"> & { readonly context?: Context; readonly fields: F },
 ): Struct & { readonly name: N } & Of<ValueOf<F>> {
   return { name, context: undefined, ...entry };
+}
+
+/** The first of the fields that hang on a condition: whether it is there says whether they all are. */
+export function firstOf(fields: Fields, condition: string): string {
+  return Object.keys(fields).find((name) => {
+    const shape = fields[name]!;
+    return shape.form === "when" && shape.condition === condition;
+  })!;
 }
 
 // One function a form, in the order of the interfaces above. `doc` is a sentence that says what the field means.

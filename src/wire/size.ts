@@ -1,8 +1,7 @@
 /**
  * How many bytes a message can have, from its description: for documentation, and a law that holds encoders to it.
  */
-import type { Conditions } from "./interpret.ts";
-import type { Fields, Message, Shape, Variants } from "./shape.ts";
+import type { Conditions, Fields, Message, Shape, Variants } from "./shape.ts";
 
 /** The fewest bytes, and the most; Infinity where only PostgreSQL's limit of a message holds. */
 export interface Size {

@@ -3,9 +3,9 @@
  *
  * Whatever a peer sent is safe to print: control characters, which could command a terminal, are escaped.
  */
-import { formatLsn, type Lsn } from "../lsn.ts";
-import type { Server } from "../server-version.ts";
-import { formatPgTime, type PgTime } from "../time.ts";
+import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { formatPgTime, type PgTime } from "../kernel/time.ts";
+import type { Server } from "../kernel/version.ts";
 import { bytesOf } from "./reader.ts";
 import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
 import { decodeText, hexOf } from "./text.ts";

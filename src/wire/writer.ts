@@ -3,7 +3,7 @@
  *
  * The checks are needed: DataView writes -1 as 4294967295 and undefined as 0 without a word. Field names as in reader.ts.
  */
-import { EncodeError } from "../errors.ts";
+import { EncodeError } from "../kernel/errors.ts";
 import { isBytes, isUnsigned, MAX_ALLOC_SIZE, refuse } from "./check.ts";
 
 /**

@@ -11,8 +11,8 @@ import {
   ManifestUpload,
 } from "../../src/basebackup/index.ts";
 import { type TarEntry, type TarOptions, tarEntries } from "../../src/basebackup/tar.ts";
-import { DecodeError, EncodeError, ProtocolError, UnsupportedError, WalwireError } from "../../src/errors.ts";
-import { toLsn } from "../../src/lsn.ts";
+import { DecodeError, EncodeError, ProtocolError, UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
 import { encodeFrame, Framer, framesOf } from "../../src/wire/framer.ts";
 import { recorded } from "../fuzz/basebackup.ts";
 import { hex, toHex } from "../hex.ts";

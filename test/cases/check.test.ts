@@ -1,5 +1,6 @@
 /** What servers refuse of commands that they have parsed, one by one, and what they make of those that they do not refuse. */
 import { describe, expect, test } from "vitest";
+import { sinceVersion } from "../../src/capabilities.ts";
 import {
   type CheckCommandOptions,
   type Command,
@@ -8,9 +9,9 @@ import {
   type DefElem,
   parseCommand,
 } from "../../src/command/index.ts";
-import { EncodeError, ParseError, UnsupportedError } from "../../src/errors.ts";
-import { toLsn } from "../../src/lsn.ts";
-import { type Server, sinceVersion } from "../../src/server-version.ts";
+import { EncodeError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
+import type { Server } from "../../src/kernel/version.ts";
 
 /** One of each major that parses as its own. */
 const servers = [10, 11, 12, 13, 14, 15, 16, 17, 18, 19];

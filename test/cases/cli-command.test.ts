@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Page } from "../../src/node/cli/people.ts";
+import { Page } from "../../src/node/cli/shared/people.ts";
 import { compile } from "../compiled.ts";
 import { type Run, runWalwire } from "../walwire.ts";
 

@@ -20,7 +20,7 @@ import {
   printTimeLineHistory,
 } from "../../src/files/index.ts";
 import { printBackupManifest } from "../../src/files/manifest/index.ts";
-import { invalidLsn, parseLsn } from "../../src/lsn.ts";
+import { invalidLsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { WalWriter } from "../../src/wal/index.ts";
 import { runWalwire } from "../walwire.ts";
 

@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { encodeWalSenderMessage } from "../../src/generated/physical.ts";
-import { type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
-import { toPgTime } from "../../src/time.ts";
+import { type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
+import { toPgTime } from "../../src/kernel/time.ts";
 import { WalWriter } from "../../src/wal/writer.ts";
 import { type Run, runWalwire } from "../walwire.ts";
 

@@ -1,8 +1,8 @@
 /** Replication commands, one by one: what each version reads in them, what it refuses and how, and how they are printed. */
 import { describe, expect, test } from "vitest";
 import { type Command, type DefElem, type Notice, parseCommand, printCommand } from "../../src/command/index.ts";
-import { EncodeError, ParseError, UnsupportedError } from "../../src/errors.ts";
-import { type Lsn, toLsn } from "../../src/lsn.ts";
+import { EncodeError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
 
 const string = (defname: string, sval: string): DefElem => ({ defname, arg: { type: "String", sval } });
 const integer = (defname: string, ival: number): DefElem => ({ defname, arg: { type: "Integer", ival } });

@@ -1,7 +1,7 @@
 /** CRC-32C: the check value of the catalogue of CRCs, the examples of RFC 3720, and that parts can follow each other. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { crc32c, crc32cOf } from "../../src/crc32c.ts";
+import { crc32c, crc32cOf } from "../../src/kernel/crc32c.ts";
 import { law } from "../laws/law.ts";
 
 test.each([

@@ -1,8 +1,8 @@
 /** What is said of bytes that are no message: code, offset, field and sentence, one case each. */
 import { describe, expect, test } from "vitest";
-import { DecodeError, errorCodes } from "../../src/errors.ts";
 import { decodePgoutputMessage } from "../../src/generated/logical.ts";
 import { decodeWalReceiverMessage, decodeWalSenderMessage } from "../../src/generated/physical.ts";
+import { DecodeError, errorCodes } from "../../src/kernel/errors.ts";
 import { hex } from "../hex.ts";
 
 const time = "000303e6278429f8";

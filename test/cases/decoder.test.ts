@@ -1,6 +1,6 @@
 /** What a PgoutputDecoder says of messages that no server sends at that point, one case each, and what it does take. */
 import { describe, expect, test } from "vitest";
-import { ProtocolError } from "../../src/errors.ts";
+import { ProtocolError } from "../../src/kernel/errors.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/decoder.ts";
 import { hex } from "../hex.ts";
 

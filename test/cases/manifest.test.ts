@@ -1,7 +1,6 @@
 /** Facts of backup manifests: what each version says to a text. */
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { EncodeError, UnsupportedError } from "../../src/errors.ts";
 import {
   type BackupManifestError,
   type BackupManifestOptions,
@@ -12,8 +11,9 @@ import {
   parseBackupManifest,
   printBackupManifest,
 } from "../../src/files/manifest/index.ts";
-import { toLsn } from "../../src/lsn.ts";
-import { pgTimeFromDate } from "../../src/time.ts";
+import { EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
+import { pgTimeFromDate } from "../../src/kernel/time.ts";
 import { withChecksum } from "../manifests.ts";
 
 const start = '{ "PostgreSQL-Backup-Manifest-Version": 1,\n';

@@ -1,6 +1,7 @@
 /** What hangs on the server's version inside CopyData: recorded bytes of servers that do not run here, and what each refuses. */
 import { describe, expect, test } from "vitest";
-import { DecodeError } from "../../src/errors.ts";
+import { DecodeError } from "../../src/kernel/errors.ts";
+import { toPgTime } from "../../src/kernel/time.ts";
 import {
   decodeWalReceiverMessage,
   decodeWalSenderMessage,
@@ -8,7 +9,6 @@ import {
   encodeWalSenderMessage,
   physicalContext,
 } from "../../src/physical/index.ts";
-import { toPgTime } from "../../src/time.ts";
 import { hex, toHex } from "../hex.ts";
 
 describe("a PrimaryStatusUpdate", () => {

@@ -13,9 +13,9 @@ import {
   encodeResultSet,
   type RowValue,
 } from "../../src/command/index.ts";
-import { DecodeError, EncodeError, UnsupportedError } from "../../src/errors.ts";
-import { type Lsn, toLsn } from "../../src/lsn.ts";
-import type { Server } from "../../src/server-version.ts";
+import { DecodeError, EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
+import type { Server } from "../../src/kernel/version.ts";
 
 const timeline = 0x80000001;
 const identified = { systemid: 2n ** 64n - 1n, timeline, xlogpos: toLsn(0x1_0000_0010n), dbname: undefined };

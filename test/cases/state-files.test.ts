@@ -1,7 +1,6 @@
 /** Facts of the files of slots, origins and snapshots: recorded ones, what each version says to them, and slots in words. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { DecodeError, EncodeError, UnsupportedError } from "../../src/errors.ts";
 import {
   checkSlotState,
   checkSnapshot,
@@ -18,7 +17,8 @@ import {
   slotStateVersions,
 } from "../../src/files/index.ts";
 import { legacyCrc32 } from "../../src/files/legacy-crc32.ts";
-import { invalidLsn, parseLsn } from "../../src/lsn.ts";
+import { DecodeError, EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { invalidLsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { hex, toHex } from "../hex.ts";
 
 const vector = (name: string): Uint8Array =>

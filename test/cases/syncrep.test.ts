@@ -1,6 +1,6 @@
 /** Values of synchronous_standby_names, one by one. What servers say of them is the same from 10 to 18, as was asked of them. */
 import { describe, expect, test } from "vitest";
-import { EncodeError, ParseError, UnsupportedError } from "../../src/errors.ts";
+import { EncodeError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import {
   editSynchronousStandbyNames,
   locateSynchronousStandbyNames,

@@ -1,8 +1,10 @@
 /** The TransactionAssembler fact by fact: limits, spills that go wrong, confirmations, relations that change. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { DecodeError, ProtocolError } from "../../src/errors.ts";
 import { encodePgoutputMessage, type PgoutputMessage, type RelationColumn } from "../../src/generated/logical.ts";
+import { DecodeError, ProtocolError } from "../../src/kernel/errors.ts";
+import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
+import type { PgTime } from "../../src/kernel/time.ts";
 import {
   type Change,
   type SpillStore,
@@ -11,9 +13,7 @@ import {
   type TransactionAssemblerOptions,
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
-import { type Lsn, toLsn } from "../../src/lsn.ts";
 import { SpillDirectory } from "../../src/node/spill-directory.ts";
-import type { PgTime } from "../../src/time.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
 
 const time = 0n as PgTime;

@@ -1,7 +1,7 @@
 /** Values one by one: the documented table, and errors with where and why. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { DecodeError, EncodeError, UnsupportedError } from "../../src/errors.ts";
+import { DecodeError, EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { builtins, builtinTypes } from "../../src/values/builtin.ts";
 import {
   absent,

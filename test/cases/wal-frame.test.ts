@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { EncodeError, ProtocolError, UnsupportedError } from "../../src/errors.ts";
-import { type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
+import { EncodeError, ProtocolError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { crcOfRecord } from "../../src/wal/decode.ts";
 import {
   decodeWalPageHeader,

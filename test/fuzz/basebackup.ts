@@ -13,7 +13,7 @@ import {
   IncrementalReader,
   reconstruct,
 } from "../../src/basebackup/index.ts";
-import { DecodeError, WalwireError } from "../../src/errors.ts";
+import { DecodeError, WalwireError } from "../../src/kernel/errors.ts";
 import { Framer } from "../../src/wire/framer.ts";
 import { hexOf } from "../../src/wire/text.ts";
 import type { FuzzTarget } from "./target.ts";

@@ -2,8 +2,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { structOf } from "../../src/arbitraries/messages.ts";
-import { crc32c } from "../../src/crc32c.ts";
-import { DecodeError } from "../../src/errors.ts";
 import {
   checkReplicationOrigins,
   checkSlotState,
@@ -19,6 +17,8 @@ import {
   slotStateVersions,
 } from "../../src/files/index.ts";
 import * as structs from "../../src/files/structs.ts";
+import { crc32c } from "../../src/kernel/crc32c.ts";
+import { DecodeError } from "../../src/kernel/errors.ts";
 import { jsonOfStruct } from "../../src/wire/json.ts";
 import { traceStruct } from "../../src/wire/trace.ts";
 import { toHex } from "../hex.ts";

@@ -9,7 +9,6 @@ import {
   timeLineHistory,
   timeLineHistoryText,
 } from "../../src/arbitraries/texts.ts";
-import { EncodeError, ParseError } from "../../src/errors.ts";
 import {
   checkBackupLabel,
   parseBackupHistory,
@@ -21,6 +20,7 @@ import {
   printTablespaceMap,
   printTimeLineHistory,
 } from "../../src/files/index.ts";
+import { EncodeError, ParseError } from "../../src/kernel/errors.ts";
 import { decodeText } from "../../src/wire/text.ts";
 import type { FuzzTarget } from "./target.ts";
 

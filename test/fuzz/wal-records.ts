@@ -1,9 +1,9 @@
 /** What records carry: main data of every operation, damaged, in records whose checksum is good. */
 
-import { DecodeError } from "../../src/errors.ts";
-import { toLsn } from "../../src/lsn.ts";
-import { supports } from "../../src/server-version.ts";
-import { toPgTime } from "../../src/time.ts";
+import { supports } from "../../src/capabilities.ts";
+import { DecodeError } from "../../src/kernel/errors.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
+import { toPgTime } from "../../src/kernel/time.ts";
 import {
   decodeWalRecord,
   describeWalRecord,

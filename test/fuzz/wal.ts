@@ -1,6 +1,6 @@
 /** WAL in pages, and records alone, whose checksum is made good again so that what is behind it is met. */
 
-import { toLsn } from "../../src/lsn.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
 import { crcOfRecord } from "../../src/wal/decode.ts";
 import {
   decodeWalRecord,

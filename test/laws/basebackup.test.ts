@@ -13,7 +13,7 @@ import {
   IncrementalReader,
   reconstruct,
 } from "../../src/basebackup/index.ts";
-import { WalwireError } from "../../src/errors.ts";
+import { WalwireError } from "../../src/kernel/errors.ts";
 import { type Frame, Framer, framesOf } from "../../src/wire/framer.ts";
 import { law } from "./law.ts";
 

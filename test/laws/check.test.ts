@@ -10,8 +10,8 @@ import {
   parseCommand,
   printCommand,
 } from "../../src/command/index.ts";
-import { ParseError, WalwireError } from "../../src/errors.ts";
-import { serverVersionNum } from "../../src/server-version.ts";
+import { ParseError, WalwireError } from "../../src/kernel/errors.ts";
+import { serverVersionNum } from "../../src/kernel/version.ts";
 import { checkedCommand } from "../oracle/checked-commands.ts";
 import { expectErrorForPeople, expectLinear, hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { command, commandText } from "../../src/arbitraries/command.ts";
+import { type CapabilityName, supports } from "../../src/capabilities.ts";
 import { locateCommand, parseCommand, printCommand } from "../../src/command/index.ts";
-import { ParseError, WalwireError } from "../../src/errors.ts";
-import { type CapabilityName, supports } from "../../src/server-version.ts";
+import { ParseError, WalwireError } from "../../src/kernel/errors.ts";
 import { expectErrorForPeople, expectLinear, hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat, damaged, splits } from "../../src/arbitraries/bytes.ts";
-import { DecodeError } from "../../src/errors.ts";
+import { DecodeError } from "../../src/kernel/errors.ts";
 import { encodeFrame, type Frame, Framer, type FramerOptions, framesOf, isLast } from "../../src/wire/framer.ts";
 import { hex, toHex } from "../hex.ts";
 import { law } from "./law.ts";

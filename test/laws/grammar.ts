@@ -1,7 +1,7 @@
 /** What laws share: what holds for errors and costs of every parser of text, and hostile values for printers and encoders. */
 import fc from "fast-check";
 import { expect } from "vitest";
-import { drawCaret, type ParseError } from "../../src/errors.ts";
+import { drawCaret, type ParseError } from "../../src/kernel/errors.ts";
 
 /** The place is in the text and at a token, the caret can be drawn there, and a syntax error says what was expected. */
 export function expectErrorForPeople(error: ParseError, text: string): void {

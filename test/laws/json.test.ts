@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { damaged } from "../../src/arbitraries/bytes.ts";
 import { contextOf, messageOf } from "../../src/arbitraries/messages.ts";
-import { DecodeError } from "../../src/errors.ts";
+import { DecodeError } from "../../src/kernel/errors.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../../src/physical/messages.ts";
 import { interpretDecode, interpretEncode } from "../../src/wire/interpret.ts";

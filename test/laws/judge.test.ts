@@ -2,16 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { commandText } from "../../src/arbitraries/command.ts";
+import { capabilities, supports, versionRanges } from "../../src/capabilities.ts";
 import { acceptedBy, judgeByVersion, judgeCommand, type Verdict } from "../../src/command/index.ts";
-import {
-  capabilities,
-  formatVersions,
-  joinRanges,
-  serverVersionNum,
-  supports,
-  type VersionRange,
-  versionRanges,
-} from "../../src/server-version.ts";
+import { formatVersions, joinRanges, serverVersionNum, type VersionRange } from "../../src/kernel/version.ts";
 import { law } from "./law.ts";
 
 const ranges = versionRanges("replicationSlots");

@@ -2,16 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { lsn, pgTime } from "../../src/arbitraries/messages.ts";
-import { ParseError, UnsupportedError } from "../../src/errors.ts";
-import { formatLsn, invalidLsn, parseLsn, toLsn } from "../../src/lsn.ts";
-import {
-  type CapabilityName,
-  capabilities,
-  formatServerVersion,
-  serverVersionNum,
-  sinceVersion,
-  supports,
-} from "../../src/server-version.ts";
+import { type CapabilityName, capabilities, sinceVersion, supports } from "../../src/capabilities.ts";
+import { ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { formatLsn, invalidLsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import {
   formatPgTime,
   pgTimeFromDate,
@@ -19,7 +12,8 @@ import {
   pgTimeMinusInfinity,
   pgTimeToDate,
   toPgTime,
-} from "../../src/time.ts";
+} from "../../src/kernel/time.ts";
+import { formatServerVersion, serverVersionNum } from "../../src/kernel/version.ts";
 import { hostileValue } from "./grammar.ts";
 import { law } from "./law.ts";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clientTexts, clientTextsFor } from "../../src/arbitraries/clients.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
-import { serverVersionNum } from "../../src/server-version.ts";
+import { serverVersionNum } from "../../src/kernel/version.ts";
 import { grammarFor, makeParser, readCommand } from "../oracle/lalr.ts";
 import { parsedCommand } from "../oracle/readers.ts";
 import { law } from "./law.ts";

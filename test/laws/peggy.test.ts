@@ -12,9 +12,9 @@ import { afterAll, describe, expect } from "vitest";
 import { grammars } from "../../grammars/peggy.config.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { synchronousStandbyNamesText } from "../../src/arbitraries/syncrep.ts";
+import { commandCapabilities } from "../../src/command/capabilities.ts";
 import * as replication from "../../src/generated/replication.js";
 import * as syncrep from "../../src/generated/syncrep.js";
-import { capabilitiesOf } from "../../src/server-version.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";
 
@@ -81,7 +81,7 @@ describe.each(versionsWith("replicationSlots"))("%s", (server) => {
       commandText({ server }),
       fc.constantFrom("exec_replication_command", "tokens", "offending_token"),
       (text, rule) => {
-        const has = capabilitiesOf(server);
+        const has = commandCapabilities.of(server);
         expect(outcome(replication, text, rule, { has })).toEqual(outcome(plainReplication, text, rule, { has }));
       },
     ),
@@ -96,7 +96,7 @@ describe.each(["9.5", "9.6", "10"])("%s", (server) => {
       synchronousStandbyNamesText({ server }),
       fc.constantFrom("result", "tokens", "offending_token", "standby_name", "identifier_item"),
       (text, rule) => {
-        const has = capabilitiesOf(server);
+        const has = commandCapabilities.of(server);
         expect(outcome(syncrep, text, rule, { has })).toEqual(outcome(plainSyncrep, text, rule, { has }));
       },
     ),

@@ -13,7 +13,7 @@ import {
   type RowValue,
   resultSets,
 } from "../../src/command/index.ts";
-import { DecodeError, EncodeError, WalwireError } from "../../src/errors.ts";
+import { DecodeError, EncodeError, WalwireError } from "../../src/kernel/errors.ts";
 import { hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";

@@ -1,9 +1,10 @@
 /** Laws of what a server makes of synchronous_standby_names. The servers themselves are asked in test/live/syncrep-meaning.test.ts. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { EncodeError, type UnsupportedError, WalwireError } from "../../src/errors.ts";
-import type { Lsn } from "../../src/lsn.ts";
-import { type Server, supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
+import { EncodeError, type UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
+import type { Lsn } from "../../src/kernel/lsn.ts";
+import type { Server } from "../../src/kernel/version.ts";
 import {
   evaluateSynchronousStandbys,
   type SyncLevel,

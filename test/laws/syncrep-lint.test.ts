@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { synchronousStandbyNamesText, syncRepConfig } from "../../src/arbitraries/syncrep.ts";
-import { WalwireError } from "../../src/errors.ts";
+import { WalwireError } from "../../src/kernel/errors.ts";
 import {
   applyFixes,
   findingCodes,

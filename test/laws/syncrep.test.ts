@@ -2,14 +2,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { synchronousStandbyNamesText, syncRepConfig } from "../../src/arbitraries/syncrep.ts";
-import { EncodeError, ParseError, UnsupportedError, WalwireError } from "../../src/errors.ts";
-import {
-  type CapabilityName,
-  capabilities,
-  defaultServer,
-  serverVersionNum,
-  syncrepCapabilities,
-} from "../../src/server-version.ts";
+import { type CapabilityName, capabilities } from "../../src/capabilities.ts";
+import { EncodeError, ParseError, UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
+import { defaultServer, serverVersionNum } from "../../src/kernel/version.ts";
+import { syncrepCapabilities } from "../../src/syncrep/capabilities.ts";
 import {
   editSynchronousStandbyNames,
   locateSynchronousStandbyNames,

@@ -11,7 +11,6 @@ import {
   timeLineHistory,
   timeLineHistoryText,
 } from "../../src/arbitraries/texts.ts";
-import { EncodeError, ParseError } from "../../src/errors.ts";
 import {
   checkBackupLabel,
   findCommonAncestorTimeline,
@@ -35,7 +34,8 @@ import {
   tliSwitchPoint,
   walFileName,
 } from "../../src/files/index.ts";
-import { invalidLsn, toLsn } from "../../src/lsn.ts";
+import { EncodeError, ParseError } from "../../src/kernel/errors.ts";
+import { invalidLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { decodeText } from "../../src/wire/text.ts";
 import { law as lawOf } from "./law.ts";
 

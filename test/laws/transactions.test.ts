@@ -1,8 +1,10 @@
 /** Laws of the TransactionAssembler: what it gives is what a server's committed transactions are, whatever was streamed how. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DecodeError, ProtocolError } from "../../src/errors.ts";
 import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
+import { DecodeError, ProtocolError } from "../../src/kernel/errors.ts";
+import type { Lsn } from "../../src/kernel/lsn.ts";
+import type { PgTime } from "../../src/kernel/time.ts";
 import {
   type Change,
   type Changes,
@@ -13,9 +15,7 @@ import {
   type TransactionAssemblerOptions,
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
-import type { Lsn } from "../../src/lsn.ts";
 import { Replica } from "../../src/node/replica.ts";
-import type { PgTime } from "../../src/time.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
 import { type Expected, type History, type HistoryOptions, labelOf, runHistory, steps, TABLES } from "../histories.ts";
 import { seed } from "../seed.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { damaged } from "../../src/arbitraries/bytes.ts";
 import { typeValue } from "../../src/arbitraries/values.ts";
-import { DecodeError, EncodeError } from "../../src/errors.ts";
+import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import { builtinTypes } from "../../src/values/builtin.ts";
 import { double, float4, float8, formatFloat8, shortest } from "../../src/values/float.ts";
 import { absent, fillUnchanged, rowReader, rowWriter, type TypeDefinition, TypeMap } from "../../src/values/index.ts";

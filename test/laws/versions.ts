@@ -1,5 +1,5 @@
 /** The versions that matter: those at which the table of capabilities says that something changes. */
-import { type CapabilityName, capabilities, supports } from "../../src/server-version.ts";
+import { type CapabilityName, capabilities, supports } from "../../src/capabilities.ts";
 
 /** Each version at which a capability comes or goes, lowest first, of those that have the one named. */
 export function versionsWith(name?: CapabilityName): number[] {

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { damaged } from "../../src/arbitraries/bytes.ts";
-import { DecodeError } from "../../src/errors.ts";
-import { toLsn } from "../../src/lsn.ts";
-import { toPgTime } from "../../src/time.ts";
+import { DecodeError } from "../../src/kernel/errors.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
+import { toPgTime } from "../../src/kernel/time.ts";
 import {
   committedTransactions,
   describeWalRecord,

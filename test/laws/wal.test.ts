@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat, splits } from "../../src/arbitraries/bytes.ts";
 import { type WalStream, walRecordFields, walStream } from "../../src/arbitraries/wal.ts";
-import { type Lsn, toLsn } from "../../src/lsn.ts";
+import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
 import {
   decodeWalPageHeader,
   decodeWalRecord,

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { lsn, pgTime, tupleData, wireText } from "../../src/arbitraries/messages.ts";
-import { DecodeError, EncodeError } from "../../src/errors.ts";
+import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import { readCString, writeCString } from "../../src/wire/cstring.ts";
 import type { Place } from "../../src/wire/place.ts";
 import { Reader } from "../../src/wire/reader.ts";

@@ -7,8 +7,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeSync } fro
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type BackupTablespace, ManifestReceiver } from "../../src/basebackup/index.ts";
-import { crc32c } from "../../src/crc32c.ts";
-import { supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
+import { crc32c } from "../../src/kernel/crc32c.ts";
 import { Framer, framesOf } from "../../src/wire/framer.ts";
 import {
   type Backup,

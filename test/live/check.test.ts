@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { supports } from "../../src/capabilities.ts";
 import { type CheckCommandOptions, type CommandOptions, checkCommand, parseCommand } from "../../src/command/index.ts";
-import { ParseError } from "../../src/errors.ts";
-import { supports } from "../../src/server-version.ts";
+import { ParseError } from "../../src/kernel/errors.ts";
 import { checkedCommand, nameList, streamed } from "../oracle/checked-commands.ts";
 import { buildOf, type Complaint, outcomes, prepare } from "../oracle/checks.ts";
 import { pipeline, queryBody } from "../oracle/pipeline.ts";

@@ -1,8 +1,8 @@
 /** `walwire sync --from` against running primaries with standbys that are walsender connections: what it shows is what they show. */
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Lsn, parseLsn } from "../../src/lsn.ts";
+import { type Lsn, parseLsn } from "../../src/kernel/lsn.ts";
+import { toPgTime } from "../../src/kernel/time.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
-import { toPgTime } from "../../src/time.ts";
 import { frame, majors, type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
 import { type Run, runWalwire } from "../walwire.ts";
 

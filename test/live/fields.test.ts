@@ -4,6 +4,7 @@
  */
 import { Client } from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { supports } from "../../src/capabilities.ts";
 import { printCommand } from "../../src/command/index.ts";
 import { decodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import {
@@ -11,11 +12,10 @@ import {
   encodeWalReceiverMessage,
   type WalSenderMessage,
 } from "../../src/generated/physical.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
+import { formatPgTime, type PgTime, pgTimeToDate, toPgTime } from "../../src/kernel/time.ts";
 import { PgoutputDecoder, type PgoutputStreaming } from "../../src/logical/decoder.ts";
-import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
-import { supports } from "../../src/server-version.ts";
-import { formatPgTime, type PgTime, pgTimeToDate, toPgTime } from "../../src/time.ts";
 import { captureStream } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 

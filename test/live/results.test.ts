@@ -5,8 +5,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { formatLsn, type Lsn, parseLsn } from "../../src/lsn.ts";
-import { type CapabilityName, supports } from "../../src/server-version.ts";
+import { type CapabilityName, supports } from "../../src/capabilities.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { type Answer, judgedAnswer } from "../oracle/answers.ts";
 import { type OwnServer, type RawConnection, type Server, startServer } from "../servers/index.ts";
 import { longTestMajors } from "../servers/live.ts";

@@ -24,7 +24,7 @@ import {
   slotStateVersions,
   snapshotFileName,
 } from "../../src/files/index.ts";
-import { formatLsn, invalidLsn, parseLsn } from "../../src/lsn.ts";
+import { formatLsn, invalidLsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { times } from "../seed.ts";
 import {
   checked,

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
 import {
   applyFixes,
   type FindingCode,

@@ -6,7 +6,6 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { ParseError } from "../../src/errors.ts";
 import {
   type BackupLabel,
   checkBackupLabel,
@@ -32,7 +31,8 @@ import {
   type WalFileName,
   walFileName,
 } from "../../src/files/index.ts";
-import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
+import { ParseError } from "../../src/kernel/errors.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { times } from "../seed.ts";
 import { errorFields, type OwnServer, type Server, type ServerError, startServer } from "../servers/index.ts";
 import { liveMajors, liveServer, longTestMajors } from "../servers/live.ts";

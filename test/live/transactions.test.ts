@@ -6,19 +6,19 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { supports } from "../../src/capabilities.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
+import { formatLsn } from "../../src/kernel/lsn.ts";
+import { pgTimeFromDate } from "../../src/kernel/time.ts";
 import { PgoutputDecoder } from "../../src/logical/decoder.ts";
 import {
   TransactionAssembler,
   type TransactionAssemblerOptions,
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
-import { formatLsn } from "../../src/lsn.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
 import { Replica } from "../../src/node/replica.ts";
 import { SpillDirectory } from "../../src/node/spill-directory.ts";
-import { supports } from "../../src/server-version.ts";
-import { pgTimeFromDate } from "../../src/time.ts";
 import { seed } from "../seed.ts";
 import { checked, type RawConnection, type Server } from "../servers/index.ts";
 import { liveServer, longTestMajors } from "../servers/live.ts";

@@ -1,8 +1,8 @@
 /** What WAL records say, on every major: held to what the server says of what it did, and from 15 on to its own pg_walinspect. */
 import { describe, expect, test } from "vitest";
-import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
-import { supports } from "../../src/server-version.ts";
-import { pgTimeToDate } from "../../src/time.ts";
+import { supports } from "../../src/capabilities.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
+import { pgTimeToDate } from "../../src/kernel/time.ts";
 import { describeWalRecord, type WalContents } from "../../src/wal/contents.ts";
 import { formatWalContents, relationPath } from "../../src/wal/desc.ts";
 import { findRecoveryStop, walCheckpoint, walTransactionEnd } from "../../src/wal/questions.ts";

@@ -3,8 +3,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { formatLsn, parseLsn } from "../../src/lsn.ts";
-import { formatPgTime, type PgTime } from "../../src/time.ts";
+import { formatLsn, parseLsn } from "../../src/kernel/lsn.ts";
+import { formatPgTime, type PgTime } from "../../src/kernel/time.ts";
 import { committedTransactions, findRecoveryStop, type RecoveryTarget } from "../../src/wal/questions.ts";
 import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";

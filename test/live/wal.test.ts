@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/lsn.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { decodeWalSenderMessage } from "../../src/physical/index.ts";
 import { crcOfRecord } from "../../src/wal/decode.ts";
 import {

@@ -1,7 +1,7 @@
 /** Commands with options, right and wrong, of which a server may run each: checks.ts says why that does no harm. */
 import fc from "fast-check";
 import { character } from "../../src/arbitraries/text.ts";
-import { supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
 
 /** The slot of pgoutput that START_REPLICATION names. */
 export const streamed = "check_stream";

@@ -6,8 +6,8 @@
  * long at its end, and a stream is ended at once. What the server says then, it says after the checks: the command was accepted.
  */
 import { createHash } from "node:crypto";
+import { supports } from "../../src/capabilities.ts";
 import type { ServerBuild } from "../../src/command/index.ts";
-import { supports } from "../../src/server-version.ts";
 import { checked, errorFields, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { streamed, tooLong } from "./checked-commands.ts";
 import { pipeline, queryBody } from "./pipeline.ts";

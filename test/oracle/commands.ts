@@ -23,7 +23,7 @@
  *
  * The byte in each ReadyForQuery is checked all the same: should a transaction be in any other state, the oracle throws.
  */
-import { supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
 import { checked, errorFields, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { pipeline, queryBody } from "./pipeline.ts";
 

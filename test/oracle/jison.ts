@@ -3,7 +3,7 @@
  * Bison's and flex's would. They read bytes, as a string with a character for each.
  */
 import { createRequire } from "node:module";
-import { type CapabilityName, capabilities, supports } from "../../src/server-version.ts";
+import { type CapabilityName, capabilities, supports } from "../../src/capabilities.ts";
 
 /** A text as the bytes that C sees. */
 export function bytesOf(text: string): string {

@@ -7,6 +7,7 @@
  * Source: repl_gram.y, repl_scanner.l; scansup.c; walsender.c, exec_replication_command.
  */
 import { readFileSync } from "node:fs";
+import { supports } from "../../src/capabilities.ts";
 import type {
   Command,
   CreateReplicationSlotCmd,
@@ -14,8 +15,7 @@ import type {
   DefElemArg,
   StartReplicationCmd,
 } from "../../src/command/ast.ts";
-import { toLsn } from "../../src/lsn.ts";
-import { supports } from "../../src/server-version.ts";
+import { toLsn } from "../../src/kernel/lsn.ts";
 import type { Notice, Verdict } from "./commands.ts";
 import { bytesOf, decoded, type Jison, type JisonLexer, linesFor, makeJison, utf8 } from "./jison.ts";
 

@@ -1,6 +1,7 @@
 /** The oracles themselves: they say what servers are known to say, and do nothing of what a text says. */
 import { describe, expect, test } from "vitest";
-import { serverVersionNum, supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
+import { serverVersionNum } from "../../src/kernel/version.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { commandVerdicts, type Verdict } from "./commands.ts";
 import { queryBody } from "./pipeline.ts";

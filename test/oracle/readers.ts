@@ -1,7 +1,7 @@
 /** The three readers of a text side by side: the package's, the second one, and a live server. */
 import { isDeepStrictEqual } from "node:util";
 import { type Command, type Notice as OurNotice, parseCommand } from "../../src/command/index.ts";
-import { ParseError } from "../../src/errors.ts";
+import { ParseError } from "../../src/kernel/errors.ts";
 import type { Server } from "../servers/index.ts";
 import { commandVerdicts, isAskedOnDatabase, type Notice, type Verdict } from "./commands.ts";
 import { type Reading, readCommand } from "./lalr.ts";

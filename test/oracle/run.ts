@@ -5,7 +5,7 @@
  * call that is wrong.
  */
 import { parseArgs } from "node:util";
-import { formatServerVersion } from "../../src/server-version.ts";
+import { formatServerVersion } from "../../src/kernel/version.ts";
 import { attach, majors, type OwnServer, type Server, startServer } from "../servers/index.ts";
 
 /** Disagreements that are printed in full, the shortest of them. */

@@ -7,7 +7,7 @@
  * Source: syncrep_gram.y, syncrep_scanner.l; syncrep.c, check_synchronous_standby_names; varlena.c, SplitIdentifierString.
  */
 import { readFileSync } from "node:fs";
-import { supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
 import type { SyncRepConfig } from "../../src/syncrep/ast.ts";
 import { bytesOf, decoded, type Jison, linesFor, makeJison, utf8 } from "./jison.ts";
 import type { StandbyNamesVerdict } from "./standby-names.ts";

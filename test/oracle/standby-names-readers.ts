@@ -1,6 +1,6 @@
 /** The three readers of a value of synchronous_standby_names side by side: the package's, the second one, and a live server. */
 import { isDeepStrictEqual } from "node:util";
-import { ParseError } from "../../src/errors.ts";
+import { ParseError } from "../../src/kernel/errors.ts";
 import { parseSynchronousStandbyNames } from "../../src/syncrep/index.ts";
 import type { Server } from "../servers/index.ts";
 import { type StandbyNamesVerdict, standbyNamesVerdicts } from "./standby-names.ts";

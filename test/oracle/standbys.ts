@@ -8,16 +8,16 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
-import { type Lsn, parseLsn } from "../../src/lsn.ts";
+import { supports } from "../../src/capabilities.ts";
+import { type Lsn, parseLsn } from "../../src/kernel/lsn.ts";
+import { toPgTime } from "../../src/kernel/time.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
-import { supports } from "../../src/server-version.ts";
 import {
   evaluateSynchronousStandbys,
   type SyncLevel,
   type SyncRepConfig,
   type SyncRepStandby,
 } from "../../src/syncrep/index.ts";
-import { toPgTime } from "../../src/time.ts";
 import { checked, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { setting, standbyNames } from "../standbys.ts";
 

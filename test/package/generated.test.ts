@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { grammars } from "../../grammars/peggy.config.ts";
 import { generatedFiles } from "../../scripts/generated.ts";
-import { capabilities } from "../../src/server-version.ts";
+import { capabilities } from "../../src/capabilities.ts";
 
 const root = new URL("../../", import.meta.url);
 

@@ -3,43 +3,44 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { capabilities } from "../../src/server-version.ts";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
 
 /** Each part of src, from the bottom up: the parts it may import beside itself, and the packages. */
 const parts: Readonly<Record<string, { readonly from: readonly string[]; readonly packages?: RegExp }>> = {
   kernel: { from: [] },
-  wire: { from: ["kernel"] },
+  text: { from: ["kernel"] },
+  wire: { from: ["kernel", "text"] },
   "generated/physical": { from: ["kernel", "wire"] },
   "generated/logical": { from: ["kernel", "wire"] },
   "generated/wal": { from: ["kernel", "wire"] },
   "generated/files": { from: ["kernel", "wire"] },
   "generated/basebackup": { from: ["kernel", "wire"] },
-  "generated/replication": { from: ["kernel", "command"] },
-  "generated/syncrep": { from: ["kernel", "syncrep"] },
-  command: { from: ["kernel", "generated/replication"] },
-  syncrep: { from: ["kernel", "generated/syncrep"] },
-  conf: { from: ["kernel"] },
-  physical: { from: ["kernel", "wire", "generated/physical"] },
-  logical: { from: ["kernel", "wire", "generated/logical"] },
+  "generated/replication": { from: ["kernel", "text", "command"] },
+  "generated/syncrep": { from: ["kernel", "text", "syncrep"] },
+  physical: { from: ["kernel", "text", "wire", "generated/physical"] },
+  logical: { from: ["kernel", "text", "wire", "generated/logical"] },
+  // START_REPLICATION has the options of pgoutput.
+  command: { from: ["kernel", "text", "logical", "generated/replication"] },
+  syncrep: { from: ["kernel", "text", "generated/syncrep"] },
+  conf: { from: ["kernel", "text"] },
   // Of the messages it takes the types only.
-  values: { from: ["kernel", "wire", "generated/logical"] },
-  files: { from: ["kernel", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
-  wal: { from: ["kernel", "wire", "generated/wal"] },
-  basebackup: { from: ["kernel", "wire", "command", "generated/basebackup"], packages: /^modern-tar$/ },
-  session: { from: ["kernel", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
-  index: { from: ["kernel", "command", "syncrep", "physical", "logical"] },
+  values: { from: ["kernel", "text", "wire", "generated/logical"] },
+  files: { from: ["kernel", "text", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
+  wal: { from: ["kernel", "text", "wire", "generated/wal"] },
+  basebackup: { from: ["kernel", "text", "wire", "command", "generated/basebackup"], packages: /^modern-tar$/ },
+  session: { from: ["kernel", "text", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
+  index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
     from: [
-      ...["kernel", "wire", "generated/physical", "generated/logical", "generated/basebackup"],
+      ...["kernel", "text", "wire", "generated/physical", "generated/logical", "generated/basebackup"],
       ...["command", "syncrep", "physical", "logical", "values", "files", "wal", "basebackup"],
     ],
     packages: /^fast-check$/,
   },
   node: {
     from: [
-      ...["kernel", "wire", "generated/physical", "generated/logical"],
+      ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
       ...["files", "wal", "basebackup"],
     ],
@@ -49,8 +50,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
 
 /** Which part a file of src belongs to, by its path in there. */
 function partOf(path: string): string {
-  if (path === "index.ts") return "index";
-  if (!path.includes("/")) return "kernel";
+  if (path === "index.ts" || path === "capabilities.ts") return "index";
   if (path.startsWith("generated/")) return path.replace(/(\.d)?\.[jt]s$/, "");
   return path.slice(0, path.indexOf("/"));
 }
@@ -81,21 +81,52 @@ test.each(files)("%s imports what its part may", (path) => {
   }
 });
 
-test("no version number is written outside of server-version.ts", () => {
-  for (const path of files.filter((each) => each !== "server-version.ts")) {
+test("no file imports itself by way of others", () => {
+  const imports = new Map(
+    files.map((path) => [
+      path,
+      importsOf(readFileSync(join(src, path), "utf8"))
+        .filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => relative(src, join(src, dirname(path), specifier))),
+    ]),
+  );
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const walk = (path: string, above: readonly string[]): void => {
+    if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(" > "));
+    if (done.has(path) || above.includes(path)) return;
+    for (const next of imports.get(path) ?? []) walk(next, [...above, path]);
+    done.add(path);
+  };
+  for (const path of files) walk(path, []);
+  expect(circles).toEqual([]);
+});
+
+const holdsVersions = (path: string): boolean => path === "kernel/version.ts" || /(^|\/)capabilities\.ts$/.test(path);
+
+test("version numbers are written in kernel/version.ts and the domains' capabilities.ts only", () => {
+  for (const path of files.filter((each) => !holdsVersions(each))) {
     const code = readFileSync(join(src, path), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
     expect(code, path).not.toMatch(/\b(90[0-6]\d\d|[12]\d00\d\d)\b|major: \d|server: ["\d]/);
   }
 });
 
-test("every capability is asked for somewhere", () => {
+test("every capability is asked for somewhere", async () => {
   const grammars = fileURLToPath(new URL("../../grammars/", import.meta.url));
   const texts = [
-    ...files.filter((path) => path !== "server-version.ts").map((path) => readFileSync(join(src, path), "utf8")),
+    ...files.filter((path) => !holdsVersions(path)).map((path) => readFileSync(join(src, path), "utf8")),
     ...readdirSync(grammars)
       .filter((path) => path.endsWith(".peggy"))
       .map((path) => readFileSync(join(grammars, path), "utf8")),
   ].join("\n");
-  for (const name of Object.keys(capabilities))
-    expect(new RegExp(`"${name}"|has\\.${name}\\b`).test(texts), name).toBe(true);
+  const names = files
+    .filter(holdsVersions)
+    .flatMap((path) =>
+      [...readFileSync(join(src, path), "utf8").matchAll(/^ {2}(\w+): \{ since: /gm)].map(([, name]) => name!),
+    );
+  expect(names.length).toBeGreaterThan(140);
+  for (const name of names)
+    expect
+      .soft(new RegExp(`"${name}"|[hH]as\\.${name}\\b|\\{[^}]*\\b${name}\\b[^}]*\\} = [\\w.]*has\\b`).test(texts), name)
+      .toBe(true);
 });

@@ -106,7 +106,7 @@ describe("compressed", () => {
 describe("for browsers", () => {
   test.each([
     "index",
-    "lsn",
+    "kernel/lsn",
     "command/index",
     "syncrep/index",
     "physical/index",

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { WalStats } from "../../src/node/cli/wal-stats.ts";
+import { WalStats } from "../../src/node/cli/wal/stats.ts";
 import { describeWalRecord } from "../../src/wal/contents.ts";
 import { formatWalBlocks, formatWalRecord } from "../../src/wal/desc.ts";
 import { WalReader } from "../../src/wal/reader.ts";

@@ -1,10 +1,10 @@
 /** The client against live servers: what it uses of pg, commands, streams, and how each of them ends. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { ProtocolError } from "../../src/errors.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
+import { ProtocolError } from "../../src/kernel/errors.ts";
+import { pgTimeFromDate, toPgTime } from "../../src/kernel/time.ts";
 import { connect, DatabaseError, type ReplicationConnection } from "../../src/node/client.ts";
 import { Feedback } from "../../src/session/feedback.ts";
-import { pgTimeFromDate, toPgTime } from "../../src/time.ts";
 import { startServer } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 

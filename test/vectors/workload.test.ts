@@ -10,7 +10,7 @@ import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { PgoutputDecoder } from "../../src/logical/decoder.ts";
 import { PgoutputMessage as family } from "../../src/logical/messages.ts";
-import { supports } from "../../src/server-version.ts";
+import { supports } from "../../src/capabilities.ts";
 import type { TupleData } from "../../src/wire/tuple.ts";
 import { hex, toHex } from "../hex.ts";
 import { expectSameBytes, expectSameTables } from "../replay.ts";

@@ -1,15 +1,17 @@
 /** Sentences of ours that several checks need. */
 
-import { downcaseIdentifier, identifierBytes } from "../../identifier.ts";
-import { type CapabilityName, sinceVersion, supports } from "../../server-version.ts";
+import { downcaseIdentifier, identifierBytes } from "../../text/identifier.ts";
+import { type CommandCapability, commandCapabilities } from "../capabilities.ts";
 
 /** The names that an option may have, each with what a server needs for it beside the command. */
-export type OptionNames = Readonly<Record<string, CapabilityName | undefined>>;
+export type OptionNames = Readonly<Record<string, CommandCapability | undefined>>;
 
 /** On an option that this server does not know. */
 export function adviseOnName(name: string, names: OptionNames, server: number): string {
-  if (Object.hasOwn(names, name)) return `The option ${name} is new in ${sinceVersion(names[name]!)}.`;
-  const known = Object.keys(names).filter((each) => names[each] === undefined || supports(server, names[each]));
+  if (Object.hasOwn(names, name)) return `The option ${name} is new in ${commandCapabilities.since(names[name]!)}.`;
+  const known = Object.keys(names).filter(
+    (each) => names[each] === undefined || commandCapabilities.supports(server, names[each]),
+  );
   const nearest = nearestName(downcaseIdentifier(name), known);
   if (nearest !== undefined) return `Did you mean ${nearest}?`;
   return known.length > 1 ? `The options are ${known.join(", ")}.` : `The only option is ${known[0]}.`;

@@ -4,8 +4,8 @@
  * A port of basebackup.c (parse_basebackup_options), of basebackup_target.c, and of single checks in basebackup_server.c and
  * xlog.c.
  */
-import { EncodeError } from "../../errors.ts";
-import { downcaseIdentifier } from "../../identifier.ts";
+import { EncodeError } from "../../kernel/errors.ts";
+import { downcaseIdentifier } from "../../text/identifier.ts";
 import type { BaseBackupCmd, DefElem } from "../ast.ts";
 import { adviseOnName, adviseOnRepetition, nearestName, type OptionNames } from "./advise.ts";
 import {

@@ -3,9 +3,9 @@
  *
  * A port of src/backend/commands/define.c (defGetString, defGetBoolean, defGetInt64) and of what reads values elsewhere.
  */
-import { EncodeError } from "../../errors.ts";
-import { downcaseIdentifier } from "../../identifier.ts";
-import { printableText } from "../../scan.ts";
+import { EncodeError } from "../../kernel/errors.ts";
+import { downcaseIdentifier } from "../../text/identifier.ts";
+import { printableText } from "../../text/scan.ts";
 import type { Command, DefElem } from "../ast.ts";
 import { type Check, errcode } from "./refusal.ts";
 

@@ -4,10 +4,10 @@
  * A port of pgoutput.c (parse_output_parameters, pgoutput_startup) and of varlena.c (SplitIdentifierString).
  */
 
-import { downcaseIdentifier, truncateIdentifier } from "../../identifier.ts";
-import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../../pgoutput-protocol.ts";
-import type { CapabilityName } from "../../server-version.ts";
+import { STREAMING_SINCE, TWO_PHASE_SINCE } from "../../logical/protocol.ts";
+import { downcaseIdentifier, truncateIdentifier } from "../../text/identifier.ts";
 import type { DefElem, StartReplicationCmd } from "../ast.ts";
+import type { CommandCapability } from "../capabilities.ts";
 import { adviseOnName, adviseOnRepetition, type OptionNames } from "./advise.ts";
 import { booleanOf, defGetBoolean, defGetString, equalsIgnoringCase, optionsOf } from "./defget.ts";
 import { int8Of, unsignedLongOf } from "./numbers.ts";
@@ -46,7 +46,7 @@ const names: OptionNames = {
 };
 
 /** The versions of the protocol, and what a server must have to speak each. @source logicalproto.h */
-const protocols: readonly (CapabilityName | undefined)[] = [
+const protocols: readonly (CommandCapability | undefined)[] = [
   undefined,
   "streamingOfTransactions",
   "twoPhaseOption",

@@ -1,7 +1,7 @@
 /** How a check says what the server would say, and where, and what to do about it. */
-import { ParseError, type ParseErrorInit, WalwireError } from "../../errors.ts";
-import { type CapabilityName, supports } from "../../server-version.ts";
+import { ParseError, type ParseErrorInit, WalwireError } from "../../kernel/errors.ts";
 import type { Command } from "../ast.ts";
+import { type CommandCapability, commandCapabilities } from "../capabilities.ts";
 import { locateCommand } from "../locate.ts";
 
 /** SQLSTATEs under their names in errcodes.txt, without ERRCODE. */
@@ -35,8 +35,8 @@ export class Check {
     this.server = server;
   }
 
-  supports(name: CapabilityName): boolean {
-    return supports(this.server, name);
+  supports(name: CommandCapability): boolean {
+    return commandCapabilities.supports(this.server, name);
   }
 
   /** @throws ParseError REFUSED. */

@@ -4,9 +4,9 @@
  * A port of walsender.c (parseCreateReplSlotOptions, AlterReplicationSlot) and of the checks in slot.c and logical.c that look at
  * nothing but the command and the connection.
  */
-import { EncodeError } from "../../errors.ts";
-import { printableText } from "../../scan.ts";
-import { slotNameRefusal } from "../../slot-name.ts";
+import { EncodeError } from "../../kernel/errors.ts";
+import { printableText } from "../../text/scan.ts";
+import { slotNameRefusal } from "../../text/slot-name.ts";
 import type { AlterReplicationSlotCmd, CreateReplicationSlotCmd, DefElem, ReplicationKind } from "../ast.ts";
 import { adviseOnName, adviseOnRepetition, type OptionNames } from "./advise.ts";
 import { defGetBoolean, defGetString, optionsOf } from "./defget.ts";

@@ -2,9 +2,10 @@
  * What a walsender answers to each command when all goes well, message by message: result sets, copy streams, and the
  * tags of CommandComplete, some of which come more than once and not where one expects them.
  */
-import { EncodeError } from "../../errors.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum, supports } from "../../server-version.ts";
+import { EncodeError } from "../../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../../kernel/version.ts";
 import type { Command } from "../ast.ts";
+import { commandCapabilities } from "../capabilities.ts";
 import type { ResultSetName } from "./result-sets.ts";
 
 /** How often a step comes: "some" is once or more often. */
@@ -58,26 +59,26 @@ const answers: { readonly [T in Command["type"]]: Answer<Extract<Command, { type
 
   // A server that ends commands with "SELECT" says both.
   DropReplicationSlotCmd: (_, server) =>
-    supports(server, "ownCommandTag")
+    commandCapabilities.supports(server, "ownCommandTag")
       ? [end("DROP_REPLICATION_SLOT", server)]
       : [tag("DROP_REPLICATION_SLOT"), end("DROP_REPLICATION_SLOT", server)],
 
   CreateReplicationSlotCmd: (_, server) => [rows("CREATE_REPLICATION_SLOT"), end("CREATE_REPLICATION_SLOT", server)],
 
   AlterReplicationSlotCmd: (_, server) => {
-    requireCapability(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+    commandCapabilities.require(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
     return [end("ALTER_REPLICATION_SLOT", server)];
   },
 
   ReadReplicationSlotCmd: (_, server) => {
-    requireCapability(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+    commandCapabilities.require(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
     return [rows("READ_REPLICATION_SLOT"), end("READ_REPLICATION_SLOT", server)];
   },
 
   TimeLineHistoryCmd: (_, server) => [rows("TIMELINE_HISTORY"), end("TIMELINE_HISTORY", server)],
 
   VariableShowStmt: ({ name }, server) => {
-    requireCapability(server, "showCommand", "SHOW");
+    commandCapabilities.require(server, "showCommand", "SHOW");
     // guc_name_compare() does not look at the case.
     const all = typeof name === "string" && name.toLowerCase() === "all";
     return [rows(all ? "SHOW_ALL" : "SHOW"), end("SHOW", server)];
@@ -92,7 +93,7 @@ const answers: { readonly [T in Command["type"]]: Answer<Extract<Command, { type
       ...(logical ? [] : [rows("NEXT_TIMELINE", "maybe")]),
       tag(logical ? "COPY 0" : "START_STREAMING"),
       // The stream has its tag, the command another, but for one release that forgot it.
-      ...(supports(server, "startReplicationTagMissing") ? [] : [end("START_REPLICATION", server)]),
+      ...(commandCapabilities.supports(server, "startReplicationTagMissing") ? [] : [end("START_REPLICATION", server)]),
     ];
   },
 
@@ -102,14 +103,14 @@ const answers: { readonly [T in Command["type"]]: Answer<Extract<Command, { type
     rows("BACKUP_TABLESPACES"),
     tag("SELECT"),
     // One stream for all; before, one for each tablespace, and one more for the manifest if that was asked for.
-    { type: "CopyOut", occurs: supports(server, "baseBackupOneStream") ? "once" : "some" },
+    { type: "CopyOut", occurs: commandCapabilities.supports(server, "baseBackupOneStream") ? "once" : "some" },
     rows("BACKUP_END"),
     tag("SELECT"),
     end("BASE_BACKUP", server),
   ],
 
   UploadManifestCmd: (_, server) => {
-    requireCapability(server, "uploadManifest", "UPLOAD_MANIFEST");
+    commandCapabilities.require(server, "uploadManifest", "UPLOAD_MANIFEST");
     return [{ type: "CopyIn", occurs: "once" }, end("UPLOAD_MANIFEST", server)];
   },
 
@@ -126,5 +127,5 @@ function tag(text: string): AnswerStep {
 
 /** The tag with which every command ends. */
 function end(command: string, server: number): AnswerStep {
-  return tag(supports(server, "ownCommandTag") ? command : "SELECT");
+  return tag(commandCapabilities.supports(server, "ownCommandTag") ? command : "SELECT");
 }

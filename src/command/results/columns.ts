@@ -4,8 +4,8 @@
  *
  * The set of forms is closed: a new one does not compile until this table and the arbitraries know it.
  */
-import { formatLsn, type Lsn, parseLsn } from "../../lsn.ts";
-import { supports } from "../../server-version.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../kernel/lsn.ts";
+import { commandCapabilities } from "../capabilities.ts";
 
 /** A value of a row as drivers give it: text, or bytes where they are kept as they came; null is NULL. */
 export type RowValue = string | Uint8Array | null;
@@ -131,7 +131,7 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
   currentTimeline: {
     printed: "a decimal number of -2^31 to 2^32 - 1",
     held: "an integer of 0 to 2^32 - 1",
-    type: (server) => (supports(server, "identifySystemInt8") ? "int8" : "int4"),
+    type: (server) => (commandCapabilities.supports(server, "identifySystemInt8") ? "int8" : "int4"),
     // Timelines from 2^31 on are negative as an int4.
     read: (printed) => {
       const id = integer(printed, -(2n ** 31n), 2n ** 32n - 1n);
@@ -140,7 +140,9 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
     print: (held, server) => {
       const id = uint32(held);
       // What walsender.c put together by itself was printed as %u, though declared as int4.
-      const signed = supports(server, "walsenderTupleDesc") && !supports(server, "identifySystemInt8");
+      const signed =
+        commandCapabilities.supports(server, "walsenderTupleDesc") &&
+        !commandCapabilities.supports(server, "identifySystemInt8");
       return id === undefined ? undefined : String(signed ? id | 0 : id);
     },
   },
@@ -164,7 +166,7 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
   file: {
     printed: "text or bytes",
     held: "a string or a Uint8Array",
-    type: (server) => (supports(server, "timelineHistoryText") ? "text" : "bytea"),
+    type: (server) => (commandCapabilities.supports(server, "timelineHistoryText") ? "text" : "bytea"),
     read: textOrBytes,
     print: textOrBytes,
   },

@@ -5,7 +5,7 @@
  *
  * Names and numbers of the columns have been the same since 9.4. What changed since is how servers declare their types.
  */
-import type { CapabilityName } from "../../server-version.ts";
+import type { CommandCapability } from "../capabilities.ts";
 import {
   currentTimeline,
   file,
@@ -29,7 +29,7 @@ export interface ResultSet {
    * Servers without it put the messages together by hand, and say less of types than the catalog does; undefined if no
    * server has ever done so.
    */
-  readonly tupleDesc: CapabilityName | undefined;
+  readonly tupleDesc: CommandCapability | undefined;
   readonly columns: ResultColumns;
 }
 

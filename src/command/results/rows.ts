@@ -1,6 +1,7 @@
 /** Rows of result sets: read, written as a server does, and described as its RowDescription does. */
-import { DecodeError, EncodeError } from "../../errors.ts";
-import { defaultServer, type Server, serverVersionNum, supports } from "../../server-version.ts";
+import { DecodeError, EncodeError } from "../../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../../kernel/version.ts";
+import { commandCapabilities } from "../capabilities.ts";
 import { forms, pgTypes, type ResultColumn, type RowOf, type RowValue } from "./columns.ts";
 import { type ResultSet, type ResultSetName, resultSets } from "./result-sets.ts";
 
@@ -75,7 +76,7 @@ export function describeResultSet(
 ): ColumnDescription[] {
   const { columns, tupleDesc } = resultSetOf(name);
   const server = serverVersionNum(options.server ?? defaultServer);
-  const byHand = tupleDesc !== undefined && !supports(server, tupleDesc);
+  const byHand = tupleDesc !== undefined && !commandCapabilities.supports(server, tupleDesc);
   return Object.entries(columns).map(([key, { form }]) => {
     const { typeId, typeSize } = pgTypes[forms[form].type(server)];
     return {

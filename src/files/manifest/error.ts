@@ -1,5 +1,5 @@
 /** Why a manifest is refused. */
-import { ParseError, type ParseErrorInit } from "../../errors.ts";
+import { ParseError, type ParseErrorInit } from "../../kernel/errors.ts";
 import { decodeText } from "../../wire/text.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Numbers as C reads them from what a manifest says, on 64-bit Linux. */
-import { type Lsn, toLsn } from "../../lsn.ts";
+import { type Lsn, toLsn } from "../../kernel/lsn.ts";
 import { ScanInput } from "../scanf.ts";
 
 const SPACE = "[ \\t\\n\\v\\f\\r]*";

@@ -7,7 +7,7 @@
  * @source parse_manifest.c
  * @source jsonapi.c: pg_parse_json, pg_parse_json_incremental
  */
-import type { ErrorCode } from "../../errors.ts";
+import type { ErrorCode } from "../../kernel/errors.ts";
 import { decodeText } from "../../wire/text.ts";
 import { BackupManifestError, bytesText, excerpt } from "./error.ts";
 import { hexDigit, type JsonError, type JsonToken, jsonErrorDetail } from "./json.ts";

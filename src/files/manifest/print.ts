@@ -6,10 +6,10 @@
  * @source backup_manifest.c
  */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { EncodeError } from "../../errors.ts";
-import { formatLsn } from "../../lsn.ts";
-import type { Server } from "../../server-version.ts";
-import { formatPgTime, type PgTime } from "../../time.ts";
+import { EncodeError } from "../../kernel/errors.ts";
+import { formatLsn } from "../../kernel/lsn.ts";
+import { formatPgTime, type PgTime } from "../../kernel/time.ts";
+import type { Server } from "../../kernel/version.ts";
 import { encodeText, hexOf, TEXT_WANTED } from "../../wire/text.ts";
 import { ManifestDigest } from "./digest.ts";
 import type { BackupManifest, ManifestFile, ManifestWalRange, Sha256 } from "./types.ts";

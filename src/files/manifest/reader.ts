@@ -10,8 +10,9 @@
  * @source basebackup_incremental.c: AppendIncrementalManifestData
  */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { defaultServer, manifestCapabilities, type Server } from "../../server-version.ts";
+import { defaultServer, type Server } from "../../kernel/version.ts";
 import { byteText, isAscii } from "../../wire/text.ts";
+import { manifestCapabilities } from "../capabilities.ts";
 import { ManifestDigest } from "./digest.ts";
 import { bytesText } from "./error.ts";
 import type { JsonRules } from "./json.ts";

@@ -1,5 +1,5 @@
 /** What a backup manifest says: of each file of a base backup, and of the WAL that it needs. */
-import type { Lsn } from "../../lsn.ts";
+import type { Lsn } from "../../kernel/lsn.ts";
 
 /** How a file's bytes are summed up. @source checksum_helper.h: pg_checksum_type */
 export type ChecksumAlgorithm = "NONE" | "CRC32C" | "SHA224" | "SHA256" | "SHA384" | "SHA512";

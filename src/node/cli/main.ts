@@ -2,7 +2,7 @@
  * Which subcommand is called, and how it ends. Exit status 0 good, 1 the input or the server is bad, 2 the call is wrong. Each
  * subcommand is a file of its own, loaded when it is called.
  */
-import { UsageError } from "./usage.ts";
+import { UsageError } from "./shared/usage.ts";
 
 interface Subcommand {
   /** How it is called, what it does, its options. */
@@ -26,7 +26,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --json          one JSON object instead of text
       --jsonl         one JSON string a line on standard input, one JSON object a line on standard output
 `,
-    run: async (args) => (await import("./command.ts")).run(args),
+    run: async (args) => (await import("./command/index.ts")).run(args),
   },
   sync: {
     usage: `\
@@ -49,7 +49,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --json           one JSON object instead of text
       --jsonl          one JSON string a line on standard input, one JSON object a line on standard output
 `,
-    run: async (args) => (await import("./sync.ts")).run(args),
+    run: async (args) => (await import("./sync/index.ts")).run(args),
   },
   decode: {
     usage: `\
@@ -71,7 +71,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --stats              instead of lines, a picture of which messages, tables and transactions take the bytes
       --jsonl              one JSON object a line
 `,
-    run: async (args) => (await import("./decode.ts")).run(args),
+    run: async (args) => (await import("./decode/index.ts")).run(args),
   },
   "verify-backup": {
     usage: `\
@@ -91,7 +91,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --plain                   what pg_verifybackup writes, line by line
       --jsonl                   one JSON object a line: each problem, and at the end what was found
 `,
-    run: async (args) => (await import("./verify-backup.ts")).run(args),
+    run: async (args) => (await import("./verify-backup/index.ts")).run(args),
   },
   wal: {
     usage: `\
@@ -113,7 +113,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --server V           the version that wrote it, where a stream begins in the middle of a page and ends before the next
       --jsonl              one JSON object a line
 `,
-    run: async (args) => (await import("./wal.ts")).run(args),
+    run: async (args) => (await import("./wal/index.ts")).run(args),
   },
   tail: {
     usage: `\
@@ -123,7 +123,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
       --publication NAME   what to subscribe to, if there is more than one; can be given again
       --all                print every message, also of long runs of the same kind
 `,
-    run: async (args) => (await import("./tail.ts")).run(args),
+    run: async (args) => (await import("./tail/index.ts")).run(args),
   },
 };
 
@@ -146,7 +146,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(args);
   } catch (error) {
-    const { explain } = await import("./explain-error.ts");
+    const { explain } = await import("./shared/explain-error.ts");
     const sentence = explain(error);
     if (sentence === undefined) throw error;
     process.stderr.write(`walwire: ${sentence}\n`);

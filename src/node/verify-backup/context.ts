@@ -1,6 +1,6 @@
 /** What all steps of a verification share. */
 import type { ManifestFile } from "../../files/manifest/types.ts";
-import type { manifestCapabilities } from "../../server-version.ts";
+import type { verifyBackupCapabilities } from "../capabilities.ts";
 import type { IgnoreList } from "./paths.ts";
 import type { BackupProblem, BackupProblemKind } from "./problems.ts";
 
@@ -15,7 +15,7 @@ export interface ManifestRecord {
 
 export interface VerifyContext {
   /** What the version whose program judges can do. */
-  readonly has: ReturnType<typeof manifestCapabilities.of>;
+  readonly has: ReturnType<typeof verifyBackupCapabilities.of>;
   /** As it was given, in its shortest form. */
   readonly directory: string;
   readonly files: ReadonlyMap<string, ManifestRecord>;

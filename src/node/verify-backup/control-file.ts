@@ -8,7 +8,7 @@
  * @source controldata_utils.c: get_controlfile_by_exact_path
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { crc32c } from "../../crc32c.ts";
+import { crc32c } from "../../kernel/crc32c.ts";
 import type { VerifyContext } from "./context.ts";
 import { binaryPath, systemPath } from "./paths.ts";
 import { FatalProblem, strerror } from "./problems.ts";

@@ -1,8 +1,8 @@
 /** Checksums of files. Used by workers, and without them. */
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { crc32c } from "../../crc32c.ts";
 import type { ChecksumAlgorithm } from "../../files/manifest/types.ts";
+import { crc32c } from "../../kernel/crc32c.ts";
 import { type BinaryPath, systemPath } from "./paths.ts";
 import { strerror } from "./problems.ts";
 

@@ -8,13 +8,14 @@
  */
 import { closeSync, openSync, readdirSync, readSync } from "node:fs";
 import type { ManifestWalRange } from "../../files/manifest/types.ts";
-import { formatLsn, type Lsn, toLsn } from "../../lsn.ts";
-import { isSegmentSize, segmentName, segmentOffset } from "../../segment.ts";
-import { defaultServer, manifestCapabilities, type Server } from "../../server-version.ts";
+import { formatLsn, type Lsn, toLsn } from "../../kernel/lsn.ts";
+import { defaultServer, type Server } from "../../kernel/version.ts";
+import { isSegmentSize, segmentName, segmentOffset } from "../../kernel/wal-names.ts";
 import { WalError } from "../../wal/error.ts";
 import { walFormat, walFormatOfMagic } from "../../wal/format.ts";
 import { checkPageHeader, DEFAULT_PAGE_SIZE, decodeWalPageHeader } from "../../wal/page.ts";
 import { WalReader } from "../../wal/reader.ts";
+import { verifyBackupCapabilities } from "../capabilities.ts";
 import { binaryPath, systemPath } from "./paths.ts";
 import { strerror } from "./problems.ts";
 
@@ -63,7 +64,7 @@ const hint = 'Try "pg_waldump --help" for more information.';
 async function parse(range: ManifestWalRange, given: string, { server, breathe }: WalParsing): Promise<void> {
   const { timeline, startLsn, endLsn } = range;
   const words = server ?? defaultServer;
-  const has = manifestCapabilities.of(words);
+  const has = verifyBackupCapabilities.of(words);
   const names = attempt(
     () => filesOf(given),
     (why) => new Fault(`could not open directory "${given}": ${why}`, hint),

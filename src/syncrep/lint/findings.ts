@@ -1,5 +1,5 @@
 /** What the lint may find, and how a finding is mended. */
-import type { ParseError } from "../../errors.ts";
+import type { ParseError } from "../../kernel/errors.ts";
 
 /** Not fixed; fixed if someone says so; or, where the meaning stays as it is or can have been one only, without asking. */
 type Fixing = readonly [] | readonly [message: string, how: "ask" | "safe"];

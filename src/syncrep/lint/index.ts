@@ -4,17 +4,12 @@
  * The rules of what standbys match are those of syncrep.c: SyncRepGetStandbyPriority, and of what application_name can be those of
  * variable.c (guc.c before 16): check_application_name.
  */
-import { ParseError } from "../../errors.ts";
-import { downcaseIdentifier, identifierBytes } from "../../identifier.ts";
-import { atoi } from "../../scan.ts";
-import {
-  defaultServer,
-  formatServerVersion,
-  type Server,
-  serverVersionNum,
-  syncrepCapabilities,
-} from "../../server-version.ts";
+import { ParseError } from "../../kernel/errors.ts";
+import { defaultServer, formatServerVersion, type Server, serverVersionNum } from "../../kernel/version.ts";
+import { downcaseIdentifier, identifierBytes } from "../../text/identifier.ts";
+import { atoi } from "../../text/scan.ts";
 import type { SyncRepConfig } from "../ast.ts";
+import { syncrepCapabilities } from "../capabilities.ts";
 import { locateSynchronousStandbyNames } from "../locate.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "../parse.ts";
 import { printSynchronousStandbyNames } from "../print.ts";

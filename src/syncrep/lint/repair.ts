@@ -1,5 +1,5 @@
 /** What was meant by a value that the grammar of 9.6 and later refuses: a list of names all the same, and what is wrong in it. */
-import { syncrepCapabilities } from "../../server-version.ts";
+import { syncrepCapabilities } from "../capabilities.ts";
 import { tokens } from "../parse.ts";
 import { type Edit, edit, type Finding, type FindingCode, finding, MAX_FINDINGS, quoted, show } from "./findings.ts";
 

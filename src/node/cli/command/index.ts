@@ -1,0 +1,163 @@
+/**
+ * `walwire command`: what a server says to a replication command, its normal form, and what it means. For people, or as JSON.
+ */
+
+import { parseArgs } from "node:util";
+import { commandCapabilities } from "../../../command/capabilities.ts";
+import { type Notice, parseCommand, printCommand } from "../../../command/index.ts";
+import { judgeByVersion, judgeCommand, judgeForVersion } from "../../../command/judge.ts";
+import { EncodeError, ParseError, UnsupportedError } from "../../../kernel/errors.ts";
+import { defaultServer, joinRanges, rangesOf, type VersionRange } from "../../../kernel/version.ts";
+import { serverOf, textOf } from "../shared/input.ts";
+import type { Answer } from "../shared/json.ts";
+import { answerLines } from "../shared/jsonl.ts";
+import { listed, Page } from "../shared/people.ts";
+import { sayError } from "../shared/say-error.ts";
+import { InputError, readArgs, UsageError } from "../shared/usage.ts";
+import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./json.ts";
+import type { Call, Explanation, Judged } from "./model.ts";
+import { sayAcceptedBy, sayExplanation, sayNotice, sayVerdict } from "./page.ts";
+
+interface Verb {
+  /** The answer to one of many texts, of which nobody knows that it is text. */
+  readonly batch: (text: string, call: Call) => object;
+  /** The answer to one text, which may take its time. */
+  readonly json: (text: string, call: Call) => Answer;
+  /** For people; is it good? */
+  readonly say: (text: string, call: Call) => boolean;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  check: {
+    batch: (text, call) => judgedJson(judge(text, call)),
+    json: (text, call) => ({
+      ...judgedJson(judge(text, call)),
+      acceptedBy: acceptedByJson(judgeByVersion(text, call)),
+    }),
+    say: (text, call) => {
+      const page = new Page(process.stdout);
+      const judged = judge(text, call);
+      sayVerdict(page, judged);
+      sayAcceptedBy(page, judgeByVersion(text, call));
+      return judged.verdict.type !== "refused";
+    },
+  },
+  print: {
+    batch: printedJson,
+    json: printedJson,
+    say: (text, call) => {
+      const page = new Page(process.stderr);
+      try {
+        process.stdout.write(`${printed(text, call, (notice) => sayNotice(page, notice))}\n`);
+        return true;
+      } catch (error) {
+        if (isUnprintable(error)) throw new InputError(error.message);
+        if (!(error instanceof ParseError)) throw error;
+        sayError(page, error);
+        return false;
+      }
+    },
+  },
+  explain: {
+    batch: (text, call) => explanationJson(explain(text, call)),
+    json: (text, call) => explanationJson(explain(text, call)),
+    say: (text, call) => {
+      const explanation = explain(text, call);
+      sayExplanation(new Page(process.stdout), explanation);
+      return explanation.judged.verdict.type !== "refused";
+    },
+  },
+};
+
+/** What servers must have, and what it is called. */
+const language = ["replicationSlots", "The replication language with slots"] as const;
+
+/** `walwire command`. Gives the exit status. */
+export async function run([name = "", ...args]: readonly string[]): Promise<number> {
+  if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire command ${listed(Object.keys(verbs))}?`);
+  const verb = verbs[name]!;
+  const { values, positionals } = readArgs(() =>
+    parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        server: { type: "string", default: String(defaultServer) },
+        for: { type: "string" },
+        plugin: { type: "string" },
+        physical: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        jsonl: { type: "boolean", default: false },
+      },
+    }),
+  );
+  if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
+  const server = serverOf(values.server, language);
+  const call = {
+    server,
+    database: !values.physical,
+    plugin: values.plugin,
+    for: values.for === undefined ? server : serverOf(values.for, language),
+  };
+  if (values.jsonl) {
+    if (positionals.length > 0) throw new UsageError("with --jsonl the commands come from standard input, one a line");
+    // Nobody sees the stacks of the errors that are answers, and to make them takes a third of the time of a refusal.
+    Error.stackTraceLimit = 0;
+    // What is no string is the parser's to refuse.
+    const value = (text: unknown) => verb.batch(text as string, call);
+    await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
+    return 0;
+  }
+  const text = await textOf(positionals, "TEXT");
+  if (!values.json) return verb.say(text, call) ? 0 : 1;
+  const answer = verb.json(text, call);
+  process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+  return answer.ok ? 0 : 1;
+}
+
+function judge(text: string, call: Call): Judged {
+  const notices: Notice[] = [];
+  const { server, database, plugin } = call;
+  const verdict = judgeCommand(text, { server, database, plugin, onNotice: (notice) => notices.push(notice) });
+  return { text, call, verdict, notices };
+}
+
+/** The normal form of a command of one server, for another. */
+function printed(text: string, call: Call, onNotice?: (notice: Notice) => void): string {
+  const { server, database } = call;
+  return printCommand(parseCommand(text, { server, database, onNotice }), { server: call.for, from: server });
+}
+
+/** The other version cannot say it, or no version can. */
+function isUnprintable(error: unknown): error is UnsupportedError | EncodeError {
+  return error instanceof UnsupportedError || error instanceof EncodeError;
+}
+
+function printedJson(text: string, call: Call): Answer {
+  try {
+    return { ok: true, text: printed(text, call) };
+  } catch (error) {
+    if (error instanceof ParseError) return refusalJson("parse", error);
+    if (isUnprintable(error)) return refusalJson("print", error);
+    throw error;
+  }
+}
+
+function explain(text: string, call: Call): Explanation {
+  const judged = judge(text, call);
+  return { judged, byVersion: judgeByVersion(text, call), printed: printedByVersion(judged) };
+}
+
+function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
+  if (verdict.type !== "command") return [];
+  const groups = new Map<string, VersionRange[]>();
+  for (const range of rangesOf(commandCapabilities, "replicationSlots").reverse()) {
+    try {
+      const text = printCommand(verdict.command, { server: range.since, from: call.server });
+      if (judgeForVersion(text, range.since, call)?.type !== "command") continue;
+      groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
+    } catch (error) {
+      if (!isUnprintable(error)) throw error;
+    }
+  }
+  return [...groups].map(([text, versions]) => ({ text, versions }));
+}

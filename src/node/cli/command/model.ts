@@ -1,0 +1,30 @@
+/** What is asked of a replication command, and what is found. */
+import type { Notice } from "../../../command/index.ts";
+import type { Verdict, VersionVerdict } from "../../../command/judge.ts";
+import type { VersionRange } from "../../../kernel/version.ts";
+
+/** How a text is to be taken. */
+export interface Call {
+  readonly server: number;
+  /** Is the connection to a database? */
+  readonly database: boolean;
+  /** The output plugin of the slot of a START_REPLICATION. */
+  readonly plugin: string | undefined;
+  /** The server that it is printed for. */
+  readonly for: number;
+}
+
+/** What the server says to a text, with its notices. */
+export interface Judged {
+  readonly text: string;
+  readonly call: Call;
+  readonly verdict: Verdict;
+  readonly notices: readonly Notice[];
+}
+
+export interface Explanation {
+  readonly judged: Judged;
+  readonly byVersion: readonly VersionVerdict[];
+  /** How it is written for each version that takes it, the newest first. */
+  readonly printed: readonly { readonly versions: readonly VersionRange[]; readonly text: string }[];
+}

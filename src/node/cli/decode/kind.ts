@@ -1,0 +1,95 @@
+/** What `walwire decode` knows of a kind of file: how it is recognised, and how it is shown. */
+import { basename } from "node:path";
+import { DecodeError, ParseError } from "../../../kernel/errors.ts";
+import type { Json } from "../../../wire/json.ts";
+import { type Page, printable } from "../shared/people.ts";
+import { InputError } from "../shared/usage.ts";
+import type { Source } from "./input.ts";
+
+/** How a file is to be shown. */
+export interface FileCall {
+  /** server_version_num; undefined if nobody said. */
+  readonly server: number | undefined;
+  readonly verify: boolean;
+  readonly jsonl: boolean;
+}
+
+/** A part of a file, for programs and for people. */
+export interface FilePart {
+  /** One object for --jsonl, its type first. */
+  readonly json: { readonly [name: string]: Json };
+  readonly say: (page: Page) => void;
+  /** With --verify, the first byte of the file that it encodes to another for; undefined if there is none. */
+  readonly mismatch?: number | undefined;
+  /** It is no part of the file, but said of several. */
+  readonly uncounted?: boolean;
+}
+
+/** Why a file cannot be read, or read further. */
+export interface FileError {
+  readonly error: ParseError | DecodeError;
+}
+
+/** A kind of file. */
+export interface FileKind {
+  /** With its article, for sentences. */
+  readonly name: string;
+  recognise(head: Head): boolean;
+  /** Its parts in order, and at the end perhaps why there are no more. */
+  read(source: Source, call: FileCall): AsyncIterable<FilePart | FileError>;
+}
+
+/** What a file begins with. */
+export interface Head {
+  readonly bytes: Uint8Array;
+  /** One character a byte. */
+  readonly text: string;
+  /** Without its directories; - for standard input. */
+  readonly name: string;
+}
+
+/** Does the file begin with this number, in little-endian order? */
+export const magic =
+  (number: number) =>
+  ({ bytes }: Head): boolean =>
+    bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) === number;
+
+export function title(page: Page, text: string): void {
+  page.line(page.style("bold", text));
+}
+
+/** Larger files of these kinds no server writes. */
+const SMALL = 16 * 1024 * 1024;
+
+/** A file that is read as a whole, and is one thing. */
+export function small(
+  kind: Pick<FileKind, "name" | "recognise"> & {
+    /** @throws ParseError | DecodeError for what it is not. */
+    readonly show: (bytes: Uint8Array, call: FileCall, name: string) => FilePart;
+  },
+): FileKind {
+  return {
+    name: kind.name,
+    recognise: kind.recognise,
+    async *read(source, call) {
+      const bytes = await wholeOf(source, kind.name);
+      try {
+        yield kind.show(bytes, call, basename(source.path).replace(/\.gz$/, ""));
+      } catch (error) {
+        if (!(error instanceof ParseError || error instanceof DecodeError)) throw error;
+        yield { error };
+      }
+    },
+  };
+}
+
+async function wholeOf({ path, chunks }: Source, kind: string): Promise<Uint8Array> {
+  const all: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of chunks) {
+    all.push(chunk);
+    length += chunk.length;
+    if (length > SMALL) throw new InputError(`${printable(path)} is too long for ${kind}: more than ${SMALL} bytes`);
+  }
+  return new Uint8Array(Buffer.concat(all));
+}

@@ -1,0 +1,260 @@
+/** What `walwire sync` says to people. */
+import { drawCaret } from "../../../kernel/errors.ts";
+import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
+import {
+  evaluateSynchronousStandbys,
+  type Finding,
+  type SyncLevel,
+  type SyncRepConfig,
+} from "../../../syncrep/index.ts";
+import { blockingLosses, certainCopies, streamingStandby } from "../../../syncrep/questions.ts";
+import { someOf } from "../../../syncrep/words.ts";
+import { type Page, printable } from "../shared/people.ts";
+import { sayError } from "../shared/say-error.ts";
+import type { ConfValue } from "./conf.ts";
+import {
+  acceptedBy,
+  differing,
+  findingsBeside,
+  inWords,
+  type Judged,
+  printedByVersion,
+  saying,
+  type VersionVerdict,
+} from "./judge.ts";
+import type { Explained, Subject } from "./model.ts";
+import type { Standbys } from "./standbys.ts";
+
+/** More rows than a person would read. */
+const MANY = 20;
+
+/** As much of a value as stands in the first line. */
+const NAMED = 70;
+
+// ---- check ----
+
+/** The verdict of the server in a line, and what it says. */
+export function sayVerdict(page: Page, { verdict, text, server }: Judged, subject: Subject): void {
+  const where = subject.place?.(verdict.ok ? 0 : verdict.error.offset);
+  const at = where === undefined ? "" : `${printable(where.path)}:${where.line}:${where.column}: `;
+  const what = text === "" ? "The empty value" : printable(text.length > NAMED ? `${text.slice(0, NAMED)}…` : text);
+  const said = verdict.ok ? "is accepted by" : "is refused by";
+  page.mark(
+    verdict.ok ? "good" : "bad",
+    `${at}${page.style("bold", what)} ${said} PostgreSQL ${formatServerVersion(server)}`,
+  );
+  if (verdict.ok) return;
+  const { error } = verdict;
+  sayError(page, error, underline(pieceOf(subject, text, error.offset, error.offset)));
+}
+
+/** A piece of the value as it stands in it, or in the file that it is in. */
+function pieceOf({ place }: Subject, text: string, offset: number, end: number): PieceOfText {
+  if (place === undefined) return { text, offset, end };
+  const at = place(offset);
+  return { text: at.text, offset: at.offset, end: place(end).offset };
+}
+
+interface PieceOfText {
+  readonly text: string;
+  readonly offset: number;
+  readonly end: number;
+}
+
+/** The line that a piece begins in, and carets below it, as far as the line is shown. */
+function underline({ text, offset, end }: PieceOfText): [line: string, carets: string] {
+  const [line, caret] = drawCaret(text, offset);
+  const characters = [...text.slice(offset, Math.min(end, offset + line.length))].length;
+  const room = [...line].length - caret.length;
+  return [line, caret + "^".repeat(Math.max(0, Math.min(characters - 1, room)))];
+}
+
+const severityStyles = { error: "red", warning: "yellow", info: "blue" } as const;
+
+/** Each finding with its place, and what would mend it. */
+export function sayFindings(page: Page, judged: Judged, subject: Subject): void {
+  const findings = findingsBeside(judged);
+  for (const finding of findings.slice(0, MANY)) {
+    const style = severityStyles[finding.severity];
+    page.line(`${page.style(style, finding.severity)} ${finding.code}: ${printable(finding.message)}`);
+    const [line, carets] = underline(pieceOf(subject, judged.text, finding.offset, finding.end));
+    page.line(line);
+    page.line(page.style(style, carets));
+    if (finding.fix !== undefined) page.line(page.style("cyan", `fix: ${fixInWords(finding)}`));
+  }
+  if (findings.length > MANY) page.line(`and ${findings.length - MANY} more`);
+}
+
+/** What was done. */
+export function sayFixed(page: Page, fixed: readonly Finding[]): void {
+  for (const each of fixed.slice(0, MANY)) {
+    page.line(`${page.style("green", "fixed")} ${each.code}: ${fixInWords(each)}`);
+  }
+  if (fixed.length > MANY) page.line(`and ${fixed.length - MANY} more`);
+}
+
+/** What mends a finding; said of a fix that is not made unasked. */
+function fixInWords({ fix }: Finding): string {
+  return `${printable(fix!.message)}${fix!.safe ? "" : " (--unsafe)"}`;
+}
+
+/** Which versions take the value, and which of them read something else in it. */
+export function sayAcceptedBy(page: Page, judged: Judged, byVersion: readonly VersionVerdict[]): void {
+  page.line(`accepted by ${formatVersions(acceptedBy(byVersion))}`);
+  for (const { versions, verdict } of differing(byVersion, judged)) {
+    if (!verdict.ok) continue;
+    const words = inWords(verdict.config, versions[0]!.since);
+    page.line(page.style("yellow", `it means something else to ${formatVersions(versions)}: ${printable(words)}`));
+  }
+}
+
+// ---- Files ----
+
+/** What is wrong with the files themselves, and which of several values counts. */
+export function sayConf(page: Page, { problems, entry, overridden }: ConfValue): void {
+  for (const { path, error } of problems.slice(0, MANY)) {
+    const at = error.text === "" ? printable(path) : `${printable(path)}:${error.line}:${error.column}`;
+    page.mark("bad", `${at}: a server takes nothing of all files`);
+    page.line(`${page.style("red", "ERROR:")}  ${error.sqlstate}: ${printable(error.message)}`);
+    if (error.text === "") continue;
+    for (const line of drawCaret(error.text, error.offset)) page.line(line);
+  }
+  if (problems.length > MANY) page.line(`and ${problems.length - MANY} more`);
+  if (entry === undefined) return;
+  for (const { path, line, value } of overridden.slice(-MANY)) {
+    const by = `${printable(entry.path)}:${entry.line}`;
+    page.mark("neutral", `${printable(path)}:${line}: '${printable(value)}' is overridden by ${by}`);
+  }
+  const isAuto = /(^|\/)postgresql\.auto\.conf$/.test(entry.path);
+  if (isAuto && overridden.some(({ path }) => path !== entry.path)) {
+    page.line("ALTER SYSTEM RESET synchronous_standby_names takes it out of postgresql.auto.conf.");
+  }
+}
+
+export function sayNotSet(page: Page, { path }: ConfValue): void {
+  page.mark("good", `${printable(path)} does not set synchronous_standby_names: commits wait for no standby`);
+}
+
+// ---- explain ----
+
+export function sayExplanation(
+  page: Page,
+  { judged, byVersion, standbys, primary }: Explained,
+  subject: Subject,
+): void {
+  sayVerdict(page, judged, subject);
+  sayFindings(page, judged, subject);
+  const { verdict, server } = judged;
+  if (verdict.ok) {
+    page.line(printable(inWords(verdict.config, server)));
+    const { config } = verdict;
+    const isEvaluable = config === undefined || config.numSync > 0;
+    if (isEvaluable && standbys !== undefined) sayStandbys(page, config, standbys, server);
+    else if (isEvaluable && config !== undefined) sayNames(page, config, server);
+    if (primary !== undefined) {
+      page.line(`synchronous_commit is ${primary.synchronousCommit} there, unless a session or transaction sets it.`);
+    }
+  }
+  page.heading("What each version says");
+  const others = differing(byVersion, judged);
+  for (const { versions, verdict: there } of byVersion) {
+    const name = formatVersions(versions);
+    if (!there.ok) page.mark("bad", `${name}: ${there.error.sqlstate} ${printable(saying(there.error))}`);
+    else if (!others.some((other) => other.verdict === there)) page.mark("good", `${name}: accepted`);
+    else {
+      const words = inWords(there.config, versions[0]!.since);
+      page.mark("neutral", `${name}: accepted, and means something else. ${printable(words)}`);
+    }
+  }
+  const printed = printedByVersion(judged);
+  if (printed.length > 1 || printed.some(({ text }) => text !== judged.text)) {
+    page.heading("How to write it");
+    page.table(
+      printed.map(({ versions, text }) => [formatVersions(versions), text]),
+      ["bold"],
+    );
+  }
+}
+
+/** Who is asked for, in the order in which they come first. */
+function sayNames(page: Page, config: SyncRepConfig, server: number): void {
+  const { syncrepMethod, memberNames, numSync } = config;
+  const priorities = new Map<string, readonly [priority: number, name: string]>();
+  for (const [i, name] of memberNames.entries()) {
+    const folded = name.toLowerCase();
+    if (!priorities.has(folded)) priorities.set(folded, [syncrepMethod === "QUORUM" ? 1 : i + 1, name]);
+    // Nobody is left for those after it.
+    if (name === "*") break;
+  }
+  const names = [...priorities.values()];
+  const rows = names.slice(0, MANY).map(([priority, name]) => {
+    return [String(priority), name, name === "*" ? "any standby" : ""];
+  });
+  page.line();
+  page.table([["sync_priority", "application_name", ""], ...rows], ["bold", "green"]);
+  if (names.length > MANY) page.line(`  and ${names.length - MANY} more`);
+  page.line();
+  if (priorities.has("*")) {
+    page.line(`Commits block while fewer than ${numSync} stream${numSync === 1 ? "s" : ""}.`);
+  } else {
+    const all = names.map(([, name]) => streamingStandby(name));
+    page.line(printable(`When all of them stream: ${blockingLosses(config, all, { server }).sentence}`));
+  }
+  page.line(certainCopies(config, [], "on", { server }).sentence);
+}
+
+const positionColumns = ["write_lsn", "flush_lsn", "replay_lsn"] as const;
+
+/** Who counts now, whom everybody waits for, and what would block. */
+function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: Standbys, server: number): void {
+  const { rows, position, cascading } = standbys;
+  const options = { server, cascading };
+  const evaluation = evaluateSynchronousStandbys(config, rows, options);
+  if (cascading)
+    page.line("This server is a standby itself: no standby of it is synchronous, whatever the setting says.");
+  page.heading("Standbys");
+  if (rows.length === 0) page.line("  none is connected");
+  else {
+    const lsn = (value: Lsn | undefined): string => (value ? formatLsn(value, server) : "");
+    const head = ["application_name", "state", "sync_priority", "sync_state", ...positionColumns, "behind"];
+    const body = rows.slice(0, MANY).map((row, i) => {
+      const { syncPriority, syncState } = evaluation.standbys[i]!;
+      const positions = [row.writeLsn, row.flushLsn, row.replayLsn].map(lsn);
+      return [
+        row.applicationName,
+        row.state,
+        String(syncPriority),
+        syncState,
+        ...positions,
+        lag(position, row.flushLsn),
+      ];
+    });
+    page.table([head, ...body], ["bold", undefined, undefined, "green"]);
+    if (rows.length > MANY) page.line(`  and ${rows.length - MANY} more`);
+  }
+  if (config === undefined || cascading) return;
+  page.heading("Commits");
+  const name = (i: number): string => rows[i]!.applicationName;
+  const levels = (Object.keys(evaluation.released) as SyncLevel[]).flatMap((level) => {
+    const release = evaluation.released[level];
+    if (release === undefined) return [];
+    const { copies, done } = certainCopies(config, rows, level, options);
+    const names = release.heldBy.map(name);
+    const who = someOf(release.needed, names);
+    const until = release.lsn === undefined ? "nothing" : formatLsn(release.lsn, server);
+    return [[level, until, who, `${done} on ${copies} standby${copies === 1 ? "" : "s"}`]];
+  });
+  page.table(
+    [["synchronous_commit", "released up to", "the next wait for", "a commit that returned is"], ...levels],
+    ["bold"],
+  );
+  page.line();
+  page.line(printable(blockingLosses(config, rows, options).sentence));
+}
+
+/** How many bytes of log a standby has not flushed. */
+function lag(position: Lsn | undefined, flushed: Lsn | undefined): string {
+  if (position === undefined || !flushed) return "";
+  return position <= flushed ? "0 bytes" : `${(position - flushed).toLocaleString("en-US")} bytes`;
+}

@@ -1,0 +1,294 @@
+/**
+ * `walwire verify-backup`: is a base backup what its manifest says? For people, as JSON, or word for word as pg_verifybackup says it.
+ */
+import { parseArgs } from "node:util";
+import { formatLsn } from "../../../kernel/lsn.ts";
+import { defaultServer } from "../../../kernel/version.ts";
+import { verifyBackupCapabilities } from "../../capabilities.ts";
+import { binaryPath } from "../../verify-backup/paths.ts";
+import { type BackupProblem, type BackupVerification, type VerifyProgress, verifyBackup } from "../../verify-backup.ts";
+import { serverOf } from "../shared/input.ts";
+import { Page, printable } from "../shared/people.ts";
+import { readArgs, UsageError } from "../shared/usage.ts";
+
+/** How the call wants it. */
+interface Call {
+  readonly server: number;
+  readonly quiet: boolean;
+  readonly progress: boolean;
+  /** WAL is not to be read, and nobody is to be told so. */
+  readonly noParseWal: boolean;
+}
+
+/** `walwire verify-backup`. Gives the exit status. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArgs(() =>
+    parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        "exit-on-error": { type: "boolean", short: "e", default: false },
+        format: { type: "string", short: "F" },
+        ignore: { type: "string", short: "i", multiple: true, default: [] },
+        "manifest-path": { type: "string", short: "m" },
+        "no-parse-wal": { type: "boolean", short: "n", default: false },
+        progress: { type: "boolean", short: "P", default: false },
+        quiet: { type: "boolean", short: "q", default: false },
+        "skip-checksums": { type: "boolean", short: "s", default: false },
+        "wal-directory": { type: "string", short: "w" },
+        server: { type: "string" },
+        jobs: { type: "string", short: "j" },
+        plain: { type: "boolean", default: false },
+        jsonl: { type: "boolean", default: false },
+      },
+    }),
+  );
+  if (positionals.length !== 1) throw new UsageError(`one DIRECTORY, not ${positionals.length}`);
+  const { quiet, progress, plain, jsonl } = values;
+  if (progress && quiet) throw new UsageError("progress is shown, or nothing is");
+  if (plain && jsonl) throw new UsageError("lines as pg_verifybackup writes them, or JSON");
+  const server = serverOf(values.server ?? String(defaultServer));
+  const format = formatOf(values.format);
+  if (!verifyBackupCapabilities.supports(server, "backupManifest")) {
+    throw new UsageError("before PostgreSQL 13 backups had no manifest");
+  }
+  if (format === "tar" && !verifyBackupCapabilities.supports(server, "verifyBackupTar")) {
+    throw new UsageError("pg_verifybackup reads archives since PostgreSQL 18: is --server right?");
+  }
+  const call: Call = { server, quiet, progress, noParseWal: values["no-parse-wal"] };
+  const options = {
+    // Whose WAL it is, it says itself if nobody else does.
+    server: values.server === undefined ? undefined : server,
+    format,
+    ignore: values.ignore,
+    manifestPath: values["manifest-path"],
+    exitOnError: values["exit-on-error"],
+    skipChecksums: values["skip-checksums"],
+    parseWal: !values["no-parse-wal"],
+    walDirectory: values["wal-directory"],
+    workers: jobsOf(values.jobs),
+  };
+  const [directory] = positionals as [string];
+  const voice = plain ? new PlainVoice(call) : jsonl ? new JsonVoice(call) : new PeopleVoice(call);
+  const started = performance.now();
+  const result = await verifyBackup(directory, {
+    ...options,
+    onProblem: (problem) => voice.problem(problem),
+    onProgress: (how) => voice.progress(how),
+  });
+  voice.end(result, (performance.now() - started) / 1000, values["skip-checksums"]);
+  return result.ok ? 0 : 1;
+}
+
+function formatOf(format: string | undefined): "plain" | "tar" | undefined {
+  if (format === undefined) return undefined;
+  if (format === "p" || format === "plain") return "plain";
+  if (format === "t" || format === "tar") return "tar";
+  throw new UsageError(`--format is plain or tar, not ${JSON.stringify(format)}`);
+}
+
+function jobsOf(jobs: string | undefined): number | undefined {
+  if (jobs === undefined) return undefined;
+  if (!/^\d{1,3}$/.test(jobs)) throw new UsageError(`--jobs is a number of threads, not ${JSON.stringify(jobs)}`);
+  return Number(jobs);
+}
+
+interface Voice {
+  problem(problem: BackupProblem): void;
+  progress(progress: VerifyProgress): void;
+  end(result: BackupVerification, seconds: number, skippedChecksums: boolean): void;
+}
+
+/** A line on standard error that is written over. */
+class ProgressLine {
+  #written = false;
+  readonly #shown: boolean;
+
+  constructor({ quiet, progress }: Call) {
+    this.#shown = progress || (process.stderr.isTTY && !quiet);
+  }
+
+  show(text: string): void {
+    if (!this.#shown) return;
+    this.#written = true;
+    process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : `${text}\n`);
+  }
+
+  /** Makes room for another line. */
+  clear(): void {
+    if (this.#written && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+    this.#written = false;
+  }
+}
+
+class PeopleVoice implements Voice {
+  readonly #call: Call;
+  readonly #page = new Page({
+    write: (text) => process.stdout.write(text),
+    hasColors: () => process.stdout.isTTY && process.stdout.hasColors(),
+  });
+  readonly #line: ProgressLine;
+
+  constructor(call: Call) {
+    this.#call = call;
+    this.#line = new ProgressLine(call);
+  }
+
+  problem({ message, waldump, hint }: BackupProblem): void {
+    this.#line.clear();
+    this.#page.mark("bad", printable(message));
+    if (waldump !== undefined) return this.#page.line(`  ${printable(waldump)}`);
+    if (hint !== undefined) this.#page.line(`  ${printable(hint)}`);
+  }
+
+  progress({ files, doneBytes, totalBytes }: VerifyProgress): void {
+    const share = totalBytes === 0 ? "" : `, ${bytesText(doneBytes)} of ${bytesText(totalBytes)} summed up`;
+    this.#line.show(`${files.toLocaleString("en")} files${share}`);
+  }
+
+  end(result: BackupVerification, seconds: number, skippedChecksums: boolean): void {
+    this.#line.clear();
+    if (this.#call.quiet) return;
+    const page = this.#page;
+    const { manifest, checked, problems, ok, walChecked } = result;
+    if (manifest !== undefined) {
+      const whose = manifest.systemIdentifier === undefined ? "" : ` of system ${manifest.systemIdentifier}`;
+      page.mark(
+        "neutral",
+        `manifest version ${manifest.version}${whose}: ${counted(manifest.files, "file")}, ${bytesText(Number(manifest.bytes))}`,
+      );
+      page.mark("neutral", `${counted(checked.files, "file")} found`);
+      if (skippedChecksums) page.mark("neutral", "checksums were not looked at");
+      else {
+        const speed = `${bytesText(checked.bytes)} in ${seconds.toFixed(1)} s, ${bytesText(checked.bytes / seconds)}/s`;
+        page.mark("neutral", `${counted(checked.checksums, "checksum")} compared (${speed})`);
+      }
+      if (!this.#call.noParseWal) {
+        for (const { timeline, startLsn, endLsn } of manifest.walRanges) {
+          const range = `${formatLsn(startLsn, this.#call.server)} to ${formatLsn(endLsn, this.#call.server)}`;
+          const how = walChecked ? "looked at" : "not looked at";
+          page.mark("neutral", `the WAL that it needs, ${range} of timeline ${timeline}, was ${how}`);
+        }
+      }
+    }
+    if (ok) page.mark("good", "the backup is what its manifest says");
+    else page.mark("bad", `${counted(problems.length, "problem")}: do not rely on this backup`);
+  }
+}
+
+/** One JSON object a line: each problem, and at the end what was found. */
+class JsonVoice implements Voice {
+  readonly #call: Call;
+  readonly #line: ProgressLine;
+
+  constructor(call: Call) {
+    this.#call = call;
+    this.#line = new ProgressLine({ ...call, quiet: !call.progress });
+  }
+
+  #write(value: object): void {
+    process.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  problem({ kind, fatal, path, message, waldump, hint }: BackupProblem): void {
+    const why = waldump === undefined ? {} : { waldump };
+    this.#write({ problem: { kind, fatal, path: path ?? null, message, ...why, hint: hint ?? null } });
+  }
+
+  progress({ doneBytes, totalBytes }: VerifyProgress): void {
+    this.#line.show(`${bytesText(doneBytes)} of ${bytesText(totalBytes)}`);
+  }
+
+  end({ ok, problems, manifest, format, checked, walChecked }: BackupVerification, seconds: number): void {
+    this.#line.clear();
+    this.#write({
+      ok,
+      problems: problems.length,
+      format: format ?? null,
+      manifest:
+        manifest === undefined
+          ? null
+          : {
+              version: manifest.version,
+              systemIdentifier: manifest.systemIdentifier === undefined ? null : String(manifest.systemIdentifier),
+              files: manifest.files,
+              bytes: String(manifest.bytes),
+              walRanges: manifest.walRanges.map(({ timeline, startLsn, endLsn }) => ({
+                timeline,
+                startLsn: formatLsn(startLsn, this.#call.server),
+                endLsn: formatLsn(endLsn, this.#call.server),
+              })),
+            },
+      checked,
+      walChecked,
+      seconds: Math.round(seconds * 1000) / 1000,
+    });
+  }
+}
+
+/** What pg_verifybackup writes, line by line. @source logging.c: pg_log_generic_v */
+class PlainVoice implements Voice {
+  readonly #call: Call;
+  readonly #fatal: string;
+  #said = -1;
+
+  constructor(call: Call) {
+    this.#call = call;
+    this.#fatal = verifyBackupCapabilities.supports(call.server, "noFatalPrefix") ? "error" : "fatal";
+  }
+
+  problem({ fatal, message, waldump, hint }: BackupProblem): void {
+    if (waldump !== undefined) this.#waldump(waldump, hint);
+    // Names are written as the bytes that they are.
+    const text = `pg_verifybackup: ${fatal ? this.#fatal : "error"}: ${message}\n`;
+    process.stderr.write(Buffer.from(binaryPath(text), "latin1"));
+    if (hint !== undefined && waldump === undefined) process.stderr.write(`pg_verifybackup: hint: ${hint}\n`);
+  }
+
+  /** What goes wrong with the call has a hint, and is not fatal. @source pg_waldump.c: main */
+  #waldump(message: string, hint: string | undefined): void {
+    const level = hint === undefined ? this.#fatal : "error";
+    process.stderr.write(Buffer.from(binaryPath(`pg_waldump: ${level}: ${message}\n`), "latin1"));
+    if (hint !== undefined) process.stderr.write(`${this.#fatal === "error" ? "pg_waldump: hint: " : ""}${hint}\n`);
+  }
+
+  /** Once a second. @source pg_verifybackup.c: progress_report */
+  progress({ doneBytes, totalBytes }: VerifyProgress): void {
+    const second = Math.floor(Date.now() / 1000);
+    if (!this.#call.progress || second === this.#said) return;
+    this.#said = second;
+    this.#report(doneBytes, totalBytes, process.stderr.isTTY ? "\r" : "\n");
+  }
+
+  #report(doneBytes: number, totalBytes: number, end: string): void {
+    const total = String(Math.floor(totalBytes / 1024));
+    const done = String(Math.floor(doneBytes / 1024)).padStart(total.length);
+    const percent = totalBytes === 0 ? 0 : Math.floor((doneBytes * 100) / totalBytes);
+    process.stderr.write(`${done}/${total} kB (${percent}%) verified${end}`);
+  }
+
+  end({ ok, checked, walChecked, manifest }: BackupVerification): void {
+    if (this.#call.progress && manifest !== undefined) this.#report(checked.bytes, checked.bytes, "\n");
+    if (this.#call.quiet) return;
+    if (!walChecked && !this.#call.noParseWal && manifest !== undefined) {
+      process.stderr.write("walwire: the WAL that the backup needs was not looked at; -n says that it need not be\n");
+    }
+    if (ok) process.stdout.write("backup successfully verified\n");
+  }
+}
+
+function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** "1.5 MB": of a thousand each. */
+function bytesText(bytes: number): string {
+  const units = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,185 @@
+/** What `walwire wal` says to people: a line a record, what is said where WAL ends, and the picture of what fills it. */
+import type { styleText } from "node:util";
+import { formatLsn } from "../../../kernel/lsn.ts";
+import { formatPgTime } from "../../../kernel/time.ts";
+import { formatWalContents, imageBytes } from "../../../wal/desc.ts";
+import type { RecoveryStop, RecoveryTarget, WalCheckpoint, WalTransactionEnd } from "../../../wal/questions.ts";
+import type { WalRecord } from "../../../wal/record.ts";
+import { aligned, bar, bytes, counted, number, type Page, printable } from "../shared/people.ts";
+import type { Found, Notice } from "./records.ts";
+import { bytesOf, sortedEntries, type WalShare, type WalStats } from "./stats.ts";
+
+/** Colours by operation: what comes into being is green, what changes yellow, what goes red. */
+const styles: readonly (readonly [RegExp, Parameters<typeof styleText>[0]])[] = [
+  [/^Transaction\/ABORT/, "red"],
+  [/^Transaction/, "cyan"],
+  [/^XLOG\/(CHECKPOINT|END_OF_RECOVERY|RESTORE_POINT|SWITCH)/, "magenta"],
+  [/^LogicalMessage/, "magenta"],
+  [/^Heap.*INSERT/, "green"],
+  [/^Heap.*UPDATE/, "yellow"],
+  [/^Heap\/(DELETE|TRUNCATE)/, "red"],
+  [/^(XLOG|Standby|CLOG|CommitTs|MultiXact)/, "dim"],
+];
+
+/** A record in a line: where it is, its transaction, what it does, its bytes, the pages that it changes, what it says. */
+export function sayRecord(page: Page, { record, description, server, error }: Found): void {
+  const { resourceManager, operation } = description;
+  const kind = `${resourceManager}/${operation}`;
+  const style = styles.find(([pattern]) => pattern.test(kind))?.[1];
+  const name = kind.padEnd(27);
+  const xid = record.xid === 0 ? "" : String(record.xid);
+  const says = formatWalContents(record, description, server);
+  const cells = [
+    formatLsn(record.lsn, server).padEnd(11),
+    xid.padStart(10),
+    style === undefined ? name : page.style(style, name),
+    sizeOf(record).padStart(12),
+    [blocksOf(record), printable(says)].filter((text) => text !== "").join("  "),
+  ];
+  page.line(cells.join("  ").trimEnd());
+  if (error !== undefined)
+    page.mark("bad", `${page.style("red", error.code)} ${printable(error.message)} of its main data`);
+}
+
+/** "54", or "54+8134" with images of pages. */
+function sizeOf(record: WalRecord): string {
+  const images = imageBytes(record);
+  return images === 0 ? String(record.length) : `${record.length - images}+${images}`;
+}
+
+/** "1663/5/16384 blk 0 FPW": as pg_waldump writes them. */
+function blocksOf({ blocks }: WalRecord): string {
+  return blocks
+    .map(({ tablespace, database, relation, fork, block, image }) => {
+      const where = `${tablespace}/${database}/${relation}${fork === "main" ? "" : ` ${fork}`} blk ${block}`;
+      return image === undefined ? where : `${where} FPW${image.compression === "none" ? "" : ` ${image.compression}`}`;
+    })
+    .join(", ");
+}
+
+/** That WAL ends, is damaged, or does not go on. */
+export function sayNotice(page: Page, { notice, file, message }: Notice): void {
+  const mark = notice === "damage" ? "bad" : "neutral";
+  const what = { end: "end of WAL", damage: "damage", gap: "gap" }[notice];
+  page.mark(mark, `${what} in ${file}: ${printable(message)}`);
+}
+
+/** Answers to where recovery would stop. */
+export function sayStop(
+  page: Page,
+  target: RecoveryTarget,
+  answer: {
+    readonly stop: RecoveryStop | undefined;
+    readonly lastCommit: WalTransactionEnd | undefined;
+    readonly checkpoint: WalCheckpoint | undefined;
+    readonly server: number | undefined;
+  },
+): void {
+  const { stop, lastCommit, checkpoint, server } = answer;
+  if (stop === undefined)
+    page.mark("bad", `no ${targetWords(target)} in this WAL: recovery would end without reaching it`);
+  else page.mark("good", `recovery stops ${stopWords(stop, server)}`);
+  const rows: string[][] = [];
+  if (stop !== undefined) rows.push(["replayed up to", formatLsn(stop.position, server)]);
+  if (lastCommit !== undefined) {
+    rows.push([
+      "last commit",
+      `${formatLsn(lastCommit.lsn, server)}, xid ${lastCommit.xid}, ${formatPgTime(lastCommit.time)}`,
+    ]);
+  }
+  if (checkpoint !== undefined) {
+    rows.push([
+      "last checkpoint",
+      `${formatLsn(checkpoint.lsn, server)}, ${checkpoint.shutdown ? "shutdown" : "online"}, replay from ${formatLsn(checkpoint.redo, server)}`,
+    ]);
+  }
+  page.table(rows, ["bold"]);
+}
+
+function targetWords(target: RecoveryTarget): string {
+  switch (target.type) {
+    case "time":
+      return `transaction that ended ${(target.inclusive ?? true) ? "after" : "at or after"} ${formatPgTime(target.time)}`;
+    case "xid":
+      return `end of transaction ${target.xid}`;
+    case "name":
+      return `restore point ${JSON.stringify(target.name)}`;
+    default:
+      return `record at or after ${formatLsn(target.lsn)}`;
+  }
+}
+
+function stopWords({ side, at, xid, time, name, lsn }: RecoveryStop, server: number | undefined): string {
+  const when = time === undefined ? "" : `, time ${formatPgTime(time)}`;
+  if (at === "location") return `${side} the record at ${formatLsn(lsn, server)}`;
+  if (at === "restore point") return `at restore point ${JSON.stringify(name)}${when}, ${formatLsn(lsn, server)}`;
+  return `${side} ${at} of transaction ${xid}${when}, ${formatLsn(lsn, server)}`;
+}
+
+/** How many rows a part of the picture has. */
+const ROWS = 20;
+
+/** The picture of what fills WAL. */
+export function sayStats(page: Page, stats: WalStats, server: number | undefined): void {
+  const { all, operations, managers, relations, transactions, commits } = stats;
+  const total = Math.max(1, bytesOf(all));
+  const from =
+    stats.first === undefined ? "" : `, ${formatLsn(stats.first, server)} to ${formatLsn(stats.last!, server)}`;
+  page.line(
+    `${counted(all.count, "record")}, ${bytes(bytesOf(all))}, of which images of pages ${percent(all.imageBytes, total)}${from}`,
+  );
+  page.heading("Resource managers");
+  bars(page, sortedEntries(managers), total);
+  page.heading("Operations");
+  bars(page, sortedEntries(operations), total);
+  if (relations.size > 0) {
+    page.heading("Relations (tablespace/database/file)");
+    bars(page, sortedEntries(relations), total, ({ images }) => counted(images, "image"));
+  }
+  page.heading("Transactions");
+  const { committed, aborted } = transactions;
+  page.line(`  ${number(committed)} committed, ${number(aborted)} aborted, ${number(stats.open)} not ended here`);
+  bars(
+    page,
+    stats.largest.map((share) => [`xid ${share.xid}`, share]),
+    total,
+  );
+  const buckets = commits.all;
+  if (buckets.length < 2) return;
+  const seconds = Number(commits.width / 1_000_000n);
+  page.heading(`Commits over time (${seconds === 1 ? "a second" : `${number(seconds)} seconds`} a row)`);
+  const most = Math.max(...buckets.map(({ count }) => count));
+  const cells = aligned(buckets.map(({ from: at, count }) => [formatPgTime(at).slice(0, 19), number(count)]));
+  page.table(
+    cells.map(([at, count], i) => [at!, count!, buckets[i]!.count === 0 ? "" : bar(buckets[i]!.count / most)]),
+    ["bold", undefined, "cyan"],
+  );
+}
+
+function bars<S extends WalShare>(
+  page: Page,
+  shares: readonly (readonly [name: string, share: S])[],
+  total: number,
+  more: (share: S) => string = () => "",
+): void {
+  const shown = shares.slice(0, ROWS);
+  const cells = aligned(
+    shown.map(([name, share]) => [
+      name,
+      number(share.count),
+      number(bytesOf(share)),
+      percent(bytesOf(share), total),
+      share.imageBytes === 0 ? "" : `FPW ${percent(share.imageBytes, Math.max(1, bytesOf(share)))}`,
+      more(share),
+    ]),
+  );
+  page.table(
+    cells.map(([name, ...numbers], i) => [name!, bar(bytesOf(shown[i]![1]) / total), ...numbers]),
+    ["bold", "cyan"],
+  );
+  if (shares.length > ROWS) page.line(`  … ${number(shares.length - ROWS)} more`);
+}
+
+function percent(part: number, whole: number): string {
+  return `${((part / whole) * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,28 @@
+/** What differs between versions in synchronous_standby_names and in who is synchronous. */
+import { CapabilityTable } from "../kernel/version.ts";
+
+export const syncrepRows = {
+  /** syncrep.c: SplitIdentifierString */
+  standbyIdentifierList: { since: [90100], until: 90600 },
+  /** syncrep_gram.y, commit 989be0810d */
+  syncrepGrammar: { since: [90600] },
+  /** syncrep.c: check_synchronous_standby_names, commit 93eb619cd3 */
+  numSyncIsChecked: { since: [90602] },
+  /** syncrep_gram.y: standby_config */
+  quorumCommit: { since: [100000] },
+  /** syncrep_gram.y: standby_config */
+  multipleSyncStandbys: { since: [90600] },
+  /** xact.h: SYNCHRONOUS_COMMIT_REMOTE_WRITE, commit 443b4821f1 */
+  remoteWrite: { since: [90200] },
+  /** xact.h: SYNCHRONOUS_COMMIT_REMOTE_APPLY */
+  remoteApply: { since: [90600] },
+  /** syncrep.c: SyncRepGetCandidateStandbys, commit 4c703369af */
+  stoppingIsSynchronous: { since: [90421, 90516, 90612, 100007, 110002, 120000] },
+  /** syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60 */
+  candidatesInArrayOrder: { since: [100013, 110008, 120003, 130000] },
+  /** string.c: pg_clean_ascii, commit 45b1a67a0f */
+  applicationNameEscapes: { since: [160000] },
+} as const;
+
+export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable(syncrepRows);
+export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;

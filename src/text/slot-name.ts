@@ -1,0 +1,85 @@
+/**
+ * What a replication slot may be called.
+ *
+ * @source slot.c: ReplicationSlotValidateName, from 19 on ReplicationSlotValidateNameInternal
+ */
+import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { slotCapabilities } from "./capabilities.ts";
+import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "./identifier.ts";
+
+/** The slot that a subscriber keeps for itself. @source slot.h: CONFLICT_DETECTION_SLOT */
+const conflictDetectionSlot = "pg_conflict_detection";
+
+/** What the server says, and what to do. */
+export interface SlotNameRefusal extends Pick<ParseErrorInit, "message" | "hint" | "advice"> {
+  readonly sqlstate: "42602" | "42622" | "42939";
+}
+
+/**
+ * Is this a name that a server lets a replication slot be made under?
+ *
+ * @param name As it reaches the slot: SQL and replication commands cut names to 63 bytes first.
+ * @throws ParseError INVALID_VALUE, with the server's message, SQLSTATE and hint, if it is not.
+ * @source slot.c: ReplicationSlotValidateName
+ * @example checkSlotName("standby_1") // undefined
+ */
+export function checkSlotName(name: string, options: { readonly server?: Server | undefined } = {}): void {
+  const refusal = slotNameRefusal(name, options.server);
+  if (refusal === undefined) return;
+  const offset = Math.max(0, name.search(/[^a-z0-9_]/u));
+  throw new ParseError({ code: "INVALID_VALUE", ...refusal, text: name, offset });
+}
+
+/**
+ * What a server says to the name of a slot that is to be made; undefined if it takes it.
+ *
+ * @example slotNameRefusal("Standby")?.advice // "Write the slot name in lower case: standby."
+ */
+export function slotNameRefusal(name: string, server: Server = defaultServer): SlotNameRefusal | undefined {
+  const version = serverVersionNum(server);
+  if (name === "") {
+    return {
+      sqlstate: "42602",
+      message: `replication slot name "${name}" is too short`,
+      hint: undefined,
+      advice: "A slot needs a name.",
+    };
+  }
+  // No text of a command makes it: the scanner has cut the name.
+  if (truncateIdentifier(name) !== name) {
+    return {
+      sqlstate: "42622",
+      message: `replication slot name "${name}" is too long`,
+      hint: undefined,
+      advice: `A name has ${identifierBytes} bytes at most.`,
+    };
+  }
+  if (!isSlotName(name)) {
+    const lower = downcaseIdentifier(name);
+    const allowed = slotCapabilities.supports(version, "slotNameHintSaysLowerCase")
+      ? "lower case letters, numbers, and"
+      : "letters, numbers and";
+    return {
+      sqlstate: "42602",
+      message: `replication slot name "${name}" contains invalid character`,
+      hint: `Replication slot names may only contain ${allowed} the underscore character.`,
+      advice: isSlotName(lower)
+        ? `Write the slot name in lower case: ${lower}.`
+        : `Write ${lower.replace(/[^a-z0-9_]/gu, "_")}, for example.`,
+    };
+  }
+  if (name === conflictDetectionSlot && slotCapabilities.supports(version, "conflictDetectionSlot")) {
+    return {
+      sqlstate: "42939",
+      message: `replication slot name "${name}" is reserved`,
+      hint: `The name "${name}" is reserved for the conflict detection slot.`,
+      advice: "Choose another name.",
+    };
+  }
+  return undefined;
+}
+
+function isSlotName(name: string): boolean {
+  return /^[a-z0-9_]+$/.test(name);
+}
