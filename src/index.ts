@@ -6,13 +6,18 @@
 export { type CapabilityName, sinceVersion, supports } from "./capabilities.ts";
 export * from "./command/index.ts";
 export {
+  ArgumentError,
+  ConnectionError,
   DecodeError,
   EncodeError,
   type ErrorCode,
   errorCodes,
   ParseError,
   type ParseErrorInit,
+  PeerMissingError,
   ProtocolError,
+  ServerError,
+  type ServerErrorFields,
   UnsupportedError,
   WalwireError,
 } from "./kernel/errors.ts";

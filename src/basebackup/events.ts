@@ -8,7 +8,7 @@ import { commandCapabilities } from "../command/capabilities.ts";
 import { describeResultSet, encodeResultSet, type ResultSetRow, type ResultSetValue } from "../command/results/rows.ts";
 import { encodeBaseBackupMessage } from "../generated/basebackup.ts";
 import { EncodeError } from "../kernel/errors.ts";
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import {
@@ -100,7 +100,7 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
     case "Tablespaces":
       return resultSet("BACKUP_TABLESPACES", event.tablespaces, server);
     case "StreamStart":
-      commandCapabilities.require(server, "baseBackupOneStream", "One stream for all archives");
+      requireCapability(commandCapabilities, server, "baseBackupOneStream", "One stream for all archives");
       return writeCopyResponse("H");
     case "ArchiveStart": {
       if (!oneStream) return writeCopyResponse("H");
@@ -112,7 +112,7 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
       if (!isBytes(event.data)) refuse("a Uint8Array", event.data, "Data.data");
       return dataFrame(oneStream, event.data);
     case "Progress":
-      commandCapabilities.require(server, "baseBackupOneStream", "Progress");
+      requireCapability(commandCapabilities, server, "baseBackupOneStream", "Progress");
       return copyData(encodeBaseBackupMessage(event));
     case "ManifestStart":
       return oneStream ? copyData(encodeBaseBackupMessage(event)) : writeCopyResponse("H");
@@ -120,7 +120,7 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
     case "ManifestEnd":
       return oneStream ? new Uint8Array(0) : writeNothing("c");
     case "StreamEnd":
-      commandCapabilities.require(server, "baseBackupOneStream", "One stream for all archives");
+      requireCapability(commandCapabilities, server, "baseBackupOneStream", "One stream for all archives");
       return writeNothing("c");
     case "BackupEnd":
       return resultSet("BACKUP_END", event, server);

@@ -3,8 +3,9 @@
  *
  * A port of the checks between walsender.c: exec_replication_command and the first thing that is done; the parts are in check/.
  */
+
 import { EncodeError } from "../kernel/errors.ts";
-import { type Server, serverVersionNum } from "../kernel/version.ts";
+import { requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import type { Command } from "./ast.ts";
 import { commandCapabilities } from "./capabilities.ts";
 import { type BaseBackupOptions, baseBackup } from "./check/basebackup.ts";
@@ -86,7 +87,7 @@ export function checkCommand(command: Command, options: CheckCommandOptions = {}
     case "CreateReplicationSlotCmd":
       return createReplicationSlot(check, command, database);
     case "AlterReplicationSlotCmd":
-      commandCapabilities.require(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+      requireCapability(commandCapabilities, server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
       return alterReplicationSlot(check, command);
     case "StartReplicationCmd":
       requireKind(command.type, command.kind);
@@ -94,10 +95,10 @@ export function checkCommand(command: Command, options: CheckCommandOptions = {}
       checkLogicalDecodingRequirements(check, database);
       return plugin === "pgoutput" && check.supports("pgoutput") ? pgoutputStartup(check, command) : undefined;
     case "ReadReplicationSlotCmd":
-      commandCapabilities.require(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+      requireCapability(commandCapabilities, server, "readReplicationSlot", "READ_REPLICATION_SLOT");
       return undefined;
     case "UploadManifestCmd":
-      commandCapabilities.require(server, "uploadManifest", "UPLOAD_MANIFEST");
+      requireCapability(commandCapabilities, server, "uploadManifest", "UPLOAD_MANIFEST");
       return undefined;
     case "SQLCmd":
       // The parser knows what is said of SQL where there is no database.

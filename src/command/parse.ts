@@ -6,7 +6,7 @@
 
 import * as grammar from "../generated/replication.js";
 import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { displayNames, requireText } from "../text/scan.ts";
 import { withSource } from "../text/source.ts";
 import { advise, adviseOnSql } from "./advise.ts";
@@ -102,7 +102,7 @@ class Scan {
   constructor(text: string, server: number) {
     this.has = commandCapabilities.of(server);
     if (!this.has.replicationSlots)
-      commandCapabilities.require(server, "replicationSlots", "The replication language with slots");
+      requireCapability(commandCapabilities, server, "replicationSlots", "The replication language with slots");
     this.#text = text;
     this.#server = server;
   }

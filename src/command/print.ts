@@ -4,9 +4,10 @@
  * The law: on every version, parsing what was printed gives the same Command, for every Command that this version's
  * grammar can make. What the version cannot say is an UnsupportedError; what no version can say, an EncodeError.
  */
+
 import { EncodeError, ParseError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { truncateIdentifier } from "../text/identifier.ts";
 import { printableText } from "../text/scan.ts";
 import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
@@ -40,7 +41,7 @@ export interface PrintCommandOptions {
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
   const { server = defaultServer, from = server } = options;
-  commandCapabilities.require(server, "replicationSlots", "The replication language with slots");
+  requireCapability(commandCapabilities, server, "replicationSlots", "The replication language with slots");
   const type: unknown = command?.type;
   if (typeof type !== "string" || !Object.hasOwn(printers, type))
     fail("Command.type", "it names no replication command");
@@ -62,7 +63,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
 
   CreateReplicationSlotCmd: (command, server) => {
     const { kind, slotname, plugin, temporary } = command;
-    if (temporary) commandCapabilities.require(server, "createSlotOptions", "TEMPORARY");
+    if (temporary) requireCapability(commandCapabilities, server, "createSlotOptions", "TEMPORARY");
     const logical = isLogical("CreateReplicationSlotCmd", kind);
     if (!logical && plugin !== undefined) fail("CreateReplicationSlotCmd.plugin", "a physical slot has no plugin");
     return words(
@@ -76,7 +77,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   DropReplicationSlotCmd: ({ slotname, wait }, server) => {
-    if (wait) commandCapabilities.require(server, "createSlotOptions", "WAIT");
+    if (wait) requireCapability(commandCapabilities, server, "createSlotOptions", "WAIT");
     return words(
       "DROP_REPLICATION_SLOT",
       identifier("DropReplicationSlotCmd.slotname", slotname, server),
@@ -85,7 +86,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   AlterReplicationSlotCmd: ({ slotname, options }, server) => {
-    commandCapabilities.require(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+    requireCapability(commandCapabilities, server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
     const list = genericOptionList("AlterReplicationSlotCmd", options, server);
     if (list === "") fail("AlterReplicationSlotCmd.options", "there is no text for an empty list");
     return words("ALTER_REPLICATION_SLOT", identifier("AlterReplicationSlotCmd.slotname", slotname, server), list);
@@ -109,7 +110,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   ReadReplicationSlotCmd: ({ slotname }, server) => {
-    commandCapabilities.require(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+    requireCapability(commandCapabilities, server, "readReplicationSlot", "READ_REPLICATION_SLOT");
     return words("READ_REPLICATION_SLOT", varName("ReadReplicationSlotCmd.slotname", slotname, server));
   },
 
@@ -119,17 +120,17 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   },
 
   UploadManifestCmd: (_, server) => {
-    commandCapabilities.require(server, "uploadManifest", "UPLOAD_MANIFEST");
+    requireCapability(commandCapabilities, server, "uploadManifest", "UPLOAD_MANIFEST");
     return "UPLOAD_MANIFEST";
   },
 
   VariableShowStmt: ({ name }, server) => {
-    commandCapabilities.require(server, "showCommand", "SHOW");
+    requireCapability(commandCapabilities, server, "showCommand", "SHOW");
     return words("SHOW", varName("VariableShowStmt.name", name, server));
   },
 
   SQLCmd: ({ text }, server) => {
-    commandCapabilities.require(server, "sqlCommands", "SQL on a replication connection");
+    requireCapability(commandCapabilities, server, "sqlCommands", "SQL on a replication connection");
     let type: Command["type"];
     try {
       type = parseCommand(text, { server }).type;
@@ -187,12 +188,17 @@ function createSlotOptions({ kind, options }: CreateReplicationSlotCmd, server: 
 function reserveWalOnly(path: string, kind: string, options: readonly DefElem[], server: number): string {
   const list = each(path, options, (at, { defname, arg }) => {
     if (defname !== "reserve_wal")
-      commandCapabilities.require(server, "createSlotOptions", `The option ${printableText(at, defname)}`);
+      requireCapability(commandCapabilities, server, "createSlotOptions", `The option ${printableText(at, defname)}`);
     return booleanOf(at, arg) && "RESERVE_WAL";
   }).filter((word) => word !== false);
-  if (list.length > 0) commandCapabilities.require(server, "reserveWal", "RESERVE_WAL");
+  if (list.length > 0) requireCapability(commandCapabilities, server, "reserveWal", "RESERVE_WAL");
   if (list.length > 1 || (list.length > 0 && kind === "LOGICAL")) {
-    commandCapabilities.require(server, "createSlotOptions", "RESERVE_WAL more than once, or of a logical slot,");
+    requireCapability(
+      commandCapabilities,
+      server,
+      "createSlotOptions",
+      "RESERVE_WAL more than once, or of a logical slot,",
+    );
   }
   return words(...list);
 }
@@ -216,7 +222,8 @@ type OptionWords = Readonly<Record<string, (path: string, arg: DefElem["arg"], s
 function optionWords(table: OptionWords, command: string, options: readonly DefElem[], server: number): string {
   const word = (path: string, option: DefElem): string | false => {
     const name = printableText(`${path}.defname`, option.defname);
-    if (!Object.hasOwn(table, name)) commandCapabilities.require(server, "genericOptions", `The option ${name}`);
+    if (!Object.hasOwn(table, name))
+      requireCapability(commandCapabilities, server, "genericOptions", `The option ${name}`);
     return table[name]!(path, option.arg, server);
   };
   return words(...each(command, options, word));
@@ -240,16 +247,16 @@ const baseBackupWords: OptionWords = {
   max_rate: (path, arg) =>
     `MAX_RATE ${arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number")}`,
   tablespace_map: (path, arg, server) => {
-    commandCapabilities.require(server, "baseBackupTablespaceMap", "TABLESPACE_MAP");
+    requireCapability(commandCapabilities, server, "baseBackupTablespaceMap", "TABLESPACE_MAP");
     return booleanOf(path, arg) && "TABLESPACE_MAP";
   },
   noverify_checksums: (path, arg, server) => booleanOf(path, arg) && noverifyChecksums(server),
   manifest: (path, arg, server) => {
-    commandCapabilities.require(server, "baseBackupManifest", "MANIFEST");
+    requireCapability(commandCapabilities, server, "baseBackupManifest", "MANIFEST");
     return `MANIFEST ${stringOf(path, arg)}`;
   },
   manifest_checksums: (path, arg, server) => {
-    commandCapabilities.require(server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
+    requireCapability(commandCapabilities, server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
     return `MANIFEST_CHECKSUMS ${stringOf(path, arg)}`;
   },
   // The form since 15.
@@ -262,7 +269,7 @@ const baseBackupWords: OptionWords = {
 };
 
 function noverifyChecksums(server: number): string {
-  commandCapabilities.require(server, "baseBackupNoVerifyChecksums", "NOVERIFY_CHECKSUMS");
+  requireCapability(commandCapabilities, server, "baseBackupNoVerifyChecksums", "NOVERIFY_CHECKSUMS");
   return "NOVERIFY_CHECKSUMS";
 }
 
@@ -367,7 +374,7 @@ function identifier(path: string, name: unknown, server: number): string {
   if (truncateIdentifier(text) !== text) fail(path, "the server cuts names to 63 bytes");
   if (scansAsIdentifier(text, server)) return text;
   if (text.includes('"'))
-    commandCapabilities.require(server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
+    requireCapability(commandCapabilities, server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
   return `"${text.replaceAll('"', '""')}"`;
 }
 
@@ -388,5 +395,5 @@ function int32(path: string, value: number): string {
 
 function lsn(path: string, value: Lsn, server: number): string {
   if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) fail(path, "it is a bigint of 0 to 2^64 - 1");
-  return formatLsn(value, server);
+  return formatLsn(value, { server });
 }

@@ -7,9 +7,10 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
+
 import { EncodeError, ParseError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../kernel/lsn.ts";
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
 import { ScanInput } from "./scanf.ts";
@@ -293,7 +294,7 @@ export function printBackupHistory(history: BackupHistory, options: BackupLabelO
   };
   const { stopWalLocation, stopWalFile, stopTime, stopTimeline } = written;
   const lines = linesOf(written, server, [
-    [`STOP WAL LOCATION: ${formatLsn(stopWalLocation, server)} (file ${stopWalFile})`],
+    [`STOP WAL LOCATION: ${formatLsn(stopWalLocation, { server })} (file ${stopWalFile})`],
     [`STOP TIME: ${stopTime}`, ...line("STOP TIMELINE", stopTimeline)],
   ]);
   return requireReadable("BackupHistory", lines, written, historyPattern, historyOf);
@@ -303,7 +304,7 @@ export function printBackupHistory(history: BackupHistory, options: BackupLabelO
 function asWrittenBy(label: BackupLabel, server: Server | undefined): BackupLabel {
   if (server === undefined) return label;
   if (label.incrementalFromLsn !== undefined) {
-    textFileCapabilities.require(server, "backupLabelIncremental", "an incremental backup");
+    requireCapability(textFileCapabilities, server, "backupLabelIncremental", "an incremental backup");
   }
   const primary = textFileCapabilities.supports(server, "backupFromPrimary") ? "primary" : "master";
   const isPrimary = label.backupFrom === "primary" || label.backupFrom === "master";
@@ -324,9 +325,9 @@ function linesOf(
   [stopWhere, stopWhen]: readonly [where: readonly string[], when: readonly string[]] = [[], []],
 ): readonly string[] {
   return [
-    `START WAL LOCATION: ${formatLsn(label.startWalLocation, server)} (file ${label.startWalFile})`,
+    `START WAL LOCATION: ${formatLsn(label.startWalLocation, { server })} (file ${label.startWalFile})`,
     ...stopWhere,
-    `CHECKPOINT LOCATION: ${formatLsn(label.checkpointLocation, server)}`,
+    `CHECKPOINT LOCATION: ${formatLsn(label.checkpointLocation, { server })}`,
     ...line("BACKUP METHOD", label.backupMethod),
     ...line("BACKUP FROM", label.backupFrom),
     ...line("START TIME", label.startTime),
@@ -335,7 +336,7 @@ function linesOf(
     ...stopWhen,
     ...line(
       "INCREMENTAL FROM LSN",
-      map(label.incrementalFromLsn, (lsn) => formatLsn(lsn, server)),
+      map(label.incrementalFromLsn, (lsn) => formatLsn(lsn, { server })),
     ),
     ...line("INCREMENTAL FROM TLI", label.incrementalFromTli),
   ];

@@ -77,9 +77,9 @@ function wal(restartLsn: Lsn, { walEnd, segmentSize, timeline, server }: Explain
   if (restartLsn === invalidLsn) return "It holds back no WAL: it has no position.";
   const name = segmentName(timeline ?? 0, restartLsn, segmentSize ?? defaultSegmentSize);
   const file = timeline === undefined ? `*${name.slice(8)}` : name;
-  const from = `It holds back WAL from ${formatLsn(restartLsn, server)} on, in pg_wal/${file} and all after it`;
+  const from = `It holds back WAL from ${formatLsn(restartLsn, { server })} on, in pg_wal/${file} and all after it`;
   if (walEnd === undefined) return `${from}.`;
-  const end = formatLsn(walEnd, server);
+  const end = formatLsn(walEnd, { server });
   return restartLsn <= walEnd
     ? `${from}: ${inBytes(walEnd - restartLsn)} up to ${end}.`
     : `${from}, which is beyond the end of WAL at ${end}: the slot is not of this server, or WAL has been lost.`;
@@ -104,10 +104,10 @@ function whatIsDecoded(slot: ReplicationSlotPersistentData, { walEnd, server }: 
   const confirmed =
     confirmedFlush === invalidLsn
       ? "Its consumer has confirmed nothing."
-      : `Its consumer has confirmed up to ${formatLsn(confirmedFlush, server)}${behind}.`;
+      : `Its consumer has confirmed up to ${formatLsn(confirmedFlush, { server })}${behind}.`;
   if (twoPhase !== true) return [confirmed];
   const from =
-    twoPhaseAt === undefined || twoPhaseAt === invalidLsn ? "" : `, from ${formatLsn(twoPhaseAt, server)} on`;
+    twoPhaseAt === undefined || twoPhaseAt === invalidLsn ? "" : `, from ${formatLsn(twoPhaseAt, { server })} on`;
   return [confirmed, `Transactions are sent when they are prepared (two_phase)${from}.`];
 }
 

@@ -10,20 +10,6 @@ export type {
   SnapBuildWasRunning,
 } from "../generated/files.ts";
 export { decodeReplicationSlotOnDisk, encodeReplicationSlotOnDisk } from "../generated/files.ts";
-export {
-  defaultSegmentSize,
-  isSegmentSize,
-  parseArchiveStatusName,
-  parseSegmentName,
-  parseWalFileName,
-  segmentName,
-  segmentNumber,
-  segmentOf,
-  segmentOffset,
-  segmentStart,
-  type WalFileName,
-  walFileName,
-} from "../kernel/wal-names.ts";
 export { checkSlotName, type SlotNameRefusal, slotNameRefusal } from "../text/slot-name.ts";
 export {
   type BackupHistory,

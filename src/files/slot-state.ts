@@ -23,6 +23,7 @@ import {
   formatVersions,
   joinRanges,
   rangesOf,
+  requireCapability,
   type Server,
 } from "../kernel/version.ts";
 import { layoutOf } from "../wire/layout.ts";
@@ -128,7 +129,7 @@ export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
  * @source slot.c: SaveSlotToPath
  */
 export function encodeSlotState(slot: ReplicationSlotPersistentData, server: Server = defaultServer): Uint8Array {
-  stateFileCapabilities.require(server, "replicationSlots", "A replication slot");
+  requireCapability(stateFileCapabilities, server, "replicationSlots", "A replication slot");
   const format = formatOf(stateFileCapabilities.of(server));
   const file = encodeReplicationSlotOnDisk({
     magic: SLOT_MAGIC,

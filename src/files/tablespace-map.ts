@@ -6,8 +6,9 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
+
 import { EncodeError, ParseError } from "../kernel/errors.ts";
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { clamped } from "../text/scan.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
@@ -44,7 +45,7 @@ export function parseTablespaceMap(
   options: TablespaceMapOptions = {},
 ): readonly TablespaceMapEntry[] {
   const server = serverVersionNum(options.server ?? defaultServer);
-  textFileCapabilities.require(server, "tablespaceMap", "tablespace_map");
+  requireCapability(textFileCapabilities, server, "tablespaceMap", "tablespace_map");
   const text = new FileText(file);
   return textFileCapabilities.supports(server, "tablespaceMapEscapes") ? readMap(text, server) : readOldMap(text);
 }
@@ -159,7 +160,7 @@ export function printTablespaceMap(
   options: TablespaceMapOptions = {},
 ): Uint8Array {
   const server = serverVersionNum(options.server ?? defaultServer);
-  textFileCapabilities.require(server, "tablespaceMap", "tablespace_map");
+  requireCapability(textFileCapabilities, server, "tablespaceMap", "tablespace_map");
   const special = textFileCapabilities.supports(server, "tablespaceMapEscapes") ? /[\n\r\\]/g : /[\n\r]/g;
   const lines = entries.map(({ oid, path }) => `${oid} ${path.replace(special, "\\$&")}\n`);
   const bytes = fileBytes("TablespaceMap", lines.join(""));

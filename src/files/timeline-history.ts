@@ -122,7 +122,7 @@ export function printTimeLineHistory(history: TimeLineHistory, options: TimeLine
   const lines = history.slice(0, -1).map(({ tli, end, reason }) => {
     // Of these reasons, which stand before a time or a position, servers write a newline too.
     const newline = /^(?:before|after) (?!transaction )/.test(reason ?? "") ? "\n" : "";
-    return `${tli}\t${formatLsn(end, server)}\t${reason ?? ""}${newline}\n`;
+    return `${tli}\t${formatLsn(end, { server })}\t${reason ?? ""}${newline}\n`;
   });
   const bytes = fileBytes("TimeLineHistory", lines.join("\n"));
   const timeline = history.at(-1)?.tli ?? 1;

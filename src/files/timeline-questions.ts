@@ -120,8 +120,8 @@ export function refuseStartReplication(
   return {
     level: "ERROR",
     sqlstate: "XX000",
-    message: `requested starting point ${formatLsn(lsn, server)} on timeline ${tli} is not in this server's history`,
-    detail: `This server's history forked from timeline ${tli} at ${formatLsn(left.switchPoint, server)}.`,
+    message: `requested starting point ${formatLsn(lsn, { server })} on timeline ${tli} is not in this server's history`,
+    detail: `This server's history forked from timeline ${tli} at ${formatLsn(left.switchPoint, { server })}.`,
   };
 }
 
@@ -156,7 +156,7 @@ export function refuseNewTimeLine(
   if (current === undefined) return said(`new timeline ${newTli} is not a child of database system timeline ${tli}`);
   if (current.end >= lsn || newTli === tli) return undefined;
   return said(
-    `new timeline ${newTli} forked off current database system timeline ${tli} before current recovery point ${formatLsn(lsn, server)}`,
+    `new timeline ${newTli} forked off current database system timeline ${tli} before current recovery point ${formatLsn(lsn, { server })}`,
   );
 }
 
@@ -196,8 +196,8 @@ export function refuseRecovery(
       sqlstate: "XX000",
       message: `requested timeline ${requested} is not a child of this server's history`,
       detail:
-        `Latest checkpoint${file} is at ${formatLsn(lsn, server)} on timeline ${tli}, but in the history of the ` +
-        `requested timeline, the server forked off from that timeline at ${formatLsn(left.switchPoint, server)}.`,
+        `Latest checkpoint${file} is at ${formatLsn(lsn, { server })} on timeline ${tli}, but in the history of the ` +
+        `requested timeline, the server forked off from that timeline at ${formatLsn(left.switchPoint, { server })}.`,
     };
   }
   if (minRecoveryPoint === undefined || minRecoveryPoint.lsn === invalidLsn) return undefined;
@@ -206,7 +206,7 @@ export function refuseRecovery(
     level: "FATAL",
     sqlstate: "XX000",
     message:
-      `requested timeline ${requested} does not contain minimum recovery point ${formatLsn(minRecoveryPoint.lsn, server)} ` +
+      `requested timeline ${requested} does not contain minimum recovery point ${formatLsn(minRecoveryPoint.lsn, { server })} ` +
       `on timeline ${minRecoveryPoint.tli}`,
     detail: undefined,
   };
@@ -219,7 +219,7 @@ export function refuseRecovery(
  */
 export function explainTimeLineHistory(history: TimeLineHistory, server?: Server | undefined): readonly string[] {
   return history.map(({ tli, begin, end, reason }, i) => {
-    const from = begin === invalidLsn ? "the beginning" : formatLsn(begin, server);
+    const from = begin === invalidLsn ? "the beginning" : formatLsn(begin, { server });
     const next = history[i + 1];
     if (next === undefined) {
       return history.length === 1
@@ -227,7 +227,7 @@ export function explainTimeLineHistory(history: TimeLineHistory, server?: Server
         : `Timeline ${tli} goes on from ${from}.`;
     }
     const why = reason === undefined || reason === "" ? "" : `: ${reason}`;
-    return `Timeline ${tli} goes from ${from} to ${formatLsn(end, server)}, where it was left for timeline ${next.tli}${why}.`;
+    return `Timeline ${tli} goes from ${from} to ${formatLsn(end, { server })}, where it was left for timeline ${next.tli}${why}.`;
   });
 }
 
@@ -242,7 +242,7 @@ export function explainTimeLines(a: TimeLineHistory, b: TimeLineHistory, server?
   if (common === undefined) {
     return `Timelines ${one} and ${other} have nothing in common: the servers are of different clusters, or the files are wrong.`;
   }
-  const at = formatLsn(common.lsn, server);
+  const at = formatLsn(common.lsn, { server });
   if (common.lsn === invalidLsn) return `Both are timeline ${common.tli}, with the same history.`;
   for (const [parent, child] of [
     [a, b],

@@ -1,10 +1,12 @@
 /**
  * Every error that walwire throws on purpose, and the one list of codes.
  *
- * The class says who is at fault: the text you gave (ParseError), the value you gave (EncodeError), the bytes a peer gave
- * (DecodeError), the order of a peer's messages (ProtocolError), or a server version that cannot do what was asked
- * (UnsupportedError). Anything else that escapes from walwire is a bug of ours.
+ * The class says who is at fault: the text you gave (ParseError), the value you gave to be written (EncodeError), any other argument or
+ * option (ArgumentError), the bytes a peer sent (DecodeError), the order of a peer's messages (ProtocolError), a server that reports an
+ * error (ServerError), a connection that ended or timed out (ConnectionError), or a server version that cannot do what was asked
+ * (UnsupportedError). Anything else that escapes from walwire is a bug.
  */
+import { listed, shown } from "./words.ts";
 
 /** Every code with the sentence that explains it. A code is never reused for another meaning. */
 export const errorCodes = {
@@ -22,9 +24,15 @@ export const errorCodes = {
   BAD_VALUE: "A field holds a value that no server sends.",
   // Values
   OUT_OF_RANGE: "The value does not fit the field, or is not of the field's type.",
+  BAD_ARGUMENT: "An argument or option of a function is not one that it takes.",
   // Peers and versions
   OUT_OF_ORDER: "The peer sent a message that may not come at this point.",
   LIMIT_EXCEEDED: "The peer's messages need more to be remembered than the limit that was set.",
+  SERVER_ERROR: "The server reported an error.",
+  CONNECTION_LOST: "The connection ended before it was disconnected.",
+  DISCONNECTED: "The connection was disconnected by its owner.",
+  TIMEOUT: "The peer did not answer within the time limit.",
+  PEER_MISSING: "An optional package that this function needs cannot be loaded.",
   UNSUPPORTED: "The server version cannot do or say this.",
   UNKNOWN_SERVER: "The server version is not one that walwire knows.",
 } as const satisfies Record<string, string>;
@@ -35,10 +43,11 @@ export type ErrorCode = keyof typeof errorCodes;
 export abstract class WalwireError extends Error {
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string) {
+  /** @param name The name of the class, which a minifier would change in the class itself. */
+  constructor(name: string, code: ErrorCode, message: string) {
     super(message);
     this.code = code;
-    this.name = new.target.name;
+    this.name = name;
   }
 }
 
@@ -87,7 +96,7 @@ export class ParseError extends WalwireError {
   constructor(init: ParseErrorInit) {
     // V8 takes the head of the stack from the message at construction: an uncaught error shows the caret, while
     // `message` stays the server's.
-    super(init.code, render(init));
+    super("ParseError", init.code, render(init));
     this.message = init.message;
     this.sqlstate = init.sqlstate;
     this.detail = init.detail;
@@ -130,7 +139,7 @@ export class DecodeError extends WalwireError {
   readonly path: string;
 
   constructor(code: ErrorCode, path: string, offset: number, message: string) {
-    super(code, message);
+    super("DecodeError", code, message);
     this.path = path;
     this.offset = offset;
   }
@@ -147,7 +156,7 @@ export class EncodeError extends WalwireError {
   readonly path: string;
 
   constructor(path: string, message: string) {
-    super("OUT_OF_RANGE", message);
+    super("EncodeError", "OUT_OF_RANGE", message);
     this.path = path;
   }
 
@@ -160,7 +169,92 @@ export class EncodeError extends WalwireError {
 /** A peer's message that may not come at this point of the conversation. */
 export class ProtocolError extends WalwireError {
   constructor(message: string, code: "OUT_OF_ORDER" | "LIMIT_EXCEEDED" = "OUT_OF_ORDER") {
-    super(code, message);
+    super("ProtocolError", code, message);
+  }
+}
+
+/** An argument or option that a function or constructor does not take. */
+export class ArgumentError extends WalwireError {
+  /** Which one, such as `options.streaming`. */
+  readonly path: string;
+
+  constructor(path: string, message: string) {
+    super("ArgumentError", "BAD_ARGUMENT", message);
+    this.path = path;
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { code, message, path } = this;
+    return { code, message, path };
+  }
+}
+
+/**
+ * Reject an argument.
+ *
+ * @param path Which one, such as `options.streaming`.
+ * @param expected What it takes, to follow "expected": "a bigint from 0 to 2^64 - 1".
+ * @throws ArgumentError always.
+ */
+export function refuseArgument(path: string, expected: string, value: unknown): never {
+  throw new ArgumentError(path, `${path}: expected ${expected}, got ${shown(value)}`);
+}
+
+/** The connection to a peer ended, was ended, or the peer was silent for too long. */
+export class ConnectionError extends WalwireError {
+  constructor(
+    message: string,
+    code: "CONNECTION_LOST" | "DISCONNECTED" | "TIMEOUT" = "CONNECTION_LOST",
+    options?: { readonly cause?: unknown },
+  ) {
+    super("ConnectionError", code, message);
+    if (options?.cause !== undefined) this.cause = options.cause;
+  }
+}
+
+/** The fields of an ErrorResponse or NoticeResponse, by the names that libpq and pg give them. */
+export interface ServerErrorFields {
+  /** "ERROR", "FATAL" or "PANIC", never translated. */
+  readonly severity: string;
+  readonly sqlstate: string;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+  /** 1-based position in the query text, in characters. */
+  readonly position?: number | undefined;
+  readonly where?: string | undefined;
+}
+
+/** An error that the server reported: its ErrorResponse, word for word. */
+export class ServerError extends WalwireError {
+  readonly severity: string;
+  readonly sqlstate: string;
+  readonly detail: string | undefined;
+  readonly hint: string | undefined;
+  readonly position: number | undefined;
+  readonly where: string | undefined;
+
+  constructor(fields: ServerErrorFields) {
+    super("ServerError", "SERVER_ERROR", fields.message);
+    this.severity = fields.severity;
+    this.sqlstate = fields.sqlstate;
+    this.detail = fields.detail;
+    this.hint = fields.hint;
+    this.position = fields.position;
+    this.where = fields.where;
+  }
+
+  toJSON(): Record<string, unknown> {
+    const { code, severity, sqlstate, message, detail, hint, position, where } = this;
+    return { code, severity, sqlstate, message, detail, hint, position, where };
+  }
+}
+
+/** An optional package that a function needs cannot be loaded. `cause` is the error of the import. */
+export class PeerMissingError extends WalwireError {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super("PeerMissingError", "PEER_MISSING", message);
+    if (options?.cause !== undefined) this.cause = options.cause;
   }
 }
 
@@ -170,7 +264,7 @@ export class UnsupportedError extends WalwireError {
   readonly capability: string | undefined;
 
   constructor(message: string, capability?: string) {
-    super(capability === undefined ? "UNKNOWN_SERVER" : "UNSUPPORTED", message);
+    super("UnsupportedError", capability === undefined ? "UNKNOWN_SERVER" : "UNSUPPORTED", message);
     this.capability = capability;
   }
 }
@@ -186,11 +280,6 @@ function render(e: ParseErrorInit): string {
   if (e.expected !== undefined && e.expected.length > 0) lines.push(`expected ${listed(e.expected)}`);
   if (e.advice !== undefined) lines.push(e.advice);
   return lines.join("\n");
-}
-
-/** "a", "a or b", "a, b or c". */
-function listed(words: readonly string[]): string {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} or ${words[words.length - 1]}`;
 }
 
 /**

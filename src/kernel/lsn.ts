@@ -3,7 +3,7 @@
  *
  * A branded bigint: compare with `<`, subtract to get bytes. Text is made only when someone asks for it.
  */
-import { ParseError } from "./errors.ts";
+import { ParseError, refuseArgument } from "./errors.ts";
 import { lsnCapabilities, type Server } from "./version.ts";
 
 declare const brand: unique symbol;
@@ -16,11 +16,12 @@ const LIMIT = 1n << 64n;
 /**
  * A number of bytes as an Lsn.
  *
- * @throws RangeError if it is not a bigint of 0 to 2^64 - 1.
+ * @throws ArgumentError if it is not a bigint from 0 to 2^64 - 1.
+ * @example toLsn(16777216n) // 16777216n
  */
 export function toLsn(bytes: bigint): Lsn {
   if (typeof bytes !== "bigint" || bytes < 0n || bytes >= LIMIT) {
-    throw new RangeError(`an LSN is a bigint of 0 to 2^64 - 1, not ${String(bytes)}`);
+    refuseArgument("lsn", "a bigint from 0 to 2^64 - 1", bytes);
   }
   return bytes as Lsn;
 }
@@ -37,12 +38,12 @@ export const invalidLsn: Lsn = 0n as Lsn;
  * @example parseLsn("16/B374D848") // 97500059720n
  */
 export function parseLsn(text: string): Lsn {
-  const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text);
+  const match = typeof text === "string" ? /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text) : null;
   // `$` also stands before a final newline only with the m flag, so "0/0\n" is refused here as there.
   if (match === null) {
     throw new ParseError({
       code: "INVALID_VALUE",
-      message: `invalid input syntax for type pg_lsn: "${text}"`,
+      message: `invalid input syntax for type pg_lsn: "${String(text)}"`,
       sqlstate: "22P02",
       text: String(text),
       offset: 0,
@@ -55,11 +56,14 @@ export function parseLsn(text: string): Lsn {
 /**
  * Write an LSN as the server prints it: `%X/%X`, and from 19 on `%X/%08X`.
  *
+ * @throws ArgumentError if it is not a bigint from 0 to 2^64 - 1.
  * @source xlogdefs.h: LSN_FORMAT_ARGS
  * @example formatLsn(toLsn(97500059720n)) // "16/B374D848"
- * @example formatLsn(toLsn(1n), "19") // "0/00000001"
+ * @example formatLsn(toLsn(1n), { server: "19" }) // "0/00000001"
  */
-export function formatLsn(lsn: Lsn, server?: Server): string {
+export function formatLsn(lsn: Lsn, options?: { readonly server?: Server | undefined }): string {
+  toLsn(lsn);
+  const server = options?.server;
   const low = (lsn & 0xffffffffn).toString(16).toUpperCase();
   const padded = server !== undefined && lsnCapabilities.supports(server, "lsnZeroPadded");
   return `${(lsn >> 32n).toString(16).toUpperCase()}/${padded ? low.padStart(8, "0") : low}`;

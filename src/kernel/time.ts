@@ -4,6 +4,8 @@
  * A branded bigint, since a JavaScript Date holds milliseconds only.
  */
 
+import { refuseArgument } from "./errors.ts";
+
 declare const brand: unique symbol;
 
 /** Microseconds since 2000-01-01 00:00 UTC, a signed 64-bit number. */
@@ -22,29 +24,34 @@ const DATE_LIMIT_MS = 8.64e15;
 /**
  * A number of microseconds since 2000-01-01 UTC as a PgTime.
  *
- * @throws RangeError if it is not a bigint that fits 64 bits.
+ * @throws ArgumentError if it is not a bigint that fits 64 bits.
  */
 export function toPgTime(microseconds: bigint): PgTime {
   if (typeof microseconds !== "bigint" || microseconds < pgTimeMinusInfinity || microseconds > pgTimeInfinity) {
-    throw new RangeError(`a time is a bigint that fits 64 bits with its sign, not ${String(microseconds)}`);
+    refuseArgument("time", "a bigint from -2^63 to 2^63 - 1", microseconds);
   }
   return microseconds as PgTime;
 }
 
-/** The time that a Date names. @throws RangeError for an invalid Date. */
+/**
+ * The time of a Date.
+ *
+ * @throws ArgumentError for anything else, an invalid Date included.
+ * @example pgTimeFromDate(new Date("2000-01-01T00:00:01Z")) // 1000000n
+ */
 export function pgTimeFromDate(date: Date): PgTime {
+  if (!(date instanceof Date) || Number.isNaN(date.getTime())) refuseArgument("date", "a valid Date", date);
   return (BigInt(date.getTime() - EPOCH_MS) * 1000n) as PgTime;
 }
 
 /**
- * The Date of a time, its microseconds cut off (towards the past).
+ * The Date of a time, rounded down to milliseconds.
  *
- * @throws RangeError for the infinities and what lies beyond a Date's range (years -271821 to 275760).
+ * @throws ArgumentError for the infinities and for times outside the range of a Date (years -271821 to 275760).
  */
 export function pgTimeToDate(time: PgTime): Date {
-  const ms = milliseconds(time);
-  if (Math.abs(ms) > DATE_LIMIT_MS)
-    throw new RangeError(`${time} microseconds from 2000 are beyond the range of a Date`);
+  const ms = milliseconds(toPgTime(time));
+  if (Math.abs(ms) > DATE_LIMIT_MS) refuseArgument("time", "a time within the range of a Date", time);
   return new Date(ms);
 }
 
@@ -55,6 +62,7 @@ export function pgTimeToDate(time: PgTime): Date {
  * @example formatPgTime(toPgTime(1n)) // "2000-01-01T00:00:00.000001Z"
  */
 export function formatPgTime(time: PgTime): string {
+  toPgTime(time);
   if (time === pgTimeInfinity) return "infinity";
   if (time === pgTimeMinusInfinity) return "-infinity";
   const ms = milliseconds(time);

@@ -6,6 +6,7 @@
  * alone means its newest minor known here.
  */
 import { UnsupportedError } from "./errors.ts";
+import { shown } from "./words.ts";
 
 /**
  * A server version: a `server_version_num` (180004), or text as people and servers write it ("18", "15.18", "9.6",
@@ -18,6 +19,9 @@ export const defaultServer: Server = "18";
 
 /** The oldest version that walwire knows anything about. */
 const oldest = 90100;
+
+/** The newest major that walwire knows. A server of a later one could have changed anything, and is refused. */
+const newestMajor = 190000;
 
 /** After 9.6 came 10: between the two there is nothing. */
 const [afterNine, ten] = [90700, 100000];
@@ -62,8 +66,9 @@ export const lsnRows = {
 /**
  * The `server_version_num` of a server.
  *
- * @throws UnsupportedError UNKNOWN_SERVER if it is no version, or one before 9.1.
+ * @throws UnsupportedError UNKNOWN_SERVER if it is not a version, or is one before 9.1 or after the newest major that walwire knows.
  * @example serverVersionNum("15.18 (Debian 15.18-0+deb12u1)") // 150018
+ * @example serverVersionNum("150018") // 150018
  */
 export function serverVersionNum(server: Server = defaultServer): number {
   // Whoever parses many commands names the same server each time: a look at the text takes a tenth of a short parse.
@@ -82,12 +87,10 @@ function readServerVersion(server: Server): number {
     !Number.isSafeInteger(num) ||
     num < oldest ||
     (num >= afterNine && num < ten) ||
-    num >= 1000000
+    num >= newestMajor + 10000
   ) {
-    const named =
-      typeof server === "string" || typeof server === "number" ? JSON.stringify(server) : `a ${typeof server}`;
     throw new UnsupportedError(
-      `${named} is not a server version that walwire knows: write "18", "15.18" or 150018, from 9.1 on`,
+      `unknown server version ${shown(server)}: expected 9.1 to ${formatMajor(newestMajor)}, such as "18", "15.18" or 150018`,
     );
   }
   // There are some hundred versions; whatever else a caller names must not pile up.
@@ -138,23 +141,6 @@ export class CapabilityTable<Name extends string> {
     return has;
   }
 
-  /**
-   * Insist on a capability.
-   *
-   * @param what What needs it, as the subject of a sentence: "READ_REPLICATION_SLOT".
-   * @throws UnsupportedError UNSUPPORTED, naming the capability, if this server lacks it.
-   */
-  require(server: Server, name: Name, what: string): void {
-    if (this.supports(server, name)) return;
-    const { until } = this.rows[name];
-    const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
-    const version = formatServerVersion(server);
-    throw new UnsupportedError(
-      `${what} is not in PostgreSQL ${version}, only since ${this.since(name)}${before}`,
-      name,
-    );
-  }
-
   /** The first version that has the capability, as a person would name it: "17", or "14.24, 15.19, 16.15, 17.11 or 18.6". */
   since(name: Name): string {
     const names = this.rows[name].since.map((num) =>
@@ -163,6 +149,25 @@ export class CapabilityTable<Name extends string> {
     const last = names.pop()!;
     return names.length > 0 ? `${names.join(", ")} or ${last}` : last;
   }
+}
+
+/**
+ * Insist on a capability.
+ *
+ * @param what What needs it, as the subject of a sentence: "READ_REPLICATION_SLOT".
+ * @throws UnsupportedError UNSUPPORTED, naming the capability, if this server lacks it.
+ */
+export function requireCapability<Name extends string>(
+  table: CapabilityTable<Name>,
+  server: Server,
+  name: Name,
+  what: string,
+): void {
+  if (table.supports(server, name)) return;
+  const { until } = table.rows[name];
+  const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
+  const version = formatServerVersion(server);
+  throw new UnsupportedError(`${what} is not in PostgreSQL ${version}, only since ${table.since(name)}${before}`, name);
 }
 
 /**
@@ -197,8 +202,8 @@ export function combinationsOf<Name extends string>(
   return [...all.values()];
 }
 
-/** A version that has all that came, and that is still there. */
-const afterAll = 990000;
+/** A version that has everything of the newest major. */
+const afterAll = newestMajor + 99;
 
 export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable(lsnRows);
 
@@ -266,6 +271,8 @@ export function newestOf(major: number): number {
 }
 
 function numFromText(text: string): number {
+  // What SHOW server_version_num answers.
+  if (/^[1-9]\d{4,5}$/.test(text)) return Number(text);
   // Servers before 10 have two-part majors. What follows a blank (Debian's package) says nothing more. Before its release a
   // major reports minor 0, whatever has been released of it since.
   const match = /^\s*(?:(9)\.(\d)|([1-9]\d))(?:\.(\d{1,2})|((?:devel|alpha|beta|rc)\d*))?(?:\s.*)?$/s.exec(text);

@@ -6,6 +6,7 @@
  *
  * @source xlog_internal.h
  */
+import { refuseArgument } from "./errors.ts";
 import { type Lsn, toLsn } from "./lsn.ts";
 
 /** 16 MB, in bytes: what segments have unless initdb was told otherwise. */
@@ -30,7 +31,7 @@ export function isSegmentSize(bytes: number): boolean {
  * Where a record or a stream ends, the last byte is the one before: ask for `toLsn(end - 1n)` (XLByteToPrevSeg).
  *
  * @param size Of a segment, in bytes.
- * @throws RangeError if a segment cannot have this size.
+ * @throws ArgumentError if a segment cannot have this size.
  * @source xlog_internal.h: XLByteToSeg
  * @example segmentNumber(parseLsn("1/2345678")) // 258n
  */
@@ -41,7 +42,7 @@ export function segmentNumber(lsn: Lsn, size: number = defaultSegmentSize): bigi
 /**
  * Where a segment begins.
  *
- * @throws RangeError if a segment cannot have this size, or there is no such segment.
+ * @throws ArgumentError if a segment cannot have this size, or there is no such segment.
  * @source xlog_internal.h: XLogSegNoOffsetToRecPtr
  * @example formatLsn(segmentStart(258n)) // "1/2000000"
  */
@@ -52,7 +53,7 @@ export function segmentStart(number: bigint, size: number = defaultSegmentSize):
 /**
  * How far from the beginning of its segment a position is, in bytes.
  *
- * @throws RangeError if a segment cannot have this size.
+ * @throws ArgumentError if a segment cannot have this size.
  * @source xlog_internal.h: XLogSegmentOffset
  * @example segmentOffset(parseLsn("1/2345678")) // 0x345678
  */
@@ -65,7 +66,7 @@ export function segmentOffset(lsn: Lsn, size: number = defaultSegmentSize): numb
  *
  * @param timeline The timeline whose file it is.
  * @param lsn See {@link segmentNumber} for where something ends.
- * @throws RangeError if a segment cannot have this size.
+ * @throws ArgumentError if a segment cannot have this size.
  * @source xlog_internal.h: XLogFileName
  * @example segmentName(1, parseLsn("1/2345678")) // "000000010000000100000002"
  * @example segmentName(1, parseLsn("1/2345678"), 1024 * 1024) // "000000010000000100000023"
@@ -80,7 +81,7 @@ export function segmentName(timeline: number, lsn: Lsn, size: number = defaultSe
  * Which segment a name means.
  *
  * @returns undefined for what is no name of a whole segment. `start` is undefined if no position is that far.
- * @throws RangeError if a segment cannot have this size.
+ * @throws ArgumentError if a segment cannot have this size.
  * @source xlog_internal.h: IsXLogFileName, XLogFromFileName
  * @example parseSegmentName("000000010000000100000002") // { timeline: 1, number: 258n, start: parseLsn("1/2000000") }
  * @example parseSegmentName("000000010000000100000002.partial") // undefined
@@ -130,7 +131,7 @@ export function parseWalFileName(name: string): WalFileName | undefined {
 /**
  * The name of a file of pg_wal.
  *
- * @throws RangeError if a number does not fit 32 bits.
+ * @throws ArgumentError if a number does not fit 32 bits.
  * @source xlog_internal.h: XLogFileNameById, TLHistoryFileName, BackupHistoryFileName
  * @example walFileName({ type: "partial", timeline: 1, log: 0, segment: 2 }) // "000000010000000000000002.partial"
  */
@@ -150,7 +151,7 @@ export function walFileName(file: WalFileName): string {
 /**
  * The segment that a name stands for, also if it is partial, or that in which a backup began.
  *
- * @throws RangeError if a segment cannot have this size.
+ * @throws ArgumentError if a segment cannot have this size.
  * @source xlog_internal.h: XLogFromFileName
  * @example segmentOf({ type: "segment", timeline: 1, log: 1, segment: 2 }).number // 258n
  */
@@ -180,7 +181,7 @@ export function parseArchiveStatusName(
 
 function requireSize(size: number): bigint {
   if (!isSegmentSize(size)) {
-    throw new RangeError(`a segment of WAL has a power of two of bytes, 1 MB to 1 GB, not ${String(size)}`);
+    refuseArgument("size", "a power of two from 1 MiB to 1 GiB", size);
   }
   return BigInt(size);
 }
@@ -193,7 +194,7 @@ function segmentsPerLog(size: number): bigint {
 function hex8(value: number | bigint): string {
   const number = Number(value);
   if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
-    throw new RangeError(`a number in the name of a file of WAL is one of 32 bits, not ${String(value)}`);
+    refuseArgument("number", "an integer from 0 to 2^32 - 1", value);
   }
   return number.toString(16).toUpperCase().padStart(8, "0");
 }

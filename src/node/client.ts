@@ -8,7 +8,10 @@ import type { Socket } from "node:net";
 import type { ClientConfig, Connection } from "pg";
 import type { DatabaseError } from "pg-protocol";
 import type { NoticeMessage } from "pg-protocol/dist/messages.js";
-import { ProtocolError } from "../kernel/errors.ts";
+import { PeerMissingError, ProtocolError } from "../kernel/errors.ts";
+
+export { PeerMissingError } from "../kernel/errors.ts";
+
 import { serverVersionNum } from "../kernel/version.ts";
 import { WalReceiver, type WalReceiverEvent, type WalReceiverState } from "../session/walreceiver.ts";
 import { decodeSessionMessage, type SessionMessage } from "./session-message.ts";
@@ -48,10 +51,6 @@ export async function loadPg(): Promise<typeof import("pg").default> {
       cause,
     });
   }
-}
-
-export class PeerMissingError extends Error {
-  override readonly name = "PeerMissingError";
 }
 
 /**

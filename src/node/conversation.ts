@@ -124,7 +124,7 @@ export class Conversation {
     if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) return this.#progress();
     const text = describe(message, names);
     const type = this.style(styles[message.type] ?? "blue", text === "" ? message.type : message.type.padEnd(8));
-    const place = position === undefined ? "" : formatLsn(position, names.server);
+    const place = position === undefined ? "" : formatLsn(position, { server: names.server });
     const start = `← ${this.style("dim", place.padEnd(10))} ${"  ".repeat(depth)}${type}`;
     this.#output.write(`${start}${text === "" ? "" : ` ${text}`}\n`);
   }
@@ -167,7 +167,7 @@ export interface Names {
 }
 
 function describe(message: PgoutputMessage, names: Names): string {
-  const lsn = (position: Lsn): string => formatLsn(position, names.server);
+  const lsn = (position: Lsn): string => formatLsn(position, { server: names.server });
   switch (message.type) {
     case "Begin":
       return `xid ${message.xid}`;

@@ -10,6 +10,7 @@ import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from "../generated/physical.ts";
 import { invalidLsn } from "../kernel/lsn.ts";
 import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
+import { requireCapability } from "../kernel/version.ts";
 import { logicalCapabilities } from "../logical/capabilities.ts";
 import { PgoutputDecoder } from "../logical/decoder.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
@@ -77,7 +78,7 @@ export class Tail {
    */
   async start(slotname: string): Promise<void> {
     const server = this.#connection.serverVersion;
-    logicalCapabilities.require(server, "pgoutput", "Logical replication with pgoutput");
+    requireCapability(logicalCapabilities, server, "pgoutput", "Logical replication with pgoutput");
     await this.#run({ type: "IdentifySystemCmd" });
     const { rows } = await this.#run({ type: "VariableShowStmt", name: "wal_level" });
     if (rows[0]?.[0] !== "logical") {

@@ -6,13 +6,14 @@
  *
  * @source pg_verifybackup.c
  */
+
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { BackupManifestError } from "../files/manifest/error.ts";
 import { BackupManifestReader } from "../files/manifest/reader.ts";
 import type { ManifestWalRange } from "../files/manifest/types.ts";
-import { defaultServer, type Server } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
 import { verifyBackupCapabilities } from "./capabilities.ts";
 import { verifyArchives } from "./verify-backup/archives.ts";
 import { verifyChecksums } from "./verify-backup/checksums.ts";
@@ -103,10 +104,10 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
     parseWal,
     signal,
   } = options;
-  verifyBackupCapabilities.require(server, "backupManifest", "pg_verifybackup");
+  requireCapability(verifyBackupCapabilities, server, "backupManifest", "pg_verifybackup");
   const has = verifyBackupCapabilities.of(server);
   if (given === "tar")
-    verifyBackupCapabilities.require(server, "verifyBackupTar", "A backup in archives for pg_verifybackup");
+    requireCapability(verifyBackupCapabilities, server, "verifyBackupTar", "A backup in archives for pg_verifybackup");
 
   const problems: BackupProblem[] = [];
   const note = (problem: BackupProblem): void => {

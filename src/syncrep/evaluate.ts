@@ -5,9 +5,10 @@
  * A port of syncrep.c: SyncRepGetStandbyPriority, SyncRepGetCandidateStandbys, SyncRepGetSyncRecPtr, and of walsender.c:
  * pg_stat_get_wal_senders.
  */
+
 import { EncodeError } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
-import { defaultServer, type Server } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
 
@@ -208,12 +209,13 @@ function checkConfig(config: SyncRepConfig | undefined, server: Server): void {
   if (config === undefined) return;
   requireObject("SyncRepConfig", config);
   const { syncrepMethod, numSync, memberNames } = config;
-  if (syncrepMethod === "QUORUM") syncrepCapabilities.require(server, "quorumCommit", "ANY");
+  if (syncrepMethod === "QUORUM") requireCapability(syncrepCapabilities, server, "quorumCommit", "ANY");
   else if (syncrepMethod !== "PRIORITY") fail("SyncRepConfig.syncrepMethod", "it is PRIORITY or QUORUM");
   if (typeof numSync !== "number" || numSync !== (numSync | 0) || numSync < 1) {
     fail("SyncRepConfig.numSync", "it is an integer of 1 to 2^31 - 1");
   }
-  if (numSync > 1) syncrepCapabilities.require(server, "multipleSyncStandbys", "More than one synchronous standby");
+  if (numSync > 1)
+    requireCapability(syncrepCapabilities, server, "multipleSyncStandbys", "More than one synchronous standby");
   checkNames("SyncRepConfig.memberNames", memberNames);
 }
 

@@ -4,8 +4,9 @@
  * The law: on every version, parsing what was printed gives the same SyncRepConfig. What the version cannot say is an
  * UnsupportedError; what no version can say, an EncodeError.
  */
+
 import { EncodeError } from "../kernel/errors.ts";
-import { defaultServer, serverVersionNum } from "../kernel/version.ts";
+import { defaultServer, requireCapability, serverVersionNum } from "../kernel/version.ts";
 import { truncateIdentifier } from "../text/identifier.ts";
 import { printableText } from "../text/scan.ts";
 import type { SyncRepConfig } from "./ast.ts";
@@ -49,7 +50,8 @@ export function number(numSync: number): string {
 
 /** Each name as this server must see it, if it can say the whole value. */
 export function standbyNames(config: SyncRepConfig, server: number): readonly string[] {
-  const require = (name: keyof typeof has, what: string): void => syncrepCapabilities.require(server, name, what);
+  const require = (name: keyof typeof has, what: string): void =>
+    requireCapability(syncrepCapabilities, server, name, what);
   const has = syncrepCapabilities.of(server);
   if (typeof config !== "object" || config === null) fail("", "it is an object");
   const { syncrepMethod, numSync, memberNames } = config;

@@ -303,7 +303,7 @@ export function explainSynchronousStandbys(
     lines.push(
       lsn === undefined
         ? `With ${level} nobody is released: ${holders.length > 0 ? `${listed(holders, "and")} has ${done[level]} nothing` : "the server cannot count to this number"}.`
-        : `With ${level} commits up to ${formatLsn(lsn, server)} are released; the next wait for ${someOf(needed, holders)}.`,
+        : `With ${level} commits up to ${formatLsn(lsn, { server })} are released; the next wait for ${someOf(needed, holders)}.`,
     );
   }
   return lines;

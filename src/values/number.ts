@@ -106,7 +106,7 @@ export const pgLsnOf = (server: Server): Codec<Lsn> => ({
       return badText("pg_lsn", text, "two hexadecimal numbers of 32 bits with a slash between");
     }
   },
-  writeText: (value) => formatLsn(BigInt(pgLsnNumber.writeText(value)) as Lsn, server),
+  writeText: (value) => formatLsn(BigInt(pgLsnNumber.writeText(value)) as Lsn, { server }),
   readBinary: (bytes) => pgLsnNumber.readBinary(bytes) as Lsn,
   writeBinary: (value) => pgLsnNumber.writeBinary(value),
 });

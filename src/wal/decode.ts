@@ -125,7 +125,7 @@ export function refuseRecord(
   message: string,
   named = lsn,
 ): never {
-  const text = message.replace("@", formatLsn(named, format.server));
+  const text = message.replace("@", formatLsn(named, { server: format.server }));
   throw new WalError(code, field === "" ? "XLogRecord" : `XLogRecord.${field}`, offset, lsn, text);
 }
 
@@ -142,7 +142,7 @@ export function checkRecordHeader(place: RecordPlace): void {
     ? view.getBigUint64(at + 8, true) < place.lsn
     : view.getInt32(at + 8, true) === place.prevLow && view.getInt32(at + 12, true) === place.prevHigh;
   if (!isGood) {
-    const link = formatLsn(view.getBigUint64(at + 8, true) as Lsn, format.server);
+    const link = formatLsn(view.getBigUint64(at + 8, true) as Lsn, { server: format.server });
     refuseRecord(place, "BAD_VALUE", "xl_prev", `record with incorrect prev-link ${link} at @`);
   }
 }

@@ -25,7 +25,7 @@ export function formatWalContents(record: WalRecord, { contents, operation }: Wa
   if (contents === undefined) return "";
   const has = walRecordCapabilities.of(server);
   const c = contents;
-  const lsn = (position: Parameters<typeof formatLsn>[0]) => formatLsn(position, server);
+  const lsn = (position: Parameters<typeof formatLsn>[0]) => formatLsn(position, { server });
   switch (c.type) {
     case "CheckPoint": {
       const epoch = c.nextFullXid === undefined ? c.nextXidEpoch! : Number(c.nextFullXid >> 32n);
@@ -200,7 +200,7 @@ export function formatWalRecord(record: WalRecord, description: WalDescription, 
   );
   return (
     `rmgr: ${resourceManager.padEnd(11)} len (rec/tot): ${pad(withoutImages, 6)}/${pad(length, 6)}, tx: ${pad(xid, 10)}, ` +
-    `lsn: ${formatLsn(lsn, PADDED)}, prev ${formatLsn(prev, PADDED)}, desc: ${operation} ${text}${references.join("")}`
+    `lsn: ${formatLsn(lsn, { server: PADDED })}, prev ${formatLsn(prev, { server: PADDED })}, desc: ${operation} ${text}${references.join("")}`
   );
 }
 
@@ -285,7 +285,7 @@ function stats(label: string, items: Commit["stats"]): string {
 }
 
 function origin(record: WalRecord, lsn: NonNullable<Commit["originLsn"]>, time: PgTime, server: Server): string {
-  return `; origin: node ${record.origin ?? 0}, lsn ${formatLsn(lsn, server)}, at ${timestamp(time)}`;
+  return `; origin: node ${record.origin ?? 0}, lsn ${formatLsn(lsn, { server })}, at ${timestamp(time)}`;
 }
 
 /** @source standbydesc.c: standby_desc_invalidations */

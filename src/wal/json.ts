@@ -23,9 +23,9 @@ export function jsonOfWalRecord(
 ): { readonly [name: string]: Json } {
   const { lsn, end, prev, xid, length, origin, toplevelXid, blocks } = record;
   return {
-    lsn: formatLsn(lsn, server),
-    end: formatLsn(end, server),
-    prev: formatLsn(prev, server),
+    lsn: formatLsn(lsn, { server }),
+    end: formatLsn(end, { server }),
+    prev: formatLsn(prev, { server }),
     xid,
     resourceManager,
     operation,

@@ -164,7 +164,7 @@ export function checkPageHeader(header: WalPageHeader, context: PageContext): vo
   const where = (): string => {
     const name = segmentName(context.fileTimeline, lsn, segmentSize);
     return format.has.walErrorsSayWhere
-      ? `in WAL segment ${name}, LSN ${formatLsn(lsn, format.server)}, offset ${inSegment}`
+      ? `in WAL segment ${name}, LSN ${formatLsn(lsn, { server: format.server })}, offset ${inSegment}`
       : `in log segment ${name}, offset ${inSegment}`;
   };
   const hex = (number: number): string => number.toString(16).toUpperCase().padStart(4, "0");
@@ -187,7 +187,10 @@ export function checkPageHeader(header: WalPageHeader, context: PageContext): vo
     refuse("xlp_info", `invalid info bits ${hex(header.info)} ${where()}`);
   }
   if (header.pageAddress !== lsn) {
-    refuse("xlp_pageaddr", `unexpected pageaddr ${formatLsn(header.pageAddress, format.server)} ${where()}`);
+    refuse(
+      "xlp_pageaddr",
+      `unexpected pageaddr ${formatLsn(header.pageAddress, { server: format.server })} ${where()}`,
+    );
   }
   if (header.timeline < latestTimeline) {
     refuse("xlp_tli", `out-of-sequence timeline ID ${header.timeline} (after ${latestTimeline}) ${where()}`);

@@ -355,7 +355,7 @@ export class WalReader {
     if (pageOffset < SHORT_HEADER) {
       const { walErrorsSayWhere } = this.#format!.has;
       const expected = walErrorsSayWhere ? `: expected at least ${SHORT_HEADER}, got ${pageOffset}` : "";
-      const text = `invalid record offset at ${formatLsn(lsn, this.#format!.server)}${expected}`;
+      const text = `invalid record offset at ${formatLsn(lsn, { server: this.#format!.server })}${expected}`;
       this.#failure = new WalError("BAD_VALUE", "XLogRecord", 0, lsn, text);
     }
   }
@@ -730,7 +730,7 @@ export class WalReader {
     }
     if (isContinued) {
       const lsn = this.#lsnOf(after);
-      const text = `contrecord is requested by ${formatLsn(lsn, this.#format!.server)}`;
+      const text = `contrecord is requested by ${formatLsn(lsn, { server: this.#format!.server })}`;
       throw new WalError("BAD_VALUE", "XLogPageHeaderData.xlp_info", after - this.#first, lsn, text);
     }
     this.#stage = RECORD;
@@ -748,7 +748,7 @@ export class WalReader {
     }
     const refuse = (field: string, text: string): never => {
       const lsn = this.#lsnOf(this.#start);
-      const message = `${text} at ${formatLsn(lsn, format.server)}`;
+      const message = `${text} at ${formatLsn(lsn, { server: format.server })}`;
       throw new WalError(
         "BAD_VALUE",
         `XLogPageHeaderData.${field}`,

@@ -2,6 +2,7 @@
  * Checks of the values that encoders are given, which may be anything.
  */
 import { EncodeError } from "../kernel/errors.ts";
+import { shown } from "../kernel/words.ts";
 import { fieldPath } from "./place.ts";
 
 /** PostgreSQL's own limit of a message in memory, in bytes (memutils.h: MaxAllocSize). */
@@ -53,12 +54,4 @@ export function refuse(
 /** `"a" or "b"`, for a message. */
 export function quoted(words: readonly string[]): string {
   return words.map((word) => JSON.stringify(word)).join(" or ");
-}
-
-/** A value in a few words: it may be anything, and of any size. */
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (typeof value === "bigint") return `${value}n`;
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
-  return String(value);
 }

@@ -76,7 +76,7 @@ function valueJson(shape: Shape, value: unknown, server: Server | undefined): Js
     case "i64":
       return String(value);
     case "lsn":
-      return formatLsn(value as Lsn, server);
+      return formatLsn(value as Lsn, { server });
     case "time":
       return formatPgTime(value as PgTime);
     case "flags":

@@ -80,7 +80,7 @@ function traceValue(shape: Shape, value: unknown, server: Server | undefined): s
     case "numbered":
       return String(value);
     case "lsn":
-      return formatLsn(value as Lsn, server);
+      return formatLsn(value as Lsn, { server });
     case "time":
       return formatPgTime(value as PgTime);
     case "flags": {

@@ -517,9 +517,9 @@ describe("calls", () => {
     [["command", "parse", "x"], "walwire command check, print or explain?"],
     [["command", "check", "SHOW", "a"], "one TEXT, in quotes, not 2"],
     [["command", "check", "SHOW a", "--jsonl"], "with --jsonl the commands come from standard input, one a line"],
-    [["command", "check", "--server", "9.0"], '"9.0" is not a server version that walwire knows'],
+    [["command", "check", "--server", "9.0"], 'unknown server version "9.0"'],
     [["command", "check", "--server", "9.3"], "The replication language with slots is not in PostgreSQL 9.3"],
-    [["command", "print", "--for", "x"], '"x" is not a server version that walwire knows'],
+    [["command", "print", "--for", "x"], 'unknown server version "x"'],
     [["command", "check", "--for", "15"], "--for is for walwire command print"],
     [["command", "check", "--verbose"], "Unknown option '--verbose'"],
   ])("%j is wrong", async (args, sentence) => {

@@ -653,7 +653,7 @@ describe("calls", () => {
     [["-", "--from", "x"], "--from is server or client"],
     [["-", "--from", "client", "--proto", "1"], "a client sends no messages of pgoutput"],
     [["-", "--stats", "--changes"], "a picture of all, or a line for each change"],
-    [["-", "--server", "x"], '"x" is not a server version'],
+    [["-", "--server", "x"], 'unknown server version "x"'],
     [["-", "--verbose"], "Unknown option '--verbose'"],
   ])("%j is wrong", async (args, sentence) => {
     const { status, stdout, stderr } = await decode(args);

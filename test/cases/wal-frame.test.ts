@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { EncodeError, ProtocolError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { ArgumentError, EncodeError, ProtocolError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { crcOfRecord } from "../../src/wal/decode.ts";
 import {
@@ -391,6 +391,6 @@ describe("WalCutter", () => {
     expect(() => cutter.push(new Uint8Array(1), parseLsn("0/1000028"))).toThrow(
       new ProtocolError("got WAL data offset 00000028, expected 00000020"),
     );
-    expect(() => new WalCutter({ timeline: 1, segmentSize: 1000 })).toThrow(RangeError);
+    expect(() => new WalCutter({ timeline: 1, segmentSize: 1000 })).toThrow(ArgumentError);
   });
 });

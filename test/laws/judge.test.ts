@@ -16,7 +16,7 @@ const versionInRange = fc.constantFrom(...ranges).chain((range) =>
     range: fc.constant(range),
     // After 9.6 came 10.
     num: fc
-      .integer({ min: range.since, max: (range.until ?? 300000) - 1 })
+      .integer({ min: range.since, max: (range.until ?? 200000) - 1 })
       .filter((num) => num < 90700 || num >= 100000),
   }),
 );

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { lsn, pgTime } from "../../src/arbitraries/messages.ts";
 import { type CapabilityName, capabilities, sinceVersion, supports } from "../../src/capabilities.ts";
-import { ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { ArgumentError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { formatLsn, invalidLsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import {
   formatPgTime,
@@ -21,8 +21,8 @@ describe("Lsn", () => {
   law(
     "both text forms are read back",
     fc.property(lsn(), (each) => {
-      expect(parseLsn(formatLsn(each, "18"))).toBe(each);
-      expect(parseLsn(formatLsn(each, "19"))).toBe(each);
+      expect(parseLsn(formatLsn(each, { server: "18" }))).toBe(each);
+      expect(parseLsn(formatLsn(each, { server: "19" }))).toBe(each);
       expect(parseLsn(formatLsn(each).toLowerCase())).toBe(each);
     }),
   );
@@ -48,8 +48,8 @@ describe("Lsn", () => {
     ["00000001/00000002", 0x100000002n, "1/2", "1/00000002"],
   ])("%s", (text, bytes, to18, from19) => {
     expect(parseLsn(text)).toBe(bytes);
-    expect(formatLsn(toLsn(bytes), "18")).toBe(to18);
-    expect(formatLsn(toLsn(bytes), "19")).toBe(from19);
+    expect(formatLsn(toLsn(bytes), { server: "18" })).toBe(to18);
+    expect(formatLsn(toLsn(bytes), { server: "19" })).toBe(from19);
   });
 
   test.each(["", "/", "0", "0/", "/0", "123456789/0", "0/123456789", "0/0 ", " 0/0", "0/0\n", "x/0", "0/-1", "0//0"])(
@@ -60,7 +60,7 @@ describe("Lsn", () => {
   );
 
   test.each([-1n, 2n ** 64n, 1 as never, "1" as never, undefined as never])("%s is no LSN", (value) => {
-    expect(() => toLsn(value)).toThrow(RangeError);
+    expect(() => toLsn(value)).toThrow(ArgumentError);
     expect(toLsn(0n)).toBe(invalidLsn);
   });
 });
@@ -91,9 +91,9 @@ describe("PgTime", () => {
   test("the infinities have names and no Date", () => {
     expect(formatPgTime(pgTimeInfinity)).toBe("infinity");
     expect(formatPgTime(pgTimeMinusInfinity)).toBe("-infinity");
-    expect(() => pgTimeToDate(pgTimeInfinity)).toThrow(RangeError);
-    expect(() => toPgTime(2n ** 63n)).toThrow(RangeError);
-    expect(() => pgTimeFromDate(new Date(Number.NaN))).toThrow(RangeError);
+    expect(() => pgTimeToDate(pgTimeInfinity)).toThrow(ArgumentError);
+    expect(() => toPgTime(2n ** 63n)).toThrow(ArgumentError);
+    expect(() => pgTimeFromDate(new Date(Number.NaN))).toThrow(ArgumentError);
   });
 });
 
@@ -106,7 +106,7 @@ describe("server versions", () => {
     ["10.23", 100023],
     ["19beta1", 190000],
     ["19", 190000],
-    ["20devel", 200000],
+    ["19devel", 190000],
     ["16rc1", 160000],
     ["15beta2", 150000],
     ["16devel", 160000],
@@ -137,6 +137,9 @@ describe("server versions", () => {
     "9.7",
     90700,
     99999,
+    "20devel",
+    99,
+    200000,
     Number.NaN,
     1e9,
     null,
@@ -160,7 +163,7 @@ describe("server versions", () => {
 
   law(
     "a version reads back as it is written",
-    fc.property(fc.integer({ min: 10, max: 99 }), fc.integer({ min: 0, max: 99 }), (major, minor) => {
+    fc.property(fc.integer({ min: 10, max: 19 }), fc.integer({ min: 0, max: 99 }), (major, minor) => {
       const num = major * 10000 + minor;
       expect(serverVersionNum(formatServerVersion(num))).toBe(num);
     }),

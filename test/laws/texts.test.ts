@@ -15,27 +15,29 @@ import {
   checkBackupLabel,
   findCommonAncestorTimeline,
   isAncestorHistory,
-  isSegmentSize,
   parseBackupHistory,
   parseBackupLabel,
-  parseSegmentName,
   parseTablespaceMap,
   parseTimeLineHistory,
-  parseWalFileName,
   printBackupHistory,
   printBackupLabel,
   printTablespaceMap,
   printTimeLineHistory,
+  tliOfPointInHistory,
+  tliSwitchPoint,
+} from "../../src/files/index.ts";
+import { EncodeError, ParseError } from "../../src/kernel/errors.ts";
+import { invalidLsn, toLsn } from "../../src/kernel/lsn.ts";
+import {
+  isSegmentSize,
+  parseSegmentName,
+  parseWalFileName,
   segmentName,
   segmentNumber,
   segmentOffset,
   segmentStart,
-  tliOfPointInHistory,
-  tliSwitchPoint,
   walFileName,
-} from "../../src/files/index.ts";
-import { EncodeError, ParseError } from "../../src/kernel/errors.ts";
-import { invalidLsn, toLsn } from "../../src/kernel/lsn.ts";
+} from "../../src/kernel/wal-names.ts";
 import { decodeText } from "../../src/wire/text.ts";
 import { law as lawOf } from "./law.ts";
 

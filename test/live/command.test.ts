@@ -134,7 +134,7 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
         // Only what is ahead of any test's WAL, so that no stream begins; and on no slot or timeline.
         if (command.kind === "LOGICAL" || command.slotname !== undefined || command.timeline !== 0) return undefined;
         if (command.startpoint < 1n << 40n) return undefined;
-        return `requested starting point ${formatLsn(command.startpoint, server.versionNum)} is ahead of the WAL flush position`;
+        return `requested starting point ${formatLsn(command.startpoint, { server: server.versionNum })} is ahead of the WAL flush position`;
       case "BaseBackupCmd": {
         const [option] = command.options;
         if (option?.defname === "max_rate" && option.arg?.type === "Integer") {

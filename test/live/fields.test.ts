@@ -66,7 +66,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     );
     const shown = () =>
       one("SELECT write_lsn, flush_lsn, replay_lsn FROM pg_stat_replication WHERE application_name = 'fields_status'");
-    await expect.poll(shown).toEqual([write, flush, apply].map((lsn) => formatLsn(lsn, server.versionNum)));
+    await expect.poll(shown).toEqual([write, flush, apply].map((lsn) => formatLsn(lsn, { server: server.versionNum })));
     if (major < 12) return;
     const [time] = await one(
       `SELECT to_char(reply_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')

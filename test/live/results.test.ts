@@ -92,7 +92,7 @@ describe.each(longTestMajors)("PostgreSQL %d", (major) => {
     const logical = await ask(connection, "CREATE_REPLICATION_SLOT l LOGICAL pgoutput");
     const { slot_name, consistent_point, snapshot_name, output_plugin } = logical.result("CREATE_REPLICATION_SLOT");
     expect([slot_name, output_plugin]).toEqual(["l", "pgoutput"]);
-    expect(formatLsn(consistent_point, server.versionNum)).toBe((await bySql("l"))[0]);
+    expect(formatLsn(consistent_point, { server: server.versionNum })).toBe((await bySql("l"))[0]);
     await server.sql(`BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '${snapshot_name}'; COMMIT`);
 
     const quiet = await ask(connection, "CREATE_REPLICATION_SLOT q TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
@@ -182,7 +182,7 @@ describe.each(longTestMajors)("PostgreSQL %d", (major) => {
       expect(end.recptr).toBeGreaterThan(start.recptr);
       expect(end.recptr).toBeLessThanOrEqual(await flushLsn());
       const label = Buffer.concat(answer.copies.flat()).toString("latin1");
-      expect(label).toContain(`START WAL LOCATION: ${formatLsn(start.recptr, server.versionNum)} `);
+      expect(label).toContain(`START WAL LOCATION: ${formatLsn(start.recptr, { server: server.versionNum })} `);
 
       const spaces = answer.result("BACKUP_TABLESPACES");
       expect(spaces.map((each) => [each.spcoid, each.spclocation])).toEqual([

@@ -50,7 +50,8 @@ async function slotsOf(server: Server): Promise<Map<string, Record<string, strin
 function viewOf(slot: ReplicationSlotPersistentData, major: number): Record<string, string | null> {
   const logical = slot.database !== 0;
   const yes = (is: boolean): string => (is ? "t" : "f");
-  const position = (lsn: bigint): string | null => (lsn === 0n ? null : formatLsn(lsn as never, String(major)));
+  const position = (lsn: bigint): string | null =>
+    lsn === 0n ? null : formatLsn(lsn as never, { server: String(major) });
   const xid = (each: number): string | null => (each === 0 ? null : String(each));
   const cause = slotInvalidation(slot);
   const conflict = major === 16 ? cause !== "none" : cause === "rows_removed" || cause === "wal_level_insufficient";

@@ -10,29 +10,31 @@ import {
   type BackupLabel,
   checkBackupLabel,
   checkSlotName,
-  parseArchiveStatusName,
   parseBackupHistory,
   parseBackupLabel,
-  parseSegmentName,
   parseTablespaceMap,
   parseTimeLineHistory,
-  parseWalFileName,
   printBackupHistory,
   printBackupLabel,
   printTablespaceMap,
   printTimeLineHistory,
   refuseRecovery,
   refuseStartReplication,
+  tliInHistory,
+} from "../../src/files/index.ts";
+import { ParseError } from "../../src/kernel/errors.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
+import {
+  parseArchiveStatusName,
+  parseSegmentName,
+  parseWalFileName,
   segmentName,
   segmentNumber,
   segmentOf,
   segmentOffset,
-  tliInHistory,
   type WalFileName,
   walFileName,
-} from "../../src/files/index.ts";
-import { ParseError } from "../../src/kernel/errors.ts";
-import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
+} from "../../src/kernel/wal-names.ts";
 import { times } from "../seed.ts";
 import { errorFields, type OwnServer, type Server, type ServerError, startServer } from "../servers/index.ts";
 import { liveMajors, liveServer, longTestMajors } from "../servers/live.ts";

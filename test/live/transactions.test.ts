@@ -497,7 +497,7 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     await assembler.confirm(message!);
     expect(assembler.confirmable).toBe((b as { endLsn: bigint }).endLsn);
     second.report();
-    await expect.poll(() => confirmed(database)).toBe(formatLsn(assembler.confirmable, server.versionNum));
+    await expect.poll(() => confirmed(database)).toBe(formatLsn(assembler.confirmable, { server: server.versionNum }));
     await second.close();
 
     checked(await worker.query("COMMIT"));
@@ -547,7 +547,7 @@ describe.each(majors)("PostgreSQL %d", (major) => {
     expect(confirmable).toBeGreaterThanOrEqual((events[0] as { endLsn: bigint }).endLsn);
     expect(confirmable).toBeLessThan((events[1] as { endLsn: bigint }).endLsn);
     first.report();
-    await expect.poll(() => confirmed(database)).toBe(formatLsn(confirmable, server.versionNum));
+    await expect.poll(() => confirmed(database)).toBe(formatLsn(confirmable, { server: server.versionNum }));
     await first.close();
 
     await run(database, [`COMMIT PREPARED '${gid}'`, end]);
@@ -574,7 +574,9 @@ describe.each(majors)("PostgreSQL %d", (major) => {
       expect(events[0]).toMatchObject({ type: "PreparedTransaction", gid });
       await first.assembler.confirm(events[0]!);
       first.report();
-      await expect.poll(() => confirmed(database)).toBe(formatLsn(first.assembler.confirmable, server.versionNum));
+      await expect
+        .poll(() => confirmed(database))
+        .toBe(formatLsn(first.assembler.confirmable, { server: server.versionNum }));
       await first.close();
 
       await run(database, [`COMMIT PREPARED '${gid}'`, end]);

@@ -11,6 +11,8 @@ import * as files from "../../src/files/index.ts";
 import * as manifest from "../../src/files/manifest/index.ts";
 import * as walwire from "../../src/index.ts";
 import * as crc from "../../src/kernel/crc32c.ts";
+import * as walNames from "../../src/kernel/wal-names.ts";
+import * as words from "../../src/kernel/words.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as transactions from "../../src/logical/transactions.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
@@ -34,6 +36,8 @@ const scope = {
   ...values,
   ...trace,
   ...crc,
+  ...walNames,
+  ...words,
   ...files,
   ...manifest,
   ...wal,

@@ -539,7 +539,9 @@ test("WAL is read as pg_waldump reads it", { timeout: 60_000 * Math.max(1, times
   const run = async ({ name, make, args = [] }: (typeof walDamage)[number]): Promise<void> => {
     const directory = newBackup();
     editManifest(directory, (t) =>
-      t.replace("0/2000028", formatLsn(startLsn, 15)).replace("0/2000100", formatLsn(endLsn, 15)),
+      t
+        .replace("0/2000028", formatLsn(startLsn, { server: 15 }))
+        .replace("0/2000100", formatLsn(endLsn, { server: 15 })),
     );
     const wal = join(directory, "pg_wal");
     cpSync(join(taken, "pg_wal"), wal, { recursive: true });

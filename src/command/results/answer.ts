@@ -2,8 +2,9 @@
  * What a walsender answers to each command when all goes well, message by message: result sets, copy streams, and the
  * tags of CommandComplete, some of which come more than once and not where one expects them.
  */
+
 import { EncodeError } from "../../kernel/errors.ts";
-import { defaultServer, type Server, serverVersionNum } from "../../kernel/version.ts";
+import { defaultServer, requireCapability, type Server, serverVersionNum } from "../../kernel/version.ts";
 import type { Command } from "../ast.ts";
 import { commandCapabilities } from "../capabilities.ts";
 import type { ResultSetName } from "./result-sets.ts";
@@ -66,19 +67,19 @@ const answers: { readonly [T in Command["type"]]: Answer<Extract<Command, { type
   CreateReplicationSlotCmd: (_, server) => [rows("CREATE_REPLICATION_SLOT"), end("CREATE_REPLICATION_SLOT", server)],
 
   AlterReplicationSlotCmd: (_, server) => {
-    commandCapabilities.require(server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
+    requireCapability(commandCapabilities, server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
     return [end("ALTER_REPLICATION_SLOT", server)];
   },
 
   ReadReplicationSlotCmd: (_, server) => {
-    commandCapabilities.require(server, "readReplicationSlot", "READ_REPLICATION_SLOT");
+    requireCapability(commandCapabilities, server, "readReplicationSlot", "READ_REPLICATION_SLOT");
     return [rows("READ_REPLICATION_SLOT"), end("READ_REPLICATION_SLOT", server)];
   },
 
   TimeLineHistoryCmd: (_, server) => [rows("TIMELINE_HISTORY"), end("TIMELINE_HISTORY", server)],
 
   VariableShowStmt: ({ name }, server) => {
-    commandCapabilities.require(server, "showCommand", "SHOW");
+    requireCapability(commandCapabilities, server, "showCommand", "SHOW");
     // guc_name_compare() does not look at the case.
     const all = typeof name === "string" && name.toLowerCase() === "all";
     return [rows(all ? "SHOW_ALL" : "SHOW"), end("SHOW", server)];
@@ -110,7 +111,7 @@ const answers: { readonly [T in Command["type"]]: Answer<Extract<Command, { type
   ],
 
   UploadManifestCmd: (_, server) => {
-    commandCapabilities.require(server, "uploadManifest", "UPLOAD_MANIFEST");
+    requireCapability(commandCapabilities, server, "uploadManifest", "UPLOAD_MANIFEST");
     return [{ type: "CopyIn", occurs: "once" }, end("UPLOAD_MANIFEST", server)];
   },
 

@@ -116,7 +116,7 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
     },
     print: (held, server) => {
       const position = bits(held, 64);
-      return position === undefined ? undefined : formatLsn(position as Lsn, server);
+      return position === undefined ? undefined : formatLsn(position as Lsn, { server });
     },
   },
 

@@ -120,7 +120,7 @@ export class BackupManifestWriter {
     }
     const lsn = (name: "startLsn" | "endLsn", value: ManifestWalRange[typeof name]): string => {
       uint64(`${at}.${name}`, value);
-      return formatLsn(value, this.#server);
+      return formatLsn(value, { server: this.#server });
     };
     const [start, end] = [lsn("startLsn", startLsn), lsn("endLsn", endLsn)];
     return `{ "Timeline": ${timeline}, "Start-LSN": "${start}", "End-LSN": "${end}" }`;

@@ -9,8 +9,9 @@
  * @source pg_verifybackup.c: parse_manifest_file
  * @source basebackup_incremental.c: AppendIncrementalManifestData
  */
+
 import { sha256 } from "@noble/hashes/sha2.js";
-import { defaultServer, type Server } from "../../kernel/version.ts";
+import { defaultServer, requireCapability, type Server } from "../../kernel/version.ts";
 import { byteText, isAscii } from "../../wire/text.ts";
 import { manifestCapabilities } from "../capabilities.ts";
 import { ManifestDigest } from "./digest.ts";
@@ -105,8 +106,8 @@ export class BackupManifestReader {
   /** @throws UnsupportedError for a judge that knows no manifests. */
   constructor(options: BackupManifestOptions = {}) {
     const { server = defaultServer, judge = "pg_verifybackup", duplicates = false } = options;
-    manifestCapabilities.require(server, "backupManifest", "A backup manifest");
-    if (judge === "server") manifestCapabilities.require(server, "manifestInPieces", "UPLOAD_MANIFEST");
+    requireCapability(manifestCapabilities, server, "backupManifest", "A backup manifest");
+    if (judge === "server") requireCapability(manifestCapabilities, server, "manifestInPieces", "UPLOAD_MANIFEST");
     const has = manifestCapabilities.of(server);
     this.#cut = judge === "server" ? "server" : has.manifestInPieces ? "program" : "none";
     this.#json = {

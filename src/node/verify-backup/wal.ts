@@ -104,13 +104,15 @@ async function parse(range: ManifestWalRange, given: string, { server, breathe }
     }
   } catch (error) {
     if (!(error instanceof WalError || error instanceof WalEnded)) throw error;
-    if (last !== undefined) throw new Fault(`error in WAL record at ${formatLsn(last, words)}: ${error.message}`);
+    if (last !== undefined)
+      throw new Fault(`error in WAL record at ${formatLsn(last, { server: words })}: ${error.message}`);
     const reason = has.waldumpFindErrorSaysWhy ? `: ${error.message}` : "";
-    throw new Fault(`could not find a valid record after ${formatLsn(startLsn, words)}${reason}`);
+    throw new Fault(`could not find a valid record after ${formatLsn(startLsn, { server: words })}${reason}`);
   } finally {
     file.close();
   }
-  if (last === undefined) throw new Fault(`could not find a valid record after ${formatLsn(startLsn, words)}`);
+  if (last === undefined)
+    throw new Fault(`could not find a valid record after ${formatLsn(startLsn, { server: words })}`);
 }
 
 /** WAL ends before its range does. */

@@ -91,7 +91,7 @@ function startParts({ kind, slotname, startpoint, timeline }: StartReplicationCm
     ["kind", kind, logical ? "changes, as the slot's output plugin writes them" : "the write-ahead log as it is"],
     [
       "startpoint",
-      formatLsn(startpoint, server),
+      formatLsn(startpoint, { server }),
       logical ? "from here on, or from where the slot is confirmed if that is later" : "from here on",
     ],
   ];

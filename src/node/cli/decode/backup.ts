@@ -85,7 +85,7 @@ const manifest: FileKind = {
         }
         case "WalRange": {
           const { timeline, startLsn, endLsn } = entry.walRange;
-          const [start, end] = [formatLsn(startLsn, server), formatLsn(endLsn, server)];
+          const [start, end] = [formatLsn(startLsn, { server }), formatLsn(endLsn, { server })];
           return {
             json: { type: "WalRange", timeline, startLsn: start, endLsn: end },
             say: (page) => page.line(`  needs WAL of timeline ${timeline} from ${start} to ${end}`),

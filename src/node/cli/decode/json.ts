@@ -40,8 +40,8 @@ function messageJson({ family }: Decoded, message: NonNullable<Decoded["message"
 
 function aroundJson({ lsn, walEnd, sendTime, xid }: Around, server: Server | undefined): Line {
   const line: Line = {};
-  if (lsn !== undefined) line.lsn = formatLsn(lsn, server);
-  if (walEnd !== undefined) line.walEnd = formatLsn(walEnd, server);
+  if (lsn !== undefined) line.lsn = formatLsn(lsn, { server });
+  if (walEnd !== undefined) line.walEnd = formatLsn(walEnd, { server });
   if (sendTime !== undefined) line.sendTime = formatPgTime(sendTime);
   if (xid !== undefined) line.xid = xid;
   return line;

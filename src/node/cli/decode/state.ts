@@ -60,7 +60,7 @@ const replicationOrigins = small({
         page.table(
           states.map(({ roident, remoteLsn }) => [
             `origin ${roident}`,
-            `replayed up to ${formatLsn(remoteLsn, server)}`,
+            `replayed up to ${formatLsn(remoteLsn, { server })}`,
           ]),
           ["bold"],
         );

@@ -9,7 +9,6 @@ import {
   parseBackupLabel,
   parseTablespaceMap,
   parseTimeLineHistory,
-  parseWalFileName,
   printBackupHistory,
   printBackupLabel,
   printTablespaceMap,
@@ -18,6 +17,7 @@ import {
 import { ParseError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { lsnCapabilities, rangesOf } from "../../../kernel/version.ts";
+import { parseWalFileName } from "../../../kernel/wal-names.ts";
 import type { Json } from "../../../wire/json.ts";
 import { type Page, printable } from "../shared/people.ts";
 import { type FileCall, type FileKind, type FilePart, small, title } from "./kind.ts";
@@ -43,8 +43,8 @@ const timelineHistory = small({
         timeline,
         entries: history.map(({ tli, begin, end, reason }) => ({
           tli,
-          begin: formatLsn(begin, server),
-          end: formatLsn(end, server),
+          begin: formatLsn(begin, { server }),
+          end: formatLsn(end, { server }),
           ...(reason === undefined ? {} : { reason }),
         })),
       },
@@ -81,7 +81,7 @@ function labelJson(type: string, value: BackupLabel | BackupHistory, server: num
   const json: Record<string, Json> = { type };
   for (const [name] of labelLines) {
     const field = (value as BackupHistory)[name];
-    if (field !== undefined) json[name] = typeof field === "bigint" ? formatLsn(field as Lsn, server) : field;
+    if (field !== undefined) json[name] = typeof field === "bigint" ? formatLsn(field as Lsn, { server }) : field;
   }
   return json;
 }
@@ -91,7 +91,7 @@ function sayLabel(page: Page, value: BackupLabel | BackupHistory, server: number
     labelLines.flatMap(([name, line, meaning]) => {
       const field = (value as BackupHistory)[name];
       if (field === undefined) return [];
-      return [[line, typeof field === "bigint" ? formatLsn(field as Lsn, server) : String(field), meaning]];
+      return [[line, typeof field === "bigint" ? formatLsn(field as Lsn, { server }) : String(field), meaning]];
     }),
     [undefined, "bold", "dim"],
   );

@@ -42,14 +42,17 @@ export const walSegment: FileKind = {
     const { end, incomplete } = reader;
     if (end !== undefined) {
       yield {
-        json: { type: "WalEnd", lsn: formatLsn(end.lsn, server), found: end.found, message: end.message },
-        say: (page) => page.mark("neutral", `WAL ends at ${formatLsn(end.lsn, server)}: ${printable(end.message)}`),
+        json: { type: "WalEnd", lsn: formatLsn(end.lsn, { server }), found: end.found, message: end.message },
+        say: (page) => page.mark("neutral", `WAL ends at ${formatLsn(end.lsn, { server })}: ${printable(end.message)}`),
       };
     } else if (incomplete !== undefined) {
       yield {
-        json: { type: "WalEnd", lsn: formatLsn(incomplete, server), found: "file ends" },
+        json: { type: "WalEnd", lsn: formatLsn(incomplete, { server }), found: "file ends" },
         say: (page) =>
-          page.mark("neutral", `the record at ${formatLsn(incomplete, server)} goes on in the segment after this one`),
+          page.mark(
+            "neutral",
+            `the record at ${formatLsn(incomplete, { server })} goes on in the segment after this one`,
+          ),
       };
     }
 

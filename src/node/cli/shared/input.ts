@@ -2,7 +2,7 @@
 
 import { type CommandCapability, commandCapabilities } from "../../../command/capabilities.ts";
 import { UnsupportedError } from "../../../kernel/errors.ts";
-import { serverVersionNum } from "../../../kernel/version.ts";
+import { requireCapability, serverVersionNum } from "../../../kernel/version.ts";
 import { InputError, UsageError } from "./usage.ts";
 
 /**
@@ -12,7 +12,7 @@ import { InputError, UsageError } from "./usage.ts";
 export function serverOf(version: string, needs?: readonly [capability: CommandCapability, what: string]): number {
   try {
     const server = serverVersionNum(version);
-    if (needs !== undefined) commandCapabilities.require(server, ...needs);
+    if (needs !== undefined) requireCapability(commandCapabilities, server, ...needs);
     return server;
   } catch (error) {
     throw error instanceof UnsupportedError ? new UsageError(error.message) : error;

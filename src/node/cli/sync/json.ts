@@ -106,7 +106,7 @@ function meaningJson(config: SyncRepConfig | undefined, server: number, standbys
   if (standbys === undefined || config.numSync < 1) return located;
   const { rows, position, cascading } = standbys;
   const options = { server, cascading };
-  const lsn = (value: Lsn | undefined): string | null => (value ? formatLsn(value, server) : null);
+  const lsn = (value: Lsn | undefined): string | null => (value ? formatLsn(value, { server }) : null);
   const evaluation = evaluateSynchronousStandbys(config, rows, options);
   const levels = (Object.keys(evaluation.released) as SyncLevel[]).flatMap((level) => {
     const release = evaluation.released[level];

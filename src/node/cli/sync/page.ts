@@ -216,7 +216,7 @@ function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: St
   page.heading("Standbys");
   if (rows.length === 0) page.line("  none is connected");
   else {
-    const lsn = (value: Lsn | undefined): string => (value ? formatLsn(value, server) : "");
+    const lsn = (value: Lsn | undefined): string => (value ? formatLsn(value, { server }) : "");
     const head = ["application_name", "state", "sync_priority", "sync_state", ...positionColumns, "behind"];
     const body = rows.slice(0, MANY).map((row, i) => {
       const { syncPriority, syncState } = evaluation.standbys[i]!;
@@ -242,7 +242,7 @@ function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: St
     const { copies, done } = certainCopies(config, rows, level, options);
     const names = release.heldBy.map(name);
     const who = someOf(release.needed, names);
-    const until = release.lsn === undefined ? "nothing" : formatLsn(release.lsn, server);
+    const until = release.lsn === undefined ? "nothing" : formatLsn(release.lsn, { server });
     return [[level, until, who, `${done} on ${copies} standby${copies === 1 ? "" : "s"}`]];
   });
   page.table(

@@ -165,7 +165,7 @@ class PeopleVoice implements Voice {
       }
       if (!this.#call.noParseWal) {
         for (const { timeline, startLsn, endLsn } of manifest.walRanges) {
-          const range = `${formatLsn(startLsn, this.#call.server)} to ${formatLsn(endLsn, this.#call.server)}`;
+          const range = `${formatLsn(startLsn, { server: this.#call.server })} to ${formatLsn(endLsn, { server: this.#call.server })}`;
           const how = walChecked ? "looked at" : "not looked at";
           page.mark("neutral", `the WAL that it needs, ${range} of timeline ${timeline}, was ${how}`);
         }
@@ -215,8 +215,8 @@ class JsonVoice implements Voice {
               bytes: String(manifest.bytes),
               walRanges: manifest.walRanges.map(({ timeline, startLsn, endLsn }) => ({
                 timeline,
-                startLsn: formatLsn(startLsn, this.#call.server),
-                endLsn: formatLsn(endLsn, this.#call.server),
+                startLsn: formatLsn(startLsn, { server: this.#call.server }),
+                endLsn: formatLsn(endLsn, { server: this.#call.server }),
               })),
             },
       checked,

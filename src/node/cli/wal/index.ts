@@ -198,7 +198,7 @@ async function records(call: Call): Promise<number> {
 function noticeLine({ notice, lsn, file, message, error }: Notice, server: number | undefined): Json {
   return {
     notice,
-    lsn: lsn === undefined ? null : formatLsn(lsn, server),
+    lsn: lsn === undefined ? null : formatLsn(lsn, { server }),
     file,
     message,
     ...(error === undefined ? {} : { code: error.code, path: error.path, offset: error.offset }),
@@ -257,8 +257,8 @@ function stopLine(
         ? null
         : {
             side: stop.side,
-            position: formatLsn(stop.position, server),
-            lsn: formatLsn(stop.lsn, server),
+            position: formatLsn(stop.position, { server }),
+            lsn: formatLsn(stop.lsn, { server }),
             at: stop.at,
             ...(stop.xid === undefined ? {} : { xid: stop.xid }),
             ...(stop.time === undefined ? {} : { time: formatPgTime(stop.time) }),
@@ -268,8 +268,8 @@ function stopLine(
       commit === undefined
         ? null
         : {
-            lsn: formatLsn(commit.lsn, server),
-            end: formatLsn(commit.end, server),
+            lsn: formatLsn(commit.lsn, { server }),
+            end: formatLsn(commit.end, { server }),
             xid: commit.xid,
             time: formatPgTime(commit.time),
           },
@@ -277,8 +277,8 @@ function stopLine(
       checkpoint === undefined
         ? null
         : {
-            lsn: formatLsn(checkpoint.lsn, server),
-            redo: formatLsn(checkpoint.redo, server),
+            lsn: formatLsn(checkpoint.lsn, { server }),
+            redo: formatLsn(checkpoint.redo, { server }),
             shutdown: checkpoint.shutdown,
           },
   };

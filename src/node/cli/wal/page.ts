@@ -30,7 +30,7 @@ export function sayRecord(page: Page, { record, description, server, error }: Fo
   const xid = record.xid === 0 ? "" : String(record.xid);
   const says = formatWalContents(record, description, server);
   const cells = [
-    formatLsn(record.lsn, server).padEnd(11),
+    formatLsn(record.lsn, { server }).padEnd(11),
     xid.padStart(10),
     style === undefined ? name : page.style(style, name),
     sizeOf(record).padStart(12),
@@ -80,17 +80,17 @@ export function sayStop(
     page.mark("bad", `no ${targetWords(target)} in this WAL: recovery would end without reaching it`);
   else page.mark("good", `recovery stops ${stopWords(stop, server)}`);
   const rows: string[][] = [];
-  if (stop !== undefined) rows.push(["replayed up to", formatLsn(stop.position, server)]);
+  if (stop !== undefined) rows.push(["replayed up to", formatLsn(stop.position, { server })]);
   if (lastCommit !== undefined) {
     rows.push([
       "last commit",
-      `${formatLsn(lastCommit.lsn, server)}, xid ${lastCommit.xid}, ${formatPgTime(lastCommit.time)}`,
+      `${formatLsn(lastCommit.lsn, { server })}, xid ${lastCommit.xid}, ${formatPgTime(lastCommit.time)}`,
     ]);
   }
   if (checkpoint !== undefined) {
     rows.push([
       "last checkpoint",
-      `${formatLsn(checkpoint.lsn, server)}, ${checkpoint.shutdown ? "shutdown" : "online"}, replay from ${formatLsn(checkpoint.redo, server)}`,
+      `${formatLsn(checkpoint.lsn, { server })}, ${checkpoint.shutdown ? "shutdown" : "online"}, replay from ${formatLsn(checkpoint.redo, { server })}`,
     ]);
   }
   page.table(rows, ["bold"]);
@@ -111,9 +111,9 @@ function targetWords(target: RecoveryTarget): string {
 
 function stopWords({ side, at, xid, time, name, lsn }: RecoveryStop, server: number | undefined): string {
   const when = time === undefined ? "" : `, time ${formatPgTime(time)}`;
-  if (at === "location") return `${side} the record at ${formatLsn(lsn, server)}`;
-  if (at === "restore point") return `at restore point ${JSON.stringify(name)}${when}, ${formatLsn(lsn, server)}`;
-  return `${side} ${at} of transaction ${xid}${when}, ${formatLsn(lsn, server)}`;
+  if (at === "location") return `${side} the record at ${formatLsn(lsn, { server })}`;
+  if (at === "restore point") return `at restore point ${JSON.stringify(name)}${when}, ${formatLsn(lsn, { server })}`;
+  return `${side} ${at} of transaction ${xid}${when}, ${formatLsn(lsn, { server })}`;
 }
 
 /** How many rows a part of the picture has. */
@@ -124,7 +124,7 @@ export function sayStats(page: Page, stats: WalStats, server: number | undefined
   const { all, operations, managers, relations, transactions, commits } = stats;
   const total = Math.max(1, bytesOf(all));
   const from =
-    stats.first === undefined ? "" : `, ${formatLsn(stats.first, server)} to ${formatLsn(stats.last!, server)}`;
+    stats.first === undefined ? "" : `, ${formatLsn(stats.first, { server })} to ${formatLsn(stats.last!, { server })}`;
   page.line(
     `${counted(all.count, "record")}, ${bytes(bytesOf(all))}, of which images of pages ${percent(all.imageBytes, total)}${from}`,
   );

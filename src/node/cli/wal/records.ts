@@ -122,9 +122,11 @@ function push(reader: WalReader, bytes: Uint8Array, lsn: Lsn | undefined): void 
 /** What a place is said to be where the files do not go on. */
 function gapBefore(reader: WalReader, lsn: Lsn, file: string): Notice {
   const version = reader.format?.server;
-  const [from, to] = [formatLsn(reader.position!, version), formatLsn(lsn, version)];
+  const [from, to] = [formatLsn(reader.position!, { server: version }), formatLsn(lsn, { server: version })];
   const cut =
-    reader.incomplete === undefined ? "" : `; the record at ${formatLsn(reader.incomplete, version)} is cut off`;
+    reader.incomplete === undefined
+      ? ""
+      : `; the record at ${formatLsn(reader.incomplete, { server: version })} is cut off`;
   const message =
     lsn > reader.position!
       ? `no WAL from ${from} to ${to}${cut}`
@@ -136,10 +138,10 @@ function endOf(reader: WalReader, file: string): Notice {
   if (reader.end !== undefined) return { notice: "end", lsn: reader.end.lsn, file, message: reader.end.message };
   const { incomplete, position, format } = reader;
   if (incomplete !== undefined) {
-    const message = `the record at ${formatLsn(incomplete, format?.server)} is not whole: what is read ends at ${formatLsn(position!, format?.server)}`;
+    const message = `the record at ${formatLsn(incomplete, { server: format?.server })} is not whole: what is read ends at ${formatLsn(position!, { server: format?.server })}`;
     return { notice: "end", lsn: incomplete, file, message };
   }
-  const message = `what is read ends at ${position === undefined ? "its beginning" : formatLsn(position, format?.server)}`;
+  const message = `what is read ends at ${position === undefined ? "its beginning" : formatLsn(position, { server: format?.server })}`;
   return { notice: "end", lsn: position, file, message };
 }
 

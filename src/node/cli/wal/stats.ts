@@ -110,7 +110,7 @@ export class WalStats {
   toJSON(): Json {
     const shares = (of: ReadonlyMap<string, WalShare>) =>
       Object.fromEntries(sortedEntries(of).map(([name, share]) => [name, { ...share }]));
-    const position = (lsn: Lsn | undefined) => (lsn === undefined ? null : formatLsn(lsn, this.#server));
+    const position = (lsn: Lsn | undefined) => (lsn === undefined ? null : formatLsn(lsn, { server: this.#server }));
     return {
       ...this.all,
       first: position(this.first),
