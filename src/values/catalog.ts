@@ -68,15 +68,13 @@ export const refuseRow: Refuse = (path, expected, value) => {
   throw new DecodeError("BAD_VALUE", path, 0, `${path} is ${shown(value)}, expected ${expected}`);
 };
 
-export function* definitionsOf(rows: Iterable<CatalogRow>): Generator<TypeDefinition> {
-  let index = 0;
-  for (const row of rows) {
-    const path = `catalog[${index++}]`;
-    yield checkedDefinition(definitionOf(row, path), path, refuseRow);
-  }
+/** The type that a row describes. @throws DecodeError for a row that the query does not return */
+export function definitionOf(row: CatalogRow, index: number): TypeDefinition {
+  const path = `catalog[${index}]`;
+  return checkedDefinition(readRow(row, path), path, refuseRow);
 }
 
-function definitionOf(row: CatalogRow, path: string): TypeDefinition {
+function readRow(row: CatalogRow, path: string): TypeDefinition {
   if (typeof row !== "object" || row === null) refuseRow(path, "an array or an object", row);
   const at = (column: CatalogColumn): unknown =>
     Array.isArray(row) ? row[columns.indexOf(column)] : (row as Record<CatalogColumn, unknown>)[column];

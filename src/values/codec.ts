@@ -1,7 +1,8 @@
 /**
  * What reads and writes the values of a type, and what all of these share: how they say what is wrong, also of a part of a value.
  */
-import { DecodeError, EncodeError, refuseArgument } from "../kernel/errors.ts";
+import { DecodeError, EncodeError, refuseArgument, WalwireError } from "../kernel/errors.ts";
+import { shown } from "../kernel/words.ts";
 import { isBytes, refuse } from "../wire/check.ts";
 import { bytesOf } from "../wire/reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "../wire/text.ts";
@@ -167,8 +168,34 @@ export function isCodec(value: unknown): value is Codec {
   );
 }
 
-/** A codec for whoever asks for one: it takes anything from anybody, where the codecs inside are given texts and bytes only. */
+/** A codec for callers, who may give it anything: inside, codecs are given strings and bytes only. */
 export function checkedCodec(codec: Codec): Codec {
+  return wrapped(codec, readError, writeError);
+}
+
+/** A codec that is not ours: what it throws becomes an error of ours. */
+export function foreignCodec(codec: Codec): Codec {
+  const told = (error: unknown): string => (error instanceof Error ? error.message : shown(error));
+  return wrapped(
+    codec,
+    (error, name) => {
+      if (error instanceof WalwireError) return error;
+      const ours = new DecodeError("BAD_VALUE", name, 0, `${name} cannot be read: ${told(error)}`);
+      ours.cause = error;
+      return ours;
+    },
+    (error, name) => {
+      if (error instanceof WalwireError) return error;
+      const ours = new EncodeError(name, `${name} cannot be written: ${told(error)}`);
+      ours.cause = error;
+      return ours;
+    },
+  );
+}
+
+type Convert = (error: unknown, name: string) => unknown;
+
+function wrapped(codec: Codec, onRead: Convert, onWrite: Convert): Codec {
   return {
     get name() {
       return codec.name;
@@ -184,14 +211,14 @@ export function checkedCodec(codec: Codec): Codec {
       try {
         return codec.readText(text);
       } catch (error) {
-        throw readError(error, codec.name);
+        throw onRead(error, codec.name);
       }
     },
     writeText(value) {
       try {
         return codec.writeText(value);
       } catch (error) {
-        throw writeError(error, codec.name);
+        throw onWrite(error, codec.name);
       }
     },
     readBinary(bytes) {
@@ -199,14 +226,14 @@ export function checkedCodec(codec: Codec): Codec {
       try {
         return codec.readBinary(bytes);
       } catch (error) {
-        throw readError(error, codec.name);
+        throw onRead(error, codec.name);
       }
     },
     writeBinary(value) {
       try {
         return codec.writeBinary(value);
       } catch (error) {
-        throw writeError(error, codec.name);
+        throw onWrite(error, codec.name);
       }
     },
   };

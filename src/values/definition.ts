@@ -69,7 +69,7 @@ export function checkedDefinition(
   const other = (value: unknown, field: string): number =>
     isOid(value) && value !== 0 ? value : refuse(`${path}.${field}`, "the oid of a type", value);
   const list = (value: unknown, field: string): readonly unknown[] =>
-    Array.isArray(value) ? value : refuse(`${path}.${field}`, "an array", value);
+    Array.isArray(value) ? Array.from(value) : refuse(`${path}.${field}`, "an array", value);
 
   if (typeof given !== "object" || given === null) refuse(path, "a TypeDefinition", given);
   const { kind } = given;

@@ -7,8 +7,8 @@ import { refuseArgument } from "../kernel/errors.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { arrayOf } from "./array.ts";
 import { type Builtins, builtins } from "./builtin.ts";
-import { type CatalogRow, definitionsOf, refuseRow } from "./catalog.ts";
-import { type Codec, checkedCodec, isCodec } from "./codec.ts";
+import { type CatalogRow, definitionOf, refuseRow } from "./catalog.ts";
+import { type Codec, checkedCodec, foreignCodec, isCodec } from "./codec.ts";
 import { compositeOf } from "./composite.ts";
 import { checkedDefinition, isOid, type TypeDefinition } from "./definition.ts";
 import { extensionCodec } from "./extensions.ts";
@@ -95,12 +95,12 @@ export class TypeMap {
    * ALTER TYPE. What was described before and is not among the rows stays.
    *
    * @param rows Arrays in the order of the columns, or objects by their names; all values are text or null.
-   * @throws DecodeError BAD_VALUE for a row that the query does not return. Then nothing is added.
+   * @throws DecodeError BAD_VALUE for a row that the query does not return; ArgumentError for what is not an array. Then nothing is
+   *   added.
    */
-  addFromCatalog(rows: Iterable<CatalogRow>): this {
-    const iterable = rows as Iterable<CatalogRow> | null | undefined;
-    if (typeof iterable?.[Symbol.iterator] !== "function") refuseArgument("rows", "rows of catalogQuery", rows);
-    return this.#add([...definitionsOf(rows)], (i, oid) =>
+  addFromCatalog(rows: readonly CatalogRow[]): this {
+    if (!Array.isArray(rows)) refuseArgument("rows", "an array", rows);
+    return this.#add(Array.from(rows, definitionOf), (i, oid) =>
       refuseRow(`catalog[${i}].oid`, "an oid that is not of a built-in type", oid),
     );
   }
@@ -242,13 +242,11 @@ export class TypeMap {
     if (definition === undefined) return opaque(`type ${oid}`);
     const { name } = definition;
     switch (definition.kind) {
-      case "base":
-        return (
-          definition.codec ??
-          (Object.hasOwn(this.#named, name) ? this.#named[name] : undefined) ??
-          extensionCodec(definition.extension, name) ??
-          opaque(name)
-        );
+      case "base": {
+        const brought = definition.codec ?? (Object.hasOwn(this.#named, name) ? this.#named[name] : undefined);
+        if (brought !== undefined) return foreignCodec(brought);
+        return extensionCodec(definition.extension, name) ?? opaque(name);
+      }
       case "array":
         return arrayOf(name, this.#codec(definition.element), definition.element, definition.delimiter);
       case "enum":

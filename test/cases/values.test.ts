@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { ArgumentError, DecodeError, EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { builtins, builtinTypes } from "../../src/values/builtin.ts";
+import type { Codec } from "../../src/values/codec.ts";
 import {
   absent,
   type CatalogRow,
@@ -19,9 +20,10 @@ import { hex, toHex } from "../hex.ts";
 
 const codecOf = (name: string) => new TypeMap().codec(builtins().oids.get(name)!);
 
+const docs = readFileSync(new URL("../../docs/values.md", import.meta.url), "utf8");
+
 describe("the table of docs/values.md", () => {
-  const text = readFileSync(new URL("../../docs/values.md", import.meta.url), "utf8");
-  const rows = [...text.matchAll(/^\| (\w+) \| (.*) \| `(.*)` \| `(.*)` \|$/gm)].map(([, name, , shown, value]) => ({
+  const rows = [...docs.matchAll(/^\| (\w+) \| (.*) \| `(.*)` \| `(.*)` \|$/gm)].map(([, name, , shown, value]) => ({
     ...{ name: name!, shown: shown!.replaceAll("\\|", "|"), value: value! },
   }));
 
@@ -432,10 +434,19 @@ describe("TypeMap", () => {
   });
 
   test("a codec is brought by a definition, or by the name of a base type", () => {
-    const vector = { ...codecOf("text"), name: "vector", readText: (text: string) => JSON.parse(text) as unknown };
+    // As docs/values.md has it.
+    const [, code] = /^(const vector = [\s\S]*?^};)$/m.exec(docs)!;
+    const vector = new Function(`${code}; return vector`)() as Codec;
     const row = ["16600", "public", "vector", "b", "0", null, "{}", "{}", "{}", "vector"];
     const map = new TypeMap({ codecs: { vector } }).addFromCatalog([row]);
     expect(map.codec(16600).readText("[1,2.5]")).toEqual([1, 2.5]);
+    expect(toHex(map.codec(16600).writeBinary([1, 2.5]))).toBe("00020000" + "3f800000" + "40200000");
+    expect(map.codec(16600).readBinary(map.codec(16600).writeBinary([1, 2.5]))).toEqual([1, 2.5]);
+    const foreign = { constructor: DecodeError, path: "t.a", cause: expect.any(SyntaxError) };
+    const relation = { namespace: "", name: "t", columns: [{ name: "a", typeId: 16600, key: true, typeModifier: -1 }] };
+    expect(() => map.codec(16600).readText("[1,")).toThrow(expect.objectContaining({ ...foreign, path: "vector" }));
+    expect(() => readRow(relation, TupleData.of(["[1,"]), map)).toThrow(expect.objectContaining({ path: "t.a" }));
+    expect(() => map.codec(16600).writeBinary(null)).toThrow(EncodeError);
     expect(new TypeMap().addFromCatalog([row]).codec(16600).readText("[1,2.5]")).toBe("[1,2.5]");
     const added = new TypeMap().add(
       { kind: "base", oid: 16600, name: "any", codec: vector },

@@ -494,7 +494,8 @@ describe("arguments of any kind", () => {
           const i = pick % args.length;
           const whole = args[i];
           // What has private parts cannot be changed within.
-          if (!(whole instanceof TypeMap || whole instanceof TupleData)) given[i] = withChange({ whole }, pick, hostile[0]).whole;
+          if (!(whole instanceof TypeMap || whole instanceof TupleData))
+            given[i] = withChange({ whole }, pick, hostile[0]).whole;
         }
         try {
           call(...((where === "all" ? hostile : given) as never[]));
