@@ -179,13 +179,15 @@ export function foreignCodec(codec: Codec): Codec {
   return wrapped(
     codec,
     (error, name) => {
-      if (error instanceof WalwireError) return error;
+      const known = readError(error, name);
+      if (known instanceof WalwireError) return known;
       const ours = new DecodeError("BAD_VALUE", name, 0, `${name} cannot be read: ${told(error)}`);
       ours.cause = error;
       return ours;
     },
     (error, name) => {
-      if (error instanceof WalwireError) return error;
+      const known = writeError(error, name);
+      if (known instanceof WalwireError) return known;
       const ours = new EncodeError(name, `${name} cannot be written: ${told(error)}`);
       ours.cause = error;
       return ours;
