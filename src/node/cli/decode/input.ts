@@ -12,7 +12,7 @@ import { DecodeError } from "../../../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../../../kernel/lsn.ts";
 import { MAX_ALLOC_SIZE } from "../../../wire/check.ts";
 import { bytesOf } from "../../../wire/reader.ts";
-import { fileError } from "../shared/input.ts";
+import { fileError } from "../shared/file-error.ts";
 import { printable } from "../shared/people.ts";
 import { InputError } from "../shared/usage.ts";
 
