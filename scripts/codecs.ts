@@ -86,7 +86,7 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
   const imports: readonly [string, readonly string[]][] = [
     ["../kernel/lsn.ts", ["type Lsn"]],
     ["../kernel/time.ts", ["type PgTime"]],
-    ["../wire/check.ts", ["mustBeArray", "mustBeObject", "quoted", "refuse"]],
+    ["../wire/check.ts", ["mustBeArray", "mustBeContext", "mustBeObject", "quoted", "refuse"]],
     ["../wire/cstring.ts", ["readCString", "writeCString"]],
     ["../wire/native.ts", ["NativeReader", "NativeWriter", "numberOf", "wordOf"]],
     ["../wire/reader.ts", ["Reader"]],
@@ -341,11 +341,13 @@ function familyCodec(family: Family): string[] {
       "",
       "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
       ...(hasContext(family) ? [`@param context ${context.doc}`] : []),
-      "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
+      "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;",
+      "  ArgumentError for what is not a Uint8Array.",
       sources,
       `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
     )}
 export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context: ${context.name} = ${otherwiseName(context)}` : ""}): ${name} {
+  ${hasContext(family) ? "mustBeContext(context);" : ""}
   const r = new Reader(bytes);
   let message: ${name};
   switch (r.u8("${name}.type")) {
@@ -399,10 +401,12 @@ function structCodec(struct: Struct): string[] {
       "",
       `@param bytes The struct and nothing else.${views ? " Byte arrays in the result are views into it, not copies." : ""}`,
       context && `@param context ${context.doc}`,
-      "@throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
+      "@throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;",
+      "  ArgumentError for what is not a Uint8Array.",
       `@source ${source}`,
     )}
 export function decode${name}(bytes: Uint8Array${parameter}${context ? ` = ${otherwiseName(context)}` : ""}): ${name} {
+  ${context ? "mustBeContext(context);" : ""}
   const r = new NativeReader(bytes);
   const struct = read${name}(r${argument});
   r.end("${name}");

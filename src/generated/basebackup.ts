@@ -55,7 +55,8 @@ export type BaseBackupMessage = NewArchive | Data | Progress | ManifestStart;
  * Decode one message: what a server says inside the CopyData of a base backup.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source basebackup_copy.c
  * @example decodeBaseBackupMessage(hex("6e 626173652e74617200 00")).type // "NewArchive"
  */

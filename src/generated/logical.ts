@@ -1,7 +1,7 @@
 // Generated from src/logical/messages.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { mustBeArray, mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { mustBeArray, mustBeContext, mustBeObject, quoted, refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
 import { readTuple, type TupleData, writeTuple } from "../wire/tuple.ts";
@@ -384,7 +384,8 @@ const otherwisePgoutputContext: PgoutputContext = { inStream: false, parallel: f
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
  * @param context What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source proto.c
  * @example decodePgoutputMessage(hex("49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164")).type // "Insert"
  */
@@ -392,6 +393,7 @@ export function decodePgoutputMessage(
   bytes: Uint8Array,
   context: PgoutputContext = otherwisePgoutputContext,
 ): PgoutputMessage {
+  mustBeContext(context);
   const r = new Reader(bytes);
   let message: PgoutputMessage;
   switch (r.u8("PgoutputMessage.type")) {

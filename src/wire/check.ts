@@ -45,6 +45,11 @@ export function mustBeBytes(bytes: unknown, path = "bytes"): asserts bytes is Ui
   if (!isBytes(bytes)) refuseArgument(path, "a Uint8Array", bytes);
 }
 
+/** Check what says which conditions hold. @throws ArgumentError */
+export function mustBeContext(context: unknown): void {
+  if (typeof context !== "object" || context === null) refuseArgument("context", "an object", context);
+}
+
 export function isUnsigned(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max;
 }

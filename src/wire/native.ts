@@ -7,7 +7,7 @@
  */
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { isBytes, isUnsigned, refuse } from "./check.ts";
+import { isBytes, isUnsigned, lengthOf, refuse } from "./check.ts";
 import { newBytes } from "./parts.ts";
 import { Reader } from "./reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "./text.ts";
@@ -23,7 +23,7 @@ export class NativeReader extends Reader {
 
   constructor(bytes: Uint8Array) {
     super(bytes);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, this.length);
   }
 
   /** A struct begins here. */
@@ -115,8 +115,8 @@ export class NativeWriter {
   /** All padding has been written. */
   padding(path: string): void {
     const given = this.#padding;
-    if (given !== undefined && given.length !== this.#padded) {
-      refuse(`nothing or ${this.#padded} bytes`, `${given.length} bytes`, path);
+    if (given !== undefined && lengthOf(given) !== this.#padded) {
+      refuse(`nothing or ${this.#padded} bytes`, `${lengthOf(given)} bytes`, path);
     }
   }
 
@@ -189,7 +189,7 @@ export class NativeWriter {
   /** The bytes and nothing else. */
   rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    const at = this.#reserve(value.length);
+    const at = this.#reserve(lengthOf(value));
     this.#bytes.set(value, at);
   }
 

@@ -6,6 +6,7 @@
 import { DecodeError, type ErrorCode } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
+import { lengthOf, mustBeBytes } from "./check.ts";
 import { viewOf } from "./parts.ts";
 import { fieldPath } from "./place.ts";
 
@@ -16,11 +17,16 @@ const scratchBytes = new Uint8Array(scratch.buffer);
 export class Reader {
   /** The bytes being read. Views that are handed out point into them. */
   readonly bytes: Uint8Array;
+  /** How many there are, whatever the array says of itself. */
+  readonly length: number;
   /** Where the next read begins, from the start of `bytes`. */
   offset = 0;
 
+  /** @throws ArgumentError if it is not a Uint8Array */
   constructor(bytes: Uint8Array) {
+    mustBeBytes(bytes);
     this.bytes = bytes;
+    this.length = lengthOf(bytes);
   }
 
   u8(path: string, index?: number | undefined, field?: string | undefined): number {
@@ -90,14 +96,14 @@ export class Reader {
 
   /** A view of all that is left, undefined if that is nothing. */
   extra(): Uint8Array | undefined {
-    return this.offset < this.bytes.length ? this.rest() : undefined;
+    return this.offset < this.length ? this.rest() : undefined;
   }
 
   /** A view of all that is left, perhaps nothing. */
   rest(): Uint8Array {
     const start = this.offset;
-    this.offset = this.bytes.length;
-    return viewOf(this.bytes, start, this.bytes.length);
+    this.offset = this.length;
+    return viewOf(this.bytes, start, this.length);
   }
 
   /** The next byte without taking it, or -1 at the end. */
@@ -107,7 +113,7 @@ export class Reader {
 
   /** Nothing may be left. @throws DecodeError TRAILING_BYTES */
   end(path: string): void {
-    const left = this.bytes.length - this.offset;
+    const left = this.length - this.offset;
     if (left > 0) this.fail("TRAILING_BYTES", this.offset, `has ${bytesOf(left)} too many`, path);
   }
 
@@ -138,8 +144,8 @@ export class Reader {
   skip(length: number, path: string, index?: number | undefined, field?: string | undefined): number {
     const start = this.offset;
     const end = start + length;
-    if (end > this.bytes.length) {
-      const left = this.bytes.length - start;
+    if (end > this.length) {
+      const left = this.length - start;
       const name = fieldPath(path, index, field);
       const message = `${name} needs ${bytesOf(length)} at offset ${start}; ${left} ${left === 1 ? "is" : "are"} left`;
       throw new DecodeError("TRUNCATED", name, start, message);

@@ -232,7 +232,7 @@ function lengthAt(bytes: Uint8Array, at: number): number {
 
 /** For decoders: a row, walked over, to check it, and not read. */
 export function readTuple(r: Reader, path: string): TupleData {
-  const { bytes, offset: start } = r;
+  const { bytes, length: all, offset: start } = r;
   const columns = r.u16(path);
   let at = r.offset;
   for (let i = 0; i < columns; i++) {
@@ -243,7 +243,7 @@ export function readTuple(r: Reader, path: string): TupleData {
     }
     // Past the end there are no bytes, which count as zeros here; `end` is past the end then.
     const end = at + HEADER + (lengthAt(bytes, at) >>> 0);
-    if ((kind !== KIND.text && kind !== KIND.binary) || end > bytes.length) refuseColumn(r, at, path, i);
+    if ((kind !== KIND.text && kind !== KIND.binary) || end > all) refuseColumn(r, at, path, i);
     at = end;
   }
   r.offset = at;

@@ -4,7 +4,7 @@
  * The checks are needed: DataView writes -1 as 4294967295 and undefined as 0 without a word. Field names as in reader.ts.
  */
 import { EncodeError } from "../kernel/errors.ts";
-import { isBytes, isUnsigned, MAX_ALLOC_SIZE, refuse } from "./check.ts";
+import { isBytes, isUnsigned, lengthOf, MAX_ALLOC_SIZE, refuse } from "./check.ts";
 
 /**
  * Messages up to this many bytes are parts of the buffer that they were written to, as in parts.ts; longer ones are copied out of it.
@@ -95,7 +95,7 @@ export class Writer {
   /** The bytes behind their 32-bit count. */
   counted(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    this.u32(value.length, path, index, field);
+    this.u32(lengthOf(value), path, index, field);
     this.rest(value, path, index, field);
   }
 
@@ -114,7 +114,7 @@ export class Writer {
   /** The bytes and nothing else. */
   rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    const at = this.#reserve(value.length, path);
+    const at = this.#reserve(lengthOf(value), path);
     this.#bytes.set(value, at);
   }
 
