@@ -1,4 +1,6 @@
-/** walwire/wal: WAL, from files or from a physical stream: its pages and records, and what they say. */
+/**
+ * walwire/wal: WAL pages and records: read, write, describe; where recovery stops.
+ */
 export { describeWalRecord, type WalContents, type WalDescription } from "./contents.ts";
 export { WalCutter, type WalPiece } from "./cutter.ts";
 export { DEFAULT_BLOCK_SIZE, decodeWalRecord } from "./decode.ts";
