@@ -1,5 +1,5 @@
 // Generated from src/basebackup/messages.ts by `npm run generate`. Do not edit.
-import { mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { mustBeObject, refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
@@ -77,7 +77,7 @@ export function decodeBaseBackupMessage(bytes: Uint8Array): BaseBackupMessage {
       message = readManifestStart();
       break;
     default:
-      return r.badTag("ndpm", "BaseBackupMessage.type");
+      return r.notOneOf("BAD_TAG", "ndpm", "BaseBackupMessage.type");
   }
   r.end(message.type);
   return message;
@@ -107,7 +107,7 @@ function writeBaseBackupMessage(w: Writer, message: BaseBackupMessage): void {
       return writeManifestStart(w);
     default:
       refuse(
-        quoted(["NewArchive", "Data", "Progress", "ManifestStart"]),
+        '"NewArchive" or "Data" or "Progress" or "ManifestStart"',
         (message as { type: unknown }).type,
         "BaseBackupMessage.type",
       );

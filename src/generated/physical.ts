@@ -1,7 +1,7 @@
 // Generated from src/physical/messages.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { mustBeContext, mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { mustBeContext, mustBeObject, refuse } from "../wire/check.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
 
@@ -150,12 +150,11 @@ export function decodeWalSenderMessage(
     case 0x6b: // k
       message = readKeepalive(r);
       break;
-    case 0x73: // s
-      if (!context.primaryStatus) return r.badTag(`wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
+    case context.primaryStatus ? 0x73 : -1: // s
       message = readPrimaryStatusUpdate(r);
       break;
     default:
-      return r.badTag(`wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
+      return r.notOneOf("BAD_TAG", `wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
   }
   r.end(message.type);
   return message;
@@ -183,7 +182,7 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
       return writePrimaryStatusUpdate(w, message);
     default:
       refuse(
-        quoted(["XLogData", "Keepalive", "PrimaryStatusUpdate"]),
+        '"XLogData" or "Keepalive" or "PrimaryStatusUpdate"',
         (message as { type: unknown }).type,
         "WalSenderMessage.type",
       );
@@ -214,12 +213,11 @@ export function decodeWalReceiverMessage(
     case 0x68: // h
       message = readHotStandbyFeedback(r, context);
       break;
-    case 0x70: // p
-      if (!context.primaryStatus) return r.badTag(`rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
+    case context.primaryStatus ? 0x70 : -1: // p
       message = readPrimaryStatusRequest(r);
       break;
     default:
-      return r.badTag(`rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
+      return r.notOneOf("BAD_TAG", `rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
   }
   r.end(message.type);
   return message;
@@ -247,7 +245,7 @@ function writeWalReceiverMessage(w: Writer, message: WalReceiverMessage): void {
       return writePrimaryStatusRequest(w, message);
     default:
       refuse(
-        quoted(["StandbyStatusUpdate", "HotStandbyFeedback", "PrimaryStatusRequest"]),
+        '"StandbyStatusUpdate" or "HotStandbyFeedback" or "PrimaryStatusRequest"',
         (message as { type: unknown }).type,
         "WalReceiverMessage.type",
       );

@@ -1583,7 +1583,7 @@ export function readXlRunningXacts(r: NativeReader): XlRunningXacts {
   const oldestRunningXid = r.u32("XlRunningXacts.oldestRunningXid");
   const latestCompletedXid = r.u32("XlRunningXacts.latestCompletedXid");
   const xids: number[] = [];
-  for (let i = 0; r.peek() !== -1; i++) {
+  for (let i = 0; r.offset < r.length; i++) {
     const element = r.u32("XlRunningXacts.xids", i);
     xids.push(element);
   }

@@ -27,7 +27,10 @@ export function lengthOf(bytes: Uint8Array): number {
   return typedArrayLength.call(bytes) as number;
 }
 
-/** A Uint8Array over the same memory that is not of a subclass, such as Node's Buffer, and has no properties of its own. */
+/**
+ * A Uint8Array over the same memory that is not of a subclass, such as Node's Buffer, and has no properties of its own: code
+ * that meets one kind of array only is twice as fast.
+ */
 export function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(
     typedArrayBuffer.call(bytes) as ArrayBuffer,
@@ -52,6 +55,16 @@ export function mustBeContext(context: unknown): void {
 
 export function isUnsigned(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= max;
+}
+
+export function mustBeUnsigned(
+  value: number,
+  max: number,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): void {
+  if (!isUnsigned(value, max)) refuse(`a whole number of 0 to ${max}`, value, path, index, field);
 }
 
 export function mustBeObject(

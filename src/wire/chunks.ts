@@ -6,6 +6,8 @@
  * besides their contents. No buffer that `shift` gave out is written to again.
  */
 
+import { lengthOf, plainBytes } from "./check.ts";
+
 /** Chunks below this many bytes are copied while others wait. */
 const SMALL = 512;
 /** The largest buffer of ours. */
@@ -23,18 +25,18 @@ export class ChunkQueue {
 
   /** Add a chunk. It must not be written to afterwards. */
   push(chunk: Uint8Array): void {
-    const { length } = chunk;
+    const length = lengthOf(chunk);
     if (length === 0) return;
     if (length >= SMALL || this.length === 0) {
       this.#seal();
-      this.#chunks.push(chunk);
+      this.#chunks.push(plainBytes(chunk));
     } else {
-      this.#gather(chunk);
+      this.#gather(chunk, length);
     }
     this.length += length;
   }
 
-  /** Take the oldest chunk; undefined if none waits. */
+  /** Take the oldest chunk, as a plain Uint8Array whatever class it was; undefined if none waits. */
   shift(): Uint8Array | undefined {
     if (this.length === 0) return undefined;
     if (this.#head === this.#chunks.length - 1) this.#seal();
@@ -56,16 +58,16 @@ export class ChunkQueue {
   }
 
   /** Copy a small chunk behind what waits. A new buffer for it has at least as many bytes as wait already, within limits. */
-  #gather(chunk: Uint8Array): void {
-    for (let from = 0; from < chunk.length; ) {
+  #gather(chunk: Uint8Array, length: number): void {
+    for (let from = 0; from < length; ) {
       if (this.#own === undefined) {
         this.#own = new Uint8Array(Math.min(OWN_BUFFER, Math.max(SMALL, 2 * this.length)));
         this.#filled = 0;
         this.#chunks.push(this.#own);
       }
       const own = this.#own;
-      const count = Math.min(chunk.length - from, own.length - this.#filled);
-      own.set(count === chunk.length ? chunk : chunk.subarray(from, from + count), this.#filled);
+      const count = Math.min(length - from, own.length - this.#filled);
+      own.set(count === length ? chunk : chunk.subarray(from, from + count), this.#filled);
       from += count;
       this.#filled += count;
       if (this.#filled === own.length) this.#own = undefined;

@@ -7,7 +7,7 @@
  */
 import { DecodeError, EncodeError, refuseArgument } from "../kernel/errors.ts";
 import { checkOptions, checkWhole } from "../kernel/options.ts";
-import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeBytes, plainBytes } from "./check.ts";
+import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeBytes } from "./check.ts";
 import { ChunkQueue } from "./chunks.ts";
 import { newBytes } from "./parts.ts";
 import { bytesOf } from "./reader.ts";
@@ -110,8 +110,7 @@ export class Framer {
    */
   push(chunk: Uint8Array): void {
     mustBeBytes(chunk, "chunk");
-    // A plain array over the same memory: code that meets one kind only is faster, and `length` is what it really is.
-    this.#queue.push(plainBytes(chunk));
+    this.#queue.push(chunk);
     if (this.#position === this.#end) this.#advance();
   }
 

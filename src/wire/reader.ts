@@ -72,26 +72,17 @@ export class Reader {
     return value === 1;
   }
 
-  /** The byte that always stands here. */
-  literal(byte: string, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (this.u8(path, index, field) !== byte.charCodeAt(0)) this.notOneOf(byte, path, index, field);
-  }
-
-  /** Throw the DecodeError of the byte just read: it is none of `tags`. */
-  notOneOf(tags: string, path: string, index?: number | undefined, field?: string | undefined): never {
-    this.fail("BAD_VALUE", this.offset - 1, this.#butCanBe(tags), path, index, field);
-  }
-
-  /** Throw the DecodeError of the type byte just read: there are messages of `tags` only. */
-  badTag(tags: string, path: string): never {
-    this.fail("BAD_TAG", this.offset - 1, this.#butCanBe(tags), path);
-  }
-
-  /** A view of as many bytes as the 32-bit count before them says. */
-  counted(path: string, index?: number | undefined, field?: string | undefined): Uint8Array {
-    const length = this.u32(path, index, field);
-    const start = this.skip(length, path, index, field);
-    return viewOf(this.bytes, start, start + length);
+  /** Throw the DecodeError of the byte just read, which is none of `tags`. */
+  notOneOf(
+    code: "BAD_TAG" | "BAD_VALUE",
+    tags: string,
+    path: string,
+    index?: number | undefined,
+    field?: string | undefined,
+  ): never {
+    const allowed = Array.from(tags, (tag) => JSON.stringify(tag)).join(", ");
+    const is = shownByte(this.bytes[this.offset - 1]!);
+    this.fail(code, this.offset - 1, `is ${is}, but can be ${allowed} only,`, path, index, field);
   }
 
   /** A view of all that is left, undefined if that is nothing. */
@@ -104,11 +95,6 @@ export class Reader {
     const start = this.offset;
     this.offset = this.length;
     return viewOf(this.bytes, start, this.length);
-  }
-
-  /** The next byte without taking it, or -1 at the end. */
-  peek(): number {
-    return this.bytes[this.offset] ?? -1;
   }
 
   /** Nothing may be left. @throws DecodeError TRAILING_BYTES */
@@ -128,11 +114,6 @@ export class Reader {
   ): never {
     const name = fieldPath(path, index, field);
     throw new DecodeError(code, name, offset, `${name} ${what} at offset ${offset}`);
-  }
-
-  #butCanBe(tags: string): string {
-    const allowed = Array.from(tags, (tag) => JSON.stringify(tag)).join(", ");
-    return `is ${shownByte(this.bytes[this.offset - 1]!)}, but can be ${allowed} only,`;
   }
 
   #scratch(path: string, index?: number | undefined, field?: string | undefined): void {
