@@ -1,10 +1,11 @@
 /**
  * Everything under src/generated: the parsers, made of grammars/, and the message codecs, made of the families' messages.ts; and
- * docs/messages.md, made of them too; and the tables of docs/command-line.md, made of the declarations of the subcommands.
+ * docs/messages.md, made of them too; README.md, for its table of imports; and docs/command-line.md, for its tables of options.
  */
 import { generatedCodecs } from "./codecs.ts";
 import { generatedCommandLine } from "./command-line.ts";
 import { generatedGrammars } from "./grammars.ts";
+import { readmeWithImports } from "./imports.ts";
 import { generatedReference } from "./reference.ts";
 
 /** Each file by its path from the root of the repository, as it is committed. */
@@ -14,5 +15,6 @@ export async function generatedFiles(): Promise<Map<string, string>> {
     ...(await generatedCodecs()),
     ...generatedReference(),
     ...generatedCommandLine(),
+    readmeWithImports(),
   ]);
 }

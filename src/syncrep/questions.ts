@@ -1,6 +1,5 @@
 /**
- * What people ask about a `synchronous_standby_names`: which losses block commits, how many copies are certain, what a change
- * would do, whether it can be met at all. Each answer is a value with a sentence; `explainSynchronousStandbys` says it all in words.
+ * walwire/syncrep/questions: which losses block commits, how many copies are certain, what a change would do, in values and sentences.
  */
 import { EncodeError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";

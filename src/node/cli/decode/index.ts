@@ -26,7 +26,7 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
     throw new UsageError("--from client cannot be used with --proto and --streaming: a client sends no pgoutput");
   }
   const call: DecodeCall = { from, server, physical: physical || undefined, pgoutput, verify };
-  const source = await openSource(path);
+  const source = await openSource(path, "decode");
   // Who says what the stream is, has one.
   const kind = physical || pgoutput !== undefined || from === "client" ? undefined : fileKindOf(source);
   if (kind !== undefined) {

@@ -10,7 +10,7 @@ export const wal = defineSubcommand({
   description: `\
 Prints the records of WAL, one per line. A FILE is a segment, or a recorded physical stream: the
 payloads of CopyData, each after its length in four bytes. Segments can be named in any order. Either can
-be compressed with gzip. With a target, the answer is where recovery to it would stop.`,
+be compressed with gzip, zstd or LZ4. With a target, the answer is where recovery to it would stop.`,
   argument: { name: "FILE", count: "many", help: "segments, or a stream; - reads standard input" },
   options: {
     start: { type: "lsn", value: "LSN", help: "only records that begin at this position or later" },
