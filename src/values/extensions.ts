@@ -1,5 +1,6 @@
 /** Types of extensions that come with PostgreSQL: citext, hstore, and ltree with its queries. */
 import { mustBeObject, refuse } from "../wire/check.ts";
+import { readCounted, writeCounted } from "../wire/counted.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
 import { badText, bytesOfText, type Codec, mustBeString, textOf } from "./codec.ts";
@@ -57,7 +58,7 @@ const hstore: Codec<HstoreValue> = {
     const value: Record<string, string | null> = Object.create(null);
     let before: Uint8Array | undefined;
     for (let count = r.u32("hstore"); count > 0; count--) {
-      const key = r.counted("hstore");
+      const key = readCounted(r, "hstore");
       if (before !== undefined && compareKeys(before, key) >= 0) {
         r.fail("BAD_VALUE", r.offset - key.length, "has a key that is not after the one before it", "hstore");
       }
@@ -79,9 +80,9 @@ const hstore: Codec<HstoreValue> = {
       w.u32(pairs.length, "hstore");
       for (const { key, bytes } of pairs) {
         const each = value[key]!;
-        w.counted(bytes, "hstore");
+        writeCounted(w, bytes, "hstore");
         if (each === null) w.i32(-1, "hstore");
-        else w.counted(bytesOfText(each, "hstore"), "hstore");
+        else writeCounted(w, bytesOfText(each, "hstore"), "hstore");
       }
     }, undefined);
   },
