@@ -1,5 +1,5 @@
 /**
- * walwire/values: the values in the columns of a row: readers and writers by type, for text and binary format, and rows.
+ * walwire/values: `TypeMap`, `rowReader`, `rowWriter`: values of types, in text and binary.
  */
 export type { OldTuple, Relation, RelationColumn, Type } from "../generated/logical.ts";
 export type { Lsn } from "../kernel/lsn.ts";
