@@ -4,6 +4,7 @@
  * @source arrayfuncs.c: array_out, array_send
  */
 import { isBytes, refuse } from "../wire/check.ts";
+import { writeCounted } from "../wire/counted.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
 import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
@@ -42,7 +43,8 @@ const [OPEN, CLOSE] = [0x7b, 0x7d];
 export function arrayOf(name: string, element: Codec, elementOid: number, delimiter = ","): Codec<ArrayValue> {
   const quotes = quoting(`{}${delimiter}`, false);
   const separator = delimiter.charCodeAt(0);
-  const nestable = element.listLike !== true;
+  // Asked each time: what the elements are may be described later.
+  const isNestable = (): boolean => element.listLike !== true;
 
   /** The array as plainly as can be. */
   const asValue = (
@@ -50,7 +52,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
     lowerBounds: readonly number[],
     elements: readonly unknown[],
   ): ArrayValue => {
-    if (lowerBounds.some((bound) => bound !== 1) || (!nestable && lengths.length > 1)) {
+    if (lowerBounds.some((bound) => bound !== 1) || (lengths.length > 1 && !isNestable())) {
       return { dimensions: lengths.map((length, i) => ({ length, lowerBound: lowerBounds[i]! })), elements };
     }
     let level = elements;
@@ -66,6 +68,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
   const partsOf = (value: ArrayValue): ArrayWithBounds => {
     if (!Array.isArray(value)) return mustHaveBounds(value as ArrayWithBounds, name);
     if (value.length === 0) return { dimensions: [], elements: [] };
+    const nestable = isNestable();
     const dimensions: ArrayDimension[] = [];
     let level: readonly unknown[] = value;
     for (;;) {
@@ -203,7 +206,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
         }
         for (let i = 0; i < elements.length; i++) {
           if (elements[i] === null) w.i32(-1, name);
-          else w.counted(writeBinaryPart(element, elements[i], name, i), name, i);
+          else writeCounted(w, writeBinaryPart(element, elements[i], name, i), name, i);
         }
       }, undefined);
     },
