@@ -147,7 +147,7 @@ accepted by no version
   test("a NUL character, half a character, bytes that are no text", async () => {
     expect(await says(1, ["check"], "IDENTIFY\0_SYSTEM")).toContain("ERROR:  08P01: invalid message format\n");
     const { status, stderr } = await walwire(["command", "check"], new Uint8Array([0x53, 0xff]));
-    expect(stderr).toBe("walwire: what comes from standard input is not UTF-8\n");
+    expect(stderr).toBe("walwire: standard input is not UTF-8\n");
     expect(status).toBe(1);
   });
 });
