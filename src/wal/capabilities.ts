@@ -14,6 +14,10 @@ export const walCapabilities = /* @__PURE__ */ new CapabilityTable({
   lsnZeroPadded: lsnRows.lsnZeroPadded,
   /** xlogrecord.h: BKPIMAGE_APPLY, commit a507b86900 */
   imageApply: { since: [100000] },
+  /** xlog.c: recoveryTargetTimeLineGoal, commit 0acb3bc33a */
+  latestTimelineByDefault: { since: [120000] },
+  /** xlog.c: StartupXLOG, commit dc788668bb: recovery that ends before its target is an error */
+  targetMustBeReached: { since: [130000] },
   /** xlogreader.c: ValidXLogPageHeader, XLogReaderValidatePageHeader, commit fc49e24fa6 */
   segmentSizeOfCluster: { since: [110000] },
   /** xlog.c: CopyXLogRecordToWAL, commit 4a33bb59df */

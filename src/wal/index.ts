@@ -24,4 +24,13 @@ export {
 export { type WalEnd, WalReader, type WalReaderOptions } from "./reader.ts";
 export type { WalBlock, WalFork, WalImage, WalRecord, WalRecordHeader } from "./record.ts";
 export { walOperation, walResourceManager } from "./rmgr.ts";
+export {
+  type SelectedWalSegment,
+  selectWalSegments,
+  type WalFile,
+  type WalFilePassedOver,
+  type WalSelection,
+  type WalSelectionOptions,
+  type WalTimeline,
+} from "./timeline.ts";
 export { type WalRecordPlace, WalWriter, type WalWriterOptions } from "./writer.ts";

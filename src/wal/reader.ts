@@ -54,10 +54,12 @@ export interface WalReaderOptions {
   readonly segmentSize?: number | undefined;
   /** BLCKSZ, of pages of relations, which WAL does not say. The default is 8192. */
   readonly blockSize?: number | undefined;
-  /** What the first page of each segment must say. The default is to take any. */
+  /** What the first page of each segment must say. The default is what the first of them says. */
   readonly systemIdentifier?: bigint | undefined;
-  /** The one in the segments' names, for messages. The default is the one that the pages say. */
+  /** The one in the segments' names, for messages: see `push` too. The default is the one that the pages say. */
   readonly timeline?: number | undefined;
+  /** The timelines of the history that is followed: recovery rejects pages of any other. The default is to accept any. */
+  readonly timelines?: readonly number[] | undefined;
   /** Compare checksums; without, damage can look like a record. The default is true. */
   readonly checkCrc?: boolean | undefined;
   /** The longest record to take, in bytes. The default is PostgreSQL's own limit (memutils.h: MaxAllocSize). */
@@ -115,7 +117,7 @@ export class WalReader {
   readonly #segmentSizeGiven: number | undefined;
   readonly #blockSize: number;
   readonly #systemIdentifierGiven: bigint | undefined;
-  readonly #fileTimeline: number | undefined;
+  readonly #timelines: readonly number[] | undefined;
   readonly #checkCrc: boolean;
   readonly #maxLength: number;
   #format: WalFormat | undefined;
@@ -123,6 +125,7 @@ export class WalReader {
   #segmentSize: number;
   #systemIdentifier: bigint | undefined;
   #timeline = 0;
+  #fileTimeline: number | undefined;
 
   /** What has arrived: #chunk from #at on, then those that wait behind it from #head on, with #behind bytes. */
   #chunk: Uint8Array = nothing;
@@ -200,7 +203,8 @@ export class WalReader {
    * @throws RangeError for a size that cannot be.
    */
   constructor(options: WalReaderOptions = {}) {
-    const { server, pageSize, segmentSize, blockSize, systemIdentifier, timeline, checkCrc, maxLength } = options;
+    const { server, pageSize, segmentSize, blockSize, systemIdentifier, timeline, timelines, checkCrc, maxLength } =
+      options;
     if (pageSize !== undefined && !isPageSize(pageSize)) {
       throw new RangeError(`a page of WAL has 1024 to 65536 bytes, a power of 2, not ${pageSize}`);
     }
@@ -215,6 +219,7 @@ export class WalReader {
     this.#blockSize = blockSize ?? DEFAULT_BLOCK_SIZE;
     this.#systemIdentifierGiven = systemIdentifier;
     this.#fileTimeline = timeline;
+    this.#timelines = timelines;
     this.#checkCrc = checkCrc ?? true;
     this.#maxLength = maxLength ?? MAX_ALLOC_SIZE;
   }
@@ -238,7 +243,7 @@ export class WalReader {
     return this.#pageSize;
   }
 
-  /** What the last long header said; undefined before one came. */
+  /** What the first long header said; undefined before one came. */
   get systemIdentifier(): bigint | undefined {
     return this.#systemIdentifier;
   }
@@ -270,11 +275,13 @@ export class WalReader {
    *
    * @param lsn Where they begin. Without it the first must begin a page, whose header says where that is. If the first begin a
    *   page, what is left there of a record before is passed over; else a record must begin with them.
+   * @param timeline The one in the name of the file that they come from, for messages. The default is the one before.
    * @throws ProtocolError OUT_OF_ORDER if they do not follow.
    * @throws RangeError if the first begin where neither a page nor a record can, or in the middle of a page of nobody knows which
    *   server.
    */
-  push(bytes: Uint8Array, lsn?: Lsn | undefined): void {
+  push(bytes: Uint8Array, lsn?: Lsn | undefined, timeline: number | undefined = this.#fileTimeline): void {
+    this.#fileTimeline = timeline;
     if (lsn !== undefined) this.#mustFollow(toLsn(lsn));
     if (bytes.length === 0) return;
     this.#last += bytes.length;
@@ -688,7 +695,8 @@ export class WalReader {
         lsn,
         pageSize: this.#pageSize,
         segmentSize: this.#segmentSize,
-        systemIdentifier: this.#systemIdentifierGiven,
+        systemIdentifier: this.#systemIdentifierGiven ?? this.#systemIdentifier,
+        timelines: this.#timelines,
         latestTimeline: this.#timeline,
         fileTimeline: this.#fileTimeline ?? (this.#timeline || header.timeline),
         offset: position - this.#first,
@@ -704,10 +712,10 @@ export class WalReader {
     return header;
   }
 
-  /** What nobody has told us, the pages say. */
+  /** Unless it was given, the first page says the format, and the first long header the rest. Later ones must agree. */
   #learn({ magic, long }: WalPageHeader): void {
     this.#format ??= walFormatOfMagic(magic);
-    if (long === undefined || magic !== this.#format?.magic) return;
+    if (long === undefined || magic !== this.#format?.magic || this.#systemIdentifier !== undefined) return;
     this.#systemIdentifier = long.systemIdentifier;
     if (this.#segmentSizeGiven === undefined && isSegmentSize(long.segmentSize)) this.#segmentSize = long.segmentSize;
     // Pages cannot change their size on the way.
