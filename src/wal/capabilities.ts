@@ -145,6 +145,24 @@ export function serverOfWalPageMagic(magic: number): number | undefined {
   return undefined;
 }
 
+interface KnownMagic {
+  readonly magic: number;
+  /** server_version_num of the major. */
+  readonly server: number;
+}
+
+const knownMagics = (): KnownMagic[] =>
+  Object.entries(walPageMagics).map(([major, magic]) => ({ magic, server: Number(major) }));
+
+/** The magic numbers of the oldest and of the newest major whose WAL is known: they only ever grew. */
+export function oldestWalPageMagic(): KnownMagic {
+  return knownMagics()[0]!;
+}
+
+export function newestWalPageMagic(): KnownMagic {
+  return knownMagics().at(-1)!;
+}
+
 /** catversion.h: CATALOG_VERSION_NO of each major's releases, which is in the names of tablespaces' directories. */
 const catalogVersion: Readonly<Record<number, number>> = {
   90600: 201608131,

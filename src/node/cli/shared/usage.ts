@@ -18,3 +18,6 @@ export function readArgs<T>(parse: () => T): T {
     throw new UsageError((error as Error).message);
   }
 }
+
+/** The call is right, and the input could not be looked at: exit status 3. */
+export class UnseenError extends InputError {}

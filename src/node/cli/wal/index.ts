@@ -16,13 +16,14 @@ import {
   walCheckpoint,
   walTransactionEnd,
 } from "../../../wal/questions.ts";
+import type { WalTimeline } from "../../../wal/timeline.ts";
 import type { Json } from "../../../wire/json.ts";
 import { serverOf } from "../shared/input.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page } from "../shared/people.ts";
 import { readArgs, UsageError } from "../shared/usage.ts";
-import { inOrder } from "./input.ts";
-import { sayNotice, sayRecord, sayStats, sayStop } from "./page.ts";
+import { findWal } from "./input.ts";
+import { sayNotice, sayPassedOver, sayRecord, sayStats, sayStop } from "./page.ts";
 import { type Found, type Notice, type Reading, recordLine, recordsOf } from "./records.ts";
 import { WalStats } from "./stats.ts";
 
@@ -34,6 +35,7 @@ interface Call {
   readonly end: Lsn | undefined;
   readonly rmgr: string | undefined;
   readonly xid: number | undefined;
+  readonly timeline: WalTimeline | undefined;
   readonly target: RecoveryTarget | undefined;
   readonly stats: boolean;
   readonly jsonl: boolean;
@@ -88,12 +90,13 @@ function callOf(args: readonly string[]): Call {
     throw new UsageError("a target, or the records");
   }
   return {
-    paths: inOrder(positionals),
+    paths: positionals,
     server: server === undefined ? undefined : serverOf(server),
     start: start === undefined ? undefined : lsnOf(start),
     end: end === undefined ? undefined : lsnOf(end),
     rmgr: rmgr?.toLowerCase(),
     xid: xid === undefined ? undefined : xidOf(xid),
+    timeline: undefined,
     target: targets[0],
     stats,
     jsonl,
@@ -129,7 +132,10 @@ function timeOf(text: string): PgTime {
 /** The records that are asked for, and notices; `seen` counts all that are read. */
 async function* chosen(call: Call, progress: Progress, reading: Reading): AsyncGenerator<(Found | Notice)[]> {
   let seen = 0;
-  for await (const batch of recordsOf(call.paths, call.server, reading)) {
+  const { paths, server, start, timeline, target } = call;
+  const asRecovery = target !== undefined;
+  const inputs = await findWal(paths, { server, start, timeline, partial: !asRecovery });
+  for await (const batch of recordsOf(inputs, { server, start, asRecovery }, reading)) {
     const shown: (Found | Notice)[] = [];
     for (const each of batch) {
       if ("notice" in each) {
@@ -152,8 +158,16 @@ async function* chosen(call: Call, progress: Progress, reading: Reading): AsyncG
   }
 }
 
-function isBad(each: Found | Notice): boolean {
-  return "notice" in each ? each.notice === "damage" : each.error !== undefined;
+/** The exit status that a record or a notice asks for. */
+function statusOf(each: Found | Notice): number {
+  if (!("notice" in each)) return each.error === undefined ? 0 : 1;
+  if (each.notice === "damage" || each.notice === "gap") return 1;
+  return each.unseen ? 3 : 0;
+}
+
+/** Bad input counts more than input that could not be looked at. */
+function worse(a: number, b: number): number {
+  return a === 1 || b === 1 ? 1 : Math.max(a, b);
 }
 
 async function records(call: Call): Promise<number> {
@@ -168,10 +182,10 @@ async function records(call: Call): Promise<number> {
   const notices: Notice[] = [];
   for await (const batch of chosen(call, progress, reading)) {
     for (const each of batch) {
-      if (isBad(each)) status = 1;
+      status = worse(status, statusOf(each));
       if ("notice" in each) {
         if (call.jsonl) line(noticeLine(each, server));
-        else if (stats === undefined) sayNotice(page, each);
+        else if (stats === undefined && each.notice !== "passed over") sayNotice(page, each);
         else notices.push(each);
         continue;
       }
@@ -188,9 +202,10 @@ async function records(call: Call): Promise<number> {
     else {
       sayStats(page, stats, server);
       page.line();
-      for (const notice of notices) sayNotice(page, notice);
+      for (const notice of notices) if (notice.notice !== "passed over") sayNotice(page, notice);
     }
   }
+  if (!call.jsonl) sayPassedOver(page, notices);
   await output.flush();
   return status;
 }
@@ -238,11 +253,12 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
     output.write(`${JSON.stringify(stopLine(stop, lastCommit, checkpoint, server))}\n`);
   } else {
     const page = new Page(output);
-    for (const notice of notices) sayNotice(page, notice);
+    for (const notice of notices) if (notice.notice !== "passed over") sayNotice(page, notice);
     sayStop(page, target, { stop, lastCommit, checkpoint, server });
+    sayPassedOver(page, notices);
   }
   await output.flush();
-  return stop === undefined || notices.some(isBad) ? 1 : 0;
+  return stop === undefined ? 1 : notices.map(statusOf).reduce(worse, 0);
 }
 
 function stopLine(
