@@ -2,6 +2,7 @@
  * What `walwire wal` reads: segments, alone or as a directory such as pg_wal has them, and recorded physical streams, as pieces of WAL
  * that say where they are.
  */
+import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { decodeWalSenderMessage } from "../../../generated/physical.ts";
@@ -9,7 +10,7 @@ import { ArgumentError, DecodeError, ParseError } from "../../../kernel/errors.t
 import { type Lsn, toLsn } from "../../../kernel/lsn.ts";
 import { defaultSegmentSize, isSegmentSize, parseWalFileName } from "../../../kernel/wal-names.ts";
 import { walFormatOfMagic } from "../../../wal/format.ts";
-import { decodeWalPageHeader, isPageSize, LONG_HEADER } from "../../../wal/page.ts";
+import { DEFAULT_PAGE_SIZE, decodeWalPageHeader, isPageSize, LONG_HEADER } from "../../../wal/page.ts";
 import {
   type SelectedWalSegment,
   selectWalSegments,
@@ -19,8 +20,8 @@ import {
   type WalTimeline,
 } from "../../../wal/timeline.ts";
 import { name, openSource, payloadsOf } from "../decode/input.ts";
-import { fileError } from "../shared/input.ts";
-import { InputError } from "../shared/usage.ts";
+import { fileError } from "../shared/file-error.ts";
+import { InputError, UsageError } from "../shared/usage.ts";
 import { type Contents, contentsOf } from "./contents.ts";
 
 /** Bytes of WAL that follow each other. */
@@ -37,6 +38,8 @@ export interface WalInput {
   readonly name: string;
   /** What the file begins with. Of what is not WAL there are no pieces. */
   readonly contents: Contents;
+  /** Where the pieces begin in WAL, by the name of the file or, without one, by its first page. */
+  readonly lsn: Lsn;
   readonly pieces: AsyncIterable<Piece>;
   /** The part of the file that was read, 0 to 1; undefined if that is unknown. */
   readonly progress: () => number | undefined;
@@ -66,13 +69,34 @@ export interface WalInputs {
   readonly passedOver: readonly PassedOver[];
 }
 
+/** Where to look for WAL: paths, or, as pg_waldump has it, a directory and in it perhaps the first and the last segment. */
+export interface WalPlaces {
+  readonly paths: readonly string[];
+  readonly range: readonly [first: string, last: string] | undefined;
+}
+
+/** @throws UsageError for names that are not segments of the directory. */
+export function placesOf(paths: readonly string[], directory: string | undefined): WalPlaces {
+  if (directory === undefined) return { paths, range: undefined };
+  const [first, last = first, ...more] = paths;
+  if (more.length > 0) throw new UsageError("--path: expected the first and the last segment, got more FILEs");
+  if (first === undefined) return { paths: [directory], range: undefined };
+  for (const each of [first, last!]) {
+    if (parseWalFileName(each)?.type !== "segment") {
+      throw new UsageError(`--path: expected the name of a segment in it, got ${JSON.stringify(each)}`);
+    }
+  }
+  if (last!.slice(8) < first.slice(8)) throw new UsageError(`ENDSEG ${last} is before STARTSEG ${first}`);
+  return { paths: [directory], range: [first, last!] };
+}
+
 /**
  * Find the WAL that these paths lead to: files, and directories of files.
  *
  * @throws InputError if one of them is missing, or there is no WAL at all.
  */
 export async function findWal(
-  paths: readonly string[],
+  { paths, range }: WalPlaces,
   options: {
     readonly server: number | undefined;
     readonly timeline: WalTimeline | undefined;
@@ -80,12 +104,15 @@ export async function findWal(
     readonly partial: boolean;
   },
 ): Promise<WalInputs> {
-  const { named, others, passedOver } = await collect(paths);
+  const { named: all, others, passedOver } = await collect(paths);
+  const named = range === undefined ? all : inRange(all, range);
   const { segmentSize, server } = await firstHeader(named);
   const files = await Promise.all(named.map(withContent));
   let selection: WalSelection<NamedFile>;
   try {
-    selection = selectWalSegments(files, { ...options, server: options.server ?? server, segmentSize });
+    // pg_waldump follows the timeline in the name of the first segment.
+    const { timeline = range === undefined ? undefined : Number.parseInt(range[0].slice(0, 8), 16) } = options;
+    selection = selectWalSegments(files, { ...options, timeline, server: options.server ?? server, segmentSize });
   } catch (error) {
     if (error instanceof ArgumentError || error instanceof ParseError) throw new InputError(error.message);
     throw error;
@@ -99,6 +126,20 @@ export async function findWal(
     throw new InputError(`there is no WAL to read${why}`);
   }
   return { segments, segmentSize, timelines: history.map(({ tli }) => tli), others, passedOver };
+}
+
+/** @throws InputError with pg_waldump's words if the first or the last is not there. */
+function inRange(files: readonly NamedFile[], range: readonly [string, string]): NamedFile[] {
+  const [first, last] = range;
+  for (const each of range) {
+    if (!files.some((file) => unpackedName(file.name) === each)) {
+      throw new InputError(`could not locate WAL file "${each}"`);
+    }
+  }
+  return files.filter(({ name: file }) => {
+    const segment = file.slice(8, 24);
+    return unpackedName(file).endsWith(".history") || (segment >= first.slice(8) && segment <= last.slice(8));
+  });
 }
 
 interface Collected {
@@ -166,7 +207,7 @@ const MAX_HISTORY = 1024 * 1024;
 
 async function withContent(file: NamedFile): Promise<NamedFile> {
   if (parseWalFileName(unpackedName(file.name))?.type !== "history") return file;
-  const { chunks } = await openSource(file.path);
+  const { chunks } = await openSource(file.path, "wal");
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunks) {
@@ -185,7 +226,7 @@ async function firstHeader(
   for (const file of files) {
     const type = parseWalFileName(unpackedName(file.name))?.type;
     if (type !== "segment" && type !== "partial") continue;
-    const { chunks, close } = await openSource(file.path);
+    const { chunks, close } = await openSource(file.path, "wal");
     const { head } = await headOf(chunks, LONG_HEADER);
     close();
     const format = head.length < LONG_HEADER ? undefined : walFormatOfMagic(head[0]! | (head[1]! << 8));
@@ -226,11 +267,29 @@ async function headOf(
   return { head: head.subarray(0, length), rest: rest() };
 }
 
-/** Open a segment: its position is the one in its name, and bytes behind its end are not read. */
-export async function openSegment({ file, start }: SelectedWalSegment<NamedFile>, size: number): Promise<WalInput> {
-  const { chunks, progress, close } = await openSource(file.path);
+/**
+ * Open a segment: its position is the one in its name, and bytes behind its end are not read.
+ *
+ * @param resume Begin with the page that holds this position, if the file is not compressed.
+ */
+export async function openSegment(
+  { file, start }: SelectedWalSegment<NamedFile>,
+  size: number,
+  resume: Lsn | undefined,
+): Promise<WalInput> {
+  const skipped = resume === undefined || resume <= start ? 0n : resume - start - (resume % BigInt(DEFAULT_PAGE_SIZE));
+  if (skipped > 0n && unpackedName(file.name) === file.name) {
+    const raw = createReadStream(file.path, { start: Number(skipped) });
+    const { head, rest } = await headOf(raw, LONG_HEADER);
+    const lsn = toLsn(start + skipped);
+    const pieces = segment(rest, lsn, size - Number(skipped));
+    const opened = { progress: () => undefined, close: () => raw.destroy() };
+    return { name: name(file.path), contents: contentsOf(head), lsn, pieces, ...opened };
+  }
+  const { chunks, progress, close } = await openSource(file.path, "wal");
   const { head, rest } = await headOf(chunks, LONG_HEADER);
-  return { name: name(file.path), contents: contentsOf(head), pieces: segment(rest, start, size), progress, close };
+  const pieces = segment(rest, start, size);
+  return { name: name(file.path), contents: contentsOf(head), lsn: start, pieces, progress, close };
 }
 
 /**
@@ -240,13 +299,12 @@ export async function openSegment({ file, start }: SelectedWalSegment<NamedFile>
  * @throws InputError if it cannot be opened.
  */
 export async function openWal(path: string): Promise<WalInput> {
-  const { chunks, progress, close } = await openSource(path);
+  const { chunks, progress, close } = await openSource(path, "wal");
   const { head, rest } = await headOf(chunks, LONG_HEADER);
   const contents = contentsOf(head);
-  const opened = { name: name(path), contents, progress, close };
-  if (contents.kind === "stream") return { ...opened, pieces: stream(rest) };
   const lsn = contents.kind === "pages" ? contents.pageAddress : toLsn(0n);
-  return { ...opened, pieces: segment(rest, lsn, undefined) };
+  const pieces = contents.kind === "stream" ? stream(rest) : segment(rest, lsn, undefined);
+  return { name: name(path), contents, lsn, pieces, progress, close };
 }
 
 async function* segment(chunks: AsyncIterable<Uint8Array>, lsn: Lsn, size: number | undefined): AsyncGenerator<Piece> {

@@ -65,11 +65,14 @@ export function sayNotice(page: Page, { notice, file, message }: Notice): void {
   page.mark(notice === "damage" || notice === "gap" ? "bad" : "neutral", `${what} ${file}: ${printable(message)}`);
 }
 
-/** The files that were not read, those with the same reason in one line. */
-export function sayPassedOver(page: Page, notices: readonly Notice[]): void {
+/** Notices; files that were passed over for the same reason are in one line, behind the others. */
+export function sayNotices(page: Page, notices: readonly Notice[]): void {
   const byReason = new Map<string, Notice[]>();
   for (const each of notices) {
-    if (each.notice !== "passed over") continue;
+    if (each.notice !== "passed over") {
+      sayNotice(page, each);
+      continue;
+    }
     const { message } = each;
     const same = byReason.get(message);
     if (same === undefined) byReason.set(message, [each]);

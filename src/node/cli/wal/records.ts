@@ -47,22 +47,26 @@ export interface Reading {
 
 type Batch = readonly (Found | Notice)[];
 
+interface WalkOptions {
+  /** The version, if it was given: where a stream begins in the middle of a page only that can be known. */
+  readonly server: number | undefined;
+  /** Where reading is to begin, if it was given. */
+  readonly start: Lsn | undefined;
+  /** End where recovery does: at the first end, gap or damage. */
+  readonly asRecovery: boolean;
+  /** Records before this position were read already. */
+  readonly resume: Lsn | undefined;
+}
+
 /** A stream of more parts that do not follow each other is not a stream. */
 const MAX_GAPS = 100;
 
 /**
  * The records of files, in batches, and notices.
  *
- * @param options.server The version, if it was given: where a stream begins in the middle of a page only that can be known.
- * @param options.start Where reading is to begin, if it was given.
- * @param options.asRecovery End where recovery does: at the first end, gap or damage.
  * @param reading Told how far it is.
  */
-export async function* recordsOf(
-  inputs: WalInputs,
-  options: { readonly server: number | undefined; readonly start: Lsn | undefined; readonly asRecovery: boolean },
-  reading: Reading,
-): AsyncGenerator<Batch> {
+export async function* recordsOf(inputs: WalInputs, options: WalkOptions, reading: Reading): AsyncGenerator<Batch> {
   for (const { path, message } of inputs.passedOver) yield [passedOver(path, message)];
   const walk = new Walk(inputs, options, reading);
   yield* walk.segments();
@@ -80,6 +84,7 @@ class Walk {
   readonly #server: number | undefined;
   readonly #start: Lsn | undefined;
   readonly #asRecovery: boolean;
+  readonly #resume: Lsn | undefined;
   readonly #reading: Reading;
   readonly #total: number;
   #read = 0;
@@ -90,15 +95,12 @@ class Walk {
   /** Nothing more is to be read. */
   over = false;
 
-  constructor(
-    inputs: WalInputs,
-    options: { readonly server: number | undefined; readonly start: Lsn | undefined; readonly asRecovery: boolean },
-    reading: Reading,
-  ) {
+  constructor(inputs: WalInputs, options: WalkOptions, reading: Reading) {
     this.#inputs = inputs;
     this.#server = options.server;
     this.#start = options.start;
     this.#asRecovery = options.asRecovery;
+    this.#resume = options.resume;
     this.#reading = reading;
     this.#total = inputs.segments.length + inputs.others.length;
   }
@@ -114,14 +116,14 @@ class Walk {
     }
     for (const segment of segments) {
       if (this.over) return;
-      const input = await this.#open(segment.file.path, () => openSegment(segment, segmentSize));
+      const input = await this.#open(segment.file.path, () => openSegment(segment, segmentSize, this.#resume));
       if ("notice" in input) {
         this.#refused ??= input.message;
         yield [input];
         continue;
       }
-      const follows = this.#reader?.end === undefined && this.#reader?.position === segment.start;
-      const fault = faultOf(input.contents, segment.start);
+      const follows = this.#reader?.end === undefined && this.#reader?.position === input.lsn;
+      const fault = faultOf(input.contents, input.lsn);
       if (fault !== undefined && (!follows || fault.unseen)) {
         input.close();
         this.#refused ??= fault.message;
@@ -129,7 +131,7 @@ class Walk {
         continue;
       }
       // A segment that is not WAL of its position, right behind the last: the reader says so in the server's words.
-      yield* this.#leave(segment.start, input.name);
+      yield* this.#leave(input.lsn, input.name);
       if (this.over) return;
       const server = this.#server;
       this.#reader ??= new WalReader({ server, segmentSize, timelines });
