@@ -137,7 +137,7 @@ export const protocolVersion: OptionKind<number> = {
     }
     return Number(parsed);
   },
-  show: String,
+  show: (value) => (value === 0 ? "" : String(value)),
 };
 
 /** Names with commas between. @source pgoutput.c: parse_output_parameters */
