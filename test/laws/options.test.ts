@@ -54,7 +54,7 @@ vi.mock(import("../../src/command/options/tables.ts"), async (original) => {
   });
   const createSlotOptions = { ...real.createSlotOptions, rows: { ...real.createSlotOptions.rows, comment } };
   const [, alter, backup, pgoutput] = real.optionTables;
-  return { ...real, createSlotOptions, optionTables: [createSlotOptions, alter, backup, pgoutput] };
+  return { ...real, createSlotOptions, optionTables: [createSlotOptions, alter, backup, pgoutput] as const };
 });
 
 const text = "CREATE_REPLICATION_SLOT s LOGICAL pgoutput (comment 'for me')";
