@@ -5,15 +5,6 @@
 export type * from "./ast.ts";
 export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";
 export {
-  type EvaluatedStandby,
-  type EvaluateOptions,
-  evaluateSynchronousStandbys,
-  type SyncLevel,
-  type SyncRepEvaluation,
-  type SyncRepRelease,
-  type SyncRepStandby,
-} from "./evaluate.ts";
-export {
   applyFixes,
   type Edit,
   type Finding,

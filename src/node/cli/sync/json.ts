@@ -1,14 +1,13 @@
 /** What `walwire sync` answers to programs. A position of the log is text, as the server prints it; what is undefined is left out. */
 import { ParseError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { type Finding, locateSynchronousStandbyNames, type SyncRepConfig } from "../../../syncrep/index.ts";
 import {
+  blockingLosses,
+  certainCopies,
   evaluateSynchronousStandbys,
-  type Finding,
-  locateSynchronousStandbyNames,
   type SyncLevel,
-  type SyncRepConfig,
-} from "../../../syncrep/index.ts";
-import { blockingLosses, certainCopies } from "../../../syncrep/questions.ts";
+} from "../../../syncrep/questions.ts";
 import { type Answer, versionsJson } from "../shared/json.ts";
 import type { ConfValue } from "./conf.ts";
 import {

@@ -2,13 +2,14 @@
 import { drawCaret } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
+import type { Finding, SyncRepConfig } from "../../../syncrep/index.ts";
 import {
+  blockingLosses,
+  certainCopies,
   evaluateSynchronousStandbys,
-  type Finding,
   type SyncLevel,
-  type SyncRepConfig,
-} from "../../../syncrep/index.ts";
-import { blockingLosses, certainCopies, streamingStandby } from "../../../syncrep/questions.ts";
+  streamingStandby,
+} from "../../../syncrep/questions.ts";
 import { someOf } from "../../../syncrep/words.ts";
 import { type Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
