@@ -1,12 +1,18 @@
 /**
  * Everything under src/generated: the parsers, made of grammars/, and the message codecs, made of the families' messages.ts; and
- * docs/messages.md, made of them too.
+ * docs/messages.md, made of them too; and README.md, for its table of imports.
  */
 import { generatedCodecs } from "./codecs.ts";
 import { generatedGrammars } from "./grammars.ts";
+import { readmeWithImports } from "./imports.ts";
 import { generatedReference } from "./reference.ts";
 
 /** Each file by its path from the root of the repository, as it is committed. */
 export async function generatedFiles(): Promise<Map<string, string>> {
-  return new Map([...(await generatedGrammars()), ...(await generatedCodecs()), ...generatedReference()]);
+  return new Map([
+    ...(await generatedGrammars()),
+    ...(await generatedCodecs()),
+    ...generatedReference(),
+    readmeWithImports(),
+  ]);
 }

@@ -1,6 +1,6 @@
 /**
- * walwire: PostgreSQL's replication languages and wire messages. Everything here is pure and runs anywhere; connections are in
- * walwire/client, state machines in walwire/session, fast-check arbitraries in walwire/arbitraries.
+ * walwire: replication commands, `synchronous_standby_names`, the messages of physical and logical streams, positions, times, errors.
+ * Pure code without I/O, for any runtime.
  */
 
 export { type CapabilityName, sinceVersion, supports } from "./capabilities.ts";

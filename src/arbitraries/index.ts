@@ -1,6 +1,5 @@
 /**
- * walwire/arbitraries: fast-check arbitraries for who tests or fuzzes a walsender, a walreceiver, a pooler or a proxy:
- * correct values, text that is correct, almost correct and hostile, and what happens to bytes on their way.
+ * walwire/arbitraries: fast-check arbitraries: correct, almost correct and damaged traffic (needs `fast-check`).
  */
 export { baseBackupEvents, baseBackupMessage } from "./basebackup.ts";
 export { damaged, splits } from "./bytes.ts";

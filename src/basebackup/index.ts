@@ -1,6 +1,5 @@
 /**
- * walwire/basebackup: a base backup as it crosses the wire, whole or incremental, from a server of any version. What is inside the
- * archives reads walwire/basebackup/tar.
+ * walwire/basebackup: the stream of BASE_BACKUP and UPLOAD_MANIFEST; incremental files.
  */
 
 export {

@@ -6,6 +6,7 @@
  */
 import type { ColumnDescription } from "../command/results/rows.ts";
 import { EncodeError } from "../kernel/errors.ts";
+import { writeCounted } from "../wire/counted.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { encodeFrame } from "../wire/framer.ts";
 import { viewOf } from "../wire/parts.ts";
@@ -87,7 +88,7 @@ export function writeDataRow(values: readonly (string | null)[]): Uint8Array {
         w.i32(-1, "DataRow.values", i);
         continue;
       }
-      w.counted(bytesOfText(value, `DataRow.values[${i}]`), "DataRow.values", i);
+      writeCounted(w, bytesOfText(value, `DataRow.values[${i}]`), "DataRow.values", i);
     }
   });
 }
@@ -127,7 +128,7 @@ export function writeNothing(tag: string): Uint8Array {
 export function readReadyForQuery(bytes: Uint8Array): TransactionStatus {
   const r = new Reader(bytes);
   const status = String.fromCharCode(r.u8("ReadyForQuery.status"));
-  if (status !== "I" && status !== "T" && status !== "E") r.notOneOf("ITE", "ReadyForQuery.status");
+  if (status !== "I" && status !== "T" && status !== "E") r.notOneOf("BAD_VALUE", "ITE", "ReadyForQuery.status");
   r.end("ReadyForQuery");
   return status as TransactionStatus;
 }

@@ -1,4 +1,6 @@
-/** The replication commands: text to a Command and back, for each version of the server. */
+/**
+ * walwire/command: replication commands: parse, print, check, the verdict of each version, the rows that they answer with.
+ */
 export type * from "./ast.ts";
 export * from "./check.ts";
 export {

@@ -1,6 +1,5 @@
 /**
- * `walwire/conf`: postgresql.conf as a server reads it. Its text to entries, and a file with all that it includes to what the server
- * takes from them. There is no I/O here: the caller gives the files.
+ * walwire/conf: postgresql.conf as a server reads it, with all that it includes. The caller gives the files.
  */
 export {
   type ConfEntry,

@@ -1,4 +1,6 @@
-/** walwire/files: the files of replication. */
+/**
+ * walwire/files: slot state, replication origins, snapshots, timeline histories, backup_label, tablespace_map.
+ */
 export type {
   ReplicationSlotOnDisk,
   ReplicationSlotPersistentData,

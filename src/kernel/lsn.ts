@@ -1,5 +1,5 @@
 /**
- * Lsn: a position in the write-ahead log, in bytes from its beginning (XLogRecPtr).
+ * walwire/lsn: `parseLsn`, `formatLsn`: positions in the WAL.
  *
  * A branded bigint: compare with `<`, subtract to get bytes. Text is made only when someone asks for it.
  */

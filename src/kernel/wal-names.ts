@@ -1,5 +1,5 @@
 /**
- * WAL segments: the files in which the write-ahead log lies, and the names of what else lies beside them.
+ * walwire/wal-names: the names of WAL segments, timeline histories and backup history files.
  *
  * A name does not say how long a segment is; whoever asks for a position has to. A server of 10 or older has segments of 16 MB
  * unless it was compiled for others, one of 11 or newer what `SHOW wal_segment_size` says.

@@ -1,5 +1,5 @@
 /**
- * walwire/logical: the messages of pgoutput, protocol versions 1 to 4, in both directions.
+ * walwire/logical: the messages of pgoutput, protocol versions 1 to 4; `PgoutputDecoder`; `TupleData`, a row.
  */
 export {
   type Begin,

@@ -1,5 +1,5 @@
 /**
- * walwire/logical/transactions: from messages to transactions.
+ * walwire/logical/transactions: `TransactionAssembler`: committed transactions in commit order, from streamed, prepared and rolled-back pieces.
  *
  * With streaming, a server sends a large transaction in blocks while it is in progress, between those of others, and says
  * later that it has committed, or that it or a subtransaction of it was rolled back. The assembler keeps the pieces and gives

@@ -1,6 +1,5 @@
 /**
- * walwire/client: a walreceiver for Node. `connect` opens a replication connection through `pg` (connection strings, TLS,
- * SCRAM are its business); from then on walwire owns the socket: `receive` and `send` are the stream, `disconnect` ends it.
+ * walwire/client: `connect`: a replication connection for Node (needs `pg`).
  *
  * @source src/backend/replication/README: walrcv_connect, walrcv_receive, walrcv_send, walrcv_disconnect
  */

@@ -1,4 +1,6 @@
-/** `walwire/conf/disk`: configuration files on this machine, for `readPostgresqlConf`. */
+/**
+ * walwire/conf/disk: reads the configuration files of this machine for `readPostgresqlConf` (Node).
+ */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ConfFailure, ConfReader } from "../conf/index.ts";

@@ -1,5 +1,5 @@
 /**
- * SpillDirectory: a place for chunks of transactions that are too much for memory: one file each, in a directory of its own.
+ * walwire/spill-directory: `SpillDirectory`: files for what an assembler cannot keep in memory (Node).
  */
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";

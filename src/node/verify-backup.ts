@@ -1,5 +1,5 @@
 /**
- * walwire/verify-backup: is a base backup what its manifest says? As pg_verifybackup looks at it, in its order and its words.
+ * walwire/verify-backup: verifies a base backup as pg_verifybackup does (Node).
  *
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California

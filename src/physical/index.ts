@@ -1,6 +1,5 @@
 /**
- * walwire/physical: what a walsender and a walreceiver say to each other inside CopyData, in both directions. The payload
- * of XLogData is WAL in a physical stream; in a logical one it is a message of an output plugin, see walwire/logical.
+ * walwire/physical: the messages inside CopyData: XLogData, Keepalive, status updates, feedback.
  */
 export {
   decodeWalReceiverMessage,

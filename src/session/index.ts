@@ -1,5 +1,5 @@
 /**
- * walwire/session: the two ends of a replication connection as state machines without I/O. So far the walreceiver.
+ * walwire/session: `WalReceiver`, the receiver as a state machine without I/O; `Feedback`; `Framer`.
  */
 export { encodeFrame, type Frame, Framer, type FramerOptions, framesOf, isLast } from "../wire/framer.ts";
 export { Feedback } from "./feedback.ts";

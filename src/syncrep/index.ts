@@ -1,6 +1,5 @@
 /**
- * `synchronous_standby_names`: text to a SyncRepConfig and back, where its parts stand, how to change it, and what a server makes of it.
- * What people ask about it, with answers in words, is in questions.ts: who only checks settings is not to carry that.
+ * walwire/syncrep: `synchronous_standby_names`: parse, print, edit, lint and fix.
  */
 export type * from "./ast.ts";
 export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";

@@ -1,7 +1,5 @@
 /**
- * `walwire/syncrep/questions`: what a server makes of a `synchronous_standby_names` and its standbys, and the questions of operators: which
- * losses block commits, how many copies are certain, what a change would do, whether the setting can be met. Each answer is a value
- * with a sentence; `explainSynchronousStandbys` answers all of them in words.
+ * walwire/syncrep/questions: who is synchronous, which losses block commits, how many copies are certain, what a change would do.
  */
 import { EncodeError, ParseError, refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";

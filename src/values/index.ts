@@ -1,5 +1,5 @@
 /**
- * walwire/values: what the columns of a row mean: readers and writers of values, by type, for text and binary format, and rows.
+ * walwire/values: `TypeMap`, `rowReader`, `rowWriter`: values of types, in text and binary.
  */
 export type { ArrayDimension, ArrayValue, ArrayWithBounds } from "./array.ts";
 export { type CatalogRow, catalogQuery } from "./catalog.ts";

@@ -1,11 +1,13 @@
-/** walwire/wal: WAL, from files or from a physical stream: its pages and records, and what they say. */
+/**
+ * walwire/wal: WAL pages and records: read, write, describe; where recovery stops.
+ */
 export { describeWalRecord, type WalContents, type WalDescription } from "./contents.ts";
 export { WalCutter, type WalPiece } from "./cutter.ts";
 export { DEFAULT_BLOCK_SIZE, decodeWalRecord } from "./decode.ts";
 export { formatWalBlocks, formatWalContents, formatWalRecord } from "./desc.ts";
 export { encodeWalRecord, type WalRecordFields } from "./encode.ts";
 export { WalError } from "./error.ts";
-export { type WalFormat, walFormat, walFormatOfMagic } from "./format.ts";
+export { type WalFormat, type WalServer, walFormat, walFormatOfMagic } from "./format.ts";
 export { jsonOfWalContents, jsonOfWalRecord } from "./json.ts";
 export { decodeWalPageHeader, encodeWalPageHeader, type WalPageHeader } from "./page.ts";
 export {

@@ -197,7 +197,7 @@ describe("for people", () => {
     const packed = gzipSync(whole);
     const cut = await says(1, ["-"], packed.subarray(0, packed.length - 12));
     expect(cut).toContain("← 0/175B3E0  Begin    xid 742");
-    expect(cut).toContain("✘ standard input: what gzip packed is damaged: unexpected end of file");
+    expect(cut).toContain("✘ standard input: the gzip data ends early, at byte");
   });
 
   test("a length that no message has ends the reading", async () => {
@@ -581,7 +581,6 @@ describe("what is no stream", () => {
     ["hello, world", '68 65 6c 6c 6f 2c 20 77 6f 72 6c 64, which is "hello, world"'],
     [hex("89504e47 0d0a1a0a"), "89 50 4e 47 0d 0a 1a 0a"],
     [hex("01"), "01"],
-    [hex("28b52ffd 00"), "28 b5 2f fd 00"],
   ])("%j", async (input, beginning) => {
     const { status, stdout, stderr } = await decode(["-"], input);
     expect(stdout).toBe("");

@@ -25,12 +25,14 @@ const require = createRequire(import.meta.url);
 let folder: string;
 const packageFolder = (): string => join(folder, "node_modules", "walwire");
 
-/** The JavaScript of the README, each block with the sentence before it and the output that is shown after it. */
-const readme = [
-  ...readFileSync(join(root, "README.md"), "utf8").matchAll(
-    /^(.+)\n\n```js\n([\s\S]*?)```\n(?:\n```text\n([\s\S]*?)```)?/gm,
-  ),
-].map(([, title, code, output]) => ({ title: title!, code: code!, output }));
+/** The JavaScript of the README and of the guide, each block with the sentence before it and the output that is shown after it. */
+const examples = ["README.md", "docs/library.md"].flatMap((page) =>
+  [
+    ...readFileSync(join(root, page), "utf8").matchAll(
+      /^(.+)\n\n```js\n([\s\S]*?)```\n(?:\n```text\n([\s\S]*?)```)?/gm,
+    ),
+  ].map(([, title, code, output]) => ({ page, title: title!, code: code!, output })),
+);
 
 /** Run a module in the empty folder while other things go on, and give what it prints. */
 async function start(code: string, env: Record<string, string>): Promise<string> {
@@ -82,8 +84,11 @@ describe("the packed package", () => {
     expect(required).toBe(imported);
   });
 
-  test("the README has an example for each of its uses", () => {
-    expect(readme.map(({ output }) => output !== undefined)).toEqual([true, true, true, true, true, false]);
+  test("every example but one shows its output: following a server takes a server", () => {
+    expect(examples.length).toBe(8);
+    expect(
+      examples.filter(({ output }) => output === undefined).map(({ code }) => code.includes("DATABASE_URL")),
+    ).toEqual([true]);
   });
 
   test("it works: a command is read and printed, a message decoded and encoded", () => {
@@ -123,16 +128,16 @@ describe("the packed package", () => {
     }
   });
 
-  test.each(readme.filter(({ output }) => output !== undefined))("README: $title", ({ code, output }) => {
+  test.each(examples.filter(({ output }) => output !== undefined))("$page: $title", ({ code, output }) => {
     expect(run(code, "module")).toBe(output);
   });
 
-  test("README: following a server", async () => {
+  test("docs/library.md: follow a server", async () => {
     const server = await startServer({ major: majors.at(-1)! });
     try {
       await server.sql("CREATE TABLE t (id int)");
       await server.sql("CREATE PUBLICATION p FOR TABLE t");
-      const { code } = readme.find((block) => block.code.includes("DATABASE_URL"))!;
+      const { code } = examples.find((block) => block.code.includes("DATABASE_URL"))!;
       const url = `postgres://${server.user}@/${server.database}?host=${server.host}&port=${server.port}`;
       const child = start(code, { DATABASE_URL: url });
       let ended = false;

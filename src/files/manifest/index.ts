@@ -1,4 +1,6 @@
-/** walwire/files/manifest: backup manifests, read and written. */
+/**
+ * walwire/files/manifest: backup manifests: read, write, and what each version says of a bad one.
+ */
 export { BackupManifestError } from "./error.ts";
 export {
   BackupManifestWriter,

@@ -1,8 +1,9 @@
 /**
- * Which subcommand is called, and how it ends. Exit status 0 good, 1 the input or the server is bad, 2 the call is wrong. Each
+ * Which subcommand is called, and how it ends. Exit status 0 good, 1 the input or the server is bad, 2 the call is wrong, 3 the
+ * input could not be looked at. Each
  * subcommand is a file of its own, loaded when it is called.
  */
-import { UsageError } from "./shared/usage.ts";
+import { UnseenError, UsageError } from "./shared/usage.ts";
 
 interface Subcommand {
   /** How it is called, what it does, its options. */
@@ -55,8 +56,8 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     usage: `\
   walwire decode FILE [--physical | --proto N [--streaming off|on|parallel]] [--verify] [--stats] [--server V]
       The messages of a recorded stream, a line each. FILE holds what CopyData carried, each payload after its length in four
-      bytes, or lines as psql prints what pg_logical_slot_get_binary_changes gives; either may be packed by gzip; - is standard
-      input. Without --physical and --proto, whatever comes is read: WAL, or pgoutput in any protocol version.
+      bytes, or lines as psql prints what pg_logical_slot_get_binary_changes gives; - is standard input. Either may be compressed by
+      gzip, zstd or lz4. Without --physical and --proto, whatever comes is read: WAL, or pgoutput in any protocol version.
       Or FILE is one of PostgreSQL's own, recognised by what it holds: a timeline history, backup_label, a backup history file,
       tablespace_map, a backup manifest, an incremental file, the recorded stream of a base backup, a segment of WAL, the state of
       a replication slot, replorigin_checkpoint, a snapshot of logical decoding.
@@ -151,7 +152,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (sentence === undefined) throw error;
     process.stderr.write(`walwire: ${sentence}\n`);
     if (error instanceof UsageError) process.stderr.write(`\n${subcommands[args[0] ?? ""]?.usage ?? usage}`);
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError ? 2 : error instanceof UnseenError ? 3 : 1;
   }
 }
 

@@ -51,7 +51,7 @@ export async function run(args: readonly string[]): Promise<number> {
     verify,
   };
   const [path] = positionals as [string];
-  const source = await openSource(path);
+  const source = await openSource(path, "decode");
   // Who says what the stream is, has one.
   const kind = physical || pgoutput !== undefined || from === "client" ? undefined : fileKindOf(source);
   if (kind !== undefined) {

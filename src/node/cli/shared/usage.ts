@@ -6,6 +6,9 @@ export class UsageError extends Error {}
 /** The call is right, and what it was given is bad, in a sentence: exit status 1. */
 export class InputError extends Error {}
 
+/** The call is right, and the input could not be looked at: exit status 3. */
+export class UnseenError extends InputError {}
+
 /**
  * What `parse`, which calls node:util's parseArgs, makes of arguments.
  *

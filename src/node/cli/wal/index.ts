@@ -224,11 +224,11 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
       if (each.error !== undefined) continue;
       const { record } = each;
       server = each.server;
-      stop = recoveryStopsAt(record, target, server);
+      stop = recoveryStopsAt(record, target, { server });
       if (stop?.side === "before") break upTo;
-      const ended = walTransactionEnd(record, server);
+      const ended = walTransactionEnd(record, { server });
       if (ended?.outcome === "commit") lastCommit = ended;
-      checkpoint = walCheckpoint(record, server) ?? checkpoint;
+      checkpoint = walCheckpoint(record, { server }) ?? checkpoint;
       if (stop !== undefined) break upTo;
     }
   }
