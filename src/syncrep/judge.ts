@@ -56,7 +56,10 @@ function verdictOf(text: string, server: number): Verdict {
  *
  * @example isGood(judgeSynchronousStandbyNames("a, a"), { strict: true }) // false
  */
-export function isGood({ verdict, findings }: Judged, options: { readonly strict?: boolean | undefined } = {}): boolean {
+export function isGood(
+  { verdict, findings }: Judged,
+  options: { readonly strict?: boolean | undefined } = {},
+): boolean {
   const bad = options.strict ? ["error", "warning"] : ["error"];
   return verdict.type === "accepted" && !findings.some(({ severity }) => bad.includes(severity));
 }
@@ -129,7 +132,9 @@ export function judgeByVersion(text: string): VersionVerdict[] {
   return byVersion(
     (server) => verdictOf(text, server),
     (verdict) =>
-      verdict.type === "accepted" ? meaning(verdict.config) : JSON.stringify([verdict.error.sqlstate, said(verdict.error)]),
+      verdict.type === "accepted"
+        ? meaning(verdict.config)
+        : JSON.stringify([verdict.error.sqlstate, said(verdict.error)]),
   ).map(({ versions, value }) => ({ versions, verdict: value }));
 }
 
@@ -183,11 +188,16 @@ export function printedByVersion(
 }
 
 /** Ask one version of each language, and put those together whose answers have the same key; that of the newest comes first. */
-function byVersion<T>(ask: (server: number) => T, keyOf: (value: T) => string): { versions: VersionRange[]; value: T }[] {
+function byVersion<T>(
+  ask: (server: number) => T,
+  keyOf: (value: T) => string,
+): { versions: VersionRange[]; value: T }[] {
   const answers = new Map<string, T>();
   const groups = new Map<string, { versions: VersionRange[]; value: T }>();
   for (const range of rangesOf(syncrepCapabilities).reverse()) {
-    const { standbyIdentifierList, syncrepGrammar, numSyncIsChecked, quorumCommit } = syncrepCapabilities.of(range.since);
+    const { standbyIdentifierList, syncrepGrammar, numSyncIsChecked, quorumCommit } = syncrepCapabilities.of(
+      range.since,
+    );
     const language = JSON.stringify([standbyIdentifierList, syncrepGrammar, numSyncIsChecked, quorumCommit]);
     if (!answers.has(language)) answers.set(language, ask(range.since));
     const value = answers.get(language)!;

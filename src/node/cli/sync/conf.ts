@@ -28,7 +28,7 @@ import { ParseError } from "../../../kernel/errors.ts";
 import { type FindingCode, findingCodes, parseSynchronousStandbyNames } from "../../../syncrep/index.ts";
 import { parseSynchronousCommit, type SynchronousCommit } from "../../../syncrep/questions.ts";
 import { diskConfReader } from "../../conf-disk.ts";
-import { fileError } from "../shared/input.ts";
+import { fileError } from "../shared/file-error.ts";
 import { InputError } from "../shared/usage.ts";
 
 const parameter = "synchronous_standby_names";

@@ -3,8 +3,9 @@
  *
  * @source GitHub's documentation of workflow commands; actions/toolkit's command.ts for what is escaped how
  */
-import { printable } from "../shared/people.ts";
+
 import type { Judged } from "../../../syncrep/judge.ts";
+import { printable } from "../shared/people.ts";
 import type { ConfValue } from "./conf.ts";
 import type { Subject } from "./model.ts";
 import { findingsBeside } from "./words.ts";

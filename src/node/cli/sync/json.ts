@@ -11,11 +11,15 @@ import {
   type VersionVerdict,
   versionsThatAccept,
 } from "../../../syncrep/judge.ts";
-import { blockingLosses, certainCopies, evaluateSynchronousStandbys, type SyncLevel } from "../../../syncrep/questions.ts";
+import {
+  blockingLosses,
+  certainCopies,
+  evaluateSynchronousStandbys,
+  type SyncLevel,
+} from "../../../syncrep/questions.ts";
 import { type Answer, versionsJson } from "../shared/json.ts";
 import type { ConfValue } from "./conf.ts";
-import type { Explained, Subject } from "./model.ts";
-import type { Call } from "./model.ts";
+import type { Call, Explained, Subject } from "./model.ts";
 import { inWords, levelOf } from "./words.ts";
 
 /** The answer to one value. A value that the server accepts is `ok` here, whatever the findings. */
@@ -58,7 +62,15 @@ function versionJson({ versions, verdict }: VersionVerdict): object {
 }
 
 /** The place of a value in files, their problems, what could not be read, and the values that do not count. */
-export function confJson({ path, problems, unread, assumedDataDirectory, entry, overridden, ...conf }: ConfValue): object {
+export function confJson({
+  path,
+  problems,
+  unread,
+  assumedDataDirectory,
+  entry,
+  overridden,
+  ...conf
+}: ConfValue): object {
   const place = ({ path, line, column }: NonNullable<typeof entry>) => ({ path, line, column });
   const { synchronousCommit } = conf;
   return {

@@ -2,11 +2,13 @@
 import type { FindingCode } from "../../../syncrep/index.ts";
 import type { Judged, VersionVerdict } from "../../../syncrep/judge.ts";
 import type { ConfValue, PlaceInConf } from "./conf.ts";
+import type { SyncCall } from "./declaration.ts";
 import type { Primary } from "./from.ts";
 import type { Standbys } from "./standbys.ts";
 
 /** How the command was called. */
 export interface Call {
+  readonly verb: SyncCall["verb"];
   readonly server: number;
   /** Servers that should read the same. */
   readonly also: readonly number[];
@@ -34,7 +36,3 @@ export interface Explained {
   readonly judged: Judged;
   readonly byVersion: readonly VersionVerdict[];
 }
-
-/** Exit statuses, as in docs/synchronous-standby-names.md. */
-export const statuses = { good: 0, bad: 1, unknown: 3, blocked: 4 } as const;
-export type Outcome = keyof typeof statuses;

@@ -4,16 +4,6 @@ import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
 import type { Finding, SyncRepConfig } from "../../../syncrep/index.ts";
 import {
-  blockingLosses,
-  certainCopies,
-  evaluateSynchronousStandbys,
-  type SyncLevel,
-  type SynchronousCommit,
-  streamingStandby,
-} from "../../../syncrep/questions.ts";
-import { downcaseIdentifier } from "../../../text/identifier.ts";
-import { someOf } from "../../../syncrep/words.ts";
-import {
   differing,
   type Judged,
   printedByVersion,
@@ -21,6 +11,16 @@ import {
   type VersionVerdict,
   versionsThatAccept,
 } from "../../../syncrep/judge.ts";
+import {
+  blockingLosses,
+  certainCopies,
+  evaluateSynchronousStandbys,
+  type SynchronousCommit,
+  type SyncLevel,
+  streamingStandby,
+} from "../../../syncrep/questions.ts";
+import { someOf } from "../../../syncrep/words.ts";
+import { downcaseIdentifier } from "../../../text/identifier.ts";
 import { type Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
 import type { ConfValue } from "./conf.ts";
