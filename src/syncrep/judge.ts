@@ -98,8 +98,10 @@ export function fixAndJudge(text: string, options: FixOptions = {}): Fixed {
 }
 
 /**
- * The fix that makes a value good, the safe ones alone if they do; undefined if none does, and if the value has nothing to fix.
+ * The fix to offer for a value: one that changes it and makes it good. The safe fixes alone come before all fixes, and what leaves no
+ * warning comes first.
  *
+ * @returns undefined if there is none.
  * @throws as judgeSynchronousStandbyNames.
  * @example offeredFix("2 a, b") // { text: "2 (a, b)", unsafe: true }
  */
@@ -107,11 +109,11 @@ export function offeredFix(
   text: string,
   options: LintSynchronousStandbyNamesOptions = {},
 ): { readonly text: string; readonly unsafe: boolean } | undefined {
-  for (const unsafe of [false, true]) {
-    const { judged } = fixAndJudge(text, { ...options, unsafe });
-    if (isGood(judged) && judged.text !== text) return { text: judged.text, unsafe };
-  }
-  return undefined;
+  const fixes = [false, true]
+    .map((unsafe) => ({ unsafe, judged: fixAndJudge(text, { ...options, unsafe }).judged }))
+    .filter(({ judged }) => judged.text !== text && isGood(judged));
+  const best = fixes.find(({ judged }) => isGood(judged, { strict: true })) ?? fixes[0];
+  return best && { text: best.judged.text, unsafe: best.unsafe };
 }
 
 /** A verdict, and the versions that give it. */
