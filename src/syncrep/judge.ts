@@ -128,9 +128,9 @@ export interface VersionVerdict {
  * What each version makes of a value: the different verdicts, that of the newest version first. Errors differ by SQLSTATE and what the
  * server says beside the value, values by what they mean.
  *
- * @example judgeByVersion("first").map(({ verdict }) => verdict.type) // ["refused", "accepted"]
+ * @example judgeSynchronousStandbyNamesByVersion("first").map(({ verdict }) => verdict.type) // ["refused", "accepted"]
  */
-export function judgeByVersion(text: string): VersionVerdict[] {
+export function judgeSynchronousStandbyNamesByVersion(text: string): VersionVerdict[] {
   return byVersion(
     (server) => verdictOf(text, server),
     (verdict) =>
@@ -140,28 +140,24 @@ export function judgeByVersion(text: string): VersionVerdict[] {
   ).map(({ versions, value }) => ({ versions, verdict: value }));
 }
 
-/** The part of an error that does not repeat the value. */
+/** The part of a server's error that does not repeat the value. */
 export function said({ detail, message }: ParseError): string {
   return detail ?? message;
 }
 
-/** The versions that accept a value, whatever they read in it, as `judgeByVersion` gave it. */
+/**
+ * The versions that accept a value, whatever they read in it; `formatVersions` puts them in words.
+ *
+ * @param verdicts Those of `judgeSynchronousStandbyNamesByVersion`.
+ * @example formatVersions(versionsThatAccept(judgeSynchronousStandbyNamesByVersion("2 (a, b)"))) // "9.6 and later"
+ */
 export function versionsThatAccept(verdicts: readonly VersionVerdict[]): readonly VersionRange[] {
   const ranges = verdicts.filter(({ verdict }) => verdict.type === "accepted").flatMap(({ versions }) => versions);
   return joinRanges(ranges.sort((a, b) => a.since - b.since));
 }
 
-/**
- * The versions that accept a value; `formatVersions` puts them in words.
- *
- * @example formatVersions(acceptedBy("2 (a, b)")) // "9.6 and later"
- */
-export function acceptedBy(text: string): readonly VersionRange[] {
-  return versionsThatAccept(judgeByVersion(text));
-}
-
 /** The verdicts of versions that accept the value too, and read something else in it. */
-export function differing(verdicts: readonly VersionVerdict[], { verdict }: Judged): readonly VersionVerdict[] {
+export function differingVerdicts(verdicts: readonly VersionVerdict[], { verdict }: Judged): readonly VersionVerdict[] {
   if (verdict.type === "refused") return [];
   const here = meaning(verdict.config);
   return verdicts.filter(({ verdict: other }) => other.type === "accepted" && meaning(other.config) !== here);
@@ -170,9 +166,9 @@ export function differing(verdicts: readonly VersionVerdict[], { verdict }: Judg
 /**
  * How a value is written for each version that can say it, the newest first.
  *
- * @example printedByVersion(parseSynchronousStandbyNames("a, b")).map(({ text }) => text) // ["FIRST 1 (a, b)", "1 (a, b)", "a, b"]
+ * @example printSynchronousStandbyNamesByVersion(parseSynchronousStandbyNames("a, b")).map(({ text }) => text) // ["FIRST 1 (a, b)", "1 (a, b)", "a, b"]
  */
-export function printedByVersion(
+export function printSynchronousStandbyNamesByVersion(
   config: SyncRepConfig | undefined,
 ): { readonly versions: readonly VersionRange[]; readonly text: string }[] {
   if (config === undefined) return [];

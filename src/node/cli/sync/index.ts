@@ -5,8 +5,8 @@ import {
   fixAndJudge,
   isGood,
   type Judged,
-  judgeByVersion,
   judgeSynchronousStandbyNames,
+  judgeSynchronousStandbyNamesByVersion,
   offeredFix,
 } from "../../../syncrep/judge.ts";
 import { textOf, urlOf } from "../shared/input.ts";
@@ -41,7 +41,10 @@ const verbs: Readonly<Record<SyncCall["verb"], Verb>> = {
     batch: (text, call) => judgedJson(judgeSynchronousStandbyNames(text, call)),
     json: (subject, call) => {
       const judged = judgeSynchronousStandbyNames(subject.text, call);
-      const answer = { ...judgedJson(judged, subject), ...versionsOf(judged, judgeByVersion(subject.text)) };
+      const answer = {
+        ...judgedJson(judged, subject),
+        ...versionsOf(judged, judgeSynchronousStandbyNamesByVersion(subject.text)),
+      };
       return [answer, statusOf(judged, isGood(judged, call), subject, call)];
     },
     say: (subject, call) => {
@@ -50,7 +53,7 @@ const verbs: Readonly<Record<SyncCall["verb"], Verb>> = {
       sayVerdict(page, judged, subject);
       sayFindings(page, judged, subject);
       if (judged.findings.some((finding) => finding.fix !== undefined)) sayOffer(page, subject.text, call);
-      sayAcceptedBy(page, judged, judgeByVersion(subject.text));
+      sayAcceptedBy(page, judged, judgeSynchronousStandbyNamesByVersion(subject.text));
       const blocked = subject.isRunning ? blockedNow(judged, subject, call) : undefined;
       if (blocked !== undefined) page.mark("bad", printable(blocked));
       if (subject.isRunning && call.standbys === undefined && subject.text !== "") {
@@ -92,7 +95,7 @@ function statusOf(judged: Judged, good: boolean, subject: Subject, call: Call): 
 }
 
 function explain(text: string, call: Call): Explained {
-  const byVersion = typeof text === "string" ? judgeByVersion(text) : [];
+  const byVersion = typeof text === "string" ? judgeSynchronousStandbyNamesByVersion(text) : [];
   return { judged: judgeSynchronousStandbyNames(text, call), byVersion };
 }
 

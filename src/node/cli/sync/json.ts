@@ -3,10 +3,10 @@ import { ParseError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { type Finding, locateSynchronousStandbyNames, type SyncRepConfig } from "../../../syncrep/index.ts";
 import {
-  differing,
+  differingVerdicts,
   type Fixed,
   type Judged,
-  printedByVersion,
+  printSynchronousStandbyNamesByVersion,
   type Verdict,
   type VersionVerdict,
   versionsThatAccept,
@@ -50,7 +50,7 @@ export function unreadableJson(reason: string): Answer {
 
 /** Which versions take it, and which of them read something else in it. */
 export function versionsOf(judged: Judged, byVersion: readonly VersionVerdict[]): object {
-  const others = differing(byVersion, judged);
+  const others = differingVerdicts(byVersion, judged);
   return {
     acceptedBy: versionsJson(versionsThatAccept(byVersion)),
     ...(others.length > 0 ? { meansSomethingElseTo: others.map(versionJson) } : {}),
@@ -105,10 +105,12 @@ export function explanationJson({ judged, byVersion }: Explained, subject: Subje
     ...(call.primary === undefined ? {} : { synchronousCommit: call.primary.synchronousCommit }),
     ...versionsOf(judged, byVersion),
     byVersion: byVersion.map(versionJson),
-    printed: printedByVersion(verdict.type === "accepted" ? verdict.config : undefined).map(({ versions, text }) => ({
-      versions: versionsJson(versions),
-      text,
-    })),
+    printed: printSynchronousStandbyNamesByVersion(verdict.type === "accepted" ? verdict.config : undefined).map(
+      ({ versions, text }) => ({
+        versions: versionsJson(versions),
+        text,
+      }),
+    ),
   };
 }
 

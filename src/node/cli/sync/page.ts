@@ -4,9 +4,9 @@ import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
 import type { Finding, SyncRepConfig } from "../../../syncrep/index.ts";
 import {
-  differing,
+  differingVerdicts,
   type Judged,
-  printedByVersion,
+  printSynchronousStandbyNamesByVersion,
   said,
   type VersionVerdict,
   versionsThatAccept,
@@ -104,7 +104,7 @@ function fixInWords({ fix }: Finding): string {
 /** The versions that accept the value, and those of them that read something else in it. */
 export function sayAcceptedBy(page: Page, judged: Judged, byVersion: readonly VersionVerdict[]): void {
   page.line(`accepted by ${formatVersions(versionsThatAccept(byVersion))}`);
-  for (const { versions, verdict } of differing(byVersion, judged)) {
+  for (const { versions, verdict } of differingVerdicts(byVersion, judged)) {
     if (verdict.type === "refused") continue;
     const words = inWords(verdict.config, versions[0]!.since);
     page.line(page.style("yellow", `means something else to ${formatVersions(versions)}: ${printable(words)}`));
@@ -172,7 +172,7 @@ export function sayExplanation(page: Page, { judged, byVersion }: Explained, sub
     }
   }
   page.heading("What each version says");
-  const others = differing(byVersion, judged);
+  const others = differingVerdicts(byVersion, judged);
   for (const { versions, verdict: there } of byVersion) {
     const name = formatVersions(versions);
     if (there.type === "refused") page.mark("bad", `${name}: ${there.error.sqlstate} ${printable(said(there.error))}`);
@@ -182,7 +182,7 @@ export function sayExplanation(page: Page, { judged, byVersion }: Explained, sub
       page.mark("neutral", `${name}: accepted, and means something else. ${printable(words)}`);
     }
   }
-  const printed = printedByVersion(verdict.type === "accepted" ? verdict.config : undefined);
+  const printed = printSynchronousStandbyNamesByVersion(verdict.type === "accepted" ? verdict.config : undefined);
   if (printed.length > 1 || printed.some(({ text }) => text !== judged.text)) {
     page.heading("How to write it");
     page.table(
