@@ -148,7 +148,11 @@ export function quoted(name: string): string {
 export function applyFixes(text: string, findings: readonly Finding[]): { text: string; fixed: readonly Finding[] } {
   if (typeof text !== "string") refuseArgument("text", "a string", text);
   const isEdit = (each: Edit): boolean =>
-    typeof each?.text === "string" && each.offset >= 0 && each.end >= each.offset && each.end <= text.length;
+    typeof each?.text === "string" &&
+    [each.offset, each.end].every(Number.isSafeInteger) &&
+    each.offset >= 0 &&
+    each.end >= each.offset &&
+    each.end <= text.length;
   const isFinding = (each: Finding): boolean =>
     typeof each === "object" && each !== null && (each.fix == null || each.fix.edits?.every?.(isEdit) === true);
   if (!Array.isArray(findings) || !Array.from(findings).every(isFinding)) {
@@ -159,7 +163,7 @@ export function applyFixes(text: string, findings: readonly Finding[]): { text: 
   const taken = new Uint8Array(2 * text.length + 1);
   const edits: Edit[] = [];
   const cells = ({ offset, end }: Place): [number, number] => [2 * offset, Math.max(2 * end, 2 * offset + 1)];
-  const fixed = findings.filter(({ fix }) => {
+  const fixed = (findings as readonly Finding[]).filter(({ fix }) => {
     if (fix === undefined || fix.edits.some((each) => taken.subarray(...cells(each)).includes(1))) return false;
     for (const each of fix.edits) taken.fill(1, ...cells(each));
     edits.push(...fix.edits);
