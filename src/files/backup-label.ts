@@ -10,7 +10,9 @@
 
 import { EncodeError, ParseError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
+import { mustBeObject, refuse } from "../wire/check.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
 import { ScanInput } from "./scanf.ts";
@@ -63,6 +65,7 @@ export interface BackupLabelOptions {
  * @example parseBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n").startWalFile // "000000010000000000000002"
  */
 export function parseBackupLabel(file: FileContent, options: BackupLabelOptions = {}): BackupLabel {
+  checkOptions(options, ["server"]);
   const text = new FileText(file);
   const { label } = readBackupLabel(text, serverVersionNum(options.server ?? defaultServer));
   const written = groupsOf(labelPattern, text);
@@ -76,6 +79,7 @@ export function parseBackupLabel(file: FileContent, options: BackupLabelOptions 
  * @source xlogrecovery.c: read_backup_label
  */
 export function checkBackupLabel(file: FileContent, options: BackupLabelOptions = {}): void {
+  checkOptions(options, ["server"]);
   const server = serverVersionNum(options.server ?? defaultServer);
   const text = new FileText(file);
   const { incrementalAt } = readBackupLabel(text, server);
@@ -266,7 +270,9 @@ function refuseHistory(text: FileText): never {
  * @example new TextDecoder().decode(printBackupLabel({ startWalLocation: toLsn(0x2000028n), startWalFile: segmentName(1, toLsn(0x2000028n)), checkpointLocation: toLsn(0x2000060n), backupMethod: "streamed", backupFrom: "primary", startTime: "2026-11-27 04:05:06 UTC", label: "x", startTimeline: 1, incrementalFromLsn: undefined, incrementalFromTli: undefined }, { server: "19" })).split("\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
  */
 export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions = {}): Uint8Array {
+  checkOptions(options, ["server"]);
   const { server } = options;
+  checkLabel("BackupLabel", label);
   const written = asWrittenBy(label, server);
   const bytes = requireReadable("BackupLabel", linesOf(written, server), written, labelPattern, labelOf);
   try {
@@ -286,7 +292,10 @@ export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions
  * @source xlogbackup.c: build_backup_content; before 16 xlog.c: do_pg_backup_stop
  */
 export function printBackupHistory(history: BackupHistory, options: BackupLabelOptions = {}): Uint8Array {
+  checkOptions(options, ["server"]);
   const { server } = options;
+  checkLabel("BackupHistory", history);
+  mustBeLsn("BackupHistory.stopWalLocation", history.stopWalLocation);
   const written: BackupHistory = {
     ...history,
     ...asWrittenBy(history, server),
@@ -298,6 +307,22 @@ export function printBackupHistory(history: BackupHistory, options: BackupLabelO
     [`STOP TIME: ${stopTime}`, ...line("STOP TIMELINE", stopTimeline)],
   ]);
   return requireReadable("BackupHistory", lines, written, historyPattern, historyOf);
+}
+
+/** What positions are is needed to write them; all else is compared with what is read back. */
+function checkLabel(path: string, label: BackupLabel): void {
+  mustBeObject(label, path);
+  mustBeLsn(`${path}.startWalLocation`, label.startWalLocation);
+  mustBeLsn(`${path}.checkpointLocation`, label.checkpointLocation);
+  if (label.incrementalFromLsn !== undefined) mustBeLsn(`${path}.incrementalFromLsn`, label.incrementalFromLsn);
+  for (const [name, value] of Object.entries(label)) {
+    if (typeof value === "symbol" || typeof value === "object")
+      refuse("text, a number or nothing", value, `${path}.${name}`);
+  }
+}
+
+function mustBeLsn(path: string, lsn: Lsn): void {
+  if (typeof lsn !== "bigint" || lsn < 0n || lsn >> 64n > 0n) refuse("a bigint from 0 to 2^64 - 1", lsn, path);
 }
 
 /** What that server would have written in the place of this. */

@@ -50,7 +50,7 @@ const timelineHistory = small({
       },
       say(page) {
         title(page, `History of timeline ${timeline}${named === undefined ? ", if that is the next one" : ""}`);
-        for (const sentence of explainTimeLineHistory(history, server)) page.line(`  ${printable(sentence)}`);
+        for (const sentence of explainTimeLineHistory(history, { server })) page.line(`  ${printable(sentence)}`);
       },
       mismatch: verified(bytes, call, (each) =>
         printTimeLineHistory(history, each === undefined ? {} : { server: each }),
