@@ -259,7 +259,7 @@ describe("what is wrong", () => {
       input: printBackupLabel(label),
     });
     expect(status).toBe(2);
-    expect(stderr).toContain("the file is backup_label: --stats and --changes are for streams of messages");
+    expect(stderr).toContain("the file is backup_label: --stats and --changes need a stream of messages");
   });
 });
 

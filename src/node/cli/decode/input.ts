@@ -18,7 +18,7 @@ import {
   isReadable,
   type ReadableCompression,
 } from "../../decompress.ts";
-import { fileError } from "../shared/input.ts";
+import { fileError } from "../shared/file-error.ts";
 import { printable } from "../shared/people.ts";
 import { InputError, UnseenError } from "../shared/usage.ts";
 
