@@ -66,10 +66,41 @@ export interface BackupLabelOptions {
  */
 export function parseBackupLabel(file: FileContent, options: BackupLabelOptions = {}): BackupLabel {
   checkOptions(options, ["server"]);
+  return readWhole(new FileText(file), options).label;
+}
+
+/**
+ * The end of a backup_label that a server does not read: it stops at the first line that it does not expect, and says nothing. Empty for a
+ * file as servers write it.
+ *
+ * @param file Bytes, or text; see FileContent.
+ * @throws ParseError as {@link parseBackupLabel}.
+ * @source xlogrecovery.c: read_backup_label
+ * @example unreadBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\nBACKUP: x\n") // "BACKUP: x\n"
+ */
+export function unreadBackupLabel(file: FileContent, options: BackupLabelOptions = {}): string {
+  checkOptions(options, ["server"]);
   const text = new FileText(file);
-  const { label } = readBackupLabel(text, serverVersionNum(options.server ?? defaultServer));
-  const written = groupsOf(labelPattern, text);
-  return written === undefined ? label : labelOf(written);
+  const { isWritten, end } = readWhole(text, options);
+  return isWritten ? "" : text.text(end);
+}
+
+/** What a file says, whether it is as servers write it, and how far a server reads it. */
+function readWhole(
+  text: FileText,
+  options: BackupLabelOptions,
+): { readonly label: BackupLabel; readonly isWritten: boolean; readonly end: number } {
+  const server = serverVersionNum(options.server ?? defaultServer);
+  const { label, end } = readBackupLabel(text, server);
+  const groups = groupsOf(labelPattern, text);
+  // A line that nobody knows, behind START TIMELINE, would make both lines of a label that a server before 11 could have written.
+  const swallows =
+    groups !== undefined &&
+    groups.startTimeline === undefined &&
+    label.startTimeline !== undefined &&
+    textFileCapabilities.supports(server, "backupLabelTimeline");
+  const isWritten = groups !== undefined && !swallows;
+  return { label: isWritten ? labelOf(groups) : label, isWritten, end };
 }
 
 /**
@@ -96,7 +127,7 @@ export function checkBackupLabel(file: FileContent, options: BackupLabelOptions 
 function readBackupLabel(
   text: FileText,
   server: number,
-): { readonly label: BackupLabel; readonly incrementalAt: number | undefined } {
+): { readonly label: BackupLabel; readonly incrementalAt: number | undefined; readonly end: number } {
   const input = new ScanInput(text.chars);
   const lsn = textFileCapabilities.supports(server, "lsnLowHalfIsEightDigits") ? "%X/%08X" : "%X/%X";
   const refuse = (at: number, detail?: string): never =>
@@ -153,6 +184,7 @@ function readBackupLabel(
     },
     // One number is enough for the server.
     incrementalAt: incrementalHigh === undefined ? undefined : incrementalAt,
+    end: input.at,
   };
 }
 

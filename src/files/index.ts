@@ -22,6 +22,7 @@ export {
   parseBackupLabel,
   printBackupHistory,
   printBackupLabel,
+  unreadBackupLabel,
 } from "./backup-label.ts";
 export { type ExplainSlotOptions, explainSlot } from "./explain-slot.ts";
 export type { FileContent } from "./file-text.ts";

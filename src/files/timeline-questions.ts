@@ -250,17 +250,29 @@ export function explainTimeLineHistory(
 ): readonly string[] {
   const server = serverOf(options);
   checkHistory("history", history);
-  return history.map(({ tli, begin, end, reason }, i) => {
-    const from = begin === invalidLsn ? "the beginning" : formatLsn(begin, { server });
-    const next = history[i + 1];
-    if (next === undefined) {
-      return history.length === 1
-        ? `Timeline ${tli} has no parents: all of it is on it, from the beginning.`
-        : `Timeline ${tli} goes on from ${from}.`;
-    }
-    const why = reason === undefined || reason === "" ? "" : `: ${reason}`;
-    return `Timeline ${tli} goes from ${from} to ${formatLsn(end, { server })}, where it was left for timeline ${next.tli}${why}.`;
+  return history.flatMap((entry, i) => {
+    const { tli, begin, end } = entry;
+    const sentence = explainEntry(history, i, server);
+    if (end === invalidLsn || end >= begin) return [sentence];
+    const [to, from] = [formatLsn(end, { server }), formatLsn(begin, { server })];
+    return [
+      sentence,
+      `No server writes that: timeline ${tli} ends at ${to}, before it begins at ${from}. Switch points must not go back; servers read the file all the same.`,
+    ];
   });
+}
+
+function explainEntry(history: TimeLineHistory, i: number, server: number): string {
+  const { tli, begin, end, reason } = history[i]!;
+  const from = begin === invalidLsn ? "the beginning" : formatLsn(begin, { server });
+  const next = history[i + 1];
+  if (next === undefined) {
+    return history.length === 1
+      ? `Timeline ${tli} has no parents: all of it is on it, from the beginning.`
+      : `Timeline ${tli} goes on from ${from}.`;
+  }
+  const why = reason === undefined || reason === "" ? "" : `: ${reason}`;
+  return `Timeline ${tli} goes from ${from} to ${formatLsn(end, { server })}, where it was left for timeline ${next.tli}${why}.`;
 }
 
 /**

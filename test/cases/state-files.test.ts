@@ -264,3 +264,25 @@ describe("snapshots", () => {
     );
   });
 });
+
+describe("limits of a slot's file", () => {
+  const file = encodeSlotState(physical, { server: "18" });
+
+  test("a file that is cut is too short, whatever its checksum", () => {
+    for (const length of [17, 100, file.length - 1]) {
+      expect(() => decodeSlotState(file.subarray(0, length))).toThrow(
+        expect.objectContaining({ name: "DecodeError", code: "TRUNCATED" }),
+      );
+    }
+    const damaged = Uint8Array.from(file);
+    damaged[file.length - 1]! ^= 1;
+    expect(() => decodeSlotState(damaged)).toThrow(expect.objectContaining({ code: "BAD_VALUE", offset: 4 }));
+  });
+
+  test("of 13 to 15 a slot has lost its WAL only if it has no position any more", () => {
+    const at = parseLsn("0/3000000");
+    expect(slotInvalidation({ invalidatedAt: at, restartLsn: invalidLsn })).toBe("wal_removed");
+    expect(slotInvalidation({ invalidatedAt: at, restartLsn: at })).toBe("none");
+    expect(slotInvalidation({ invalidatedAt: invalidLsn, restartLsn: invalidLsn })).toBe("none");
+  });
+});
