@@ -7,9 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  judgeReplicationOrigins,
-  judgeSlotState,
-  judgeSnapshot,
   decodeReplicationOrigins,
   decodeSlotState,
   decodeSnapshot,
@@ -17,6 +14,9 @@ import {
   encodeReplicationSlotOnDisk,
   encodeSlotState,
   encodeSnapshot,
+  judgeReplicationOrigins,
+  judgeSlotState,
+  judgeSnapshot,
   parseSnapshotFileName,
   type ReplicationSlotPersistentData,
   type StateFileRefusal,

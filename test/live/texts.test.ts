@@ -10,6 +10,8 @@ import {
   type BackupLabel,
   checkBackupLabel,
   checkSlotName,
+  judgeRecovery,
+  judgeStartReplication,
   parseBackupHistory,
   parseBackupLabel,
   parseTablespaceMap,
@@ -18,8 +20,6 @@ import {
   printBackupLabel,
   printTablespaceMap,
   printTimeLineHistory,
-  judgeRecovery,
-  judgeStartReplication,
   tliInHistory,
 } from "../../src/files/index.ts";
 import { ParseError } from "../../src/kernel/errors.ts";

@@ -89,17 +89,21 @@ async function verifyArchive(context: VerifyContext, archive: Archive, full: str
   const members = new MemberVerifier(context, archive);
   const parser = new TarParser(members, context.has.tarHeadersChecked);
   const file = createReadStream(systemPath(full), { highWaterMark: 1024 * 1024 });
-  file.on("data", (bytes) => {
-    context.progress.doneBytes += bytes.length;
-    context.progress.tell();
-  });
+  // A listener of "data" would make the file flow before its reader is there.
+  async function* bytesOfFile(): AsyncGenerator<Uint8Array> {
+    for await (const bytes of file) {
+      context.progress.doneBytes += bytes.length;
+      context.progress.tell();
+      yield bytes;
+    }
+  }
   let opened = false;
   file.once("open", () => {
     opened = true;
   });
   try {
     const { compression } = archive;
-    for await (const bytes of compression === "none" ? file : decompress(file, compression)) {
+    for await (const bytes of compression === "none" ? bytesOfFile() : decompress(bytesOfFile(), compression)) {
       parser.push(bytes);
       await context.breathe();
     }
