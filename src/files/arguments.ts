@@ -1,7 +1,6 @@
 /** Checks of arguments that questions about files are given. Each throws an ArgumentError that names the argument. */
 import { refuseArgument } from "../kernel/errors.ts";
 import { isBytes } from "../wire/check.ts";
-import type { TimeLineHistory } from "./timeline-history.ts";
 
 const LSN_MAX = (1n << 64n) - 1n;
 
@@ -26,7 +25,7 @@ export function checkPoint(path: string, point: unknown): void {
   checkLsn(`${path}.lsn`, point.lsn);
 }
 
-export function checkHistory(path: string, history: TimeLineHistory): void {
+export function checkHistory(path: string, history: unknown): void {
   if (!Array.isArray(history)) refuseArgument(path, "an array of timelines", history);
   for (let i = 0; i < history.length; i++) {
     const entry: unknown = history[i];

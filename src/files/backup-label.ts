@@ -82,7 +82,9 @@ export function unreadBackupLabel(file: FileContent, options: BackupLabelOptions
   checkOptions(options, ["server"]);
   const text = new FileText(file);
   const { isWritten, end } = readWhole(text, options);
-  return isWritten ? "" : text.text(end);
+  if (isWritten) return "";
+  // A line of which it reads the first word is not read.
+  return text.text(text.chars.lastIndexOf("\n", end - 1) + 1);
 }
 
 /** What a file says, whether it is as servers write it, and how far a server reads it. */

@@ -7,6 +7,7 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
+import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
@@ -206,7 +207,7 @@ export function judgeRecovery(
 ): TimeLineRefusal | undefined {
   const server = serverOf(options);
   checkHistory("history", history);
-  checkOptions(from, ["checkpoint", "controlFile", "minRecoveryPoint"], "from");
+  if (typeof from !== "object" || from === null) refuseArgument("from.checkpoint", "an object with tli and lsn", from);
   const { checkpoint, controlFile, minRecoveryPoint } = from;
   checkPoint("from.checkpoint", checkpoint);
   if (controlFile !== undefined) checkPoint("from.controlFile", controlFile);
