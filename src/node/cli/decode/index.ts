@@ -3,8 +3,10 @@
  * takes the bytes.
  */
 import { parseArgs } from "node:util";
+import { ArgumentError } from "../../../kernel/errors.ts";
 import { defaultServer } from "../../../kernel/version.ts";
 import type { PgoutputDecoderOptions, PgoutputStreaming } from "../../../logical/decoder.ts";
+import { STREAMING_SINCE } from "../../../logical/protocol.ts";
 import { Conversation } from "../../conversation.ts";
 import { serverOf } from "../shared/input.ts";
 import { Blocks, Progress } from "../shared/output.ts";
@@ -98,7 +100,8 @@ function pgoutputOf(proto: string | undefined, streaming: string | undefined): P
   try {
     new DecodeStream({ from: "server", server: undefined, physical: false, pgoutput: options, verify: false }, "rows");
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
+    if (error instanceof ArgumentError)
+      throw new UsageError(`--streaming ${mode} needs --proto ${STREAMING_SINCE[mode]}`);
     throw error;
   }
   return options;
