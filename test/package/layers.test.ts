@@ -27,7 +27,8 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   // Of the messages it takes the types only.
   values: { from: ["kernel", "text", "wire", "generated/logical"] },
   files: { from: ["kernel", "text", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
-  wal: { from: ["kernel", "text", "wire", "generated/wal"] },
+  // WAL is read along the history of a timeline.
+  wal: { from: ["kernel", "text", "wire", "files", "generated/wal"] },
   basebackup: { from: ["kernel", "text", "wire", "command", "generated/basebackup"], packages: /^modern-tar$/ },
   session: { from: ["kernel", "text", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
   index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },
@@ -44,7 +45,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
       ...["files", "wal", "basebackup"],
     ],
-    packages: /^(node:.*|pg|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
+    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
   },
 };
 

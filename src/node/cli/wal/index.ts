@@ -1,9 +1,8 @@
 /**
  * `walwire wal`: the records of WAL, a line each, for people or as JSON; what fills it; where recovery would stop.
  */
-import { parseArgs } from "node:util";
-import { ParseError } from "../../../kernel/errors.ts";
-import { formatLsn, type Lsn, parseLsn } from "../../../kernel/lsn.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { timestamptz } from "../../../values/time.ts";
@@ -16,102 +15,71 @@ import {
   walCheckpoint,
   walTransactionEnd,
 } from "../../../wal/questions.ts";
+import { walResourceManagerNames } from "../../../wal/rmgr.ts";
+import type { WalTimeline } from "../../../wal/timeline.ts";
 import type { Json } from "../../../wire/json.ts";
-import { serverOf } from "../shared/input.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page } from "../shared/people.ts";
-import { readArgs, UsageError } from "../shared/usage.ts";
-import { inOrder } from "./input.ts";
-import { sayNotice, sayRecord, sayStats, sayStop } from "./page.ts";
+import { type Status, status } from "../shared/status.ts";
+import { UsageError } from "../shared/usage.ts";
+import type { WalCall } from "./declaration.ts";
+import { endsBehind, type Filter, filterOf, matches } from "./filter.ts";
+import { findWal, placesOf, type WalPlaces } from "./input.ts";
+import { sayNotice, sayNotices, sayRecord, sayStats, sayStop } from "./page.ts";
 import { type Found, type Notice, type Reading, recordLine, recordsOf } from "./records.ts";
 import { WalStats } from "./stats.ts";
 
-/** Which records, and what of them. */
+/** What is read, and what of it is shown. */
 interface Call {
-  readonly paths: readonly string[];
+  readonly places: WalPlaces;
   readonly server: number | undefined;
-  readonly start: Lsn | undefined;
+  readonly timeline: WalTimeline | undefined;
+  readonly filter: Filter;
   readonly end: Lsn | undefined;
-  readonly rmgr: string | undefined;
-  readonly xid: number | undefined;
+  readonly limit: number;
+  readonly follow: boolean;
   readonly target: RecoveryTarget | undefined;
   readonly stats: boolean;
+  readonly quiet: boolean;
   readonly jsonl: boolean;
 }
 
-/** `walwire wal`. Gives the exit status. */
-export async function run(args: readonly string[]): Promise<number> {
-  const call = callOf(args);
-  // Nobody sees the stacks of the errors.
+/** `walwire wal`. */
+export async function run({ argument, options }: WalCall): Promise<Status> {
+  if (options.rmgr.includes("list")) {
+    process.stdout.write(`${walResourceManagerNames().join("\n")}\n`);
+    return status.good;
+  }
+  const call: Call = {
+    ...options,
+    places: placesOf(argument, options.path),
+    timeline: timelineOf(options.timeline),
+    filter: filterOf(options),
+    limit: options.limit ?? Number.POSITIVE_INFINITY,
+    target: targetOf(options),
+  };
+  // No error's stack is shown.
   Error.stackTraceLimit = 0;
   return call.target === undefined ? records(call) : recovery(call, call.target);
 }
 
-function callOf(args: readonly string[]): Call {
-  const { values, positionals } = readArgs(() =>
-    parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        server: { type: "string" },
-        start: { type: "string" },
-        end: { type: "string" },
-        rmgr: { type: "string" },
-        xid: { type: "string" },
-        "target-time": { type: "string" },
-        "target-xid": { type: "string" },
-        "target-name": { type: "string" },
-        "target-lsn": { type: "string" },
-        exclusive: { type: "boolean", default: false },
-        stats: { type: "boolean", default: false },
-        jsonl: { type: "boolean", default: false },
-      },
-    }),
-  );
-  if (positionals.length === 0) throw new UsageError("which FILE? - is standard input");
-  const { server, start, end, rmgr, xid, exclusive, stats, jsonl } = values;
-  const targets: RecoveryTarget[] = [];
+function timelineOf(text: string | undefined): WalTimeline | undefined {
+  if (text === undefined || text === "latest" || text === "current") return text;
+  // pg_waldump takes hexadecimal digits too, as they are in the names of segments.
+  const number = /^(\d{1,10}|0x[\da-f]{1,8})$/i.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= 0xffffffff) return number;
+  throw new UsageError(`--timeline: expected latest, current or a number from 1, got ${JSON.stringify(text)}`);
+}
+
+/** Options that name a target are mutually exclusive. */
+function targetOf(options: WalCall["options"]): RecoveryTarget | undefined {
+  const { targetTime, targetXid, targetName, targetLsn, targetImmediate, start, exclusive } = options;
   const inclusive = !exclusive;
-  const time = values["target-time"];
-  if (time !== undefined) targets.push({ type: "time", time: timeOf(time), inclusive });
-  const ofXid = values["target-xid"];
-  if (ofXid !== undefined) targets.push({ type: "xid", xid: xidOf(ofXid), inclusive });
-  const name = values["target-name"];
-  if (name !== undefined) targets.push({ type: "name", name });
-  const lsn = values["target-lsn"];
-  if (lsn !== undefined) targets.push({ type: "lsn", lsn: lsnOf(lsn), inclusive });
-  if (targets.length > 1) throw new UsageError("one target: recovery stops at the first that it reaches");
-  if (exclusive && (targets.length === 0 || targets[0]!.type === "name")) {
-    throw new UsageError("--exclusive goes with --target-time, --target-xid or --target-lsn");
-  }
-  if (targets.length > 0 && (stats || rmgr !== undefined || xid !== undefined)) {
-    throw new UsageError("a target, or the records");
-  }
-  return {
-    paths: inOrder(positionals),
-    server: server === undefined ? undefined : serverOf(server),
-    start: start === undefined ? undefined : lsnOf(start),
-    end: end === undefined ? undefined : lsnOf(end),
-    rmgr: rmgr?.toLowerCase(),
-    xid: xid === undefined ? undefined : xidOf(xid),
-    target: targets[0],
-    stats,
-    jsonl,
-  };
-}
-
-function lsnOf(text: string): Lsn {
-  try {
-    return parseLsn(text);
-  } catch (error) {
-    if (error instanceof ParseError) throw new UsageError(`${error.message}: a position is as in 0/16B3748`);
-    throw error;
-  }
-}
-
-function xidOf(text: string): number {
-  if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffffffff) throw new UsageError(`${JSON.stringify(text)} is no xid`);
-  return Number(text);
+  if (targetTime !== undefined) return { type: "time", time: timeOf(targetTime), inclusive };
+  if (targetXid !== undefined) return { type: "xid", xid: targetXid, inclusive };
+  if (targetName !== undefined) return { type: "name", name: targetName };
+  if (targetLsn !== undefined) return { type: "lsn", lsn: targetLsn, inclusive };
+  return targetImmediate ? { type: "immediate", backupStart: start } : undefined;
 }
 
 /** A time as PostgreSQL prints it, or ISO 8601; without a zone, UTC. */
@@ -121,58 +89,114 @@ function timeOf(text: string): PgTime {
     return timestamptz.readText(zoned.replace(/[Tt](?=\d)/, " ").replace(/Z$/i, "+00")) as PgTime;
   } catch (error) {
     throw new UsageError(
-      `${JSON.stringify(text)} is no time as in 2026-11-27 04:13:12.5+00: ${(error as Error).message}`,
+      `--target-time: expected a time such as 2026-11-27 04:13:12.5+00: ${(error as Error).message}`,
     );
   }
 }
 
-/** The records that are asked for, and notices; `seen` counts all that are read. */
+/** How long to wait for more WAL, in ms: pg_waldump.c, main. */
+const FOLLOW = 1000;
+
+/** The records that are asked for, and notices. With --follow it goes on until Ctrl-C. */
 async function* chosen(call: Call, progress: Progress, reading: Reading): AsyncGenerator<(Found | Notice)[]> {
-  let seen = 0;
-  for await (const batch of recordsOf(call.paths, call.server, reading)) {
-    const shown: (Found | Notice)[] = [];
-    for (const each of batch) {
-      if ("notice" in each) {
-        shown.push(each);
-        continue;
+  const { places, server, timeline, target, follow } = call;
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  if (follow) process.once("SIGINT", interrupt);
+  const state = { seen: 0, shown: 0, from: call.filter.start, isOver: false };
+  try {
+    for (let round = 0; ; round++) {
+      const inputs = await findWal(places, { server, timeline, start: state.from, partial: target === undefined });
+      if (follow && inputs.others.length > 0) throw new UsageError("--follow requires segments or a directory of them");
+      const resume = round === 0 ? undefined : state.from;
+      const options = { server, start: state.from, asRecovery: target !== undefined || follow, resume };
+      for await (const batch of recordsOf(inputs, options, reading)) {
+        const wanted = choose(batch, call, state);
+        // Of a later round nothing is said twice.
+        const isSaid = (each: Found | Notice) =>
+          !("notice" in each) || (!isTransient(each) && (round === 0 || isBad(each)));
+        const said = follow ? wanted.filter(isSaid) : wanted;
+        yield said;
+        progress.show(state.seen);
+        if (state.isOver || (follow && said.some((each) => "notice" in each && isBad(each)))) return;
+        if (stop.signal.aborted) return;
       }
-      seen++;
-      const { lsn, xid } = each.record;
-      if (call.end !== undefined && lsn >= call.end) {
-        yield shown;
-        return;
-      }
-      if (call.start !== undefined && lsn < call.start) continue;
-      if (call.xid !== undefined && xid !== call.xid) continue;
-      if (call.rmgr !== undefined && each.description.resourceManager.toLowerCase() !== call.rmgr) continue;
-      shown.push(each);
+      if (!follow) return;
+      await sleep(FOLLOW, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (stop.signal.aborted) return;
     }
-    yield shown;
-    progress.show(seen);
+  } finally {
+    process.off("SIGINT", interrupt);
   }
 }
 
-function isBad(each: Found | Notice): boolean {
-  return "notice" in each ? each.notice === "damage" : each.error !== undefined;
+/** WAL that a server is writing right now ends, or looks damaged: pg_waldump --follow tries again. */
+function isTransient(each: Notice): boolean {
+  return each.notice === "end" || (each.notice === "damage" && each.error !== undefined);
 }
 
-async function records(call: Call): Promise<number> {
+/** What of a batch is shown. */
+function choose(
+  batch: readonly (Found | Notice)[],
+  { filter, end, limit, follow }: Call,
+  state: { seen: number; shown: number; from: Lsn | undefined; isOver: boolean },
+): (Found | Notice)[] {
+  const wanted: (Found | Notice)[] = [];
+  for (const each of batch) {
+    if (state.isOver) break;
+    if ("notice" in each) {
+      wanted.push(each);
+      continue;
+    }
+    const { record } = each;
+    if (follow && state.from !== undefined && record.lsn < state.from) continue;
+    state.seen++;
+    if (end !== undefined && endsBehind(record, end)) {
+      state.isOver = true;
+      break;
+    }
+    if (follow) state.from = record.end;
+    if (!matches(each, filter)) continue;
+    wanted.push(each);
+    if (++state.shown >= limit) state.isOver = true;
+  }
+  return wanted;
+}
+
+/** The exit status that a record or a notice asks for. */
+function statusOf(each: Found | Notice): Status {
+  if (!("notice" in each)) return each.error === undefined ? status.good : status.bad;
+  if (each.notice === "damage" || each.notice === "gap") return status.bad;
+  return each.unseen ? status.unseen : status.good;
+}
+
+function isBad(each: Found | Notice): boolean {
+  return statusOf(each) === status.bad;
+}
+
+/** Bad input counts more than input that could not be looked at. */
+function worse(a: Status, b: Status): Status {
+  return a === status.bad || b === status.good ? a : b;
+}
+
+async function records(call: Call): Promise<Status> {
   const output = new Blocks();
   const page = new Page(output);
   const reading: Reading = { progress: () => undefined };
   const progress = new Progress("records", () => reading.progress());
   const stats = call.stats ? new WalStats() : undefined;
   const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
-  let status = 0;
+  let result: Status = status.good;
   let server: number | undefined;
-  const notices: Notice[] = [];
+  const later: Notice[] = [];
   for await (const batch of chosen(call, progress, reading)) {
     for (const each of batch) {
-      if (isBad(each)) status = 1;
+      result = worse(result, statusOf(each));
+      if (call.quiet && statusOf(each) === status.good) continue;
       if ("notice" in each) {
         if (call.jsonl) line(noticeLine(each, server));
-        else if (stats === undefined) sayNotice(page, each);
-        else notices.push(each);
+        else if (stats === undefined && each.notice !== "passed over") sayNotice(page, each);
+        else later.push(each);
         continue;
       }
       server = each.server;
@@ -181,6 +205,7 @@ async function records(call: Call): Promise<number> {
       else sayRecord(page, each);
       await output.flush(false);
     }
+    if (call.follow) await output.flush();
   }
   progress.end();
   if (stats !== undefined) {
@@ -188,11 +213,11 @@ async function records(call: Call): Promise<number> {
     else {
       sayStats(page, stats, server);
       page.line();
-      for (const notice of notices) sayNotice(page, notice);
     }
   }
+  if (!call.jsonl) sayNotices(page, later);
   await output.flush();
-  return status;
+  return result;
 }
 
 function noticeLine({ notice, lsn, file, message, error }: Notice, server: number | undefined): Json {
@@ -206,7 +231,7 @@ function noticeLine({ notice, lsn, file, message, error }: Notice, server: numbe
 }
 
 /** Where recovery would stop. */
-async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
+async function recovery(call: Call, target: RecoveryTarget): Promise<Status> {
   const output = new Blocks();
   const reading: Reading = { progress: () => undefined };
   const progress = new Progress("records", () => reading.progress());
@@ -238,11 +263,18 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
     output.write(`${JSON.stringify(stopLine(stop, lastCommit, checkpoint, server))}\n`);
   } else {
     const page = new Page(output);
-    for (const notice of notices) sayNotice(page, notice);
+    sayNotices(
+      page,
+      notices.filter(({ notice }) => notice !== "passed over"),
+    );
     sayStop(page, target, { stop, lastCommit, checkpoint, server });
+    sayNotices(
+      page,
+      notices.filter(({ notice }) => notice === "passed over"),
+    );
   }
   await output.flush();
-  return stop === undefined || notices.some(isBad) ? 1 : 0;
+  return stop === undefined ? status.bad : notices.map(statusOf).reduce(worse, status.good);
 }
 
 function stopLine(
