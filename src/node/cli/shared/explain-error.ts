@@ -1,8 +1,14 @@
 /**
  * Whatever ends a subcommand early, in a sentence: one function for all of them.
  */
-import { UnsupportedError, WalwireError } from "../../../kernel/errors.ts";
-import { isDatabaseError, PeerMissingError } from "../../client.ts";
+import {
+  ConnectionError,
+  PeerMissingError,
+  ServerError,
+  UnsupportedError,
+  WalwireError,
+} from "../../../kernel/errors.ts";
+import { isDatabaseError } from "../../pg.ts";
 import { TailError } from "../../tail.ts";
 import { InputError, UsageError } from "./usage.ts";
 
@@ -12,19 +18,21 @@ export function explain(error: unknown): string | undefined {
     (kind) => error instanceof kind,
   );
   if (said) return (error as Error).message;
-  if (isDatabaseError(error)) {
-    const advice = error.code === undefined ? undefined : adviceBySqlState[error.code];
+  if (error instanceof ServerError || isDatabaseError(error)) {
+    const advice = adviceBySqlState[error instanceof ServerError ? error.sqlstate : error.code];
     return ["the server says: ", error.message, error.detail, error.hint, advice]
       .filter((part) => part !== undefined)
       .map((part, i) => (i > 1 ? `. ${part}` : part))
       .join("");
   }
+  if (error instanceof ConnectionError) return explainSocket(error.cause) ?? error.message;
   if (error instanceof WalwireError) return `the server's messages make no sense: ${error.message}`;
   return explainSocket(error);
 }
 
 /** What pg and Node say of a server that is not there, or is none. */
 function explainSocket(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
   // A name with several addresses gives an error for each of them.
   const { code, message } = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
   const isNode = typeof code === "string" && !/^ERR_(?!TLS|SSL)/.test(code);

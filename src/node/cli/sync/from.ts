@@ -2,7 +2,7 @@
 import { parseLsn } from "../../../kernel/lsn.ts";
 import { serverVersionNum } from "../../../kernel/version.ts";
 import { sqlCapabilities } from "../../capabilities.ts";
-import { loadPg } from "../../client.ts";
+import { loadPg } from "../../pg.ts";
 import { type Standbys, standbysOf } from "./standbys.ts";
 
 export interface Primary {

@@ -3,9 +3,10 @@
  */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
-import { connect, loadPg } from "../../client.ts";
+import { connect } from "../../client.ts";
 import { Conversation } from "../../conversation.ts";
 import { builtinTypes, demo, summarise } from "../../demo.ts";
+import { loadPg } from "../../pg.ts";
 import { introduction, Tail, TailError } from "../../tail.ts";
 import { readArgs, UsageError } from "../shared/usage.ts";
 
