@@ -14,6 +14,7 @@ import * as files from "../src/files/structs.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.ts";
 import * as wal from "../src/wal/structs.ts";
+import { quoted } from "../src/wire/check.ts";
 import { alignmentOfAll, layoutOf } from "../src/wire/layout.ts";
 import type {
   Context,
@@ -86,12 +87,13 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
   const imports: readonly [string, readonly string[]][] = [
     ["../kernel/lsn.ts", ["type Lsn"]],
     ["../kernel/time.ts", ["type PgTime"]],
-    ["../wire/check.ts", ["mustBeArray", "mustBeObject", "quoted", "refuse"]],
+    ["../wire/check.ts", ["mustBeArray", "mustBeContext", "mustBeObject", "refuse"]],
+    ["../wire/counted.ts", ["readCounted", "writeCounted"]],
     ["../wire/cstring.ts", ["readCString", "writeCString"]],
     ["../wire/native.ts", ["NativeReader", "NativeWriter", "numberOf", "wordOf"]],
     ["../wire/reader.ts", ["Reader"]],
     ["../wire/tuple.ts", ["readTuple", "type TupleData", "writeTuple"]],
-    ["../wire/words.ts", ["bitOf", "readBits", "readWord", "writeWord"]],
+    ["../wire/words.ts", ["bitOf", "readBits", "readLiteral", "readWord", "writeWord"]],
     ["../wire/writer.ts", ["encodeWith", "type Writer"]],
   ];
   const lines = imports.flatMap(([from, names]) => {
@@ -147,6 +149,11 @@ ${entries.map(([key, each]) => `${doc(each.doc)}\nreadonly ${key}: boolean;`).jo
 
 /** What is taken for granted where nobody says. */
 const ${otherwiseName({ name })}: ${name} = { ${entries.map(([key, each]) => `${key}: ${each.otherwise}`)} };`;
+}
+
+/** What an error says that a type must be: a constant, for the error alone. */
+function quotedWords(words: readonly string[]): string {
+  return JSON.stringify(quoted(words));
 }
 
 /** The constant that says what holds where nobody says. */
@@ -341,24 +348,26 @@ function familyCodec(family: Family): string[] {
       "",
       "@param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.",
       ...(hasContext(family) ? [`@param context ${context.doc}`] : []),
-      "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
+      "@throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;",
+      "  ArgumentError for what is not a Uint8Array.",
       sources,
       `@example decode${name}(hex(${JSON.stringify(example.hex)})).type // ${JSON.stringify(example.type)}`,
     )}
 export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context: ${context.name} = ${otherwiseName(context)}` : ""}): ${name} {
+  ${hasContext(family) ? "mustBeContext(context);" : ""}
   const r = new Reader(bytes);
   let message: ${name};
   switch (r.u8("${name}.type")) {
     ${messages
       .map((message) => {
-        const unless = `if (!context.${message.condition}) return r.badTag(${tags}, "${name}.type");`;
-        return `case ${code(message.tag)}: // ${message.tag}
-          ${message.condition === undefined ? "" : unless}
+        const { tag, condition } = message;
+        const is = condition === undefined ? code(tag) : `context.${condition} ? ${code(tag)} : -1`;
+        return `case ${is}: // ${tag}
           message = read${message.name}(${parameters(message, "r", "context")});
           break;`;
       })
       .join("\n")}
-    default: return r.badTag(${tags}, "${name}.type");
+    default: return r.notOneOf("BAD_TAG", ${tags}, "${name}.type");
   }
   r.end(message.type);
   return message;
@@ -377,7 +386,7 @@ export function encode${name}(message: ${name}): Uint8Array {
   mustBeObject(message, "${name}");
   switch (message.type) {
     ${messages.map((message) => `case "${message.name}": return write${message.name}(${isEmpty(message) ? "w" : "w, message"});`).join("\n")}
-    default: refuse(quoted(${JSON.stringify(messages.map((message) => message.name))}), (message as { type: unknown }).type, "${name}.type");
+    default: refuse(${quotedWords(messages.map((message) => message.name))}, (message as { type: unknown }).type, "${name}.type");
   }
 }`,
   ];
@@ -399,10 +408,12 @@ function structCodec(struct: Struct): string[] {
       "",
       `@param bytes The struct and nothing else.${views ? " Byte arrays in the result are views into it, not copies." : ""}`,
       context && `@param context ${context.doc}`,
-      "@throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.",
+      "@throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;",
+      "  ArgumentError for what is not a Uint8Array.",
       `@source ${source}`,
     )}
 export function decode${name}(bytes: Uint8Array${parameter}${context ? ` = ${otherwiseName(context)}` : ""}): ${name} {
+  ${context ? "mustBeContext(context);" : ""}
   const r = new NativeReader(bytes);
   const struct = read${name}(r${argument});
   r.end("${name}");
@@ -547,9 +558,10 @@ function read(shape: Shape, variable: string, at: Place, count?: string): string
     case "lsn":
     case "time":
     case "bool":
-    case "counted":
     case "name":
       return `const ${variable} = r.${shape.form}(${at});`;
+    case "counted":
+      return `const ${variable} = readCounted(r, ${at});`;
     case "numbered":
       return `const ${variable} = wordOf(${at.name()}Words, r.${shape.as}(${at}));`;
     case "cstring":
@@ -578,7 +590,7 @@ const ${variable} = { ${bits.map(([name, bit]) => `${name}: (${variable}Bits & $
         return `const ${variable} = read${shape.element.name}s(r, ${at}${shape.count === "elsewhere" ? `, ${count}` : ""});`;
       }
       return `const ${variable}: ${typeOf(shape.element)}[] = [];
-for (let i = 0; ${shape.count === "end" ? "r.peek() !== -1" : `i < ${count}`}; i++) {
+for (let i = 0; ${shape.count === "end" ? "r.offset < r.length" : `i < ${count}`}; i++) {
   ${read(shape.element, "element", at.element())}
   ${variable}.push(element);
 }`;
@@ -594,14 +606,14 @@ for (let i = 0; ${shape.count === "end" ? "r.peek() !== -1" : `i < ${count}`}; i
     case "variants":
       return `let ${variable}: ${shape.name};\n${readVariants(shape, variable, at)}`;
     case "optional": {
-      const tags = Object.keys(shape.shape.variants).map((tag) => `r.peek() === ${code(tag)}`);
+      const tags = Object.keys(shape.shape.variants).map((tag) => `r.bytes[r.offset] === ${code(tag)}`);
       return `let ${variable}: ${typeOf(shape)};
 if (${tags.join(" || ")}) {
   ${readVariants(shape.shape, variable, at)}
 }`;
     }
     case "after":
-      return `r.literal(${JSON.stringify(shape.byte)}, ${at});\n${read(shape.shape, variable, at)}`;
+      return `readLiteral(r, ${JSON.stringify(shape.byte)}, ${at});\n${read(shape.shape, variable, at)}`;
     case "count":
     case "reserved":
     case "padding":
@@ -632,7 +644,7 @@ function readVariants(shape: VariantsShape, variable: string, at: Place): string
   });
   return `switch (r.u8(${at.below("type")})) {
   ${cases.join("\n")}
-  default: return r.notOneOf(${JSON.stringify(Object.keys(shape.variants).join(""))}, ${at.below("type")});
+  default: return r.notOneOf("BAD_VALUE", ${JSON.stringify(Object.keys(shape.variants).join(""))}, ${at.below("type")});
 }`;
 }
 
@@ -641,7 +653,7 @@ function listReader(shape: ListShape, native: boolean): string {
   const [length, more] = {
     u16: [", path: string", "i < length"],
     elsewhere: [", path: string, length: number", "i < length"],
-    end: [", path: string", "r.peek() !== -1"],
+    end: [", path: string", "r.offset < r.length"],
   }[shape.count] as [string, string];
   return `function read${element.name}s(r: ${native ? "NativeReader" : "Reader"}${length}): readonly ${element.name}[] {
   ${shape.count === "u16" ? "const length = r.u16(path);" : ""}
@@ -692,11 +704,12 @@ function write(shape: Shape, value: string, at: Place): string {
     case "lsn":
     case "time":
     case "bool":
-    case "counted":
     case "rest":
     case "extra":
     case "name":
       return `w.${shape.form}(${value}, ${at});`;
+    case "counted":
+      return `writeCounted(w, ${value}, ${at});`;
     case "cstring":
       return `writeCString(w, ${value}, ${at});`;
     case "tuple":
@@ -730,7 +743,7 @@ switch (${value}.type) {
     )
     .join("\n")}
   default:
-    refuse(quoted(${JSON.stringify(Object.values(shape.variants).map((variant) => variant.type))}), (${value} as { type: unknown }).type, ${at.below("type")});
+    refuse(${quotedWords(Object.values(shape.variants).map((variant) => variant.type))}, (${value} as { type: unknown }).type, ${at.below("type")});
 }`;
     case "optional":
       return `if (${value} !== undefined) {\n${write(shape.shape, value, at)}\n}`;

@@ -1,12 +1,9 @@
 /** `npm run demo:sync`: what `walwire sync` says to a bad value, and of a good one with three standbys. No server is needed. */
 import { fileURLToPath } from "node:url";
-import { run } from "../src/node/cli/sync/index.ts";
+import { main } from "../src/node/cli/main.ts";
+import { watchOutput } from "../src/node/cli/shared/output.ts";
 
-// Whoever read the output has gone, as `head` does.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
+watchOutput();
 
 // Paths are as whoever is in the folder of the examples would write them.
 process.chdir(fileURLToPath(new URL("../docs/examples/", import.meta.url)));
@@ -19,5 +16,5 @@ const calls = [
 for (const [i, args] of calls.entries()) {
   const words = args.map((word) => (/^[\w./-]+$/.test(word) ? word : `'${word}'`));
   process.stdout.write(`${i > 0 ? "\n" : ""}$ walwire sync ${words.join(" ")}\n`);
-  await run(args);
+  await main(["sync", ...args]);
 }

@@ -1,8 +1,9 @@
 /**
  * Everything under src/generated: the parsers, made of grammars/, and the message codecs, made of the families' messages.ts; and
- * docs/messages.md, made of them too; and README.md, for its table of imports.
+ * docs/messages.md, made of them too; README.md, for its table of imports; and docs/command-line.md, for its tables of options.
  */
 import { generatedCodecs } from "./codecs.ts";
+import { generatedCommandLine } from "./command-line.ts";
 import { generatedGrammars } from "./grammars.ts";
 import { readmeWithImports } from "./imports.ts";
 import { generatedReference } from "./reference.ts";
@@ -13,6 +14,7 @@ export async function generatedFiles(): Promise<Map<string, string>> {
     ...(await generatedGrammars()),
     ...(await generatedCodecs()),
     ...generatedReference(),
+    ...generatedCommandLine(),
     readmeWithImports(),
   ]);
 }

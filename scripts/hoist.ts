@@ -36,7 +36,8 @@ export function hoistedTypes(types: string): string {
     /export declare class SyntaxError extends globalThis\.SyntaxError {\n[\s\S]*?\n}\n/,
     `/** What is thrown; no Error. */
 export declare class SyntaxError {
-  readonly expected: Expectation[];
+  /** What could have stood there: display names of rules, and literals in quotes. Each once. */
+  readonly expected: string[];
   /** UTF-16 code units from the start of the text. */
   readonly offset: number;
 }
@@ -74,12 +75,22 @@ export function hoisted(parser: string): string {
     / {2}const peg\$success = \([\s\S]*?\n}\n/,
     `  if (peg$result !== peg$FAILED) {
     if (peg$currPos === input.length) return peg$result;
-    peg$fail(peg$endExpectation());
+    peg$fail("end of input");
   }
-  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
+  throw new peg$SyntaxError([...new Set(peg$maxFailExpected)], peg$maxFailPos);
 }
 `,
   );
+  // Of what could have stood there people see the names.
+  replace(
+    "functions for expectations",
+    /\n {2}function peg\$literalExpectation\([\s\S]*?(?=\n {2}function peg\$fail\()/,
+    "",
+  );
+  replace("expectation of another form", /peg\$otherExpectation\((".*")\);/, "$1;");
+  replace("expectation of a class", /peg\$classExpectation\(.*\);/, '"class";');
+  replace("expectation of anything", /peg\$anyExpectation\(\);/, '"any";');
+  replace("expectation of a literal", /peg\$literalExpectation\("(.*)", false\);/, '"\\"$1\\"";');
   // What peg$parse is given becomes variables of the module, and so does its state.
   replace(
     "head of peg$parse",

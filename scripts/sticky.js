@@ -101,5 +101,6 @@ function part(each) {
 }
 
 function escaped(character) {
+  if (/[A-Za-z0-9_]/.test(character)) return character;
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

@@ -59,11 +59,15 @@ function block(format: WalFormat): fc.Arbitrary<Omit<WalBlock, "id">> {
  * long and short data. Its data is any bytes: no resource manager would replay it.
  *
  * @throws UnsupportedError for a version whose WAL is not known.
- * @example fc.sample(walRecordFields("13"), 50).some(({ toplevelXid }) => toplevelXid !== undefined) // false
+ * @example fc.sample(walRecordFields({ server: "13" }), 50).some(({ toplevelXid }) => toplevelXid !== undefined) // false
  * @source xloginsert.c: XLogRecordAssemble
  */
-export function walRecordFields(server?: Server): fc.Arbitrary<WalRecordFields> {
-  const format = walFormat(server);
+export function walRecordFields({
+  server,
+}: {
+  readonly server?: Server | undefined;
+} = {}): fc.Arbitrary<WalRecordFields> {
+  const format = walFormat({ server });
   const rmids = Array.from({ length: 256 }, (_, rmid) => rmid).filter((rmid) => isRmid(rmid, format.has));
   return fc
     .record({
@@ -103,11 +107,11 @@ export interface WalStream {
  * segment, and segments that end early.
  *
  * @throws UnsupportedError as `walRecordFields`.
- * @example fc.sample(walStream("18"), 1)[0].start % 1024n // 0n
+ * @example fc.sample(walStream({ server: "18" }), 1)[0].start % 1024n // 0n
  * @source xlog.c: XLogInsertRecord
  */
-export function walStream(server?: Server): fc.Arbitrary<WalStream> {
-  const record = walRecordFields(server);
+export function walStream({ server }: { readonly server?: Server | undefined } = {}): fc.Arbitrary<WalStream> {
+  const record = walRecordFields({ server });
   const steps = fc.array(
     fc.oneof({ weight: 15, arbitrary: record }, { weight: 1, arbitrary: fc.constant("switch" as const) }),
     {

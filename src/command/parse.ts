@@ -7,7 +7,7 @@
 import * as grammar from "../generated/replication.js";
 import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
-import { displayNames, requireText } from "../text/scan.ts";
+import { requireText } from "../text/scan.ts";
 import { withSource } from "../text/source.ts";
 import { advise, adviseOnSql } from "./advise.ts";
 import type { Command } from "./ast.ts";
@@ -124,9 +124,8 @@ class Scan {
       return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
     } catch (error) {
       if (!(error instanceof grammar.SyntaxError)) throw error;
-      const { offset } = error;
+      const { offset, expected } = error;
       const offending = this.#offending(offset);
-      const expected = displayNames(error.expected);
       throw new ParseError({
         code: "SYNTAX",
         message: "syntax error",

@@ -1,5 +1,5 @@
 // Generated from src/basebackup/messages.ts by `npm run generate`. Do not edit.
-import { mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { mustBeObject, refuse } from "../wire/check.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
@@ -55,7 +55,8 @@ export type BaseBackupMessage = NewArchive | Data | Progress | ManifestStart;
  * Decode one message: what a server says inside the CopyData of a base backup.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source basebackup_copy.c
  * @example decodeBaseBackupMessage(hex("6e 626173652e74617200 00")).type // "NewArchive"
  */
@@ -76,7 +77,7 @@ export function decodeBaseBackupMessage(bytes: Uint8Array): BaseBackupMessage {
       message = readManifestStart();
       break;
     default:
-      return r.badTag("ndpm", "BaseBackupMessage.type");
+      return r.notOneOf("BAD_TAG", "ndpm", "BaseBackupMessage.type");
   }
   r.end(message.type);
   return message;
@@ -106,7 +107,7 @@ function writeBaseBackupMessage(w: Writer, message: BaseBackupMessage): void {
       return writeManifestStart(w);
     default:
       refuse(
-        quoted(["NewArchive", "Data", "Progress", "ManifestStart"]),
+        '"NewArchive" or "Data" or "Progress" or "ManifestStart"',
         (message as { type: unknown }).type,
         "BaseBackupMessage.type",
       );

@@ -1,6 +1,6 @@
 // Generated from src/files/structs.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../kernel/lsn.ts";
-import { mustBeObject } from "../wire/check.ts";
+import { mustBeContext, mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
 
 const persistencyWords = { "0": "persistent", "1": "ephemeral", "2": "temporary" } as const;
@@ -223,13 +223,15 @@ const otherwiseSnapBuildContext: SnapBuildContext = {
  *
  * @param bytes The struct and nothing else.
  * @param context What of a slot's file depends on the server's version: `stateFileCapabilities` knows it.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source slot.c: ReplicationSlotOnDisk, SaveSlotToPath, RestoreSlotFromDisk; slot.h: ReplicationSlotPersistentData
  */
 export function decodeReplicationSlotOnDisk(
   bytes: Uint8Array,
   context: SlotStateContext = otherwiseSlotStateContext,
 ): ReplicationSlotOnDisk {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readReplicationSlotOnDisk(r, context);
   r.end("ReplicationSlotOnDisk");
@@ -379,7 +381,8 @@ export function writeReplicationSlotOnDisk(w: NativeWriter, struct: ReplicationS
  * Decode one ReplicationStateOnDisk: how far an origin has been replayed: one of the entries of pg_logical/replorigin_checkpoint.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source origin.c: ReplicationStateOnDisk, CheckPointReplicationOrigin, StartupReplicationOrigin
  */
 export function decodeReplicationStateOnDisk(bytes: Uint8Array): ReplicationStateOnDisk {
@@ -427,13 +430,15 @@ export function writeReplicationStateOnDisk(w: NativeWriter, struct: Replication
  *
  * @param bytes The struct and nothing else.
  * @param context What of a snapshot's file depends on the server's version: `stateFileCapabilities` knows it.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source snapbuild.c: SnapBuildSerialize, SnapBuildRestoreSnapshot; snapbuild_internal.h: SnapBuild, SnapBuildOnDisk
  */
 export function decodeSnapBuildOnDisk(
   bytes: Uint8Array,
   context: SnapBuildContext = otherwiseSnapBuildContext,
 ): SnapBuildOnDisk {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readSnapBuildOnDisk(r, context);
   r.end("SnapBuildOnDisk");

@@ -1,11 +1,12 @@
 // Generated from src/logical/messages.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { mustBeArray, mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { mustBeArray, mustBeContext, mustBeObject, refuse } from "../wire/check.ts";
+import { readCounted, writeCounted } from "../wire/counted.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { Reader } from "../wire/reader.ts";
 import { readTuple, type TupleData, writeTuple } from "../wire/tuple.ts";
-import { bitOf, readBits, readWord, writeWord } from "../wire/words.ts";
+import { bitOf, readBits, readLiteral, readWord, writeWord } from "../wire/words.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
 
 const replicaIdentityWords = { d: "default", n: "nothing", f: "full", i: "index" } as const;
@@ -384,7 +385,8 @@ const otherwisePgoutputContext: PgoutputContext = { inStream: false, parallel: f
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
  * @param context What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source proto.c
  * @example decodePgoutputMessage(hex("49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164")).type // "Insert"
  */
@@ -392,6 +394,7 @@ export function decodePgoutputMessage(
   bytes: Uint8Array,
   context: PgoutputContext = otherwisePgoutputContext,
 ): PgoutputMessage {
+  mustBeContext(context);
   const r = new Reader(bytes);
   let message: PgoutputMessage;
   switch (r.u8("PgoutputMessage.type")) {
@@ -453,7 +456,7 @@ export function decodePgoutputMessage(
       message = readStreamPrepare(r);
       break;
     default:
-      return r.badTag("BMCORYIUDTSEcAbPKrp", "PgoutputMessage.type");
+      return r.notOneOf("BAD_TAG", "BMCORYIUDTSEcAbPKrp", "PgoutputMessage.type");
   }
   r.end(message.type);
   return message;
@@ -513,27 +516,7 @@ function writePgoutputMessage(w: Writer, message: PgoutputMessage): void {
       return writeStreamPrepare(w, message);
     default:
       refuse(
-        quoted([
-          "Begin",
-          "Message",
-          "Commit",
-          "Origin",
-          "Relation",
-          "Type",
-          "Insert",
-          "Update",
-          "Delete",
-          "Truncate",
-          "StreamStart",
-          "StreamStop",
-          "StreamCommit",
-          "StreamAbort",
-          "BeginPrepare",
-          "Prepare",
-          "CommitPrepared",
-          "RollbackPrepared",
-          "StreamPrepare",
-        ]),
+        '"Begin" or "Message" or "Commit" or "Origin" or "Relation" or "Type" or "Insert" or "Update" or "Delete" or "Truncate" or "StreamStart" or "StreamStop" or "StreamCommit" or "StreamAbort" or "BeginPrepare" or "Prepare" or "CommitPrepared" or "RollbackPrepared" or "StreamPrepare"',
         (message as { type: unknown }).type,
         "PgoutputMessage.type",
       );
@@ -563,7 +546,7 @@ function readMessage(r: Reader, context: PgoutputContext): Message {
   const transactional = r.bool("Message.transactional");
   const lsn = r.lsn("Message.lsn");
   const prefix = readCString(r, "Message.prefix");
-  const content = r.counted("Message.content");
+  const content = readCounted(r, "Message.content");
   return { type: "Message", xid, transactional, lsn, prefix, content };
 }
 
@@ -575,7 +558,7 @@ function writeMessage(w: Writer, message: Message): void {
   w.bool(message.transactional, "Message.transactional");
   w.lsn(message.lsn, "Message.lsn");
   writeCString(w, message.prefix, "Message.prefix");
-  w.counted(message.content, "Message.content");
+  writeCounted(w, message.content, "Message.content");
 }
 
 function readCommit(r: Reader): Commit {
@@ -661,7 +644,7 @@ function readInsert(r: Reader, context: PgoutputContext): Insert {
     xid = value;
   }
   const relationId = r.u32("Insert.relationId");
-  r.literal("N", "Insert.newTuple");
+  readLiteral(r, "N", "Insert.newTuple");
   const newTuple = readTuple(r, "Insert.newTuple");
   return { type: "Insert", xid, relationId, newTuple };
 }
@@ -684,7 +667,7 @@ function readUpdate(r: Reader, context: PgoutputContext): Update {
   }
   const relationId = r.u32("Update.relationId");
   let oldTuple: OldTuple | undefined;
-  if (r.peek() === 0x4b || r.peek() === 0x4f) {
+  if (r.bytes[r.offset] === 0x4b || r.bytes[r.offset] === 0x4f) {
     switch (r.u8("Update.oldTuple.type")) {
       case 0x4b: {
         // K
@@ -699,10 +682,10 @@ function readUpdate(r: Reader, context: PgoutputContext): Update {
         break;
       }
       default:
-        return r.notOneOf("KO", "Update.oldTuple.type");
+        return r.notOneOf("BAD_VALUE", "KO", "Update.oldTuple.type");
     }
   }
-  r.literal("N", "Update.newTuple");
+  readLiteral(r, "N", "Update.newTuple");
   const newTuple = readTuple(r, "Update.newTuple");
   return { type: "Update", xid, relationId, oldTuple, newTuple };
 }
@@ -725,7 +708,7 @@ function writeUpdate(w: Writer, message: Update): void {
         writeTuple(w, message.oldTuple.tuple, "Update.oldTuple.tuple");
         break;
       default:
-        refuse(quoted(["key", "full"]), (message.oldTuple as { type: unknown }).type, "Update.oldTuple.type");
+        refuse('"key" or "full"', (message.oldTuple as { type: unknown }).type, "Update.oldTuple.type");
     }
   }
   w.literal("N");
@@ -754,7 +737,7 @@ function readDelete(r: Reader, context: PgoutputContext): Delete {
       break;
     }
     default:
-      return r.notOneOf("KO", "Delete.oldTuple.type");
+      return r.notOneOf("BAD_VALUE", "KO", "Delete.oldTuple.type");
   }
   return { type: "Delete", xid, relationId, oldTuple };
 }
@@ -776,7 +759,7 @@ function writeDelete(w: Writer, message: Delete): void {
       writeTuple(w, message.oldTuple.tuple, "Delete.oldTuple.tuple");
       break;
     default:
-      refuse(quoted(["key", "full"]), (message.oldTuple as { type: unknown }).type, "Delete.oldTuple.type");
+      refuse('"key" or "full"', (message.oldTuple as { type: unknown }).type, "Delete.oldTuple.type");
   }
 }
 

@@ -1,7 +1,7 @@
 // Generated from src/physical/messages.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { mustBeObject, quoted, refuse } from "../wire/check.ts";
+import { mustBeContext, mustBeObject, refuse } from "../wire/check.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
 
@@ -131,7 +131,8 @@ const otherwisePhysicalContext: PhysicalContext = { feedbackCatalogXmin: true, p
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
  * @param context What depends on the server's version: walwire/physical's `physicalContext` knows it.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source walsender.c
  * @example decodeWalSenderMessage(hex("6b 0000000006033cc8 000303e6278429f8 00")).type // "Keepalive"
  */
@@ -139,6 +140,7 @@ export function decodeWalSenderMessage(
   bytes: Uint8Array,
   context: PhysicalContext = otherwisePhysicalContext,
 ): WalSenderMessage {
+  mustBeContext(context);
   const r = new Reader(bytes);
   let message: WalSenderMessage;
   switch (r.u8("WalSenderMessage.type")) {
@@ -148,12 +150,11 @@ export function decodeWalSenderMessage(
     case 0x6b: // k
       message = readKeepalive(r);
       break;
-    case 0x73: // s
-      if (!context.primaryStatus) return r.badTag(`wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
+    case context.primaryStatus ? 0x73 : -1: // s
       message = readPrimaryStatusUpdate(r);
       break;
     default:
-      return r.badTag(`wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
+      return r.notOneOf("BAD_TAG", `wk${context.primaryStatus ? "s" : ""}`, "WalSenderMessage.type");
   }
   r.end(message.type);
   return message;
@@ -181,7 +182,7 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
       return writePrimaryStatusUpdate(w, message);
     default:
       refuse(
-        quoted(["XLogData", "Keepalive", "PrimaryStatusUpdate"]),
+        '"XLogData" or "Keepalive" or "PrimaryStatusUpdate"',
         (message as { type: unknown }).type,
         "WalSenderMessage.type",
       );
@@ -193,7 +194,8 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
  * @param context What depends on the server's version: walwire/physical's `physicalContext` knows it.
- * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source walreceiver.c, worker.c
  * @example decodeWalReceiverMessage(hex("72 0000000006033cc8 0000000006033cc8 0000000000000000 000303e627842a00 01")).type // "StandbyStatusUpdate"
  */
@@ -201,6 +203,7 @@ export function decodeWalReceiverMessage(
   bytes: Uint8Array,
   context: PhysicalContext = otherwisePhysicalContext,
 ): WalReceiverMessage {
+  mustBeContext(context);
   const r = new Reader(bytes);
   let message: WalReceiverMessage;
   switch (r.u8("WalReceiverMessage.type")) {
@@ -210,12 +213,11 @@ export function decodeWalReceiverMessage(
     case 0x68: // h
       message = readHotStandbyFeedback(r, context);
       break;
-    case 0x70: // p
-      if (!context.primaryStatus) return r.badTag(`rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
+    case context.primaryStatus ? 0x70 : -1: // p
       message = readPrimaryStatusRequest(r);
       break;
     default:
-      return r.badTag(`rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
+      return r.notOneOf("BAD_TAG", `rh${context.primaryStatus ? "p" : ""}`, "WalReceiverMessage.type");
   }
   r.end(message.type);
   return message;
@@ -243,7 +245,7 @@ function writeWalReceiverMessage(w: Writer, message: WalReceiverMessage): void {
       return writePrimaryStatusRequest(w, message);
     default:
       refuse(
-        quoted(["StandbyStatusUpdate", "HotStandbyFeedback", "PrimaryStatusRequest"]),
+        '"StandbyStatusUpdate" or "HotStandbyFeedback" or "PrimaryStatusRequest"',
         (message as { type: unknown }).type,
         "WalReceiverMessage.type",
       );

@@ -10,15 +10,15 @@ import { downcaseIdentifier, truncateIdentifier } from "../text/identifier.ts";
 import { uint32 } from "../text/scan.ts";
 
 const sticky$0 = /[\u0020\u0009\u000a]*/y;
-const sticky$1 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+\u002f[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+/y;
-const sticky$2 = /[\u0030-\u0039\u0041-\u0046\u0061-\u0066]+/y;
-const sticky$3 = /[\u0030-\u0039\u0041-\u005a\u0061-\u007a]+/y;
+const sticky$1 = /[0-9A-Za-z]+\u002f[0-9A-Za-z]+/y;
+const sticky$2 = /[0-9A-Fa-f]+/y;
+const sticky$3 = /[0-9A-Za-z]+/y;
 const sticky$4 = /[^\u0027]*/y;
 const sticky$5 = /[^\u0027]+/y;
 const sticky$6 = /[^\u0022]*/y;
 const sticky$7 = /[^\u0022]+/y;
-const sticky$8 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
-const sticky$9 = /[\u0030-\u0039]+/y;
+const sticky$8 = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0024\u0080-\uffff]*/y;
+const sticky$9 = /[0-9]+/y;
 const sticky$10 = /[^]*/y;
 
 
@@ -103,91 +103,91 @@ let input, options;
   const peg$r3 = /^[A-Za-z_\x80-\uFFFF]/;
   const peg$r4 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
 
-  const peg$e0 = peg$otherExpectation("option name");
-  const peg$e1 = peg$anyExpectation();
-  const peg$e2 = peg$otherExpectation("BASE_BACKUP");
-  const peg$e3 = peg$literalExpectation("BASE_BACKUP", false);
-  const peg$e4 = peg$otherExpectation("IDENTIFY_SYSTEM");
-  const peg$e5 = peg$literalExpectation("IDENTIFY_SYSTEM", false);
-  const peg$e6 = peg$otherExpectation("START_REPLICATION");
-  const peg$e7 = peg$literalExpectation("START_REPLICATION", false);
-  const peg$e8 = peg$otherExpectation("CREATE_REPLICATION_SLOT");
-  const peg$e9 = peg$literalExpectation("CREATE_REPLICATION_SLOT", false);
-  const peg$e10 = peg$otherExpectation("DROP_REPLICATION_SLOT");
-  const peg$e11 = peg$literalExpectation("DROP_REPLICATION_SLOT", false);
-  const peg$e12 = peg$otherExpectation("TIMELINE_HISTORY");
-  const peg$e13 = peg$literalExpectation("TIMELINE_HISTORY", false);
-  const peg$e14 = peg$otherExpectation("TIMELINE");
-  const peg$e15 = peg$literalExpectation("TIMELINE", false);
-  const peg$e16 = peg$otherExpectation("PHYSICAL");
-  const peg$e17 = peg$literalExpectation("PHYSICAL", false);
-  const peg$e18 = peg$otherExpectation("LOGICAL");
-  const peg$e19 = peg$literalExpectation("LOGICAL", false);
-  const peg$e20 = peg$otherExpectation("SLOT");
-  const peg$e21 = peg$literalExpectation("SLOT", false);
-  const peg$e22 = peg$otherExpectation("RESERVE_WAL");
-  const peg$e23 = peg$literalExpectation("RESERVE_WAL", false);
-  const peg$e24 = peg$otherExpectation("SHOW");
-  const peg$e25 = peg$literalExpectation("SHOW", false);
-  const peg$e26 = peg$otherExpectation("TEMPORARY");
-  const peg$e27 = peg$literalExpectation("TEMPORARY", false);
-  const peg$e28 = peg$otherExpectation("EXPORT_SNAPSHOT");
-  const peg$e29 = peg$literalExpectation("EXPORT_SNAPSHOT", false);
-  const peg$e30 = peg$otherExpectation("NOEXPORT_SNAPSHOT");
-  const peg$e31 = peg$literalExpectation("NOEXPORT_SNAPSHOT", false);
-  const peg$e32 = peg$otherExpectation("USE_SNAPSHOT");
-  const peg$e33 = peg$literalExpectation("USE_SNAPSHOT", false);
-  const peg$e34 = peg$otherExpectation("WAIT");
-  const peg$e35 = peg$literalExpectation("WAIT", false);
-  const peg$e36 = peg$otherExpectation("TWO_PHASE");
-  const peg$e37 = peg$literalExpectation("TWO_PHASE", false);
-  const peg$e38 = peg$otherExpectation("READ_REPLICATION_SLOT");
-  const peg$e39 = peg$literalExpectation("READ_REPLICATION_SLOT", false);
-  const peg$e40 = peg$otherExpectation("ALTER_REPLICATION_SLOT");
-  const peg$e41 = peg$literalExpectation("ALTER_REPLICATION_SLOT", false);
-  const peg$e42 = peg$otherExpectation("UPLOAD_MANIFEST");
-  const peg$e43 = peg$literalExpectation("UPLOAD_MANIFEST", false);
-  const peg$e44 = peg$otherExpectation("LABEL");
-  const peg$e45 = peg$literalExpectation("LABEL", false);
-  const peg$e46 = peg$otherExpectation("PROGRESS");
-  const peg$e47 = peg$literalExpectation("PROGRESS", false);
-  const peg$e48 = peg$otherExpectation("FAST");
-  const peg$e49 = peg$literalExpectation("FAST", false);
-  const peg$e50 = peg$otherExpectation("WAL");
-  const peg$e51 = peg$literalExpectation("WAL", false);
-  const peg$e52 = peg$otherExpectation("NOWAIT");
-  const peg$e53 = peg$literalExpectation("NOWAIT", false);
-  const peg$e54 = peg$otherExpectation("MAX_RATE");
-  const peg$e55 = peg$literalExpectation("MAX_RATE", false);
-  const peg$e56 = peg$otherExpectation("TABLESPACE_MAP");
-  const peg$e57 = peg$literalExpectation("TABLESPACE_MAP", false);
-  const peg$e58 = peg$otherExpectation("NOVERIFY_CHECKSUMS");
-  const peg$e59 = peg$literalExpectation("NOVERIFY_CHECKSUMS", false);
-  const peg$e60 = peg$otherExpectation("MANIFEST");
-  const peg$e61 = peg$literalExpectation("MANIFEST", false);
-  const peg$e62 = peg$otherExpectation("MANIFEST_CHECKSUMS");
-  const peg$e63 = peg$literalExpectation("MANIFEST_CHECKSUMS", false);
-  const peg$e64 = peg$literalExpectation("/", false);
-  const peg$e65 = peg$classExpectation(["\r", "\f"], false, false, false);
-  const peg$e66 = peg$literalExpectation("\v", false);
-  const peg$e67 = peg$otherExpectation("number");
-  const peg$e68 = peg$otherExpectation("LSN");
-  const peg$e69 = peg$classExpectation([["0", "9"], ["A", "F"], ["a", "f"]], false, false, false);
-  const peg$e70 = peg$classExpectation([["0", "9"], ["A", "Z"], ["a", "z"]], false, false, false);
-  const peg$e71 = peg$otherExpectation("quoted string");
-  const peg$e72 = peg$literalExpectation("'", false);
-  const peg$e73 = peg$otherExpectation("identifier");
-  const peg$e74 = peg$literalExpectation("\"", false);
-  const peg$e75 = peg$literalExpectation("''", false);
-  const peg$e76 = peg$literalExpectation("\"\"", false);
-  const peg$e77 = peg$literalExpectation(".", false);
-  const peg$e78 = peg$literalExpectation(";", false);
-  const peg$e79 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e80 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e81 = peg$literalExpectation("(", false);
-  const peg$e82 = peg$literalExpectation(")", false);
-  const peg$e83 = peg$literalExpectation(",", false);
-  const peg$e84 = peg$otherExpectation("end of input");
+  const peg$e0 = "option name";
+  const peg$e1 = "any";
+  const peg$e2 = "BASE_BACKUP";
+  const peg$e3 = "\"BASE_BACKUP\"";
+  const peg$e4 = "IDENTIFY_SYSTEM";
+  const peg$e5 = "\"IDENTIFY_SYSTEM\"";
+  const peg$e6 = "START_REPLICATION";
+  const peg$e7 = "\"START_REPLICATION\"";
+  const peg$e8 = "CREATE_REPLICATION_SLOT";
+  const peg$e9 = "\"CREATE_REPLICATION_SLOT\"";
+  const peg$e10 = "DROP_REPLICATION_SLOT";
+  const peg$e11 = "\"DROP_REPLICATION_SLOT\"";
+  const peg$e12 = "TIMELINE_HISTORY";
+  const peg$e13 = "\"TIMELINE_HISTORY\"";
+  const peg$e14 = "TIMELINE";
+  const peg$e15 = "\"TIMELINE\"";
+  const peg$e16 = "PHYSICAL";
+  const peg$e17 = "\"PHYSICAL\"";
+  const peg$e18 = "LOGICAL";
+  const peg$e19 = "\"LOGICAL\"";
+  const peg$e20 = "SLOT";
+  const peg$e21 = "\"SLOT\"";
+  const peg$e22 = "RESERVE_WAL";
+  const peg$e23 = "\"RESERVE_WAL\"";
+  const peg$e24 = "SHOW";
+  const peg$e25 = "\"SHOW\"";
+  const peg$e26 = "TEMPORARY";
+  const peg$e27 = "\"TEMPORARY\"";
+  const peg$e28 = "EXPORT_SNAPSHOT";
+  const peg$e29 = "\"EXPORT_SNAPSHOT\"";
+  const peg$e30 = "NOEXPORT_SNAPSHOT";
+  const peg$e31 = "\"NOEXPORT_SNAPSHOT\"";
+  const peg$e32 = "USE_SNAPSHOT";
+  const peg$e33 = "\"USE_SNAPSHOT\"";
+  const peg$e34 = "WAIT";
+  const peg$e35 = "\"WAIT\"";
+  const peg$e36 = "TWO_PHASE";
+  const peg$e37 = "\"TWO_PHASE\"";
+  const peg$e38 = "READ_REPLICATION_SLOT";
+  const peg$e39 = "\"READ_REPLICATION_SLOT\"";
+  const peg$e40 = "ALTER_REPLICATION_SLOT";
+  const peg$e41 = "\"ALTER_REPLICATION_SLOT\"";
+  const peg$e42 = "UPLOAD_MANIFEST";
+  const peg$e43 = "\"UPLOAD_MANIFEST\"";
+  const peg$e44 = "LABEL";
+  const peg$e45 = "\"LABEL\"";
+  const peg$e46 = "PROGRESS";
+  const peg$e47 = "\"PROGRESS\"";
+  const peg$e48 = "FAST";
+  const peg$e49 = "\"FAST\"";
+  const peg$e50 = "WAL";
+  const peg$e51 = "\"WAL\"";
+  const peg$e52 = "NOWAIT";
+  const peg$e53 = "\"NOWAIT\"";
+  const peg$e54 = "MAX_RATE";
+  const peg$e55 = "\"MAX_RATE\"";
+  const peg$e56 = "TABLESPACE_MAP";
+  const peg$e57 = "\"TABLESPACE_MAP\"";
+  const peg$e58 = "NOVERIFY_CHECKSUMS";
+  const peg$e59 = "\"NOVERIFY_CHECKSUMS\"";
+  const peg$e60 = "MANIFEST";
+  const peg$e61 = "\"MANIFEST\"";
+  const peg$e62 = "MANIFEST_CHECKSUMS";
+  const peg$e63 = "\"MANIFEST_CHECKSUMS\"";
+  const peg$e64 = "\"/\"";
+  const peg$e65 = "class";
+  const peg$e66 = "\"\v\"";
+  const peg$e67 = "number";
+  const peg$e68 = "LSN";
+  const peg$e69 = "class";
+  const peg$e70 = "class";
+  const peg$e71 = "quoted string";
+  const peg$e72 = "\"'\"";
+  const peg$e73 = "identifier";
+  const peg$e74 = "\"\"\"";
+  const peg$e75 = "\"''\"";
+  const peg$e76 = "\"\"\"\"";
+  const peg$e77 = "\".\"";
+  const peg$e78 = "\";\"";
+  const peg$e79 = "class";
+  const peg$e80 = "class";
+  const peg$e81 = "\"(\"";
+  const peg$e82 = "\")\"";
+  const peg$e83 = "\",\"";
+  const peg$e84 = "end of input";
 
   function peg$f0() {    return options.has.firstTokenRule;  }
   function peg$f1() {    return { type: "SQLCmd", text: input };  }
@@ -331,26 +331,6 @@ let input, options;
 
   function offset() {
     return peg$savedPos;
-  }
-
-  function peg$literalExpectation(text, ignoreCase) {
-    return { type: "literal", text, ignoreCase };
-  }
-
-  function peg$classExpectation(parts, inverted, ignoreCase, unicode) {
-    return { type: "class", parts, inverted, ignoreCase, unicode };
-  }
-
-  function peg$anyExpectation() {
-    return { type: "any" };
-  }
-
-  function peg$endExpectation() {
-    return { type: "end" };
-  }
-
-  function peg$otherExpectation(description) {
-    return { type: "other", description };
   }
 
   function peg$fail(expected) {
@@ -4739,9 +4719,9 @@ function peg$run(peg$startRuleFunction) {
 
   if (peg$result !== peg$FAILED) {
     if (peg$currPos === input.length) return peg$result;
-    peg$fail(peg$endExpectation());
+    peg$fail("end of input");
   }
-  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
+  throw new peg$SyntaxError([...new Set(peg$maxFailExpected)], peg$maxFailPos);
 }
 
 const peg$allowedStartRules = [

@@ -117,7 +117,8 @@ export interface SourceText {
 
 /** What is thrown; no Error. */
 export declare class SyntaxError {
-  readonly expected: Expectation[];
+  /** What could have stood there: display names of rules, and literals in quotes. Each once. */
+  readonly expected: string[];
   /** UTF-16 code units from the start of the text. */
   readonly offset: number;
 }

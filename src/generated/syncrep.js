@@ -11,8 +11,8 @@ const sticky$0 = /[^\u0022]*/y;
 const sticky$1 = /[^\u0022]+/y;
 const sticky$2 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
 const sticky$3 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
-const sticky$4 = /[\u0041-\u005a\u0061-\u007a\u005f\u0080-\uffff][\u0041-\u005a\u0061-\u007a\u0030-\u0039\u005f\u0024\u0080-\uffff]*/y;
-const sticky$5 = /[\u0030-\u0039]+/y;
+const sticky$4 = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0024\u0080-\uffff]*/y;
+const sticky$5 = /[0-9]+/y;
 const sticky$6 = /[^]*/y;
 
 
@@ -54,20 +54,20 @@ let input, options;
   const peg$r0 = /^[A-Za-z_\x80-\uFFFF]/;
   const peg$r1 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
 
-  const peg$e0 = peg$otherExpectation("standby name");
-  const peg$e1 = peg$anyExpectation();
-  const peg$e2 = peg$otherExpectation("ANY");
-  const peg$e3 = peg$otherExpectation("FIRST");
-  const peg$e4 = peg$literalExpectation("*", false);
-  const peg$e5 = peg$otherExpectation("number");
-  const peg$e6 = peg$literalExpectation("\"", false);
-  const peg$e7 = peg$literalExpectation("\"\"", false);
-  const peg$e8 = peg$classExpectation([["A", "Z"], ["a", "z"], "_", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e9 = peg$classExpectation([["A", "Z"], ["a", "z"], ["0", "9"], "_", "$", ["\x80", "\uFFFF"]], false, false, false);
-  const peg$e10 = peg$literalExpectation("(", false);
-  const peg$e11 = peg$literalExpectation(")", false);
-  const peg$e12 = peg$literalExpectation(",", false);
-  const peg$e13 = peg$otherExpectation("end of input");
+  const peg$e0 = "standby name";
+  const peg$e1 = "any";
+  const peg$e2 = "ANY";
+  const peg$e3 = "FIRST";
+  const peg$e4 = "\"*\"";
+  const peg$e5 = "number";
+  const peg$e6 = "\"\"\"";
+  const peg$e7 = "\"\"\"\"";
+  const peg$e8 = "class";
+  const peg$e9 = "class";
+  const peg$e10 = "\"(\"";
+  const peg$e11 = "\")\"";
+  const peg$e12 = "\",\"";
+  const peg$e13 = "end of input";
 
   function peg$f0() {    return options.has.syncrepGrammar;  }
   function peg$f1() {    return !options.has.syncrepGrammar;  }
@@ -112,26 +112,6 @@ let input, options;
 
   function offset() {
     return peg$savedPos;
-  }
-
-  function peg$literalExpectation(text, ignoreCase) {
-    return { type: "literal", text, ignoreCase };
-  }
-
-  function peg$classExpectation(parts, inverted, ignoreCase, unicode) {
-    return { type: "class", parts, inverted, ignoreCase, unicode };
-  }
-
-  function peg$anyExpectation() {
-    return { type: "any" };
-  }
-
-  function peg$endExpectation() {
-    return { type: "end" };
-  }
-
-  function peg$otherExpectation(description) {
-    return { type: "other", description };
   }
 
   function peg$fail(expected) {
@@ -1091,9 +1071,9 @@ function peg$run(peg$startRuleFunction) {
 
   if (peg$result !== peg$FAILED) {
     if (peg$currPos === input.length) return peg$result;
-    peg$fail(peg$endExpectation());
+    peg$fail("end of input");
   }
-  throw new peg$SyntaxError(peg$maxFailExpected, peg$maxFailPos);
+  throw new peg$SyntaxError([...new Set(peg$maxFailExpected)], peg$maxFailPos);
 }
 
 const peg$allowedStartRules = [

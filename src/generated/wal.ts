@@ -1,7 +1,7 @@
 // Generated from src/wal/structs.ts by `npm run generate`. Do not edit.
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { mustBeArray, mustBeObject } from "../wire/check.ts";
+import { mustBeArray, mustBeContext, mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
 
 const walLevelWords = { "0": "minimal", "1": "replica", "2": "logical" } as const;
@@ -498,7 +498,8 @@ const otherwiseWalContext: WalContext = {
  * Decode one BackupEnd: a base backup that began at a position is consistent from here on.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog.c: do_pg_backup_stop
  */
 export function decodeBackupEnd(bytes: Uint8Array): BackupEnd {
@@ -541,10 +542,12 @@ export function writeBackupEnd(w: NativeWriter, struct: BackupEnd): void {
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source pg_control.h
  */
 export function decodeCheckPoint(bytes: Uint8Array, context: WalContext = otherwiseWalContext): CheckPoint {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readCheckPoint(r, context);
   r.end("CheckPoint");
@@ -704,10 +707,12 @@ export function writeCheckPoint(w: NativeWriter, struct: CheckPoint): void {
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog.c: CreateCheckPoint
  */
 export function decodeCheckPointRedo(bytes: Uint8Array, context: WalContext = otherwiseWalContext): CheckPointRedo {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readCheckPointRedo(r, context);
   r.end("CheckPointRedo");
@@ -757,7 +762,8 @@ export function writeCheckPointRedo(w: NativeWriter, struct: CheckPointRedo): vo
  * Decode one FpwChange: full_page_writes has changed.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog.c: UpdateFullPageWrites
  */
 export function decodeFpwChange(bytes: Uint8Array): FpwChange {
@@ -799,7 +805,8 @@ export function writeFpwChange(w: NativeWriter, struct: FpwChange): void {
  * Decode one LogicalDecodingStatusChange: logical decoding has become possible, or no longer is.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source logicalctl.c
  */
 export function decodeLogicalDecodingStatusChange(bytes: Uint8Array): LogicalDecodingStatusChange {
@@ -841,7 +848,8 @@ export function writeLogicalDecodingStatusChange(w: NativeWriter, struct: Logica
  * Decode one NextOid: oids up to this one may be used.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog.c: XLogPutNextOid
  */
 export function decodeNextOid(bytes: Uint8Array): NextOid {
@@ -883,7 +891,8 @@ export function writeNextOid(w: NativeWriter, struct: NextOid): void {
  * Decode one XlChecksumState: the state of data checksums has changed.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog_internal.h
  */
 export function decodeXlChecksumState(bytes: Uint8Array): XlChecksumState {
@@ -930,7 +939,8 @@ export function writeXlChecksumState(w: NativeWriter, struct: XlChecksumState): 
  * Decode one XlDbaseCreateFileCopyRec: a database is made as a copy of another one's files.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source dbcommands_xlog.h
  */
 export function decodeXlDbaseCreateFileCopyRec(bytes: Uint8Array): XlDbaseCreateFileCopyRec {
@@ -980,7 +990,8 @@ export function writeXlDbaseCreateFileCopyRec(w: NativeWriter, struct: XlDbaseCr
  * Decode one XlDbaseCreateWalLogRec: a database is made page by page, through WAL.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source dbcommands_xlog.h
  */
 export function decodeXlDbaseCreateWalLogRec(bytes: Uint8Array): XlDbaseCreateWalLogRec {
@@ -1027,10 +1038,12 @@ export function writeXlDbaseCreateWalLogRec(w: NativeWriter, struct: XlDbaseCrea
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog_internal.h
  */
 export function decodeXlEndOfRecovery(bytes: Uint8Array, context: WalContext = otherwiseWalContext): XlEndOfRecovery {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readXlEndOfRecovery(r, context);
   r.end("XlEndOfRecovery");
@@ -1085,13 +1098,15 @@ export function writeXlEndOfRecovery(w: NativeWriter, struct: XlEndOfRecovery): 
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source multixact.h
  */
 export function decodeXlMultixactCreate(
   bytes: Uint8Array,
   context: WalContext = otherwiseWalContext,
 ): XlMultixactCreate {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readXlMultixactCreate(r, context);
   r.end("XlMultixactCreate");
@@ -1155,13 +1170,15 @@ export function writeXlMultixactCreate(w: NativeWriter, struct: XlMultixactCreat
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source multixact.h
  */
 export function decodeXlMultixactTruncate(
   bytes: Uint8Array,
   context: WalContext = otherwiseWalContext,
 ): XlMultixactTruncate {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readXlMultixactTruncate(r, context);
   r.end("XlMultixactTruncate");
@@ -1260,7 +1277,8 @@ export function writeXlMultixactTruncate(w: NativeWriter, struct: XlMultixactTru
  * Decode one XlOverwriteContrecord: a record that was begun before a crash, and will not be completed.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog_internal.h
  */
 export function decodeXlOverwriteContrecord(bytes: Uint8Array): XlOverwriteContrecord {
@@ -1307,13 +1325,15 @@ export function writeXlOverwriteContrecord(w: NativeWriter, struct: XlOverwriteC
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xlog_internal.h
  */
 export function decodeXlParameterChange(
   bytes: Uint8Array,
   context: WalContext = otherwiseWalContext,
 ): XlParameterChange {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readXlParameterChange(r, context);
   r.end("XlParameterChange");
@@ -1385,7 +1405,8 @@ export function writeXlParameterChange(w: NativeWriter, struct: XlParameterChang
  * Decode one XlRelmapUpdate: the file of a catalog that has a fixed place has changed.
  *
  * @param bytes The struct and nothing else. Byte arrays in the result are views into it, not copies.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source relmapper.h
  */
 export function decodeXlRelmapUpdate(bytes: Uint8Array): XlRelmapUpdate {
@@ -1433,7 +1454,8 @@ export function writeXlRelmapUpdate(w: NativeWriter, struct: XlRelmapUpdate): vo
  * Decode one XlReploriginDrop: a replication origin is dropped.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source origin.h
  */
 export function decodeXlReploriginDrop(bytes: Uint8Array): XlReploriginDrop {
@@ -1477,7 +1499,8 @@ export function writeXlReploriginDrop(w: NativeWriter, struct: XlReploriginDrop)
  * Decode one XlReploriginSet: a replication origin is at a position.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source origin.h
  */
 export function decodeXlReploriginSet(bytes: Uint8Array): XlReploriginSet {
@@ -1526,7 +1549,8 @@ export function writeXlReploriginSet(w: NativeWriter, struct: XlReploriginSet): 
  * Decode one XlRunningXacts: which transactions are running.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source standbydefs.h
  */
 export function decodeXlRunningXacts(bytes: Uint8Array): XlRunningXacts {
@@ -1559,7 +1583,7 @@ export function readXlRunningXacts(r: NativeReader): XlRunningXacts {
   const oldestRunningXid = r.u32("XlRunningXacts.oldestRunningXid");
   const latestCompletedXid = r.u32("XlRunningXacts.latestCompletedXid");
   const xids: number[] = [];
-  for (let i = 0; r.peek() !== -1; i++) {
+  for (let i = 0; r.offset < r.length; i++) {
     const element = r.u32("XlRunningXacts.xids", i);
     xids.push(element);
   }
@@ -1590,7 +1614,8 @@ export function writeXlRunningXacts(w: NativeWriter, struct: XlRunningXacts): vo
  * Decode one XlSmgrCreate: a file of a relation is made.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source storage_xlog.h
  */
 export function decodeXlSmgrCreate(bytes: Uint8Array): XlSmgrCreate {
@@ -1650,7 +1675,8 @@ export function writeXlSmgrCreate(w: NativeWriter, struct: XlSmgrCreate): void {
  * Decode one XlSmgrTruncate: a relation is cut off.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source storage_xlog.h
  */
 export function decodeXlSmgrTruncate(bytes: Uint8Array): XlSmgrTruncate {
@@ -1712,7 +1738,8 @@ export function writeXlSmgrTruncate(w: NativeWriter, struct: XlSmgrTruncate): vo
  * Decode one XlStandbyLocks: tables that nobody may use, on a standby either.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source standbydefs.h
  */
 export function decodeXlStandbyLocks(bytes: Uint8Array): XlStandbyLocks {
@@ -1757,7 +1784,8 @@ export function writeXlStandbyLocks(w: NativeWriter, struct: XlStandbyLocks): vo
  * Decode one XlTblspcDropRec: a tablespace is dropped.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source tablespace.h
  */
 export function decodeXlTblspcDropRec(bytes: Uint8Array): XlTblspcDropRec {
@@ -1801,7 +1829,8 @@ export function writeXlTblspcDropRec(w: NativeWriter, struct: XlTblspcDropRec): 
  * Decode one XlXactAssignment: subtransactions are part of a transaction: told to standbys for every 64.
  *
  * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xact.h
  */
 export function decodeXlXactAssignment(bytes: Uint8Array): XlXactAssignment {
@@ -1856,10 +1885,12 @@ export function writeXlXactAssignment(w: NativeWriter, struct: XlXactAssignment)
  *
  * @param bytes The struct and nothing else.
  * @param context What the server that wrote the WAL puts into its records.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
  * @source xact.h, twophase.c: TwoPhaseFileHeader
  */
 export function decodeXlXactPrepare(bytes: Uint8Array, context: WalContext = otherwiseWalContext): XlXactPrepare {
+  mustBeContext(context);
   const r = new NativeReader(bytes);
   const struct = readXlXactPrepare(r, context);
   r.end("XlXactPrepare");

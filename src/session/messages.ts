@@ -8,11 +8,11 @@
  *
  * @source protocol.h; pqcomm.h; printtup.c; elog.c: send_message_to_frontend; fe-protocol3.c
  */
-import { EncodeError, ProtocolError, refuseArgument } from "../kernel/errors.ts";
-import { isBytes, mustBeArray, mustBeObject, refuse } from "../wire/check.ts";
+import { EncodeError, ProtocolError } from "../kernel/errors.ts";
+import { isBytes, mustBeArray, mustBeBytes, mustBeObject, plainBytes, refuse } from "../wire/check.ts";
+import { writeCounted } from "../wire/counted.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { encodeFrame } from "../wire/framer.ts";
-import { viewOf } from "../wire/parts.ts";
 import { Reader } from "../wire/reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "../wire/text.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
@@ -180,7 +180,7 @@ const backend: Entries<BackendMessage> = {
       }
       const mechanisms: string[] = [];
       if (method === "SASL") {
-        while (r.peek() !== 0) mechanisms.push(readCString(r, "Authentication.mechanisms", mechanisms.length));
+        while (r.bytes[r.offset] !== 0) mechanisms.push(readCString(r, "Authentication.mechanisms", mechanisms.length));
         r.u8("Authentication.mechanisms");
       }
       const data = method === "MD5Password" ? r.rest() : /Continue|Final/.test(method) ? r.rest() : nothing;
@@ -272,7 +272,7 @@ const backend: Entries<BackendMessage> = {
     tag: "Z",
     read: (r) => {
       const status = String.fromCharCode(r.u8("ReadyForQuery.status"));
-      return isTransactionStatus(status) ? { status } : r.notOneOf("ITE", "ReadyForQuery.status");
+      return isTransactionStatus(status) ? { status } : r.notOneOf("BAD_VALUE", "ITE", "ReadyForQuery.status");
     },
     write: (w, { status }) => {
       if (!isTransactionStatus(status)) refuse('"I", "T" or "E"', status, "ReadyForQuery.status");
@@ -332,7 +332,7 @@ const backend: Entries<BackendMessage> = {
       w.u16(values.length, "DataRow.values");
       for (const [i, value] of values.entries()) {
         if (value === null) w.i32(-1, "DataRow.values", i);
-        else w.counted(bytesOfText(value, i), "DataRow.values", i);
+        else writeCounted(w, bytesOfText(value, i), "DataRow.values", i);
       }
     },
   },
@@ -498,8 +498,8 @@ function writeStartup(w: Writer, packet: StartupPacket): void {
  * @example decodeStartupPacket(hex("04d2162f")) // { type: "SSLRequest" }
  */
 export function decodeStartupPacket(bytes: Uint8Array): StartupPacket {
-  if (!isBytes(bytes)) refuseArgument("bytes", "a Uint8Array", bytes);
-  const r = new Reader(viewOf(bytes, 0, bytes.length));
+  mustBeBytes(bytes);
+  const r = new Reader(plainBytes(bytes));
   const packet = readStartup(r);
   r.end("StartupPacket");
   return packet;
@@ -513,7 +513,7 @@ function readStartup(r: Reader): StartupPacket {
     return { type: "CancelRequest", processId: r.u32("CancelRequest.processId"), secretKey: r.rest() };
   }
   const parameters: [string, string][] = [];
-  while (r.peek() !== 0) {
+  while (r.bytes[r.offset] !== 0) {
     const name = readCString(r, "StartupMessage.parameters", parameters.length, "[0]");
     parameters.push([name, readCString(r, "StartupMessage.parameters", parameters.length, "[1]")]);
   }
@@ -564,8 +564,8 @@ function decode<M extends { readonly type: string }>(
   path: string,
 ): M {
   // The body may be a Buffer, whose views would be Buffers.
-  if (!isBytes(bytes)) refuseArgument("frame.bytes", "a Uint8Array", bytes);
-  const r = new Reader(viewOf(bytes, 0, bytes.length));
+  mustBeBytes(bytes, "frame.bytes");
+  const r = new Reader(plainBytes(bytes));
   const type: M["type"] =
     types.get(tag) ??
     r.fail("BAD_TAG", 0, `is ${shownTag(tag)}, which is not a message of a walsender connection,`, path);

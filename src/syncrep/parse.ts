@@ -7,7 +7,7 @@
 import * as grammar from "../generated/syncrep.js";
 import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
-import { displayNames, requireText } from "../text/scan.ts";
+import { requireText } from "../text/scan.ts";
 import { withSource } from "../text/source.ts";
 import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
@@ -111,8 +111,7 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
     return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });
   } catch (error) {
     if (!(error instanceof grammar.SyntaxError)) throw error;
-    const { offset } = error;
-    const expected = displayNames(error.expected);
+    const { offset, expected } = error;
     const near =
       offset < text.length
         ? grammar.parse(text.slice(offset), { startRule: "offending_token", has, refuse: refuseFrom(offset) }).text

@@ -1,6 +1,6 @@
 /**
- * What every parser and printer of text needs around its generated grammar: refuse what no server could receive, read
- * numbers as C does, and name what was expected.
+ * What every parser and printer of text needs around its generated grammar: refuse what no server could receive, and read
+ * numbers as C does.
  */
 import { EncodeError, ParseError, type ParseErrorInit } from "../kernel/errors.ts";
 
@@ -15,34 +15,36 @@ export function requireText(
   value: unknown,
   nul: { readonly message: string; readonly sqlstate: string },
 ): asserts value is string {
+  const refuse = (
+    init: Pick<ParseErrorInit, "message" | "sqlstate" | "advice">,
+    text: string,
+    offset: number,
+  ): never => {
+    throw new ParseError({ code: "NOT_TEXT", ...init, text, offset });
+  };
   if (typeof value !== "string") {
-    throw new ParseError({
-      code: "NOT_TEXT",
-      message: `expected a string, not ${value === null ? "null" : typeof value}`,
-      sqlstate: "22021",
-      text: "",
-      offset: 0,
-    });
+    return refuse(
+      { message: `expected a string, not ${value === null ? "null" : typeof value}`, sqlstate: "22021" },
+      "",
+      0,
+    );
   }
   if (!/[\0\ud800-\udfff]/.test(value)) return;
-  const offset = value.indexOf("\0");
-  const surrogate = value.search(/\p{Surrogate}/u);
-  if (offset !== -1 && (surrogate === -1 || offset < surrogate)) {
-    throw new ParseError({ code: "NOT_TEXT", ...nul, text: value, offset, advice: "A NUL character ends a C string." });
-  }
-  if (surrogate !== -1) {
-    // The three bytes that UTF-8 would need for it, which no server accepts.
-    const half = value.charCodeAt(surrogate);
-    const bytes = [0xe0 | (half >> 12), 0x80 | ((half >> 6) & 0x3f), 0x80 | (half & 0x3f)];
-    throw new ParseError({
-      code: "NOT_TEXT",
+  const offset = value.search(/[\0\p{Surrogate}]/u);
+  if (offset === -1) return;
+  const unit = value.charCodeAt(offset);
+  if (unit === 0) return refuse({ ...nul, advice: "A NUL character ends a C string." }, value, offset);
+  // The three bytes that UTF-8 would need for it, which no server accepts.
+  const bytes = [0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)];
+  refuse(
+    {
       message: `invalid byte sequence for encoding "UTF8": ${bytes.map((byte) => `0x${byte.toString(16)}`).join(" ")}`,
       sqlstate: "22021",
-      text: value,
-      offset: surrogate,
-      advice: "This is half a surrogate pair, which stands for no character.",
-    });
-  }
+      advice: "An unpaired surrogate is not a character.",
+    },
+    value,
+    offset,
+  );
 }
 
 /**
@@ -51,29 +53,20 @@ export function requireText(
  * @throws EncodeError with the path.
  */
 export function printableText(path: string, value: unknown): string {
-  const refuse = (reason: string): never => {
-    throw new EncodeError(path, `${path}: ${reason}`);
-  };
-  if (typeof value !== "string") return refuse("it must be a string");
-  if (value.includes("\0")) return refuse("a NUL character would end the text");
-  if (/\p{Surrogate}/u.test(value)) return refuse("half a surrogate pair stands for no character");
-  return value;
+  const reason =
+    typeof value !== "string"
+      ? "expected a string"
+      : value.includes("\0")
+        ? "a NUL character would end the text"
+        : /\p{Surrogate}/u.test(value)
+          ? "an unpaired surrogate is not a character"
+          : undefined;
+  if (reason !== undefined) throw new EncodeError(path, `${path}: ${reason}`);
+  return value as string;
 }
 
 /** How a grammar's action refuses text that Bison's grammar takes: as `ereport(ERROR)` does in C. */
 export type Refuse = (init: Pick<ParseErrorInit, "code" | "message" | "sqlstate" | "offset">) => never;
-
-/** What could have stood where a generated parser failed. Rules with display names are what people read. */
-interface Expectation {
-  readonly type: string;
-  readonly description?: string;
-  readonly text?: string;
-}
-
-/** The display names of what was expected, each once, in the grammar's order. */
-export function displayNames(expected: readonly Expectation[]): string[] {
-  return [...new Set(expected.map(({ type, description, text }) => description ?? (text ? `"${text}"` : type)))];
-}
 
 /**
  * Digits as strtoul(), or scanf's %X, read them into a uint32 on 64-bit Linux, where `unsigned long` has 64 bits: up to

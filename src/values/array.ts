@@ -4,6 +4,7 @@
  * @source arrayfuncs.c: array_out, array_send
  */
 import { isBytes, refuse } from "../wire/check.ts";
+import { writeCounted } from "../wire/counted.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
 import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
@@ -203,7 +204,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
         }
         for (let i = 0; i < elements.length; i++) {
           if (elements[i] === null) w.i32(-1, name);
-          else w.counted(writeBinaryPart(element, elements[i], name, i), name, i);
+          else writeCounted(w, writeBinaryPart(element, elements[i], name, i), name, i);
         }
       }, undefined);
     },

@@ -4,6 +4,7 @@
  * @source rowtypes.c: record_out, record_send
  */
 import { mustBeObject, refuse } from "../wire/check.ts";
+import { writeCounted } from "../wire/counted.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
 import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
@@ -88,7 +89,7 @@ export function compositeOf(name: string, fields: readonly Field[]): Codec<Compo
           const each = get(value, i);
           w.u32(fields[i]!.type, name);
           if (each === null) w.i32(-1, name);
-          else w.counted(writeBinaryPart(fields[i]!.codec, each, paths[i]!), paths[i]!);
+          else writeCounted(w, writeBinaryPart(fields[i]!.codec, each, paths[i]!), paths[i]!);
         }
       }, undefined);
     },

@@ -4,6 +4,7 @@
  * @source rangetypes.c: range_out, range_send, range_deparse; multirangetypes.c: multirange_out, multirange_send
  */
 import { mustBeObject, refuse } from "../wire/check.ts";
+import { readCounted, writeCounted } from "../wire/counted.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
 import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
@@ -77,7 +78,7 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
         return "empty";
       }
       const bound = (side: "lower" | "upper"): unknown => {
-        const part = r.counted(`${name}.${side}`);
+        const part = readCounted(r, `${name}.${side}`);
         return readBinaryPart(subtype, part, r.offset - part.length, `${name}.${side}`);
       };
       const lower = has("lowerInfinite") ? null : bound("lower");
@@ -95,8 +96,8 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
         const lowerFlag = lower === null ? FLAG.lowerInfinite : bounds[0] === "[" ? FLAG.lowerInclusive : 0;
         const upperFlag = upper === null ? FLAG.upperInfinite : bounds[1] === "]" ? FLAG.upperInclusive : 0;
         w.u8(lowerFlag | upperFlag, name);
-        if (lower !== null) w.counted(writeBinaryPart(subtype, lower, `${name}.lower`), name);
-        if (upper !== null) w.counted(writeBinaryPart(subtype, upper, `${name}.upper`), name);
+        if (lower !== null) writeCounted(w, writeBinaryPart(subtype, lower, `${name}.lower`), name);
+        if (upper !== null) writeCounted(w, writeBinaryPart(subtype, upper, `${name}.upper`), name);
       }, undefined);
     },
   };
@@ -166,7 +167,7 @@ export function multirangeOf(name: string, subtype: Codec): Codec<MultirangeValu
       const count = r.u32(name);
       const ranges: Exclude<RangeValue, "empty">[] = [];
       for (let i = 0; i < count; i++) {
-        const part = r.counted(name, i);
+        const part = readCounted(r, name, i);
         const value = readBinaryPart(range, part, r.offset - part.length, name, i) as RangeValue;
         if (value === "empty") return r.fail("BAD_VALUE", r.offset - 1, "is an empty range", name, i);
         ranges.push(value);
@@ -179,7 +180,7 @@ export function multirangeOf(name: string, subtype: Codec): Codec<MultirangeValu
       const ranges = checked(value);
       return encodeWith((w) => {
         w.u32(ranges.length, name);
-        for (let i = 0; i < ranges.length; i++) w.counted(writeBinaryPart(range, ranges[i], name, i), name, i);
+        for (let i = 0; i < ranges.length; i++) writeCounted(w, writeBinaryPart(range, ranges[i], name, i), name, i);
       }, undefined);
     },
   };

@@ -332,7 +332,7 @@ function mustBeInterval(value: Interval): Interval {
   }
   const { microseconds } = value;
   if (typeof microseconds !== "bigint" || BigInt.asIntN(64, microseconds) !== microseconds) {
-    refuse("a bigint that fits 64 bits with its sign", microseconds, "interval.microseconds");
+    refuse("a bigint of -2^63 to 2^63 - 1", microseconds, "interval.microseconds");
   }
   return value;
 }

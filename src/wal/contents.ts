@@ -4,10 +4,10 @@
  * Decoded is the main data of all resource managers but those of tables and indexes, which says how their pages change.
  */
 import * as generated from "../generated/wal.ts";
-import type { Server } from "../kernel/version.ts";
 import { NativeReader } from "../wire/native.ts";
 import type { Fields } from "../wire/shape.ts";
 import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
+import type { WalServer } from "./format.ts";
 import type { WalRecord } from "./record.ts";
 import { walOperation, walResourceManager } from "./rmgr.ts";
 import * as structs from "./structs.ts";
@@ -116,15 +116,18 @@ export interface WalDescription {
  * Say what a record is, and decode its main data.
  *
  * @param record As WalReader gives it. The result has views into it, not copies.
- * @param server The version that wrote it.
- * @param decode Without, the main data is left as it is: nothing is thrown.
+ * @param options.server The version that wrote it.
+ * @param options.decode With false the main data stays as it is, and nothing is thrown. The default is true.
  * @throws DecodeError TRUNCATED, BAD_LENGTH or BAD_VALUE if the main data is not what the operation has there; `offset` counts from
  *   the beginning of the main data. Bytes behind what is expected are no error, as they are none in PostgreSQL.
  * @source the functions rm_identify and rm_desc in rmgrdesc
  */
-export function describeWalRecord(record: WalRecord, server: Server, decode = true): WalDescription {
-  const resourceManager = walResourceManager(record.rmid, server);
-  const operation = walOperation(record, server);
+export function describeWalRecord(
+  record: WalRecord,
+  { server, decode = true }: WalServer & { readonly decode?: boolean | undefined },
+): WalDescription {
+  const resourceManager = walResourceManager(record.rmid, { server });
+  const operation = walOperation(record, { server });
   const r = new NativeReader(record.mainData);
   const decoder = decode ? byName.get(`${resourceManager}/${operation}`) : undefined;
   const contents = decoder?.read(r, walRecordCapabilities.of(server), record.info);

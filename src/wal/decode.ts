@@ -60,13 +60,13 @@ export interface RecordPlace {
  * The record whose bytes these are, without the headers of pages that may stand between them in WAL.
  *
  * @param bytes Views of them are in the record.
- * @param options.format How a server of that version writes it: walFormat("18").
+ * @param options.format How a server of that version writes it: walFormat({ server: "18" }).
  * @param options.lsn Where it begins in WAL; for messages and for `end`, which is that plus its length, rounded up to 8.
  * @param options.prev Where the record before it begins, if that is known, for the check of its prev-link.
  * @param options.blockSize Of pages of relations (BLCKSZ): 8192 unless the server was built otherwise.
  * @throws WalError with the message of a server that met it in WAL.
  * @source xlogreader.c: ValidXLogRecordHeader, ValidXLogRecord, DecodeXLogRecord
- * @example decodeWalRecord(encodeWalRecord({ rmid: 0, info: 0x40 }, walFormat("18")), { format: walFormat("18"), lsn: toLsn(40n) }).length // 24
+ * @example decodeWalRecord(encodeWalRecord({ rmid: 0, info: 0x40 }, { format: walFormat({ server: "18" }) }), { format: walFormat({ server: "18" }), lsn: toLsn(40n) }).length // 24
  */
 export function decodeWalRecord(
   bytes: Uint8Array,

@@ -12,6 +12,7 @@ import type { Server } from "../kernel/version.ts";
 import { tablespaceVersionDirectory, walCapabilities, walRecordCapabilities } from "./capabilities.ts";
 import type { WalContents, WalDescription } from "./contents.ts";
 import { DEFAULT_BLOCK_SIZE } from "./decode.ts";
+import type { WalServer } from "./format.ts";
 import type { WalRecord } from "./record.ts";
 
 /**
@@ -21,7 +22,11 @@ import type { WalRecord } from "./record.ts";
  * @param description What describeWalRecord says of the record.
  * @source xlogdesc.c: xlog_desc, xactdesc.c: xact_desc, standbydesc.c: standby_desc and so on
  */
-export function formatWalContents(record: WalRecord, { contents, operation }: WalDescription, server: Server): string {
+export function formatWalContents(
+  record: WalRecord,
+  { contents, operation }: WalDescription,
+  { server }: WalServer,
+): string {
   if (contents === undefined) return "";
   const has = walRecordCapabilities.of(server);
   const c = contents;
@@ -108,9 +113,9 @@ export function formatWalContents(record: WalRecord, { contents, operation }: Wa
     case "XlXactInvals":
       return invalidations(c.msgs, 0, 0, false);
     case "XlSmgrCreate":
-      return relationPath(c.rlocator, c.forkNum, server);
+      return relationPath(c.rlocator, c.forkNum, { server });
     case "XlSmgrTruncate":
-      return `${relationPath(c.rlocator, "main", server)} to ${c.blkno} blocks flags ${c.flags}`;
+      return `${relationPath(c.rlocator, "main", { server })} to ${c.blkno} blocks flags ${c.flags}`;
     case "ZeroPage":
       return record.rmid === RM_CLOG_ID ? `page ${c.pageno}` : String(c.pageno);
     case "XlClogTruncate":
@@ -188,11 +193,11 @@ export function formatWalContents(record: WalRecord, { contents, operation }: Wa
  * @param description What describeWalRecord says of the record.
  * @source pg_waldump.c: XLogDumpDisplayRecord, xlogdesc.c: XLogRecGetBlockRefInfo
  */
-export function formatWalRecord(record: WalRecord, description: WalDescription, server: Server): string {
+export function formatWalRecord(record: WalRecord, description: WalDescription, { server }: WalServer): string {
   const { resourceManager, operation } = description;
   const { length, xid, lsn, prev, blocks } = record;
   const withoutImages = length - imageBytes(record);
-  const text = formatWalContents(record, description, server);
+  const text = formatWalContents(record, description, { server });
   const references = blocks.map(
     ({ id, fork, tablespace, database, relation, block, image }) =>
       `, blkref #${id}: rel ${tablespace}/${database}/${relation}${fork === "main" ? "" : ` fork ${fork}`} blk ${block}` +
@@ -209,7 +214,7 @@ export function formatWalRecord(record: WalRecord, description: WalDescription, 
  *
  * @source xlogdesc.c: XLogRecGetBlockRefInfo
  */
-export function formatWalBlocks({ blocks }: WalRecord, server: Server): string[] {
+export function formatWalBlocks({ blocks }: WalRecord, { server }: WalServer): string[] {
   const { imageCompressionMethods } = walCapabilities.of(server);
   return blocks.map(({ id, tablespace, database, relation, fork, block, image }) => {
     const where = `blkref #${id}: rel ${tablespace}/${database}/${relation} fork ${fork} blk ${block}`;
@@ -272,7 +277,7 @@ type Commit = Extract<WalContents, { readonly type: "XlXactCommit" }>;
 
 function rels(label: string, locators: Commit["rels"], server: Server): string {
   if (locators.length === 0) return "";
-  return `; ${label}:${locators.map((locator) => ` ${relationPath(locator, "main", server)}`).join("")}`;
+  return `; ${label}:${locators.map((locator) => ` ${relationPath(locator, "main", { server })}`).join("")}`;
 }
 
 function subxacts(xids: readonly number[]): string {
@@ -327,7 +332,7 @@ const GLOBALTABLESPACE_OID = 1664;
 export function relationPath(
   { spcOid, dbOid, relNumber }: Commit["rels"][number],
   fork: string | number,
-  server: Server,
+  { server }: WalServer,
 ): string {
   const file = fork === "main" ? String(relNumber) : `${relNumber}_${fork}`;
   if (spcOid === GLOBALTABLESPACE_OID) return `global/${file}`;

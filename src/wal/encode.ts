@@ -38,18 +38,18 @@ export type WalRecordFields = Pick<WalRecord, "rmid" | "info"> &
  * The bytes of a record, checksum included, as a server of that format writes it: decoded, it has the same fields.
  *
  * @param record Its bytes are copied. Blocks must be in the order of their ids.
- * @param blockSize Of pages of relations (BLCKSZ).
+ * @param options.blockSize Of pages of relations (BLCKSZ).
  * @returns fresh bytes, without the headers of pages that WAL may need between them: WalWriter puts those.
  * @throws EncodeError for what does not fit a field, and for a record that no server of the format would read.
- * @example encodeWalRecord({ rmid: 0, info: 0x40 }, walFormat("18")).length // 24
+ * @example encodeWalRecord({ rmid: 0, info: 0x40 }, { format: walFormat({ server: "18" }) }).length // 24
  */
 export function encodeWalRecord(
   record: WalRecordFields,
-  format: WalFormat,
-  blockSize: number = DEFAULT_BLOCK_SIZE,
+  options: { readonly format: WalFormat; readonly blockSize?: number | undefined },
 ): Uint8Array {
   mustBeObject(record, "WalRecord");
   const { rmid, info, prev = 0n, xid = 0, origin, toplevelXid, blocks = [], mainData = new Uint8Array(0) } = record;
+  const { format, blockSize = DEFAULT_BLOCK_SIZE } = options;
   const { has } = format;
   unsigned("WalRecord.rmid", rmid, 0xff);
   if (!isRmid(rmid, has)) refuse("the number of a resource manager", rmid, "WalRecord.rmid");

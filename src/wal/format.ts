@@ -7,6 +7,12 @@ import { UnsupportedError } from "../kernel/errors.ts";
 import { formatServerVersion, type Server } from "../kernel/version.ts";
 import { serverOfWalPageMagic, type WalCapabilities, walCapabilities, walPageMagic } from "./capabilities.ts";
 
+/** Whose WAL it is. */
+export interface WalServer {
+  /** The version that wrote it. */
+  readonly server: Server;
+}
+
 /** How a major writes WAL. */
 export interface WalFormat {
   /** XLOG_PAGE_MAGIC: what its pages begin with. */
@@ -32,9 +38,9 @@ export function walFormatOfMagic(magic: number): WalFormat | undefined {
  * The format that a server of this version writes: that of its major, whatever the minor.
  *
  * @throws UnsupportedError for a version whose WAL is not known: those before 9.6, and those after 19.
- * @example walFormat("17.2").magic.toString(16) // "d116"
+ * @example walFormat({ server: "17.2" }).magic.toString(16) // "d116"
  */
-export function walFormat(server?: Server | undefined): WalFormat {
+export function walFormat({ server }: { readonly server?: Server | undefined } = {}): WalFormat {
   const magic = walPageMagic(server);
   const format = magic === undefined ? undefined : walFormatOfMagic(magic);
   if (format === undefined) {

@@ -7,7 +7,7 @@ export { DEFAULT_BLOCK_SIZE, decodeWalRecord } from "./decode.ts";
 export { formatWalBlocks, formatWalContents, formatWalRecord } from "./desc.ts";
 export { encodeWalRecord, type WalRecordFields } from "./encode.ts";
 export { WalError } from "./error.ts";
-export { type WalFormat, walFormat, walFormatOfMagic } from "./format.ts";
+export { type WalFormat, type WalServer, walFormat, walFormatOfMagic } from "./format.ts";
 export { jsonOfWalContents, jsonOfWalRecord } from "./json.ts";
 export { decodeWalPageHeader, encodeWalPageHeader, type WalPageHeader } from "./page.ts";
 export {

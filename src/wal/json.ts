@@ -8,10 +8,13 @@ import type { WalRecord } from "./record.ts";
 /**
  * The contents of a record: `type`, then its fields, written as `jsonOf` writes those of messages.
  *
- * @param server In whose form LSNs are written.
+ * @param options.server In whose form LSNs are written.
  * @example jsonOfWalContents({ type: "NextOid", nextOid: 24576 }) // { type: "NextOid", nextOid: 24576 }
  */
-export function jsonOfWalContents(contents: WalContents, server?: Server): { readonly [name: string]: Json } {
+export function jsonOfWalContents(
+  contents: WalContents,
+  { server }: { readonly server?: Server | undefined } = {},
+): { readonly [name: string]: Json } {
   return { type: contents.type, ...jsonOfStruct({ fields: contentsFields(contents.type) }, contents, server) };
 }
 
@@ -19,7 +22,7 @@ export function jsonOfWalContents(contents: WalContents, server?: Server): { rea
 export function jsonOfWalRecord(
   record: WalRecord,
   { resourceManager, operation, contents, rest }: WalDescription,
-  server?: Server,
+  { server }: { readonly server?: Server | undefined } = {},
 ): { readonly [name: string]: Json } {
   const { lsn, end, prev, xid, length, origin, toplevelXid, blocks } = record;
   return {
@@ -33,7 +36,7 @@ export function jsonOfWalRecord(
     ...(origin === undefined ? {} : { origin }),
     ...(toplevelXid === undefined ? {} : { toplevelXid }),
     ...(blocks.length === 0 ? {} : { blocks: blocks.map(blockJson) }),
-    ...(contents === undefined ? {} : { contents: jsonOfWalContents(contents, server) }),
+    ...(contents === undefined ? {} : { contents: jsonOfWalContents(contents, { server }) }),
     ...(rest === undefined ? {} : { rest: bytesJson(rest) }),
   };
 }

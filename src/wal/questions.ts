@@ -13,6 +13,7 @@ import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
 import { describeWalRecord } from "./contents.ts";
+import type { WalServer } from "./format.ts";
 import type { WalRecord } from "./record.ts";
 
 /** rmgrlist.h: the resource managers whose records answer anything. */
@@ -44,9 +45,9 @@ export interface WalTransactionEnd {
  * @throws DecodeError if its main data is damaged.
  * @source xact.h: XLOG_XACT_COMMIT, XLOG_XACT_COMMIT_PREPARED, XLOG_XACT_ABORT, XLOG_XACT_ABORT_PREPARED
  */
-export function walTransactionEnd(record: WalRecord, server: Server): WalTransactionEnd | undefined {
+export function walTransactionEnd(record: WalRecord, { server }: WalServer): WalTransactionEnd | undefined {
   if (record.rmid !== RM_XACT_ID) return undefined;
-  const { contents } = describeWalRecord(record, server);
+  const { contents } = describeWalRecord(record, { server });
   if (contents?.type !== "XlXactCommit" && contents?.type !== "XlXactAbort") return undefined;
   const { xactTime: time, subxacts, twophaseXid, twophaseGid: gid, originLsn, originTimestamp } = contents;
   const outcome = contents.type === "XlXactCommit" ? "commit" : "abort";
@@ -90,7 +91,11 @@ export interface RecoveryStop {
  * @throws DecodeError if the record's main data is damaged.
  * @source xlogrecovery.c: recoveryStopsBefore, recoveryStopsAfter
  */
-export function recoveryStopsAt(record: WalRecord, target: RecoveryTarget, server: Server): RecoveryStop | undefined {
+export function recoveryStopsAt(
+  record: WalRecord,
+  target: RecoveryTarget,
+  { server }: WalServer,
+): RecoveryStop | undefined {
   if (target.type === "name") {
     const point = restorePointOf(record, server);
     if (point === undefined || point.rpName !== target.name) return undefined;
@@ -100,7 +105,7 @@ export function recoveryStopsAt(record: WalRecord, target: RecoveryTarget, serve
   if (target.type === "lsn") {
     return record.lsn >= target.lsn ? stop(record, inclusive ? "after" : "before", "location", {}) : undefined;
   }
-  const ended = walTransactionEnd(record, server);
+  const ended = walTransactionEnd(record, { server });
   if (ended === undefined) return undefined;
   const { outcome, xid, time } = ended;
   if (target.type === "xid") {
@@ -122,7 +127,7 @@ function stop(
 
 function restorePointOf(record: WalRecord, server: Server) {
   if (record.rmid !== RM_XLOG_ID) return undefined;
-  const { contents } = describeWalRecord(record, server);
+  const { contents } = describeWalRecord(record, { server });
   return contents?.type === "XlRestorePoint" ? contents : undefined;
 }
 
@@ -136,13 +141,13 @@ function restorePointOf(record: WalRecord, server: Server) {
 export function findRecoveryStop(
   records: Iterable<WalRecord>,
   target: RecoveryTarget,
-  server: Server,
+  { server }: WalServer,
 ): { readonly stop: RecoveryStop | undefined; readonly lastCommit: WalTransactionEnd | undefined } {
   let lastCommit: WalTransactionEnd | undefined;
   for (const record of records) {
-    const found = recoveryStopsAt(record, target, server);
+    const found = recoveryStopsAt(record, target, { server });
     if (found?.side === "before") return { stop: found, lastCommit };
-    const ended = walTransactionEnd(record, server);
+    const ended = walTransactionEnd(record, { server });
     if (ended?.outcome === "commit") lastCommit = ended;
     if (found !== undefined) return { stop: found, lastCommit };
   }
@@ -154,9 +159,12 @@ export function findRecoveryStop(
  *
  * @throws DecodeError if the main data of a record is damaged.
  */
-export function* committedTransactions(records: Iterable<WalRecord>, server: Server): Generator<WalTransactionEnd> {
+export function* committedTransactions(
+  records: Iterable<WalRecord>,
+  { server }: WalServer,
+): Generator<WalTransactionEnd> {
   for (const record of records) {
-    const ended = walTransactionEnd(record, server);
+    const ended = walTransactionEnd(record, { server });
     if (ended?.outcome === "commit") yield ended;
   }
 }
@@ -177,9 +185,9 @@ export interface WalCheckpoint {
  *
  * @throws DecodeError if its main data is damaged.
  */
-export function walCheckpoint(record: WalRecord, server: Server): WalCheckpoint | undefined {
+export function walCheckpoint(record: WalRecord, { server }: WalServer): WalCheckpoint | undefined {
   if (record.rmid !== RM_XLOG_ID) return undefined;
-  const { contents, operation } = describeWalRecord(record, server);
+  const { contents, operation } = describeWalRecord(record, { server });
   if (contents?.type !== "CheckPoint") return undefined;
   const { type: _, ...checkPoint } = contents;
   return { lsn: record.lsn, redo: contents.redo, shutdown: operation === "CHECKPOINT_SHUTDOWN", checkPoint };

@@ -207,7 +207,7 @@ export class WalReader {
     if (segmentSize !== undefined && !isSegmentSize(segmentSize)) {
       throw new RangeError(`a segment of WAL has 1 MiB to 1 GiB, a power of 2, not ${segmentSize}`);
     }
-    this.#format = server === undefined ? undefined : walFormat(server);
+    this.#format = server === undefined ? undefined : walFormat({ server });
     this.#pageSizeGiven = pageSize;
     this.#segmentSizeGiven = segmentSize;
     this.#pageSize = pageSize ?? DEFAULT_PAGE_SIZE;

@@ -7,6 +7,7 @@
  */
 import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
+import type { WalServer } from "./format.ts";
 
 type Name = keyof WalRecordCapabilities;
 
@@ -287,9 +288,9 @@ interface Names {
  *
  * @param rmid A record's number, 0 to 255; `unknown23` for one that no such version has.
  * @source rmgrlist.h, rmgrdesc.c: GetRmgrDesc
- * @example walResourceManager(10, "15") // "Heap"
+ * @example walResourceManager(10, { server: "15" }) // "Heap"
  */
-export function walResourceManager(rmid: number, server: Server): string {
+export function walResourceManager(rmid: number, { server }: WalServer): string {
   return namesOf(server).managers[rmid] ?? "unknown";
 }
 
@@ -298,10 +299,13 @@ export function walResourceManager(rmid: number, server: Server): string {
  *
  * @param record Its resource manager's number and its info byte.
  * @source the functions rm_identify, pg_waldump.c: XLogDumpDisplayRecord
- * @example walOperation({ rmid: 9, info: 0x10 }, "13") // "CLEAN"
- * @example walOperation({ rmid: 9, info: 0x10 }, "17") // "PRUNE_ON_ACCESS"
+ * @example walOperation({ rmid: 9, info: 0x10 }, { server: "13" }) // "CLEAN"
+ * @example walOperation({ rmid: 9, info: 0x10 }, { server: "17" }) // "PRUNE_ON_ACCESS"
  */
-export function walOperation({ rmid, info }: { readonly rmid: number; readonly info: number }, server: Server): string {
+export function walOperation(
+  { rmid, info }: { readonly rmid: number; readonly info: number },
+  { server }: WalServer,
+): string {
   return namesOf(server).operations[rmid * 256 + info] ?? "UNKNOWN";
 }
 

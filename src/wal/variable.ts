@@ -471,7 +471,7 @@ export const readSequence: Read<"XlSeqRec"> = (r) => ({
 export const readGeneric: Read<"GenericXlog"> = (r) => {
   const path = "GenericXlog.fragments";
   const fragments: { readonly offset: number; readonly length: number }[] = [];
-  while (r.peek() !== -1) {
+  while (r.offset < r.length) {
     r.begin();
     const i = fragments.length;
     const fragment = { offset: r.u16(path, i, ".offset"), length: r.u16(path, i, ".length") };

@@ -72,7 +72,7 @@ export class WalWriter {
    * @throws RangeError for a size or a start that cannot be.
    */
   constructor(options: WalWriterOptions = {}) {
-    this.format = walFormat(options.server);
+    this.format = walFormat({ server: options.server });
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
     this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
     if (!isPageSize(this.#pageSize) || !isSegmentSize(this.#segmentSize)) {
@@ -103,7 +103,9 @@ export class WalWriter {
    * @throws EncodeError as encodeWalRecord; nothing was written then.
    */
   write(record: WalRecordFields): WalRecordPlace {
-    const lsn = this.#put(encodeWalRecord({ ...record, prev: this.#prev }, this.format, this.#blockSize));
+    const lsn = this.#put(
+      encodeWalRecord({ ...record, prev: this.#prev }, { format: this.format, blockSize: this.#blockSize }),
+    );
     if (record.rmid === RM_XLOG_ID && (record.info & RMGR_INFO_MASK) === XLOG_SWITCH) this.#fillSegment();
     return { lsn, end: this.position };
   }

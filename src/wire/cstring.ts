@@ -8,11 +8,11 @@ import type { Writer } from "./writer.ts";
 
 /** Text up to a zero byte, which is not part of it. */
 export function readCString(r: Reader, path: string, index?: number | undefined, field?: string | undefined): string {
-  const { bytes, offset: start } = r;
+  const { bytes, length, offset: start } = r;
   let end = start;
   // Names are short, and up to some 25 bytes a loop beats indexOf: 11 ns against 26 for 8 (Node 20, 2 shared cores).
-  while (end < bytes.length && bytes[end] !== 0) end++;
-  if (end === bytes.length) r.fail("TRUNCATED", start, "has no zero byte at its end; it begins", path, index, field);
+  while (end < length && bytes[end] !== 0) end++;
+  if (end === length) r.fail("TRUNCATED", start, "has no zero byte at its end; it begins", path, index, field);
   r.offset = end + 1;
   return decodeText(bytes, start, end);
 }

@@ -5,8 +5,10 @@
  * pushed where that is possible, else one copy; memory is taken for bytes that have arrived, never for a length that was
  * only read. No buffer that was handed out is written to again, so a view stays good as long as the chunk it came in does.
  */
-import { DecodeError } from "../kernel/errors.ts";
-import { MAX_ALLOC_SIZE } from "./check.ts";
+import { DecodeError, EncodeError, refuseArgument } from "../kernel/errors.ts";
+import { checkOptions, checkWhole } from "../kernel/options.ts";
+import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeBytes } from "./check.ts";
+import { ChunkQueue } from "./chunks.ts";
 import { newBytes } from "./parts.ts";
 import { bytesOf } from "./reader.ts";
 
@@ -49,12 +51,11 @@ export interface FramerOptions {
 /** The type byte and the length. */
 const HEADER = 5;
 
-/**
- * Chunks below this are copied into a buffer of ours while they wait, lest a peer that sends byte by byte cost 100 times: an
- * array and its buffer take some 300 bytes besides what is in them.
- */
+/** The longest body that a length can say. */
+const MAX_LENGTH = 0xffffffff - 4;
+
+/** Bodies up to this many bytes that arrived in several chunks are parts of a shared buffer. */
 const SMALL = 512;
-const OWN_BUFFER = 16384;
 
 /** Up to here a loop copies faster than `set`, which takes a view of what is to be copied. */
 const LOOP = 64;
@@ -79,13 +80,8 @@ export class Framer {
   /** The buffer of #chunk and where it begins in it: a view made of these takes 18 ns, and `subarray` 33 (Node 20). */
   #buffer: ArrayBufferLike = nothing.buffer;
   #base = 0;
-  /** The chunks behind, from #head on, and how many bytes of the stream are in them. */
-  #waiting: Uint8Array[] = [];
-  #head = 0;
-  #behind = 0;
-  /** The last of all chunks, if it is a buffer of ours that has room behind its first #filled bytes. */
-  #own: Uint8Array | undefined;
-  #filled = 0;
+  /** The chunks behind it. */
+  readonly #queue = new ChunkQueue();
   /** Bytes of the stream before #chunk. */
   #before = 0;
   /** The frame whose header was taken and whose body was not; #length is -1 if there is none. */
@@ -95,26 +91,27 @@ export class Framer {
   #start = 0;
   #failure: DecodeError | undefined;
 
+  /** @throws ArgumentError for an option that it does not take */
   constructor(options: FramerOptions = {}) {
-    this.#maxLength = options.maxLength ?? MAX_ALLOC_SIZE;
-    this.#wholeUpTo = options.wholeUpTo ?? this.#maxLength;
-    this.#allocate = options.allocate ?? fresh;
+    checkOptions(options, ["maxLength", "wholeUpTo", "allocate"]);
+    const { maxLength = MAX_ALLOC_SIZE, wholeUpTo = maxLength, allocate = fresh } = options;
+    checkWhole("options.maxLength", maxLength, 0, MAX_LENGTH);
+    checkWhole("options.wholeUpTo", wholeUpTo, 0, Infinity);
+    if (typeof allocate !== "function") refuseArgument("options.allocate", "a function", allocate);
+    this.#maxLength = maxLength;
+    this.#wholeUpTo = wholeUpTo;
+    this.#allocate = allocate;
   }
 
-  /** Add bytes of the stream. The chunk must not be written to any more: frames are views into it. */
+  /**
+   * Add bytes of the stream. The chunk must not be written to any more: frames are views into it.
+   *
+   * @throws ArgumentError if it is not a Uint8Array.
+   */
   push(chunk: Uint8Array): void {
-    if (chunk.length === 0) return;
-    const available = this.#available();
-    if (available === 0) {
-      this.#own = undefined;
-      this.#enter(chunk, chunk.length);
-    } else if (chunk.length < SMALL) {
-      this.#gather(chunk, Math.min(OWN_BUFFER, Math.max(SMALL, 2 * available)));
-    } else {
-      if (this.#own !== undefined) this.#seal(this.#own);
-      this.#waiting.push(chunk);
-      this.#behind += chunk.length;
-    }
+    mustBeBytes(chunk, "chunk");
+    this.#queue.push(chunk);
+    if (this.#position === this.#end) this.#advance();
   }
 
   /**
@@ -122,7 +119,7 @@ export class Framer {
    *
    * @throws DecodeError BAD_LENGTH for a length below 4 or above the limit; then on every further call. The offset is the
    *   one of the length in the stream.
-   * @throws RangeError if `allocate` gave too little; nothing is lost by it.
+   * @throws ArgumentError if `allocate` gave too little; no byte is lost by it.
    */
   next(): Frame | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -166,7 +163,7 @@ export class Framer {
   }
 
   #available(): number {
-    return this.#end - this.#position + this.#behind;
+    return this.#end - this.#position + this.#queue.length;
   }
 
   /** Take a header into #tag and #length, if all of it is there. */
@@ -179,7 +176,7 @@ export class Framer {
       header = this.#take(HEADER);
       from = 0;
     } else {
-      if (this.#available() === 0) this.#enter(nothing, 0); // the last chunk is not kept while nothing comes
+      if (this.#available() === 0) this.#enter(nothing); // the last chunk is not kept while nothing comes
       return false;
     }
     const total =
@@ -215,8 +212,7 @@ export class Framer {
   #take(length: number): Uint8Array {
     if (this.#position === this.#end) this.#advance();
     if (this.#position + length <= this.#end) return this.#view(length);
-    const copy = length <= SMALL ? newBytes(length) : this.#allocate(length).subarray(0, length);
-    if (copy.length < length) throw new RangeError(`allocate gave ${copy.length} of ${bytesOf(length)}`);
+    const copy = length <= SMALL ? newBytes(length) : this.#allocated(length);
     for (let filled = 0; filled < length; ) {
       if (this.#position === this.#end) this.#advance();
       const count = Math.min(length - filled, this.#end - this.#position);
@@ -244,50 +240,29 @@ export class Framer {
     return new Uint8Array(this.#buffer, this.#base + start, this.#position - start);
   }
 
-  /** The chunk is used up: to the first of those that wait. */
-  #advance(): void {
-    const chunk = this.#waiting[this.#head++]!;
-    this.#enter(chunk, chunk === this.#own ? this.#filled : chunk.length);
-    this.#behind -= this.#end;
-    // Forgetting chunks half the array at a time costs one move a chunk; one by one it would be quadratic.
-    if (this.#head * 2 >= this.#waiting.length) {
-      this.#waiting.splice(0, this.#head);
-      this.#head = 0;
+  /** Memory of the caller's for a body. */
+  #allocated(length: number): Uint8Array {
+    const memory: unknown = this.#allocate(length);
+    if (!isBytes(memory)) refuseArgument("options.allocate", "a function that returns a Uint8Array", memory);
+    if (memory.length < length) {
+      refuseArgument("options.allocate", `a function that returns at least ${bytesOf(length)}`, memory.length);
     }
+    return memory.subarray(0, length);
   }
 
-  #enter(chunk: Uint8Array, end: number): void {
+  /** The chunk is used up: go on to the first of those that wait, if one does. */
+  #advance(): void {
+    const chunk = this.#queue.shift();
+    if (chunk !== undefined) this.#enter(chunk);
+  }
+
+  #enter(chunk: Uint8Array): void {
     this.#before += this.#end;
     this.#chunk = chunk;
     this.#buffer = chunk.buffer;
     this.#base = chunk.byteOffset;
     this.#position = 0;
-    this.#end = end;
-  }
-
-  /** Copy a small chunk behind what is there; a new buffer for it has `room`. */
-  #gather(chunk: Uint8Array, room: number): void {
-    for (let from = 0; from < chunk.length; ) {
-      if (this.#own === undefined) {
-        this.#own = new Uint8Array(room);
-        this.#filled = 0;
-        this.#waiting.push(this.#own);
-      }
-      const own = this.#own;
-      const length = Math.min(chunk.length - from, own.length - this.#filled);
-      own.set(length === chunk.length ? chunk : chunk.subarray(from, from + length), this.#filled);
-      from += length;
-      this.#filled += length;
-      if (own === this.#chunk) this.#end = this.#filled;
-      else this.#behind += length;
-      if (this.#filled === own.length) this.#own = undefined;
-    }
-  }
-
-  /** Nothing more is written behind the last chunk. */
-  #seal(own: Uint8Array): void {
-    if (own !== this.#chunk) this.#waiting[this.#waiting.length - 1] = own.subarray(0, this.#filled);
-    this.#own = undefined;
+    this.#end = chunk.length;
   }
 }
 
@@ -304,14 +279,20 @@ export function* framesOf(framer: Framer, chunk: Uint8Array): Generator<Frame> {
 /**
  * A frame around a body, as a fresh array.
  *
- * @param tag The type byte, as its ASCII character.
- * @throws RangeError if the body is longer than PostgreSQL takes.
+ * @param tag The type byte, as one character up to U+00FF.
+ * @throws ArgumentError if `tag` is not one such character or `body` is not a Uint8Array; EncodeError if the body is longer
+ *   than PostgreSQL accepts.
  */
 export function encodeFrame(tag: string, body: Uint8Array): Uint8Array {
-  if (body.length > MAX_ALLOC_SIZE) throw new RangeError(`a frame's body has at most ${MAX_ALLOC_SIZE} bytes`);
-  const frame = new Uint8Array(HEADER + body.length);
+  if (typeof tag !== "string" || tag.length !== 1 || tag > "\u00ff") refuseArgument("tag", "one character", tag);
+  mustBeBytes(body, "body");
+  const length = lengthOf(body);
+  if (length > MAX_ALLOC_SIZE) {
+    throw new EncodeError("Frame.bytes", `Frame.bytes takes at most ${MAX_ALLOC_SIZE} bytes, not ${length}`);
+  }
+  const frame = new Uint8Array(HEADER + length);
   frame[0] = tag.charCodeAt(0);
-  new DataView(frame.buffer).setUint32(1, 4 + body.length);
+  new DataView(frame.buffer).setUint32(1, 4 + length);
   frame.set(body, HEADER);
   return frame;
 }

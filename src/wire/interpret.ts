@@ -3,6 +3,7 @@
  * alike. Nothing else uses it.
  */
 import { mustBeArray, mustBeObject, quoted, refuse } from "./check.ts";
+import { readCounted, writeCounted } from "./counted.ts";
 import { readCString, writeCString } from "./cstring.ts";
 import { alignmentOfAll } from "./layout.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "./native.ts";
@@ -22,7 +23,7 @@ import {
 } from "./shape.ts";
 import { decodeText } from "./text.ts";
 import { TupleData, type TupleValue, unchanged } from "./tuple.ts";
-import { bitOf, readBits, readWord, writeWord } from "./words.ts";
+import { bitOf, readBits, readLiteral, readWord, writeWord } from "./words.ts";
 import { Writer } from "./writer.ts";
 
 type Value = Record<string, unknown>;
@@ -37,7 +38,7 @@ export function interpretDecode(
   const tag = String.fromCharCode(r.u8(`${family.name}.type`));
   const messages = family.messages.filter(({ condition }) => condition === undefined || holds[condition]);
   const message = messages.find((m) => m.tag === tag);
-  if (message === undefined) return r.badTag(messages.map((m) => m.tag).join(""), `${family.name}.type`);
+  if (message === undefined) return r.notOneOf("BAD_TAG", messages.map((m) => m.tag).join(""), `${family.name}.type`);
   const result = { type: message.name, ...readFields(message.fields, r, [message.name], holds) };
   r.end(message.name);
   return result;
@@ -114,9 +115,10 @@ function read(shape: Shape, r: Reader | NativeReader, at: Place, holds: Conditio
     case "lsn":
     case "time":
     case "bool":
-    case "counted":
     case "name":
       return (r as NativeReader)[shape.form](...at);
+    case "counted":
+      return readCounted(r, ...at);
     case "numbered":
       return wordOf(shape.words, r[shape.as](...at));
     case "cstring":
@@ -138,7 +140,7 @@ function read(shape: Shape, r: Reader | NativeReader, at: Place, holds: Conditio
     case "list": {
       const length = shape.count === "u16" ? r.u16(...at) : (count ?? Number.POSITIVE_INFINITY);
       const elements: unknown[] = [];
-      for (let i = 0; shape.count === "end" ? r.peek() !== -1 : i < length; i++)
+      for (let i = 0; shape.count === "end" ? r.offset < r.length : i < length; i++)
         elements.push(read(shape.element, r, [at[0], i], holds));
       return elements;
     }
@@ -154,13 +156,15 @@ function read(shape: Shape, r: Reader | NativeReader, at: Place, holds: Conditio
       const place = below(at, "type");
       const tag = String.fromCharCode(r.u8(...place));
       const variant = shape.variants[tag];
-      if (variant === undefined) return r.notOneOf(Object.keys(shape.variants).join(""), ...place);
+      if (variant === undefined) return r.notOneOf("BAD_VALUE", Object.keys(shape.variants).join(""), ...place);
       return { type: variant.type, ...readFields(variant.fields, r, at, holds) };
     }
     case "optional":
-      return String.fromCharCode(r.peek()) in shape.shape.variants ? read(shape.shape, r, at, holds) : undefined;
+      return r.offset < r.length && String.fromCharCode(r.bytes[r.offset]!) in shape.shape.variants
+        ? read(shape.shape, r, at, holds)
+        : undefined;
     case "after":
-      r.literal(shape.byte, ...at);
+      readLiteral(r, shape.byte, ...at);
       return read(shape.shape, r, at, holds);
     case "tuple":
       return TupleData.of((read(columnsOf(shape), r, at, holds) as Column[]).map(valueOfColumn));
@@ -200,11 +204,12 @@ function write(shape: Shape, writer: Writer | NativeWriter, value: unknown, at: 
     case "lsn":
     case "time":
     case "bool":
-    case "counted":
     case "rest":
     case "extra":
     case "name":
       return w[shape.form](value as never, ...at);
+    case "counted":
+      return writeCounted(w, value as Uint8Array, ...at);
     case "numbered":
       return w[shape.as](numberOf(shape.words, value as string, ...at), ...at);
     case "cstring":

@@ -7,7 +7,7 @@
  */
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { isBytes, isUnsigned, refuse } from "./check.ts";
+import { isBytes, lengthOf, mustBeUnsigned, refuse } from "./check.ts";
 import { newBytes } from "./parts.ts";
 import { Reader } from "./reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "./text.ts";
@@ -23,7 +23,7 @@ export class NativeReader extends Reader {
 
   constructor(bytes: Uint8Array) {
     super(bytes);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, this.length);
   }
 
   /** A struct begins here. */
@@ -115,25 +115,25 @@ export class NativeWriter {
   /** All padding has been written. */
   padding(path: string): void {
     const given = this.#padding;
-    if (given !== undefined && given.length !== this.#padded) {
-      refuse(`nothing or ${this.#padded} bytes`, `${given.length} bytes`, path);
+    if (given !== undefined && lengthOf(given) !== this.#padded) {
+      refuse(`nothing or ${this.#padded} bytes`, `${lengthOf(given)} bytes`, path);
     }
   }
 
   u8(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isUnsigned(value, 0xff)) refuse("a whole number of 0 to 255", value, path, index, field);
+    mustBeUnsigned(value, 0xff, path, index, field);
     const at = this.#reserve(1);
     this.#bytes[at] = value;
   }
 
   u16(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isUnsigned(value, 0xffff)) refuse("a whole number of 0 to 65535", value, path, index, field);
+    mustBeUnsigned(value, 0xffff, path, index, field);
     const at = this.#take(2);
     this.#view.setUint16(at, value, true);
   }
 
   u32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isUnsigned(value, 0xffffffff)) refuse("a whole number of 0 to 4294967295", value, path, index, field);
+    mustBeUnsigned(value, 0xffffffff, path, index, field);
     const at = this.#take(4);
     this.#view.setUint32(at, value, true);
   }
@@ -155,7 +155,7 @@ export class NativeWriter {
 
   i64(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
-      refuse("a bigint that fits 64 bits with its sign", value, path, index, field);
+      refuse("a bigint of -2^63 to 2^63 - 1", value, path, index, field);
     }
     const at = this.#take(8);
     this.#view.setBigInt64(at, value, true);
@@ -189,7 +189,7 @@ export class NativeWriter {
   /** The bytes and nothing else. */
   rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    const at = this.#reserve(value.length);
+    const at = this.#reserve(lengthOf(value));
     this.#bytes.set(value, at);
   }
 

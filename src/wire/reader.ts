@@ -6,6 +6,7 @@
 import { DecodeError, type ErrorCode } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
+import { lengthOf, mustBeBytes } from "./check.ts";
 import { viewOf } from "./parts.ts";
 import { fieldPath } from "./place.ts";
 
@@ -16,11 +17,16 @@ const scratchBytes = new Uint8Array(scratch.buffer);
 export class Reader {
   /** The bytes being read. Views that are handed out point into them. */
   readonly bytes: Uint8Array;
+  /** How many there are, whatever the array says of itself. */
+  readonly length: number;
   /** Where the next read begins, from the start of `bytes`. */
   offset = 0;
 
+  /** @throws ArgumentError if it is not a Uint8Array */
   constructor(bytes: Uint8Array) {
+    mustBeBytes(bytes);
     this.bytes = bytes;
+    this.length = lengthOf(bytes);
   }
 
   u8(path: string, index?: number | undefined, field?: string | undefined): number {
@@ -66,48 +72,34 @@ export class Reader {
     return value === 1;
   }
 
-  /** The byte that always stands here. */
-  literal(byte: string, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (this.u8(path, index, field) !== byte.charCodeAt(0)) this.notOneOf(byte, path, index, field);
-  }
-
-  /** Throw the DecodeError of the byte just read: it is none of `tags`. */
-  notOneOf(tags: string, path: string, index?: number | undefined, field?: string | undefined): never {
-    this.fail("BAD_VALUE", this.offset - 1, this.#butCanBe(tags), path, index, field);
-  }
-
-  /** Throw the DecodeError of the type byte just read: there are messages of `tags` only. */
-  badTag(tags: string, path: string): never {
-    this.fail("BAD_TAG", this.offset - 1, this.#butCanBe(tags), path);
-  }
-
-  /** A view of as many bytes as the 32-bit count before them says. */
-  counted(path: string, index?: number | undefined, field?: string | undefined): Uint8Array {
-    const length = this.u32(path, index, field);
-    const start = this.skip(length, path, index, field);
-    return viewOf(this.bytes, start, start + length);
+  /** Throw the DecodeError of the byte just read, which is none of `tags`. */
+  notOneOf(
+    code: "BAD_TAG" | "BAD_VALUE",
+    tags: string,
+    path: string,
+    index?: number | undefined,
+    field?: string | undefined,
+  ): never {
+    const allowed = Array.from(tags, (tag) => JSON.stringify(tag)).join(", ");
+    const is = shownByte(this.bytes[this.offset - 1]!);
+    this.fail(code, this.offset - 1, `is ${is}, but can be ${allowed} only,`, path, index, field);
   }
 
   /** A view of all that is left, undefined if that is nothing. */
   extra(): Uint8Array | undefined {
-    return this.offset < this.bytes.length ? this.rest() : undefined;
+    return this.offset < this.length ? this.rest() : undefined;
   }
 
   /** A view of all that is left, perhaps nothing. */
   rest(): Uint8Array {
     const start = this.offset;
-    this.offset = this.bytes.length;
-    return viewOf(this.bytes, start, this.bytes.length);
-  }
-
-  /** The next byte without taking it, or -1 at the end. */
-  peek(): number {
-    return this.bytes[this.offset] ?? -1;
+    this.offset = this.length;
+    return viewOf(this.bytes, start, this.length);
   }
 
   /** Nothing may be left. @throws DecodeError TRAILING_BYTES */
   end(path: string): void {
-    const left = this.bytes.length - this.offset;
+    const left = this.length - this.offset;
     if (left > 0) this.fail("TRAILING_BYTES", this.offset, `has ${bytesOf(left)} too many`, path);
   }
 
@@ -124,11 +116,6 @@ export class Reader {
     throw new DecodeError(code, name, offset, `${name} ${what} at offset ${offset}`);
   }
 
-  #butCanBe(tags: string): string {
-    const allowed = Array.from(tags, (tag) => JSON.stringify(tag)).join(", ");
-    return `is ${shownByte(this.bytes[this.offset - 1]!)}, but can be ${allowed} only,`;
-  }
-
   #scratch(path: string, index?: number | undefined, field?: string | undefined): void {
     const at = this.skip(8, path, index, field);
     for (let i = 0; i < 8; i++) scratchBytes[i] = this.bytes[at + i]!;
@@ -138,8 +125,8 @@ export class Reader {
   skip(length: number, path: string, index?: number | undefined, field?: string | undefined): number {
     const start = this.offset;
     const end = start + length;
-    if (end > this.bytes.length) {
-      const left = this.bytes.length - start;
+    if (end > this.length) {
+      const left = this.length - start;
       const name = fieldPath(path, index, field);
       const message = `${name} needs ${bytesOf(length)} at offset ${start}; ${left} ${left === 1 ? "is" : "are"} left`;
       throw new DecodeError("TRUNCATED", name, start, message);

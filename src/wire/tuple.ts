@@ -6,6 +6,7 @@
  * encoding a row again is one copy.
  */
 import { isBytes, refuse } from "./check.ts";
+import { readCounted, writeCounted } from "./counted.ts";
 import { viewOf } from "./parts.ts";
 import type { Reader } from "./reader.ts";
 import { byteText, decodeText, encodeText, hexOf, isAscii, TEXT_WANTED } from "./text.ts";
@@ -181,7 +182,7 @@ function writeColumns(w: Writer, columns: readonly TupleValue[]): void {
       w.u8(value === null ? KIND.null : KIND.unchanged, "TupleData", i);
     } else if (isBytes(value)) {
       w.u8(KIND.binary, "TupleData", i);
-      w.counted(value as Uint8Array, "TupleData", i);
+      writeCounted(w, value, "TupleData", i);
     } else {
       refuse("text, bytes, null or unchanged", value, "TupleData", i);
     }
@@ -232,7 +233,7 @@ function lengthAt(bytes: Uint8Array, at: number): number {
 
 /** For decoders: a row, walked over, to check it, and not read. */
 export function readTuple(r: Reader, path: string): TupleData {
-  const { bytes, offset: start } = r;
+  const { bytes, length: all, offset: start } = r;
   const columns = r.u16(path);
   let at = r.offset;
   for (let i = 0; i < columns; i++) {
@@ -243,7 +244,7 @@ export function readTuple(r: Reader, path: string): TupleData {
     }
     // Past the end there are no bytes, which count as zeros here; `end` is past the end then.
     const end = at + HEADER + (lengthAt(bytes, at) >>> 0);
-    if ((kind !== KIND.text && kind !== KIND.binary) || end > bytes.length) refuseColumn(r, at, path, i);
+    if ((kind !== KIND.text && kind !== KIND.binary) || end > all) refuseColumn(r, at, path, i);
     at = end;
   }
   r.offset = at;
@@ -254,8 +255,8 @@ export function readTuple(r: Reader, path: string): TupleData {
 function refuseColumn(r: Reader, at: number, path: string, i: number): never {
   r.offset = at;
   const kind = r.u8(path, i, ".type");
-  if (kind !== KIND.text && kind !== KIND.binary) r.notOneOf(TAGS, path, i, ".type");
-  r.counted(path, i, ".value");
+  if (kind !== KIND.text && kind !== KIND.binary) r.notOneOf("BAD_VALUE", TAGS, path, i, ".type");
+  readCounted(r, path, i, ".value");
   throw new TypeError("the column is good");
 }
 

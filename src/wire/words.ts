@@ -14,8 +14,19 @@ export function readWord<W extends string>(
   field?: string | undefined,
 ): W {
   const tag = String.fromCharCode(r.u8(path, index, field));
-  if (!Object.hasOwn(words, tag)) r.notOneOf(Object.keys(words).join(""), path, index, field);
+  if (!Object.hasOwn(words, tag)) r.notOneOf("BAD_VALUE", Object.keys(words).join(""), path, index, field);
   return words[tag]!;
+}
+
+/** The byte that always stands here. */
+export function readLiteral(
+  r: Reader,
+  byte: string,
+  path: string,
+  index?: number | undefined,
+  field?: string | undefined,
+): void {
+  if (r.u8(path, index, field) !== byte.charCodeAt(0)) r.notOneOf("BAD_VALUE", byte, path, index, field);
 }
 
 /** The byte that stands for a word. */

@@ -4,7 +4,7 @@
  * The checks are needed: DataView writes -1 as 4294967295 and undefined as 0 without a word. Field names as in reader.ts.
  */
 import { EncodeError } from "../kernel/errors.ts";
-import { isBytes, isUnsigned, MAX_ALLOC_SIZE, refuse } from "./check.ts";
+import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeUnsigned, refuse } from "./check.ts";
 
 /**
  * Messages up to this many bytes are parts of the buffer that they were written to, as in parts.ts; longer ones are copied out of it.
@@ -36,19 +36,19 @@ export class Writer {
   #end = 0;
 
   u8(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isUnsigned(value, 0xff)) refuse("a whole number of 0 to 255", value, path, index, field);
+    mustBeUnsigned(value, 0xff, path, index, field);
     const at = this.#reserve(1, path);
     this.#bytes[at] = value;
   }
 
   u16(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isUnsigned(value, 0xffff)) refuse("a whole number of 0 to 65535", value, path, index, field);
+    mustBeUnsigned(value, 0xffff, path, index, field);
     const at = this.#reserve(2, path);
     this.#view.setUint16(at, value);
   }
 
   u32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isUnsigned(value, 0xffffffff)) refuse("a whole number of 0 to 4294967295", value, path, index, field);
+    mustBeUnsigned(value, 0xffffffff, path, index, field);
     const at = this.#reserve(4, path);
     this.#view.setUint32(at, value);
   }
@@ -74,7 +74,7 @@ export class Writer {
 
   time(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
-      refuse("a bigint that fits 64 bits with its sign", value, path, index, field);
+      refuse("a bigint of -2^63 to 2^63 - 1", value, path, index, field);
     }
     const at = this.#reserve(8, path);
     this.#view.setBigInt64(at, value);
@@ -92,13 +92,6 @@ export class Writer {
     this.#bytes[at] = byte.charCodeAt(0);
   }
 
-  /** The bytes behind their 32-bit count. */
-  counted(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
-    if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    this.u32(value.length, path, index, field);
-    this.rest(value, path, index, field);
-  }
-
   /**
    * What `put` writes: up to `most` bytes from an offset on.
    *
@@ -114,7 +107,7 @@ export class Writer {
   /** The bytes and nothing else. */
   rest(value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
     if (!isBytes(value)) refuse("a Uint8Array", value, path, index, field);
-    const at = this.#reserve(value.length, path);
+    const at = this.#reserve(lengthOf(value), path);
     this.#bytes.set(value, at);
   }
 

@@ -1041,7 +1041,7 @@ describe("START_REPLICATION with pgoutput", () => {
     ],
     [
       start("publication_names"),
-      ["14.25", "15.20", "16.16", "17.12", "18.7", "19.1", 20],
+      ["14.25", "15.20", "16.16", "17.12", "18.7", "19.1"],
       "42601",
       "publication_names requires a parameter",
       "options[0].arg",
@@ -1069,7 +1069,7 @@ describe("START_REPLICATION with pgoutput", () => {
     ],
     [
       start("proto_version '', publication_names 'p'"),
-      ["15.20", "16.16", "17.12", "18.7", "19.1", 20],
+      ["15.20", "16.16", "17.12", "18.7", "19.1"],
       "22023",
       "invalid proto_version",
       "options[0].arg",

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { concat } from "../../src/arbitraries/bytes.ts";
@@ -258,6 +259,32 @@ describe("what is wrong", () => {
       input: printBackupLabel(label),
     });
     expect(status).toBe(2);
-    expect(stderr).toContain("the file is backup_label: --stats and --changes are for streams of messages");
+    expect(stderr).toContain("the file is backup_label: --stats and --changes need a stream of messages");
+  });
+});
+
+describe("compressed files", () => {
+  const vector = (name: string): string => fileURLToPath(new URL(`../vectors/compressed/${name}`, import.meta.url));
+
+  test.each(["zst", "lz4"])("wal-18.%s is read as it is from gzip", async (suffix) => {
+    const gzip = fileURLToPath(new URL("../../docs/examples/wal-18.gz", import.meta.url));
+    const expected = await runWalwire(["decode", gzip, "--jsonl"]);
+    const found = await runWalwire(["decode", vector(`wal-18.${suffix}`), "--jsonl"]);
+    expect(expected.stdout.split("\n").length).toBeGreaterThan(100);
+    expect(found).toEqual(expected);
+  });
+
+  test.each([
+    ["decode", "hi.xz", "xz"],
+    ["decode", "hi.bz2", "bzip2"],
+    ["wal", "hi.xz", "xz"],
+  ])("%s %s cannot be read: exit status 3, and what helps", async (subcommand, name, program) => {
+    const path = vector(name);
+    const { status, stdout, stderr } = await runWalwire([subcommand, path]);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(
+      `${path} is compressed by ${program}, which walwire does not read. Decompress it first: ${program} -dc ${path} | walwire ${subcommand} -`,
+    );
+    expect(status).toBe(3);
   });
 });

@@ -197,7 +197,7 @@ describe("for people", () => {
     const packed = gzipSync(whole);
     const cut = await says(1, ["-"], packed.subarray(0, packed.length - 12));
     expect(cut).toContain("← 0/175B3E0  Begin    xid 742");
-    expect(cut).toContain("✘ standard input: what gzip packed is damaged: unexpected end of file");
+    expect(cut).toContain("✘ standard input: the gzip data ends early, at byte");
   });
 
   test("a length that no message has ends the reading", async () => {
@@ -581,7 +581,6 @@ describe("what is no stream", () => {
     ["hello, world", '68 65 6c 6c 6f 2c 20 77 6f 72 6c 64, which is "hello, world"'],
     [hex("89504e47 0d0a1a0a"), "89 50 4e 47 0d 0a 1a 0a"],
     [hex("01"), "01"],
-    [hex("28b52ffd 00"), "28 b5 2f fd 00"],
   ])("%j", async (input, beginning) => {
     const { status, stdout, stderr } = await decode(["-"], input);
     expect(stdout).toBe("");
@@ -598,7 +597,7 @@ describe("what is no stream", () => {
     ] as const) {
       const { status, stderr } = await decode([path]);
       expect(stderr).toBe(`walwire: ${path}: ${reason}\n`);
-      expect(status).toBe(1);
+      expect(status).toBe(3);
     }
   });
 
@@ -643,33 +642,33 @@ describe("as a stream", () => {
 
 describe("calls", () => {
   test.each([
-    [[], "one FILE, or - for standard input, not 0"],
-    [["a", "b"], "one FILE, or - for standard input, not 2"],
-    [["-", "--proto", "5"], "--proto is 1, 2, 3 or 4"],
-    [["-", "--streaming", "yes"], "--streaming is off, on or parallel"],
+    [[], "missing FILE"],
+    [["a", "b"], "expected one FILE, got 2"],
+    [["-", "--proto", "5"], '--proto: expected 1, 2, 3 or 4, got "5"'],
+    [["-", "--streaming", "yes"], '--streaming: expected off, on or parallel, got "yes"'],
     [["-", "--proto", "1", "--streaming", "on"], "streaming on needs protocol 2, not 1"],
     [["-", "--proto", "3", "--streaming", "parallel"], "streaming parallel needs protocol 4, not 3"],
-    [["-", "--physical", "--proto", "1"], "the stream is a physical one, or one of pgoutput"],
-    [["-", "--from", "x"], "--from is server or client"],
-    [["-", "--from", "client", "--proto", "1"], "a client sends no messages of pgoutput"],
-    [["-", "--stats", "--changes"], "a picture of all, or a line for each change"],
-    [["-", "--server", "x"], 'unknown server version "x"'],
-    [["-", "--verbose"], "Unknown option '--verbose'"],
+    [["-", "--physical", "--proto", "1"], "--physical and --proto are mutually exclusive"],
+    [["-", "--from", "x"], '--from: expected server or client, got "x"'],
+    [["-", "--from", "client", "--proto", "1"], "--from client cannot be used with --proto and --streaming"],
+    [["-", "--stats", "--changes"], "--changes and --stats are mutually exclusive"],
+    [["-", "--server", "x"], '--server: unknown server version "x"'],
+    [["-", "--verbose"], "unknown option --verbose"],
   ])("%j is wrong", async (args, sentence) => {
     const { status, stdout, stderr } = await decode(args);
     expect(stdout).toBe("");
-    expect(stderr).toContain(`walwire: ${sentence}`);
-    expect(stderr).toContain("\n\n  walwire decode FILE");
+    expect(stderr).toContain(`walwire decode: ${sentence}`);
+    expect(stderr).toMatch(/^.*\nSee walwire decode --help\.\n$/);
     expect(status).toBe(2);
   });
 
   test("rows of a slot function have no envelope", async () => {
     const { status, stderr } = await decode(["-", "--physical"], "\\x45\n");
-    expect(stderr).toContain("the file holds messages of an output plugin");
+    expect(stderr).toContain("the file holds rows of an output plugin");
     expect(status).toBe(2);
   });
 
   test("--help", async () => {
-    expect(await says(0, ["--help"])).toMatch(/^ {2}walwire decode FILE/);
+    expect(await says(0, ["--help"])).toContain("  walwire decode [OPTION]… FILE\n");
   });
 });

@@ -82,12 +82,12 @@ describe.each(majors)("the first pages of a segment of PostgreSQL %d", (major) =
 
 test("a major has one format, and what is not known is refused", () => {
   for (const major of ["9.6", ...majors, 19]) {
-    const format = walFormat(major);
+    const format = walFormat({ server: major });
     expect(walFormatOfMagic(format.magic)).toEqual(format);
   }
-  expect(walFormat("15.2")).toEqual(walFormat(15));
+  expect(walFormat({ server: "15.2" })).toEqual(walFormat({ server: 15 }));
   expect(walFormatOfMagic(0xd0ff)).toBeUndefined();
-  expect(() => walFormat("9.5")).toThrow(UnsupportedError);
+  expect(() => walFormat({ server: "9.5" })).toThrow(UnsupportedError);
   expect(() => new WalReader({ server: "20" })).toThrow(UnsupportedError);
 });
 
@@ -288,7 +288,7 @@ describe("one record", () => {
     apply: true,
   } as const;
   const place = (server: string | number): { format: ReturnType<typeof walFormat>; lsn: Lsn } => ({
-    format: walFormat(server),
+    format: walFormat({ server }),
     lsn: parseLsn("0/1000"),
   });
 
@@ -296,7 +296,7 @@ describe("one record", () => {
     const { format, lsn } = place(19);
     const bytes = encodeWalRecord(
       { ...message(10), blocks: [{ ...block, image: undefined, data: Uint8Array.of(1) }] },
-      format,
+      { format },
     );
     bytes[24] = 40;
     new DataView(bytes.buffer).setUint32(20, crcOfRecord(bytes, 0, bytes.length), true);
@@ -318,7 +318,7 @@ describe("one record", () => {
 
   test("must have all its bytes, and no more", () => {
     const { format, lsn } = place(18);
-    const bytes = encodeWalRecord(message(10), format);
+    const bytes = encodeWalRecord(message(10), { format });
     expect(() => decodeWalRecord(bytes.subarray(0, 20), { format, lsn })).toThrow("needs 24 bytes; there are 20");
     expect(() => decodeWalRecord(bytes.subarray(0, 30), { format, lsn })).toThrow(
       "xl_tot_len is 36; there are 30 bytes",
@@ -331,7 +331,7 @@ describe("one record", () => {
   test("is not written if no server would read it", () => {
     const refused = (server: string | number, record: object): string => {
       try {
-        encodeWalRecord({ ...message(1), ...record } as never, walFormat(server));
+        encodeWalRecord({ ...message(1), ...record } as never, { format: walFormat({ server }) });
         return "written";
       } catch (error) {
         if (!(error instanceof EncodeError)) throw error;

@@ -28,20 +28,20 @@ export const walContents: FuzzTarget = {
   check(input) {
     const server = servers[(input[0] ?? 0) % servers.length]!;
     const [rmid, info] = [(input[1] ?? 0) % (supports(server, "conflictDetectionSlot") ? 23 : 22), input[2] ?? 0];
-    const format = walFormat(server);
+    const format = walFormat({ server });
     const lsn = toLsn(4096n);
     const fields = { rmid, info: info & 0xf3, xid: 7, origin: 3, mainData: input.slice(3) };
-    const record = decodeWalRecord(encodeWalRecord(fields, format), { format, lsn });
+    const record = decodeWalRecord(encodeWalRecord(fields, { format }), { format, lsn });
     let result: "value" | "error" = "value";
     try {
-      const description = describeWalRecord(record, server);
+      const description = describeWalRecord(record, { server });
       const { contents, rest } = description;
       if (rest !== undefined && rest.length > record.mainData.length) throw new Error("more is left than there was");
-      JSON.stringify(jsonOfWalRecord(record, description, server));
+      JSON.stringify(jsonOfWalRecord(record, description, { server }));
       // The line and JSON of any value, as long as its data allows.
-      const line = formatWalRecord(record, description, server);
+      const line = formatWalRecord(record, description, { server });
       if (line.length > 1000 + 60 * record.mainData.length) throw new Error(`a line of ${line.length} characters`);
-      formatWalBlocks(record, server);
+      formatWalBlocks(record, { server });
       if (contents === undefined) result = "error";
     } catch (error) {
       if (!(error instanceof DecodeError) || error.offset < 0 || error.offset > record.mainData.length) throw error;
@@ -49,10 +49,10 @@ export const walContents: FuzzTarget = {
     }
     // The questions are asked of what is damaged, too.
     for (const ask of [
-      () => walTransactionEnd(record, server),
-      () => walCheckpoint(record, server),
-      () => recoveryStopsAt(record, { type: "time", time: toPgTime(0n) }, server),
-      () => recoveryStopsAt(record, { type: "name", name: "a" }, server),
+      () => walTransactionEnd(record, { server }),
+      () => walCheckpoint(record, { server }),
+      () => recoveryStopsAt(record, { type: "time", time: toPgTime(0n) }, { server }),
+      () => recoveryStopsAt(record, { type: "name", name: "a" }, { server }),
     ]) {
       try {
         ask();
@@ -61,7 +61,8 @@ export const walContents: FuzzTarget = {
       }
     }
     // A second time the same, and nothing of the record has changed.
-    if (describeWalRecord(record, server, false).operation === "") throw new Error("an operation without a name");
+    if (describeWalRecord(record, { server, decode: false }).operation === "")
+      throw new Error("an operation without a name");
     return result;
   },
 };

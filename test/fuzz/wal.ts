@@ -26,7 +26,7 @@ function fieldsOf({ bytes, crc, length, end, ...fields }: WalRecord): string {
 
 /** Records with one of everything. */
 function sampleRecords(server: string): WalRecordFields[] {
-  const { has } = walFormat(server);
+  const { has } = walFormat({ server });
   const page = { tablespace: 1663, database: 5, relation: 16384, fork: "main", block: 7, willInit: false } as const;
   const hole = { holeOffset: 40, holeLength: 8100, compression: "none", apply: true } as const;
   const image = { ...hole, bytes: new Uint8Array(92).fill(3) };
@@ -109,10 +109,12 @@ export const walRecord: FuzzTarget = {
   // The first byte says which server's it is.
   corpus: () =>
     servers.flatMap((server, i) =>
-      sampleRecords(server).map((record) => Uint8Array.of(i, ...encodeWalRecord(record, walFormat(server)))),
+      sampleRecords(server).map((record) =>
+        Uint8Array.of(i, ...encodeWalRecord(record, { format: walFormat({ server }) })),
+      ),
     ),
   check(input) {
-    const format = walFormat(servers[(input[0] ?? 0) % servers.length]);
+    const format = walFormat({ server: servers[(input[0] ?? 0) % servers.length] });
     const bytes = input.slice(1);
     if (bytes.length >= 24) {
       const view = new DataView(bytes.buffer);
@@ -129,7 +131,7 @@ export const walRecord: FuzzTarget = {
       return "error";
     }
     // An image may be cut to a hole that no page has, since lengths have 16 bits: a server reads those, and does not write them.
-    const again = decodeWalRecord(encodeWalRecord(record, format), { format, lsn });
+    const again = decodeWalRecord(encodeWalRecord(record, { format }), { format, lsn });
     if (fieldsOf(again) !== fieldsOf(record)) throw new Error(`${fieldsOf(again)}\n${fieldsOf(record)}`);
     return "value";
   },

@@ -24,10 +24,23 @@ interface Parser {
 
 /** What Peggy's own parser throws, what ours does, and what a hook does. */
 interface PlainError {
-  readonly expected?: unknown;
+  readonly expected?: readonly (string | Expectation)[];
   readonly location?: { readonly start: { readonly offset: number } };
   readonly offset?: number | undefined;
   readonly init?: object;
+}
+
+interface Expectation {
+  readonly type: string;
+  readonly description?: string;
+  readonly text?: string;
+}
+
+/** Ours has the names that people see, and no more. */
+function displayName(expected: string | Expectation): string {
+  if (typeof expected === "string") return expected;
+  const { type, description, text } = expected;
+  return description ?? (text ? `"${text}"` : type === "end" ? "end of input" : type);
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -65,9 +78,9 @@ function outcome({ parse }: Parser, text: string, startRule: string, options: ob
     return [said, parse(text, { startRule, refuse, scan, ...options })];
   } catch (error) {
     // Of the place ours has the offset alone.
-    const { init, expected, offset = (error as PlainError).location?.start.offset } = error as PlainError;
+    const { init, expected = [], offset = (error as PlainError).location?.start.offset } = error as PlainError;
     if (init === undefined && offset === undefined) throw error;
-    return [said, init, /token/.test(startRule) || expected, offset];
+    return [said, init, /token/.test(startRule) || [...new Set(expected.map(displayName))], offset];
   }
 }
 

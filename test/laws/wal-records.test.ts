@@ -37,13 +37,13 @@ const sample = fc.constantFrom(...samples);
 describe("what servers wrote", () => {
   test.each(samples)("$server: $operation", ({ server, operation, rmid, info, origin, data, description }) => {
     const record = recordOf({ rmid, info, origin, mainData: data });
-    const described = describeWalRecord(record, server);
+    const described = describeWalRecord(record, { server });
     expect(`${described.resourceManager}/${described.operation}`).toBe(operation);
     expect(described.contents).toBeDefined();
     // A sequence's row, and what is kept of a prepared transaction, are bytes; of nothing else is anything left over.
     if (!["Sequence/LOG", "Transaction/PREPARE"].includes(operation)) expect(described.rest).toBeUndefined();
-    if (Number(server) >= 15) expect(asServerSays(formatWalContents(record, described, server))).toBe(description);
-    expect(jsonOfWalContents(described.contents!, server).type).toBe(described.contents!.type);
+    if (Number(server) >= 15) expect(asServerSays(formatWalContents(record, described, { server }))).toBe(description);
+    expect(jsonOfWalContents(described.contents!, { server }).type).toBe(described.contents!.type);
   });
 });
 
@@ -55,9 +55,9 @@ law(
     ({ each, data }, server) => {
       const record = recordOf({ ...each, mainData: data });
       try {
-        const described = describeWalRecord(record, server);
-        formatWalContents(record, described, server);
-        if (described.contents !== undefined) JSON.stringify(jsonOfWalContents(described.contents, server));
+        const described = describeWalRecord(record, { server });
+        formatWalContents(record, described, { server });
+        if (described.contents !== undefined) JSON.stringify(jsonOfWalContents(described.contents, { server }));
         expect(described.rest?.length ?? 0).toBeLessThanOrEqual(data.length);
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error;
@@ -83,7 +83,7 @@ law(
     ];
     if (open.includes(each.operation) || each.data.length === 0) return;
     const mainData = each.data.subarray(0, cut % each.data.length);
-    expect(() => describeWalRecord(recordOf({ ...each, mainData }), each.server)).toThrow(DecodeError);
+    expect(() => describeWalRecord(recordOf({ ...each, mainData }), { server: each.server })).toThrow(DecodeError);
   }),
   500,
 );
@@ -91,8 +91,8 @@ law(
 law(
   "every number has a name",
   fc.property(fc.nat(255), fc.nat(255), fc.constantFrom("9.6", "10", "14", "19"), (rmid, info, server) => {
-    expect(walResourceManager(rmid, server)).toMatch(/^[A-Z]\w+$|^(custom|unknown)\d{3}$/i);
-    expect(walOperation({ rmid, info }, server)).toMatch(/^[A-Z_+]+$|^Generic$|^UNKNOWN \([0-9a-f]0?\)$/);
+    expect(walResourceManager(rmid, { server })).toMatch(/^[A-Z]\w+$|^(custom|unknown)\d{3}$/i);
+    expect(walOperation({ rmid, info }, { server })).toMatch(/^[A-Z_+]+$|^Generic$|^UNKNOWN \([0-9a-f]0?\)$/);
   }),
   2000,
 );
@@ -124,7 +124,11 @@ law(
   "recovery to a time has what ended until then, up to the first that ended later",
   fc.property(ends, fc.bigInt({ min: 0n, max: 20n }), fc.boolean(), (list, time, inclusive) => {
     const records = written(list);
-    const { stop, lastCommit } = findRecoveryStop(records, { type: "time", time: toPgTime(time), inclusive }, "18");
+    const { stop, lastCommit } = findRecoveryStop(
+      records,
+      { type: "time", time: toPgTime(time), inclusive },
+      { server: "18" },
+    );
     const at = list.findIndex((each) => (inclusive ? each.time > time : each.time >= time));
     expect(stop?.position).toBe(at === -1 ? undefined : records[at]!.lsn);
     const before = list.slice(0, at === -1 ? undefined : at);
@@ -148,11 +152,11 @@ law(
         [{ type: "lsn", lsn: toLsn(lsn), inclusive }, records.findIndex((each) => each.lsn >= lsn)],
       ];
       for (const [target, at] of targets) {
-        const { stop, lastCommit } = findRecoveryStop(records, target, "18");
+        const { stop, lastCommit } = findRecoveryStop(records, target, { server: "18" });
         const position = at === -1 ? undefined : inclusive ? records[at]!.end : records[at]!.lsn;
         expect(stop?.position).toBe(position);
         const replayed = position === undefined ? records : records.filter((each) => each.end <= position);
-        expect(lastCommit?.lsn).toBe([...committedTransactions(replayed, "18")].at(-1)?.lsn);
+        expect(lastCommit?.lsn).toBe([...committedTransactions(replayed, { server: "18" })].at(-1)?.lsn);
       }
     },
   ),

@@ -23,8 +23,10 @@ import { law } from "./law.ts";
 
 /** One of each shape of the frame: without flags for images, with, with a top-level transaction, with methods, 16's texts, other flags. */
 const servers = ["9.6", "10", "14", "15", "18", "19"];
-const record = fc.constantFrom(...servers).chain((server) => fc.tuple(fc.constant(server), walRecordFields(server)));
-const stream = fc.constantFrom(...servers).chain((server) => walStream(server));
+const record = fc
+  .constantFrom(...servers)
+  .chain((server) => fc.tuple(fc.constant(server), walRecordFields({ server })));
+const stream = fc.constantFrom(...servers).chain((server) => walStream({ server }));
 
 /** What is read, and how it ends. */
 interface Reading {
@@ -92,14 +94,14 @@ describe("records", () => {
   law(
     "decode to what they were encoded from",
     fc.property(record, ([server, fields]) => {
-      const format = walFormat(server);
-      const bytes = encodeWalRecord(fields, format);
+      const format = walFormat({ server });
+      const bytes = encodeWalRecord(fields, { format });
       const lsn = toLsn(800n);
       const decoded = decodeWalRecord(bytes, { format, lsn });
       const end = toLsn(800n + BigInt(Math.ceil(bytes.length / 8) * 8));
       expect(fieldsOf(decoded)).toBe(fieldsOf({ ...fields, lsn, end }));
       expect(decoded.length).toBe(bytes.length);
-      expect(toHex(encodeWalRecord(decoded, format))).toBe(toHex(bytes));
+      expect(toHex(encodeWalRecord(decoded, { format }))).toBe(toHex(bytes));
     }),
     200,
   );
@@ -110,8 +112,8 @@ describe("records", () => {
       record,
       fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 3 }),
       ([server, fields], changes) => {
-        const format = walFormat(server);
-        const good = encodeWalRecord(fields, format);
+        const format = walFormat({ server });
+        const good = encodeWalRecord(fields, { format });
         const bytes = good.slice();
         for (const [at, bits] of changes) bytes[at % bytes.length]! ^= bits;
         if (toHex(bytes) === toHex(good)) return; // one change has undone the other

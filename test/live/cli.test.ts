@@ -61,11 +61,15 @@ function url(server: OwnServer, { user = "postgres", database = "postgres" } = {
 }
 
 /** One sentence or two on standard error, no stack trace, exit status 1. */
-function expectSentence(result: { status: number | string; stderr: string }, sentence: string | RegExp): void {
+function expectSentence(
+  result: { status: number | string; stderr: string },
+  sentence: string | RegExp,
+  code = 3,
+): void {
   expect(result.stderr).toMatch(/^walwire: [^\n]+\n$/);
   expect(result.stderr).toMatch(sentence);
   expect(result.stderr).not.toMatch(/\n\s+at |node:internal/);
-  expect(result.status).toBe(1);
+  expect(result.status).toBe(code);
 }
 
 describe("without a URL", () => {
@@ -160,16 +164,17 @@ describe("with a URL", () => {
     expectSentence(
       result,
       "this database has no publication: make one there with CREATE PUBLICATION name FOR ALL TABLES",
+      1,
     );
   });
 
   test("a publication that is not there", async () => {
     const result = await run("tail", url(server), "--publication", "nope");
-    expectSentence(result, 'there is no publication "nope" in this database; there is p');
+    expectSentence(result, 'there is no publication "nope" in this database; there is p', 1);
   });
 
   test("more than one publication, and none chosen", async () => {
-    expectSentence(await run("tail", url(server, { database: "two" })), "choose with --publication");
+    expectSentence(await run("tail", url(server, { database: "two" })), "choose with --publication", 1);
   });
 
   test("a role that may not replicate", async () => {
@@ -187,6 +192,7 @@ describe("with a URL", () => {
     expectSentence(
       await run("tail", url(replica)),
       "this server has wal_level = replica, so it cannot decode its log: set wal_level",
+      1,
     );
   });
 
@@ -195,7 +201,7 @@ describe("with a URL", () => {
     onTestFinished(() => full.stop());
     await full.sql("CREATE PUBLICATION p FOR ALL TABLES");
     await full.sql("SELECT pg_create_physical_replication_slot('taken')");
-    expectSentence(await run("tail", url(full)), "all replication slots are in use");
+    expectSentence(await run("tail", url(full)), "all replication slots are in use", 1);
   });
 
   test("a server that stops", async () => {
@@ -244,17 +250,15 @@ describe("what is no PostgreSQL server", () => {
 
 describe("a call that is wrong", () => {
   test.each([
-    [[], "which command?"],
-    [["watch"], 'there is no command "watch"'],
-    [["tail", "postgres://a", "postgres://b"], "one URL, not 2"],
-    [["tail", "localhost"], '"localhost" does not begin with postgres://'],
+    [[], "missing command"],
+    [["watch"], 'unknown command "watch"'],
+    [["tail", "postgres://a", "postgres://b"], "expected one URL, got 2"],
+    [["tail", "localhost"], 'expected a URL such as postgres://user@host/database, got "localhost"'],
     [["tail", "--nothing"], "--nothing"],
   ])("%j is explained, with exit status 2", async (args, sentence) => {
     const { status, stderr } = await run(...args);
     expect(status).toBe(2);
-    expect(stderr).toContain(`walwire: `);
     expect(stderr).toContain(sentence);
-    expect(stderr).toContain("walwire tail [URL]");
-    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stderr).toMatch(/^walwire.*\nSee walwire.* --help\.\n$/);
   });
 });

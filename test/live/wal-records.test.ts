@@ -135,7 +135,7 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
       await run(`SELECT pg_drop_replication_slot('${slot}')`);
       const end = parseLsn(await one(server, "SELECT pg_current_wal_flush_lsn()"));
       const records = await recordsBetween(server, parseLsn(created), end);
-      const all = records.map((record) => ({ record, ...describeWalRecord(record, major) }));
+      const all = records.map((record) => ({ record, ...describeWalRecord(record, { server: major }) }));
       expect(all.filter(({ operation }) => operation.startsWith("UNKNOWN"))).toEqual([]);
       const find = <T extends WalContents["type"]>(
         type: T,
@@ -149,7 +149,7 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
       // Each transaction that was decoded: its commit's position and time.
       const ends = new Map(
         records.flatMap((record) => {
-          const ended = walTransactionEnd(record, major);
+          const ended = walTransactionEnd(record, { server: major });
           return ended === undefined ? [] : [[ended.xid, ended] as const];
         }),
       );
@@ -171,7 +171,9 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
       const prepare = find("XlXactPrepare", (contents) => contents.xid === preparedXid);
       expect(prepare.contents).toMatchObject({ gid, database: databaseOid, owner: ownerOid });
       expect(Math.abs(pgTimeToDate(prepare.contents.preparedAt).getTime() - preparedAt)).toBeLessThanOrEqual(1);
-      expect(prepare.contents.abortrels.map((each) => relationPath(each, "main", major))).toEqual([preparedPath]);
+      expect(prepare.contents.abortrels.map((each) => relationPath(each, "main", { server: major }))).toEqual([
+        preparedPath,
+      ]);
       const committed = find("XlXactCommit", (contents) => contents.twophaseXid === preparedXid);
       expect(committed.contents).toMatchObject({ dbId: databaseOid });
       expect(committed.contents.twophaseGid).toBe(supports(major, "publishTruncate") ? gid : undefined);
@@ -188,11 +190,15 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
       });
       expect(find("XlReploriginDrop", () => true).contents.nodeId).toBe(originId);
       const paths = all.flatMap(({ contents }) =>
-        contents?.type === "XlXactAbort" ? contents.rels.map((each) => relationPath(each, "main", major)) : [],
+        contents?.type === "XlXactAbort"
+          ? contents.rels.map((each) => relationPath(each, "main", { server: major }))
+          : [],
       );
       expect(paths).toContain(neverPath);
       const dropped = all.flatMap(({ contents }) =>
-        contents?.type === "XlXactCommit" ? contents.rels.map((each) => relationPath(each, "main", major)) : [],
+        contents?.type === "XlXactCommit"
+          ? contents.rels.map((each) => relationPath(each, "main", { server: major }))
+          : [],
       );
       expect(dropped).toContain(preparedPath);
 
@@ -215,11 +221,11 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
 
       const restore = find("XlRestorePoint", ({ rpName }) => rpName === point);
       expect(formatLsn(restore.record.end)).toBe(pointEnd);
-      const { stop } = findRecoveryStop(records, { type: "name", name: point }, major);
+      const { stop } = findRecoveryStop(records, { type: "name", name: point }, { server: major });
       expect(stop).toMatchObject({ side: "after", position: parseLsn(pointEnd), name: point });
 
       const shown = records
-        .flatMap((record) => walCheckpoint(record, major) ?? [])
+        .flatMap((record) => walCheckpoint(record, { server: major }) ?? [])
         .find(({ lsn }) => lsn === parseLsn(checkpoint.checkpoint_lsn!))!;
       const c = shown.checkPoint;
       const next = c.nextFullXid ?? (BigInt(c.nextXidEpoch!) << 32n) + BigInt(c.nextXid!);
@@ -260,7 +266,7 @@ describe.for(liveMajors)("the WAL of PostgreSQL %i", (major) => {
       expect(
         all.map(({ record, resourceManager, operation, contents, rest }) => {
           const theirs = decodedToo.get(formatLsn(record.lsn)) ?? "";
-          const ours = formatWalContents(record, { resourceManager, operation, contents, rest }, major);
+          const ours = formatWalContents(record, { resourceManager, operation, contents, rest }, { server: major });
           return [
             ...[record.lsn, record.end, record.prev].map((lsn) => formatLsn(lsn)),
             String(record.xid),

@@ -54,7 +54,7 @@ describe.for(majors)("PostgreSQL %i", (major) => {
       }
       writeFileSync(join(base, "recovery.signal"), "");
       // The last five: 1, 2, 3, 4 (prepared), 6.
-      const commits = [...committedTransactions(records, major)].slice(-5);
+      const commits = [...committedTransactions(records, { server: major })].slice(-5);
       const targets: readonly (readonly [RecoveryTarget, readonly number[]])[] = [
         [{ type: "name", name: "a point" }, [1, 2, 3]],
         [{ type: "xid", xid: commits[3]!.xid }, [1, 2, 3, 4]],
@@ -65,7 +65,7 @@ describe.for(majors)("PostgreSQL %i", (major) => {
         [{ type: "lsn", lsn: commits[2]!.lsn, inclusive: false }, [1, 2]],
       ];
       for (const [target, rows] of targets) {
-        const { stop } = findRecoveryStop(records, target, major);
+        const { stop } = findRecoveryStop(records, target, { server: major });
         const recovered = await startServer({ major, from: base, settings: settingsOf(target) });
         try {
           // Until then it is a hot standby, and there is no history.

@@ -102,8 +102,6 @@ describe("the packed package", () => {
   });
 
   test("without pg, its program says what to install", () => {
-    const protocol = dirname(dirname(require.resolve("pg-protocol")));
-    symlinkSync(protocol, join(folder, "node_modules", "pg-protocol"), "dir");
     const cli = join(packageFolder(), "dist", "node", "cli.js");
     const { status, stderr } = spawnSync(process.execPath, [cli, "tail", "postgres://a@127.0.0.1:1/b"], {
       encoding: "utf8",
@@ -111,7 +109,7 @@ describe("the packed package", () => {
     expect(stderr).toBe(
       "walwire: connections are opened with the package pg, which is not installed: npm install pg\n",
     );
-    expect(status).toBe(1);
+    expect(status).toBe(3);
   });
 
   test("with its peers installed, the client and the arbitraries load too", () => {
@@ -155,7 +153,7 @@ describe("the packed package", () => {
   test("its program says its version and how it is called", () => {
     const cli = join(packageFolder(), "dist", "node", "cli.js");
     expect(execFileSync(process.execPath, [cli, "--version"], { encoding: "utf8" })).toBe(`${version}\n`);
-    expect(execFileSync(process.execPath, [cli, "--help"], { encoding: "utf8" })).toContain("walwire tail");
+    expect(execFileSync(process.execPath, [cli, "--help"], { encoding: "utf8" })).toContain("  tail ");
   });
 
   test("it holds what it should, and no tests", () => {

@@ -59,9 +59,9 @@ describe("pg_waldump", () => {
     const kinds = new Set<string>();
     let decoded = 0;
     const ours = records.map((record, i) => {
-      const description = describeWalRecord(record, 15);
+      const description = describeWalRecord(record, { server: 15 });
       kinds.add(`${description.resourceManager}/${description.operation}`);
-      const line = formatWalRecord(record, description, 15);
+      const line = formatWalRecord(record, description, { server: 15 });
       if (description.contents !== undefined) decoded++;
       if (description.contents !== undefined || lines[i] === undefined) return line;
       // What it says of a table's or an index's pages stands between the operation and the blocks.
@@ -80,7 +80,7 @@ describe("pg_waldump", () => {
   test("describes the pages of each record as we do", async () => {
     const { lines } = await waldump("--bkp-details");
     const theirs = lines.filter((line) => line.startsWith("\t"));
-    const ours = records.flatMap((record) => formatWalBlocks(record, 15).map((line) => `\t${line}`));
+    const ours = records.flatMap((record) => formatWalBlocks(record, { server: 15 }).map((line) => `\t${line}`));
     expect(firstDifference(theirs, ours)).toBeUndefined();
     expect(ours.length).toBe(theirs.length);
     expect(ours.filter((line) => line.includes("method: pglz")).length).toBeGreaterThan(5);
@@ -89,7 +89,7 @@ describe("pg_waldump", () => {
   test("counts what our --stats counts", async () => {
     const stats = new WalStats();
     for (const record of records) {
-      stats.note({ record, server: 150000, description: describeWalRecord(record, 15), error: undefined });
+      stats.note({ record, server: 150000, description: describeWalRecord(record, { server: 15 }), error: undefined });
     }
     for (const [kind, shares] of [
       ["record", stats.operations],

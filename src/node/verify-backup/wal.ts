@@ -127,7 +127,7 @@ function checkFirstPage(
   server: Server | undefined,
 ): void {
   const header = decodeWalPageHeader(bytes);
-  const format = server === undefined ? (walFormatOfMagic(header.magic) ?? walFormat()) : walFormat(server);
+  const format = server === undefined ? (walFormatOfMagic(header.magic) ?? walFormat()) : walFormat({ server });
   checkPageHeader(header, {
     format,
     lsn,

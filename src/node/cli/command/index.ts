@@ -2,18 +2,19 @@
  * `walwire command`: what a server says to a replication command, its normal form, and what it means. For people, or as JSON.
  */
 
-import { parseArgs } from "node:util";
 import { commandCapabilities } from "../../../command/capabilities.ts";
 import { type Notice, parseCommand, printCommand } from "../../../command/index.ts";
 import { judgeByVersion, judgeCommand, judgeForVersion } from "../../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../../kernel/errors.ts";
-import { defaultServer, joinRanges, rangesOf, type VersionRange } from "../../../kernel/version.ts";
-import { serverOf, textOf } from "../shared/input.ts";
+import { joinRanges, rangesOf, requireCapability, type VersionRange } from "../../../kernel/version.ts";
+import { textOf } from "../shared/input.ts";
 import type { Answer } from "../shared/json.ts";
 import { answerLines } from "../shared/jsonl.ts";
-import { listed, Page } from "../shared/people.ts";
+import { Page } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
-import { InputError, readArgs, UsageError } from "../shared/usage.ts";
+import { type Status, status } from "../shared/status.ts";
+import { InputError, UsageError } from "../shared/usage.ts";
+import type { CommandCall } from "./declaration.ts";
 import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./json.ts";
 import type { Call, Explanation, Judged } from "./model.ts";
 import { sayAcceptedBy, sayExplanation, sayNotice, sayVerdict } from "./page.ts";
@@ -27,7 +28,7 @@ interface Verb {
   readonly say: (text: string, call: Call) => boolean;
 }
 
-const verbs: Readonly<Record<string, Verb>> = {
+const verbs: Readonly<Record<CommandCall["verb"], Verb>> = {
   check: {
     batch: (text, call) => judgedJson(judge(text, call)),
     json: (text, call) => ({
@@ -69,49 +70,35 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
 };
 
-/** What servers must have, and what it is called. */
-const language = ["replicationSlots", "The replication language with slots"] as const;
-
-/** `walwire command`. Gives the exit status. */
-export async function run([name = "", ...args]: readonly string[]): Promise<number> {
-  if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire command ${listed(Object.keys(verbs))}?`);
-  const verb = verbs[name]!;
-  const { values, positionals } = readArgs(() =>
-    parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        server: { type: "string", default: String(defaultServer) },
-        for: { type: "string" },
-        plugin: { type: "string" },
-        physical: { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        jsonl: { type: "boolean", default: false },
-      },
-    }),
-  );
-  if (values.for !== undefined && name !== "print") throw new UsageError("--for is for walwire command print");
-  const server = serverOf(values.server, language);
-  const call = {
-    server,
-    database: !values.physical,
-    plugin: values.plugin,
-    for: values.for === undefined ? server : serverOf(values.for, language),
-  };
-  if (values.jsonl) {
-    if (positionals.length > 0) throw new UsageError("with --jsonl the commands come from standard input, one a line");
+/** `walwire command`. */
+export async function run({ verb: name, argument, options }: CommandCall): Promise<Status> {
+  const verb = verbs[name];
+  const { server } = options;
+  requireLanguage("--server", server);
+  if (options.for !== undefined) requireLanguage("--for", options.for);
+  const call = { server, database: !options.physical, plugin: options.plugin, for: options.for ?? server };
+  if (options.jsonl) {
     // Nobody sees the stacks of the errors that are answers, and to make them takes a third of the time of a refusal.
     Error.stackTraceLimit = 0;
     // What is no string is the parser's to refuse.
     const value = (text: unknown) => verb.batch(text as string, call);
     await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
-    return 0;
+    return status.good;
   }
-  const text = await textOf(positionals, "TEXT");
-  if (!values.json) return verb.say(text, call) ? 0 : 1;
+  const text = await textOf(argument, "TEXT");
+  if (!options.json) return verb.say(text, call) ? status.good : status.bad;
   const answer = verb.json(text, call);
   process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
-  return answer.ok ? 0 : 1;
+  return answer.ok ? status.good : status.bad;
+}
+
+/** @throws UsageError for a server without the replication language that walwire knows. */
+function requireLanguage(option: string, server: number): void {
+  try {
+    requireCapability(commandCapabilities, server, "replicationSlots", "The replication language with slots");
+  } catch (error) {
+    throw error instanceof UnsupportedError ? new UsageError(`${option}: ${error.message}`) : error;
+  }
 }
 
 function judge(text: string, call: Call): Judged {

@@ -6,6 +6,7 @@ import { type DecodeError, ParseError } from "../../../kernel/errors.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { listed, Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
+import { type Status, status } from "../shared/status.ts";
 import { backupKinds } from "./backup.ts";
 import type { Source } from "./input.ts";
 import type { FileCall, FileKind, Head } from "./kind.ts";
@@ -27,7 +28,7 @@ export function fileKindOf({ head, path }: Source): FileKind | undefined {
 }
 
 /** Shows a file. Gives the exit status. */
-export async function decodeFile(kind: FileKind, source: Source, call: FileCall): Promise<number> {
+export async function decodeFile(kind: FileKind, source: Source, call: FileCall): Promise<Status> {
   const output = new Blocks();
   const page = new Page(output);
   const progress = new Progress("parts", source.progress);
@@ -53,7 +54,7 @@ export async function decodeFile(kind: FileKind, source: Source, call: FileCall)
   progress.end();
   if (call.verify) output.write(`${call.jsonl ? "" : "\n"}${JSON.stringify(totals)}\n`);
   await output.flush();
-  return totals.errors === 0 && totals.mismatches === 0 ? 0 : 1;
+  return totals.errors === 0 && totals.mismatches === 0 ? status.good : status.bad;
 }
 
 function sayFileError(page: Page, error: ParseError | DecodeError): void {

@@ -6,15 +6,21 @@
  */
 import { createReadStream, type ReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
+import type { Readable } from "node:stream";
 import { DecodeError } from "../../../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../../../kernel/lsn.ts";
 import { MAX_ALLOC_SIZE } from "../../../wire/check.ts";
 import { bytesOf } from "../../../wire/reader.ts";
-import { fileError } from "../shared/input.ts";
+import {
+  compressionOf,
+  decompress,
+  decompressCommand,
+  isReadable,
+  type ReadableCompression,
+} from "../../decompress.ts";
+import { fileError } from "../shared/file-error.ts";
 import { printable } from "../shared/people.ts";
-import { InputError } from "../shared/usage.ts";
+import { InputError, UnseenError } from "../shared/usage.ts";
 
 /** One message of a file. */
 export interface Item {
@@ -67,14 +73,22 @@ export interface Source {
  * Open a file.
  *
  * @param path - for standard input.
- * @throws InputError if it cannot be opened.
+ * @param subcommand Who reads it, for the advice.
+ * @throws InputError if it cannot be opened; UnseenError if it is compressed in a way that is not read.
  */
-export async function openSource(path: string): Promise<Source> {
+export async function openSource(path: string, subcommand: "decode" | "wal"): Promise<Source> {
   const size = path === "-" ? undefined : await sizeOf(path);
   const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
   const { head, rest } = await headOf(raw, HEAD, path);
-  const packed = head[0] === 0x1f && head[1] === 0x8b;
-  let start = packed ? await headOf(unpacked(rest, path), HEAD, path) : { head, rest };
+  const compression = compressionOf(head);
+  if (compression !== undefined && !isReadable(compression)) {
+    raw.destroy();
+    const file = path === "-" ? "FILE" : printable(path);
+    throw new UnseenError(
+      `${name(path)} is compressed by ${compression}, which walwire does not read. Decompress it first: ${decompressCommand(compression)} ${file} | walwire ${subcommand} -`,
+    );
+  }
+  let start = compression === undefined ? { head, rest } : await headOf(unpacked(rest, compression, path), HEAD, path);
   if (TEXT.test(latin1(start.head))) start = await headOf(start.rest, TEXT_HEAD, path);
   return {
     path,
@@ -93,7 +107,7 @@ export async function openSource(path: string): Promise<Source> {
  * @throws InputError if it cannot be opened, or holds none.
  */
 export async function openInput(path: string, tags: string): Promise<Input> {
-  return inputOf(await openSource(path), tags);
+  return inputOf(await openSource(path, "decode"), tags);
 }
 
 /**
@@ -180,16 +194,15 @@ async function headOf(
   return { head: head.subarray(0, length), rest: all() };
 }
 
-async function* unpacked(packed: AsyncIterable<Uint8Array>, path: string): AsyncGenerator<Uint8Array> {
-  const source = Readable.from(packed, { objectMode: false });
-  const gunzip = createGunzip({ chunkSize: CHUNK });
-  source.on("error", (error) => gunzip.destroy(error));
+async function* unpacked(
+  packed: AsyncIterable<Uint8Array>,
+  compression: ReadableCompression,
+  path: string,
+): AsyncGenerator<Uint8Array> {
   try {
-    yield* source.pipe(gunzip);
+    yield* decompress(packed, compression);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (!code?.startsWith("Z_")) throw error;
-    throw new DamagedError(`${name(path)}: what gzip packed is damaged: ${message}`);
+    throw error instanceof DecodeError ? new DamagedError(`${name(path)}: ${error.message}`) : error;
   }
 }
 
@@ -237,7 +250,7 @@ function neither(path: string, start: Uint8Array, also: string): InputError {
   const digits = Array.from(start.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
   const text = isText(start) ? `, which is ${JSON.stringify(latin1(start))}` : "";
   return new InputError(
-    `${name(path)} holds no messages. It begins with ${digits}${text}. ${expected}${also}; either may be packed by gzip`,
+    `${name(path)} holds no messages. It begins with ${digits}${text}. ${expected}${also}; either may be compressed by gzip, zstd or lz4`,
   );
 }
 

@@ -61,7 +61,9 @@ export const walSegment: FileKind = {
       return {
         json: { type: "WalRecord", ...recordLine(found) },
         say: (page) => sayRecord(page, found),
-        mismatch: verify ? firstDifference(encodeWalRecord(record, reader.format!), record.bytes) : undefined,
+        mismatch: verify
+          ? firstDifference(encodeWalRecord(record, { format: reader.format! }), record.bytes)
+          : undefined,
       };
     }
   },

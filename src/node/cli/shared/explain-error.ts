@@ -1,6 +1,4 @@
-/**
- * Whatever ends a subcommand early, in a sentence: one function for all of them.
- */
+/** Whatever ends a subcommand early, in a sentence. */
 import {
   ConnectionError,
   PeerMissingError,
@@ -10,41 +8,55 @@ import {
 } from "../../../kernel/errors.ts";
 import { isDatabaseError } from "../../pg.ts";
 import { TailError } from "../../tail.ts";
-import { InputError, UsageError } from "./usage.ts";
+import { fileSentence } from "./file-error.ts";
+import { type Status, status } from "./status.ts";
+import { InputError } from "./usage.ts";
 
-/** What went wrong, in a sentence, and what to do about it; undefined if it is a bug of ours. */
-export function explain(error: unknown): string | undefined {
-  const said = [UsageError, InputError, TailError, UnsupportedError, PeerMissingError].some(
-    (kind) => error instanceof kind,
-  );
-  if (said) return (error as Error).message;
-  if (error instanceof ServerError || isDatabaseError(error)) {
-    const advice = adviceBySqlState[error instanceof ServerError ? error.sqlstate : error.code];
-    return ["the server says: ", error.message, error.detail, error.hint, advice]
-      .filter((part) => part !== undefined)
-      .map((part, i) => (i > 1 ? `. ${part}` : part))
-      .join("");
-  }
-  if (error instanceof ConnectionError) return explainSocket(error.cause) ?? error.message;
-  if (error instanceof WalwireError) return `the server's messages make no sense: ${error.message}`;
-  return explainSocket(error);
+interface Explained {
+  /** What went wrong, and what to do about it. */
+  readonly sentence: string;
+  readonly status: Status;
 }
 
-/** What pg and Node say of a server that is not there, or is none. */
-function explainSocket(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+/** What an error means to someone who called `walwire`; undefined if it is a bug of ours. */
+export function explain(error: unknown): Explained | undefined {
+  if (error instanceof InputError) return { sentence: error.message, status: error.status };
+  if (error instanceof TailError) return { sentence: error.message, status: status.bad };
+  if (error instanceof UnsupportedError || error instanceof PeerMissingError) return unseen(error.message);
+  if (error instanceof ServerError || isDatabaseError(error)) {
+    const advice = adviceBySqlState[error instanceof ServerError ? error.sqlstate : error.code];
+    const parts = [error.message, error.detail, error.hint, advice].filter((part) => part !== undefined);
+    return unseen(`the server reported: ${parts.join(". ")}`);
+  }
+  if (error instanceof ConnectionError) return connectionError(error);
+  if (error instanceof WalwireError) return unseen(`invalid message from the server: ${error.message}`);
+  const file = fileSentence(error);
+  return file === undefined ? socketError(error) : unseen(file);
+}
+
+/** The cause is Node's error, where there is one. */
+function connectionError({ cause, message }: ConnectionError): Explained {
+  return (cause instanceof Error ? socketError(cause) : undefined) ?? unseen(`the connection failed: ${message}`);
+}
+
+function unseen(sentence: string): Explained {
+  return { sentence, status: status.unseen };
+}
+
+/** What pg and Node say of a server that is not there, or of a peer that is not a server. */
+function socketError(error: unknown): Explained | undefined {
   // A name with several addresses gives an error for each of them.
   const { code, message } = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
   const isNode = typeof code === "string" && !/^ERR_(?!TLS|SSL)/.test(code);
   if (!isNode && !/timeout expired|terminated unexpectedly|SSL/.test(message)) return undefined;
   const advice = typeof code === "string" ? adviceByErrno[code] : "Is it a PostgreSQL server?";
-  return [`cannot reach the server: ${message}`, advice].filter((part) => part !== undefined).join(". ");
+  return unseen([`cannot reach the server: ${message}`, advice].filter((part) => part !== undefined).join(". "));
 }
 
 const adviceByErrno: Readonly<Record<string, string>> = {
   ECONNREFUSED: "Is it running, and does it listen there?",
   ENOENT: "Is it running, and is this the directory of its socket?",
-  ENOTFOUND: "Is the name of the host right?",
+  ENOTFOUND: "Is the host name right?",
 };
 
 const adviceBySqlState: Readonly<Record<string, string>> = {

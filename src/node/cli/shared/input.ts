@@ -1,33 +1,17 @@
-/** What subcommands read: the version of a server, and a text. */
-
-import { type CommandCapability, commandCapabilities } from "../../../command/capabilities.ts";
-import { UnsupportedError } from "../../../kernel/errors.ts";
-import { requireCapability, serverVersionNum } from "../../../kernel/version.ts";
+/** What subcommands read: a text, and standard input. */
 import { InputError, UsageError } from "./usage.ts";
 
 /**
- * @param needs What the version must have, and its name.
- * @throws UsageError for what is no version, or one that has not.
- */
-export function serverOf(version: string, needs?: readonly [capability: CommandCapability, what: string]): number {
-  try {
-    const server = serverVersionNum(version);
-    if (needs !== undefined) requireCapability(commandCapabilities, server, ...needs);
-    return server;
-  } catch (error) {
-    throw error instanceof UnsupportedError ? new UsageError(error.message) : error;
-  }
-}
-
-/**
- * A text: the only argument, or, without one or for `-`, all of standard input without the newline at its end.
+ * A text: the argument, or, without one or for `-`, all of standard input without the newline at its end.
  *
- * @param name What it is called in the usage.
+ * @param name What the help calls the argument.
+ * @throws UsageError without an argument if standard input is a terminal: it would wait silently.
  */
-export async function textOf(positionals: readonly string[], name: string): Promise<string> {
-  if (positionals.length > 1) throw new UsageError(`one ${name}, in quotes, not ${positionals.length}`);
-  const [text = "-"] = positionals;
-  return text === "-" ? (await readStandardInput()).replace(/\r?\n$/, "") : text;
+export async function textOf(argument: string | undefined, name: string): Promise<string> {
+  if (argument === undefined && process.stdin.isTTY) {
+    throw new UsageError(`missing ${name}: give it in quotes, or - to type it`, "missing-argument");
+  }
+  return argument === undefined || argument === "-" ? (await readStandardInput()).replace(/\r?\n$/, "") : argument;
 }
 
 /** @throws InputError if it is not UTF-8. */
@@ -38,13 +22,16 @@ export async function readStandardInput(): Promise<string> {
   try {
     return decoder.decode(Buffer.concat(chunks));
   } catch {
-    throw new InputError("what comes from standard input is not UTF-8");
+    throw new InputError("standard input is not UTF-8");
   }
 }
 
-/** What the file system says of a path, in a sentence; an error of another kind as it is. */
-export function fileError(path: string, error: unknown): unknown {
-  const { code, syscall, message } = error as NodeJS.ErrnoException;
-  if (code === undefined || syscall === undefined) return error;
-  return new InputError(`${path}: ${message.replace(/^\w+: ([^,]+),.*$/s, "$1")}`);
+/**
+ * The URL of a server, as given.
+ *
+ * @throws UsageError if it does not look like one.
+ */
+export function urlOf(url: string): string {
+  if (/^postgres(ql)?:\/\//.test(url)) return url;
+  throw new UsageError(`expected a URL such as postgres://user@host/database, got ${JSON.stringify(url)}`);
 }

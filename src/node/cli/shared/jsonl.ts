@@ -7,6 +7,7 @@
 import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { expectLongOutput } from "./output.ts";
 
 /** The longest line that is read, in bytes: ten megabytes of text fit, with each character written as an escape. */
 const MAX_LINE = 64 * 1024 * 1024;
@@ -26,18 +27,23 @@ export async function answerLines(
   output: Writable,
   answerer: Answerer,
 ): Promise<void> {
+  expectLongOutput();
   let block = "";
   const write = async (): Promise<void> => {
     const text = block;
     block = "";
     if (!output.write(text)) await once(output, "drain");
   };
+  let isFirst = true;
   for await (const lines of linesOf(input)) {
-    for (const line of lines) {
+    for (const [i, each] of lines.entries()) {
+      // A byte order mark, which Windows programs write at the beginning, is not part of the line.
+      const line = isFirst && i === 0 && typeof each === "string" ? each.replace(/^\ufeff/, "") : each;
       const answer = answerOf(line, answerer);
       if (block.length + answer.length > BLOCK) await write();
       block += answer;
     }
+    isFirst = false;
     await write();
   }
 }

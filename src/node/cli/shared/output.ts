@@ -1,19 +1,68 @@
-/** Where subcommands with long input write: standard output in blocks, and how far they are. */
+/** Standard output: what happens when it cannot be written, long output in blocks, and progress on standard error. */
 import { once } from "node:events";
+import { errnoWords } from "./file-error.ts";
+import { status } from "./status.ts";
 
 /** How much is put together before it is written. */
 const BLOCK = 64 * 1024;
 
+/** Is the output of this call long? Then there is no verdict to wait for when its reader goes away. */
+let isLong = false;
+let failed = false;
+
+/** Listen for errors of standard output for as long as the program runs. */
+export function watchOutput(): void {
+  process.stdout.on("error", outputError);
+  // There is nowhere left to say it.
+  process.stderr.on("error", () => {});
+}
+
+/**
+ * End with this status once everything is written. If the reader of a short output went away, this is still the verdict; if standard
+ * output could not be written otherwise, it is not 0.
+ */
+export function finish(code: number): void {
+  process.exitCode = code === status.good && failed ? status.unseen : code;
+}
+
+/** End the program at once if standard output can no longer be written. Subcommands with long output call this first. */
+export function expectLongOutput(): void {
+  isLong = true;
+}
+
+function outputError(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") {
+    if (isLong) process.exit(status.cut);
+    return;
+  }
+  if (!failed) process.stderr.write(`walwire: cannot write to standard output: ${errnoWords(error.message)}\n`);
+  failed = true;
+  if (isLong) process.exit(status.unseen);
+  if (process.exitCode === status.good) process.exitCode = status.unseen;
+}
+
+/** Are there colours on this output? FORCE_COLOR and NO_COLOR decide; without them, a terminal says what it has. */
+export function hasColors(output: { hasColors?(): boolean }): boolean {
+  const { FORCE_COLOR, NO_COLOR } = process.env;
+  if (FORCE_COLOR !== undefined) return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
+  if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
+  return output.hasColors?.() ?? false;
+}
+
 /** Standard output in blocks, which waits for whoever reads it. */
 export class Blocks {
   #block = "";
+
+  constructor() {
+    expectLongOutput();
+  }
 
   write(text: string): void {
     this.#block += text;
   }
 
   hasColors(): boolean {
-    return process.stdout.isTTY && process.stdout.hasColors();
+    return hasColors(process.stdout);
   }
 
   /** @param all Also if it is only a little. */
@@ -25,7 +74,7 @@ export class Blocks {
   }
 }
 
-/** A line on standard error that is written over, for whoever waits there while the output goes elsewhere. */
+/** A line on standard error that is written over, for people who wait there while the output goes elsewhere. */
 export class Progress {
   readonly #what: string;
   readonly #part: () => number | undefined;
@@ -33,7 +82,7 @@ export class Progress {
   #at = Date.now();
   #written = false;
 
-  /** @param part How much of the input was read, 0 to 1; undefined if nobody knows. */
+  /** @param part How much of the input was read, 0 to 1; undefined if that is unknown. */
   constructor(what: string, part: () => number | undefined) {
     this.#what = what;
     this.#part = part;

@@ -1,6 +1,7 @@
 /** Output for people: colours on a terminal, tables, and text that no terminal takes for anything but text. */
 import { styleText } from "node:util";
 import type { Output } from "../../conversation.ts";
+import { hasColors } from "./output.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -19,7 +20,7 @@ export class Page {
 
   constructor(output: Output) {
     this.#output = output;
-    this.#colour = output.hasColors?.() ?? false;
+    this.#colour = hasColors(output);
   }
 
   style(style: Style, text: string): string {

@@ -1,20 +1,28 @@
-/** How subcommands are called, and what a wrong call is. */
+/** How a subcommand ends early. */
+import { type Status, status } from "./status.ts";
 
-/** The call is wrong: it is answered with how it goes, and exit status 2. */
-export class UsageError extends Error {}
+/** What a wrong call is wrong about. */
+export type UsageProblem = "missing-argument" | "extra-argument" | "unknown-option" | "other";
 
-/** The call is right, and what it was given is bad, in a sentence: exit status 1. */
-export class InputError extends Error {}
+/** The call is wrong. It is answered in one or two lines, with exit status 2. */
+export class UsageError extends Error {
+  readonly problem: UsageProblem;
+  /** The word that is wrong: the first argument that is too many, the option that is unknown. */
+  readonly word: string;
 
-/**
- * What `parse`, which calls node:util's parseArgs, makes of arguments.
- *
- * @throws UsageError
- */
-export function readArgs<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError((error as Error).message);
+  constructor(message: string, problem: UsageProblem = "other", word = "") {
+    super(message);
+    this.problem = problem;
+    this.word = word;
   }
+}
+
+/** The call is right, and the input is bad: exit status 1. */
+export class InputError extends Error {
+  readonly status: Status = status.bad;
+}
+
+/** The call is right, and the input could not be looked at: exit status 3. */
+export class UnseenError extends InputError {
+  override readonly status = status.unseen;
 }

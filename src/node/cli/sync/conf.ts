@@ -22,7 +22,7 @@ import {
   readPostgresqlConf,
   sameParameter,
 } from "../../../conf/index.ts";
-import { fileError } from "../shared/input.ts";
+import { fileError } from "../shared/file-error.ts";
 import { InputError } from "../shared/usage.ts";
 
 export const parameter = "synchronous_standby_names";

@@ -2,14 +2,15 @@
  * `walwire sync`: what a server says to a value of synchronous_standby_names, how it is mended, and what it does. For people, for
  * programs, and for pull requests.
  */
-import { parseArgs } from "node:util";
-import { defaultServer } from "../../../kernel/version.ts";
-import { serverOf, textOf } from "../shared/input.ts";
+import { defaultServer, serverVersionNum } from "../../../kernel/version.ts";
+import { textOf, urlOf } from "../shared/input.ts";
 import type { Answer } from "../shared/json.ts";
 import { answerLines } from "../shared/jsonl.ts";
-import { listed, Page, printable } from "../shared/people.ts";
-import { readArgs, UsageError } from "../shared/usage.ts";
+import { Page, printable } from "../shared/people.ts";
+import { type Status, status } from "../shared/status.ts";
+import { UsageError } from "../shared/usage.ts";
 import { diffOf, placeInConf, readConf, writeConf } from "./conf.ts";
+import type { SyncCall } from "./declaration.ts";
 import type { Primary } from "./from.ts";
 import { annotations, confAnnotations } from "./github.ts";
 import { confJson, explanationJson, fixedJson, judgedJson, unreadableJson, versionsOf } from "./json.ts";
@@ -27,7 +28,7 @@ interface Verb {
   readonly say: (subject: Subject, call: Call) => boolean;
 }
 
-const verbs: Readonly<Record<string, Verb>> = {
+const verbs: Readonly<Record<SyncCall["verb"], Verb>> = {
   check: {
     batch: (text, call) => judgedJson(judge(text, call)),
     json: (subject, call) => {
@@ -117,56 +118,17 @@ function fixJson(subject: Subject, call: Call): Answer {
   return fixedJson(done, good);
 }
 
-/** `walwire sync`. Gives the exit status. */
-export async function run([name = "", ...args]: readonly string[]): Promise<number> {
-  if (!Object.hasOwn(verbs, name)) throw new UsageError(`walwire sync ${listed(Object.keys(verbs))}?`);
-  const verb = verbs[name]!;
-  const { values, positionals } = readArgs(() =>
-    parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        server: { type: "string" },
-        also: { type: "string", multiple: true, default: [] },
-        conf: { type: "string" },
-        from: { type: "string" },
-        standbys: { type: "string" },
-        strict: { type: "boolean", default: false },
-        unsafe: { type: "boolean", default: false },
-        write: { type: "boolean", default: false },
-        format: { type: "string", default: "text" },
-        json: { type: "boolean", default: false },
-        jsonl: { type: "boolean", default: false },
-      },
-    }),
-  );
-  const { conf, from, standbys, strict, unsafe, write, format, json, jsonl } = values;
-  const only = (given: boolean, option: string, verb: string): void => {
-    if (given && name !== verb) throw new UsageError(`--${option} is for walwire sync ${verb}`);
-  };
-  only(strict, "strict", "check");
-  only(unsafe, "unsafe", "fix");
-  only(write, "write", "fix");
-  only(standbys !== undefined, "standbys", "explain");
-  only(format !== "text", "format", "check");
-  if (format !== "text" && format !== "github") throw new UsageError("--format is text or github");
-  if ([format !== "text", json, jsonl].filter(Boolean).length > 1) {
-    throw new UsageError("one of --format, --json and --jsonl");
+/** `walwire sync`. */
+export async function run({ verb: name, argument, options }: SyncCall): Promise<Status> {
+  const verb = verbs[name];
+  const { conf, from, standbys, also, strict, unsafe, write, format, json, jsonl } = options;
+  const fromInput = jsonl || (conf === undefined && (argument ?? (from === undefined ? "-" : "")) === "-");
+  if (standbys === "-" && fromInput) {
+    throw new UsageError("standard input cannot be both VALUE and --standbys");
   }
-  if (write && conf === undefined) throw new UsageError("--write changes the file of --conf");
-  if (conf !== undefined && positionals.length > 0) throw new UsageError("the value is that of --conf, or VALUE");
-  if (from !== undefined && standbys !== undefined)
-    throw new UsageError("the standbys are those of --from, or --standbys");
-  const fromInput = jsonl || (conf === undefined && (positionals[0] ?? (from === undefined ? "-" : "")) === "-");
-  if (standbys === "-" && fromInput) throw new UsageError("standard input has the value, or the standbys");
-  if (jsonl && (positionals.length > 0 || conf !== undefined)) {
-    throw new UsageError("with --jsonl the values come from standard input, one a line");
-  }
-  const server = values.server === undefined ? undefined : serverOf(values.server);
-  const also = values.also.map((version) => serverOf(version));
   const primary = from === undefined ? undefined : await primaryOf(from);
   const call = {
-    server: server ?? primary?.server ?? serverOf(String(defaultServer)),
+    server: options.server ?? primary?.server ?? serverVersionNum(defaultServer),
     also,
     strict,
     unsafe,
@@ -180,7 +142,7 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
     // What is no string is the parser's to refuse.
     const value = (text: unknown) => verb.batch(text as string, call);
     await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
-    return 0;
+    return status.good;
   }
   const subject = await subjectOf();
   const filesAreGood = (subject.conf?.problems.length ?? 0) === 0;
@@ -188,7 +150,7 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
     const [answer, good] = verb.json(subject, call);
     const files = subject.conf === undefined ? {} : confJson(subject.conf);
     process.stdout.write(`${JSON.stringify({ ...answer, ...files }, undefined, 2)}\n`);
-    return good && filesAreGood ? 0 : 1;
+    return good && filesAreGood ? status.good : status.bad;
   }
   if (format === "github") {
     const judged = judge(subject.text, call);
@@ -197,15 +159,15 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
       ...annotations(judged, subject),
     ];
     process.stdout.write(lines.map((line) => `${line}\n`).join(""));
-    return isGood(judged, strict) && filesAreGood ? 0 : 1;
+    return isGood(judged, strict) && filesAreGood ? status.good : status.bad;
   }
   if (subject.conf !== undefined) {
     const page = new Page(name === "fix" ? process.stderr : process.stdout);
     sayConf(page, subject.conf);
     if (subject.conf.entry === undefined && filesAreGood) sayNotSet(page, subject.conf);
-    if (subject.conf.entry === undefined && name !== "explain") return filesAreGood ? 0 : 1;
+    if (subject.conf.entry === undefined && name !== "explain") return filesAreGood ? status.good : status.bad;
   }
-  return verb.say(subject, call) && filesAreGood ? 0 : 1;
+  return verb.say(subject, call) && filesAreGood ? status.good : status.bad;
 
   async function subjectOf(): Promise<Subject> {
     if (conf !== undefined) {
@@ -214,13 +176,13 @@ export async function run([name = "", ...args]: readonly string[]): Promise<numb
       if (entry === undefined) return { text: "", conf: value };
       return { text: entry.value, conf: value, place: (offset) => placeInConf(value, entry, offset) };
     }
-    if (primary !== undefined && positionals.length === 0) return { text: primary.setting };
-    return { text: await textOf(positionals, "VALUE") };
+    if (primary !== undefined && argument === undefined) return { text: primary.setting };
+    return { text: await textOf(argument, "VALUE") };
   }
 }
 
 async function primaryOf(url: string): Promise<Primary> {
-  if (!/^postgres(ql)?:\/\//.test(url)) throw new UsageError(`${JSON.stringify(url)} does not begin with postgres://`);
+  urlOf(url);
   const { readPrimary } = await import("./from.ts");
   return readPrimary(url);
 }

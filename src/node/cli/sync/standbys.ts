@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { ParseError } from "../../../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../../../kernel/lsn.ts";
 import type { SyncRepStandby } from "../../../syncrep/index.ts";
-import { fileError, readStandardInput } from "../shared/input.ts";
+import { fileError } from "../shared/file-error.ts";
+import { readStandardInput } from "../shared/input.ts";
 import { InputError } from "../shared/usage.ts";
 
 export interface Standbys {

@@ -2,39 +2,27 @@
  * `walwire tail` from the command line: whom to connect to, until when, and what stands in the way.
  */
 import { randomUUID } from "node:crypto";
-import { parseArgs } from "node:util";
 import { connect } from "../../client.ts";
 import { Conversation } from "../../conversation.ts";
 import { builtinTypes, demo, summarise } from "../../demo.ts";
 import { loadPg } from "../../pg.ts";
 import { introduction, Tail, TailError } from "../../tail.ts";
-import { readArgs, UsageError } from "../shared/usage.ts";
-
-/** The exit status of a program that SIGINT has ended, as shells count it. */
-const INTERRUPTED = 130;
+import { urlOf } from "../shared/input.ts";
+import { expectLongOutput, hasColors } from "../shared/output.ts";
+import { type Status, status } from "../shared/status.ts";
+import { UsageError } from "../shared/usage.ts";
+import type { TailCall } from "./declaration.ts";
 
 /** `walwire tail`. */
-export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArgs(() =>
-    parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        publication: { type: "string", multiple: true, default: [] },
-        all: { type: "boolean", default: false },
-      },
-    }),
-  );
-  if (positionals.length > 1) throw new UsageError(`one URL, not ${positionals.length}`);
-  const conversation = new Conversation({ output: process.stdout, all: values.all });
-  const [url] = positionals;
-  if (url === undefined) return tailDemo(conversation);
-  if (!/^postgres(ql)?:\/\//.test(url)) throw new UsageError(`${JSON.stringify(url)} does not begin with postgres://`);
-  return tailServer(url, values.publication, conversation);
+export async function run({ argument: url, options }: TailCall): Promise<Status> {
+  expectLongOutput();
+  const output = { write: (text: string) => process.stdout.write(text), hasColors: () => hasColors(process.stdout) };
+  const conversation = new Conversation({ output, all: options.all });
+  return url === undefined ? tailDemo(conversation) : tailServer(urlOf(url), options.publication, conversation);
 }
 
 /** Start a server, show it at work, stop it. */
-async function tailDemo(conversation: Conversation): Promise<number> {
+async function tailDemo(conversation: Conversation): Promise<Status> {
   // A private package of the repository: the published one has no server in it.
   const name = "@walwire/test-servers";
   const servers = (await import(name).catch(() => {
@@ -53,10 +41,12 @@ async function tailDemo(conversation: Conversation): Promise<number> {
   try {
     const { host, port, user, database } = server;
     // Whatever PGSSLMODE says: a Unix socket has no TLS.
-    return (await demo({ server: { host, port, user, database, ssl: false }, conversation })) ? 0 : 1;
+    return (await demo({ server: { host, port, user, database, ssl: false }, conversation }))
+      ? status.good
+      : status.bad;
   } catch (error) {
     // The demo breaks off when its server stops.
-    if (interrupted) return INTERRUPTED;
+    if (interrupted) return status.interrupted;
     throw error;
   } finally {
     stop();
@@ -66,7 +56,7 @@ async function tailDemo(conversation: Conversation): Promise<number> {
 }
 
 /** Watch a server of the user's until Ctrl-C. */
-async function tailServer(url: string, publications: readonly string[], conversation: Conversation): Promise<number> {
+async function tailServer(url: string, publications: readonly string[], conversation: Conversation): Promise<Status> {
   const { types } = await loadPg();
   const connection = await connect({
     connectionString: url,
@@ -79,7 +69,7 @@ async function tailServer(url: string, publications: readonly string[], conversa
     const tail = new Tail({ connection, conversation, publications, builtins: builtinTypes(types.builtins) });
     await tail.start(`walwire_tail_${randomUUID().slice(0, 8)}`);
     await readUntilInterrupt(tail, conversation);
-    return 0;
+    return status.good;
   } finally {
     await connection.disconnect();
   }
@@ -88,7 +78,7 @@ async function tailServer(url: string, publications: readonly string[], conversa
 async function readUntilInterrupt(tail: Tail, conversation: Conversation): Promise<void> {
   let interrupted = false;
   const stop = onInterrupt(() => {
-    if (interrupted) process.exit(INTERRUPTED);
+    if (interrupted) process.exit(status.interrupted);
     interrupted = true;
     // The answer is a Keepalive, with which reading ends also where nothing else happens.
     tail.ask();

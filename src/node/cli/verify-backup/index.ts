@@ -1,15 +1,16 @@
 /**
  * `walwire verify-backup`: is a base backup what its manifest says? For people, as JSON, or word for word as pg_verifybackup says it.
  */
-import { parseArgs } from "node:util";
 import { formatLsn } from "../../../kernel/lsn.ts";
-import { defaultServer } from "../../../kernel/version.ts";
+import { defaultServer, serverVersionNum } from "../../../kernel/version.ts";
 import { verifyBackupCapabilities } from "../../capabilities.ts";
 import { binaryPath } from "../../verify-backup/paths.ts";
 import { type BackupProblem, type BackupVerification, type VerifyProgress, verifyBackup } from "../../verify-backup.ts";
-import { serverOf } from "../shared/input.ts";
+import { hasColors } from "../shared/output.ts";
 import { Page, printable } from "../shared/people.ts";
-import { readArgs, UsageError } from "../shared/usage.ts";
+import { type Status, status } from "../shared/status.ts";
+import { UsageError } from "../shared/usage.ts";
+import type { VerifyBackupCall } from "./declaration.ts";
 
 /** How the call wants it. */
 interface Call {
@@ -20,77 +21,37 @@ interface Call {
   readonly noParseWal: boolean;
 }
 
-/** `walwire verify-backup`. Gives the exit status. */
-export async function run(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArgs(() =>
-    parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        "exit-on-error": { type: "boolean", short: "e", default: false },
-        format: { type: "string", short: "F" },
-        ignore: { type: "string", short: "i", multiple: true, default: [] },
-        "manifest-path": { type: "string", short: "m" },
-        "no-parse-wal": { type: "boolean", short: "n", default: false },
-        progress: { type: "boolean", short: "P", default: false },
-        quiet: { type: "boolean", short: "q", default: false },
-        "skip-checksums": { type: "boolean", short: "s", default: false },
-        "wal-directory": { type: "string", short: "w" },
-        server: { type: "string" },
-        jobs: { type: "string", short: "j" },
-        plain: { type: "boolean", default: false },
-        jsonl: { type: "boolean", default: false },
-      },
-    }),
-  );
-  if (positionals.length !== 1) throw new UsageError(`one DIRECTORY, not ${positionals.length}`);
-  const { quiet, progress, plain, jsonl } = values;
-  if (progress && quiet) throw new UsageError("progress is shown, or nothing is");
-  if (plain && jsonl) throw new UsageError("lines as pg_verifybackup writes them, or JSON");
-  const server = serverOf(values.server ?? String(defaultServer));
-  const format = formatOf(values.format);
+/** `walwire verify-backup`. */
+export async function run({ argument: directory, options }: VerifyBackupCall): Promise<Status> {
+  const { quiet, progress, plain, jsonl, format, noParseWal, skipChecksums } = options;
+  const server = options.server ?? serverVersionNum(defaultServer);
   if (!verifyBackupCapabilities.supports(server, "backupManifest")) {
-    throw new UsageError("before PostgreSQL 13 backups had no manifest");
+    throw new UsageError("backups have a manifest since PostgreSQL 13");
   }
   if (format === "tar" && !verifyBackupCapabilities.supports(server, "verifyBackupTar")) {
-    throw new UsageError("pg_verifybackup reads archives since PostgreSQL 18: is --server right?");
+    throw new UsageError(
+      "--format tar requires --server 18 or later: pg_verifybackup reads archives since PostgreSQL 18",
+    );
   }
-  const call: Call = { server, quiet, progress, noParseWal: values["no-parse-wal"] };
-  const options = {
-    // Whose WAL it is, it says itself if nobody else does.
-    server: values.server === undefined ? undefined : server,
-    format,
-    ignore: values.ignore,
-    manifestPath: values["manifest-path"],
-    exitOnError: values["exit-on-error"],
-    skipChecksums: values["skip-checksums"],
-    parseWal: !values["no-parse-wal"],
-    walDirectory: values["wal-directory"],
-    workers: jobsOf(values.jobs),
-  };
-  const [directory] = positionals as [string];
+  const call: Call = { server, quiet, progress, noParseWal };
   const voice = plain ? new PlainVoice(call) : jsonl ? new JsonVoice(call) : new PeopleVoice(call);
   const started = performance.now();
   const result = await verifyBackup(directory, {
-    ...options,
+    // The version that wrote the WAL is in the WAL itself, unless the caller says it.
+    server: options.server,
+    format,
+    ignore: options.ignore,
+    manifestPath: options.manifestPath,
+    exitOnError: options.exitOnError,
+    skipChecksums,
+    parseWal: !noParseWal,
+    walDirectory: options.walDirectory,
+    workers: options.jobs,
     onProblem: (problem) => voice.problem(problem),
     onProgress: (how) => voice.progress(how),
   });
-  voice.end(result, (performance.now() - started) / 1000, values["skip-checksums"]);
-  return result.ok ? 0 : 1;
-}
-
-function formatOf(format: string | undefined): "plain" | "tar" | undefined {
-  if (format === undefined) return undefined;
-  if (format === "p" || format === "plain") return "plain";
-  if (format === "t" || format === "tar") return "tar";
-  throw new UsageError(`--format is plain or tar, not ${JSON.stringify(format)}`);
-}
-
-function jobsOf(jobs: string | undefined): number | undefined {
-  if (jobs === undefined) return undefined;
-  if (!/^\d{1,3}$/.test(jobs)) throw new UsageError(`--jobs is a number of threads, not ${JSON.stringify(jobs)}`);
-  return Number(jobs);
+  voice.end(result, (performance.now() - started) / 1000, skipChecksums);
+  return result.ok ? status.good : status.bad;
 }
 
 interface Voice {
@@ -125,7 +86,7 @@ class PeopleVoice implements Voice {
   readonly #call: Call;
   readonly #page = new Page({
     write: (text) => process.stdout.write(text),
-    hasColors: () => process.stdout.isTTY && process.stdout.hasColors(),
+    hasColors: () => hasColors(process.stdout),
   });
   readonly #line: ProgressLine;
 

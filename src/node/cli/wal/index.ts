@@ -1,9 +1,7 @@
 /**
  * `walwire wal`: the records of WAL, a line each, for people or as JSON; what fills it; where recovery would stop.
  */
-import { parseArgs } from "node:util";
-import { ParseError } from "../../../kernel/errors.ts";
-import { formatLsn, type Lsn, parseLsn } from "../../../kernel/lsn.ts";
+import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { timestamptz } from "../../../values/time.ts";
@@ -17,10 +15,11 @@ import {
   walTransactionEnd,
 } from "../../../wal/questions.ts";
 import type { Json } from "../../../wire/json.ts";
-import { serverOf } from "../shared/input.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page } from "../shared/people.ts";
-import { readArgs, UsageError } from "../shared/usage.ts";
+import { type Status, status } from "../shared/status.ts";
+import { UsageError } from "../shared/usage.ts";
+import type { WalCall } from "./declaration.ts";
 import { inOrder } from "./input.ts";
 import { sayNotice, sayRecord, sayStats, sayStop } from "./page.ts";
 import { type Found, type Notice, type Reading, recordLine, recordsOf } from "./records.ts";
@@ -39,79 +38,29 @@ interface Call {
   readonly jsonl: boolean;
 }
 
-/** `walwire wal`. Gives the exit status. */
-export async function run(args: readonly string[]): Promise<number> {
-  const call = callOf(args);
+/** `walwire wal`. */
+export async function run({ argument, options }: WalCall): Promise<Status> {
+  const { rmgr } = options;
+  const call = { ...options, paths: inOrder(argument), rmgr: rmgr?.toLowerCase(), target: targetOf(options) };
   // Nobody sees the stacks of the errors.
   Error.stackTraceLimit = 0;
   return call.target === undefined ? records(call) : recovery(call, call.target);
 }
 
-function callOf(args: readonly string[]): Call {
-  const { values, positionals } = readArgs(() =>
-    parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        server: { type: "string" },
-        start: { type: "string" },
-        end: { type: "string" },
-        rmgr: { type: "string" },
-        xid: { type: "string" },
-        "target-time": { type: "string" },
-        "target-xid": { type: "string" },
-        "target-name": { type: "string" },
-        "target-lsn": { type: "string" },
-        exclusive: { type: "boolean", default: false },
-        stats: { type: "boolean", default: false },
-        jsonl: { type: "boolean", default: false },
-      },
-    }),
-  );
-  if (positionals.length === 0) throw new UsageError("which FILE? - is standard input");
-  const { server, start, end, rmgr, xid, exclusive, stats, jsonl } = values;
-  const targets: RecoveryTarget[] = [];
+/** Options that name a target are mutually exclusive. */
+function targetOf({
+  targetTime,
+  targetXid,
+  targetName,
+  targetLsn,
+  exclusive,
+}: WalCall["options"]): RecoveryTarget | undefined {
   const inclusive = !exclusive;
-  const time = values["target-time"];
-  if (time !== undefined) targets.push({ type: "time", time: timeOf(time), inclusive });
-  const ofXid = values["target-xid"];
-  if (ofXid !== undefined) targets.push({ type: "xid", xid: xidOf(ofXid), inclusive });
-  const name = values["target-name"];
-  if (name !== undefined) targets.push({ type: "name", name });
-  const lsn = values["target-lsn"];
-  if (lsn !== undefined) targets.push({ type: "lsn", lsn: lsnOf(lsn), inclusive });
-  if (targets.length > 1) throw new UsageError("one target: recovery stops at the first that it reaches");
-  if (exclusive && (targets.length === 0 || targets[0]!.type === "name")) {
-    throw new UsageError("--exclusive goes with --target-time, --target-xid or --target-lsn");
-  }
-  if (targets.length > 0 && (stats || rmgr !== undefined || xid !== undefined)) {
-    throw new UsageError("a target, or the records");
-  }
-  return {
-    paths: inOrder(positionals),
-    server: server === undefined ? undefined : serverOf(server),
-    start: start === undefined ? undefined : lsnOf(start),
-    end: end === undefined ? undefined : lsnOf(end),
-    rmgr: rmgr?.toLowerCase(),
-    xid: xid === undefined ? undefined : xidOf(xid),
-    target: targets[0],
-    stats,
-    jsonl,
-  };
-}
-
-function lsnOf(text: string): Lsn {
-  try {
-    return parseLsn(text);
-  } catch (error) {
-    if (error instanceof ParseError) throw new UsageError(`${error.message}: a position is as in 0/16B3748`);
-    throw error;
-  }
-}
-
-function xidOf(text: string): number {
-  if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffffffff) throw new UsageError(`${JSON.stringify(text)} is no xid`);
-  return Number(text);
+  if (targetTime !== undefined) return { type: "time", time: timeOf(targetTime), inclusive };
+  if (targetXid !== undefined) return { type: "xid", xid: targetXid, inclusive };
+  if (targetName !== undefined) return { type: "name", name: targetName };
+  if (targetLsn !== undefined) return { type: "lsn", lsn: targetLsn, inclusive };
+  return undefined;
 }
 
 /** A time as PostgreSQL prints it, or ISO 8601; without a zone, UTC. */
@@ -121,7 +70,7 @@ function timeOf(text: string): PgTime {
     return timestamptz.readText(zoned.replace(/[Tt](?=\d)/, " ").replace(/Z$/i, "+00")) as PgTime;
   } catch (error) {
     throw new UsageError(
-      `${JSON.stringify(text)} is no time as in 2026-11-27 04:13:12.5+00: ${(error as Error).message}`,
+      `--target-time: expected a time such as 2026-11-27 04:13:12.5+00: ${(error as Error).message}`,
     );
   }
 }
@@ -156,19 +105,19 @@ function isBad(each: Found | Notice): boolean {
   return "notice" in each ? each.notice === "damage" : each.error !== undefined;
 }
 
-async function records(call: Call): Promise<number> {
+async function records(call: Call): Promise<Status> {
   const output = new Blocks();
   const page = new Page(output);
   const reading: Reading = { progress: () => undefined };
   const progress = new Progress("records", () => reading.progress());
   const stats = call.stats ? new WalStats() : undefined;
   const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
-  let status = 0;
+  let isGood = true;
   let server: number | undefined;
   const notices: Notice[] = [];
   for await (const batch of chosen(call, progress, reading)) {
     for (const each of batch) {
-      if (isBad(each)) status = 1;
+      if (isBad(each)) isGood = false;
       if ("notice" in each) {
         if (call.jsonl) line(noticeLine(each, server));
         else if (stats === undefined) sayNotice(page, each);
@@ -192,7 +141,7 @@ async function records(call: Call): Promise<number> {
     }
   }
   await output.flush();
-  return status;
+  return isGood ? status.good : status.bad;
 }
 
 function noticeLine({ notice, lsn, file, message, error }: Notice, server: number | undefined): Json {
@@ -206,7 +155,7 @@ function noticeLine({ notice, lsn, file, message, error }: Notice, server: numbe
 }
 
 /** Where recovery would stop. */
-async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
+async function recovery(call: Call, target: RecoveryTarget): Promise<Status> {
   const output = new Blocks();
   const reading: Reading = { progress: () => undefined };
   const progress = new Progress("records", () => reading.progress());
@@ -224,11 +173,11 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
       if (each.error !== undefined) continue;
       const { record } = each;
       server = each.server;
-      stop = recoveryStopsAt(record, target, server);
+      stop = recoveryStopsAt(record, target, { server });
       if (stop?.side === "before") break upTo;
-      const ended = walTransactionEnd(record, server);
+      const ended = walTransactionEnd(record, { server });
       if (ended?.outcome === "commit") lastCommit = ended;
-      checkpoint = walCheckpoint(record, server) ?? checkpoint;
+      checkpoint = walCheckpoint(record, { server }) ?? checkpoint;
       if (stop !== undefined) break upTo;
     }
   }
@@ -242,7 +191,7 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<number> {
     sayStop(page, target, { stop, lastCommit, checkpoint, server });
   }
   await output.flush();
-  return stop === undefined || notices.some(isBad) ? 1 : 0;
+  return stop === undefined || notices.some(isBad) ? status.bad : status.good;
 }
 
 function stopLine(

@@ -33,7 +33,7 @@ export interface WalInput {
  * @throws InputError if it cannot be opened, or holds neither.
  */
 export async function openWal(path: string): Promise<WalInput> {
-  const { head, chunks, progress, close } = await openSource(path);
+  const { head, chunks, progress, close } = await openSource(path, "wal");
   const start = head.subarray(0, SHORT_HEADER);
   if (isPage(start)) {
     return { name: name(path), pieces: segment(chunks, decodeWalPageHeader(shortened(start)).pageAddress), progress };
@@ -62,7 +62,7 @@ function reason(start: Uint8Array): string {
   const what = start.every((byte) => byte === 0)
     ? "it begins with zeros, as a segment does that was made and not yet written to"
     : `it begins with ${digits}`;
-  return `${what}. Expected is a segment, whose first two bytes say which version of PostgreSQL wrote it, or what CopyData of a physical stream carried, each payload after its length in four bytes; either may be packed by gzip`;
+  return `${what}. Expected is a segment, whose first two bytes say which version of PostgreSQL wrote it, or what CopyData of a physical stream carried, each payload after its length in four bytes; either may be compressed by gzip, zstd or lz4`;
 }
 
 async function* segment(chunks: AsyncIterable<Uint8Array>, lsn: Lsn): AsyncGenerator<Piece> {

@@ -28,7 +28,7 @@ export function sayRecord(page: Page, { record, description, server, error }: Fo
   const style = styles.find(([pattern]) => pattern.test(kind))?.[1];
   const name = kind.padEnd(27);
   const xid = record.xid === 0 ? "" : String(record.xid);
-  const says = formatWalContents(record, description, server);
+  const says = formatWalContents(record, description, { server });
   const cells = [
     formatLsn(record.lsn, { server }).padEnd(11),
     xid.padStart(10),

@@ -88,17 +88,17 @@ export async function* recordsOf(
 export function describe(record: WalRecord, reader: WalReader): Found {
   const { server } = reader.format!;
   try {
-    return { record, server, description: describeWalRecord(record, server), error: undefined };
+    return { record, server, description: describeWalRecord(record, { server }), error: undefined };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     // Of what is damaged the name is good, and the main data is there as bytes.
-    return { record, server, description: describeWalRecord(record, server, false), error };
+    return { record, server, description: describeWalRecord(record, { server, decode: false }), error };
   }
 }
 
 /** A record for programs. */
 export function recordLine({ record, description, server, error }: Found): { readonly [name: string]: Json } {
-  const json = jsonOfWalRecord(record, description, server);
+  const json = jsonOfWalRecord(record, description, { server });
   if (error === undefined) return json;
   const { code, message, path, offset } = error;
   return { ...json, error: { code, message, path, offset } };

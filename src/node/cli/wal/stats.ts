@@ -76,7 +76,7 @@ export class WalStats {
   }
 
   #end({ record, server }: Found): void {
-    const ended = walTransactionEnd(record, server);
+    const ended = walTransactionEnd(record, { server });
     if (ended === undefined) return;
     this.transactions[ended.outcome === "commit" ? "committed" : "aborted"]++;
     if (ended.outcome === "commit") this.commits.note(ended.time);

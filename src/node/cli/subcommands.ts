@@ -1,0 +1,46 @@
+/** The subcommands: their declarations, and where their code is, which is loaded when they are called. */
+import { command } from "./command/declaration.ts";
+import { completion } from "./completion/declaration.ts";
+import { decode } from "./decode/declaration.ts";
+import type { CallOf, Declaration } from "./shared/declare.ts";
+import { readCall } from "./shared/read-call.ts";
+import type { Status } from "./shared/status.ts";
+import { sync } from "./sync/declaration.ts";
+import { tail } from "./tail/declaration.ts";
+import { verifyBackup } from "./verify-backup/declaration.ts";
+import { wal } from "./wal/declaration.ts";
+
+export interface Subcommand {
+  readonly declaration: Declaration;
+  /** @throws UsageError if the call is wrong. */
+  readonly run: (args: readonly string[]) => Promise<Status>;
+}
+
+/** In the order of the help. */
+export const subcommands: readonly Subcommand[] = [
+  subcommand(command, () => import("./command/index.ts")),
+  subcommand(sync, () => import("./sync/index.ts")),
+  subcommand(decode, () => import("./decode/index.ts")),
+  subcommand(wal, () => import("./wal/index.ts")),
+  subcommand(verifyBackup, () => import("./verify-backup/index.ts")),
+  subcommand(tail, () => import("./tail/index.ts")),
+  subcommand(completion, async () => {
+    const { run } = await import("./completion/index.ts");
+    return { run: async (call) => run(call, declarations) };
+  }),
+];
+
+export const declarations: readonly Declaration[] = subcommands.map(({ declaration }) => declaration);
+
+function subcommand<D extends Declaration>(
+  declaration: D,
+  load: () => Promise<{ readonly run: (call: CallOf<D>) => Promise<Status> }>,
+): Subcommand {
+  return {
+    declaration,
+    run: async (args) => {
+      const call = readCall(declaration, args);
+      return (await load()).run(call);
+    },
+  };
+}

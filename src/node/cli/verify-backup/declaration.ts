@@ -1,0 +1,71 @@
+import { type CallOf, defineSubcommand, linesOption, serverOption, type WrongCall } from "../shared/declare.ts";
+import { status } from "../shared/status.ts";
+import type { UsageError } from "../shared/usage.ts";
+
+export type VerifyBackupCall = CallOf<typeof verifyBackup>;
+
+export const verifyBackup = defineSubcommand({
+  name: "verify-backup",
+  summary: "Verify a base backup against its manifest",
+  description: `\
+Checks a base backup as pg_verifybackup does, with the same options and messages, on several threads.`,
+  argument: { name: "DIRECTORY", count: "one", help: "the backup" },
+  options: {
+    "exit-on-error": { type: "boolean", short: "e", help: "stop at the first problem" },
+    format: {
+      type: "choice",
+      short: "F",
+      choices: ["plain", "tar"],
+      aliases: { p: "plain", t: "tar" },
+      help: "the format of the backup; tar is base.tar and the archives beside it",
+    },
+    ignore: { type: "string", short: "i", value: "PATH", many: true, help: "ignore this path and everything below it" },
+    "manifest-path": {
+      type: "string",
+      short: "m",
+      value: "FILE",
+      help: "the manifest, if it is not backup_manifest in the directory",
+    },
+    "no-parse-wal": { type: "boolean", short: "n", help: "do not read the WAL that the backup needs" },
+    progress: {
+      type: "boolean",
+      short: "P",
+      help: "report progress on standard error, even if it is not a terminal",
+      conflicts: ["quiet"],
+    },
+    quiet: { type: "boolean", short: "q", help: "print problems only" },
+    "skip-checksums": { type: "boolean", short: "s", help: "check names and sizes only" },
+    "wal-directory": {
+      type: "string",
+      short: "w",
+      value: "PATH",
+      help: "where that WAL is, if it is not in pg_wal of the directory",
+    },
+    jobs: {
+      type: "integer",
+      short: "j",
+      value: "N",
+      min: 0,
+      max: 999,
+      help: "the number of threads; without it, the number of processors",
+    },
+    server: { ...serverOption, help: "the version whose pg_verifybackup judges, such as 18 or 15.18 (default 18)" },
+    plain: { type: "boolean", help: "write what pg_verifybackup writes, line by line", conflicts: ["jsonl"] },
+    jsonl: { ...linesOption, help: "write one JSON object per line: each problem, then the result" },
+  },
+  wrongCall,
+});
+
+/** With --plain, what pg_verifybackup says of the calls that it rejects too. @source pg_verifybackup.c: main */
+function wrongCall({ problem, word }: UsageError, args: readonly string[]): WrongCall | undefined {
+  if (!args.includes("--plain")) return undefined;
+  const messages: Partial<Record<typeof problem, string>> = {
+    "missing-argument": "error: no backup directory specified",
+    "extra-argument": `error: too many command-line arguments (first is "${word}")`,
+    "unknown-option": `unrecognized option '${word}'`,
+  };
+  const message = messages[problem];
+  if (message === undefined) return undefined;
+  const hint = 'pg_verifybackup: hint: Try "pg_verifybackup --help" for more information.';
+  return { text: `pg_verifybackup: ${message}\n${hint}\n`, status: status.bad };
+}
