@@ -27,7 +27,8 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   // Of the messages it takes the types only.
   values: { from: ["kernel", "text", "wire", "generated/logical"] },
   files: { from: ["kernel", "text", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
-  wal: { from: ["kernel", "text", "wire", "generated/wal"] },
+  // WAL is read along the history of a timeline.
+  wal: { from: ["kernel", "text", "wire", "files", "generated/wal"] },
   // Its copy streams stand among the messages of a session.
   basebackup: {
     from: ["kernel", "text", "wire", "command", "session", "generated/basebackup"],
