@@ -44,7 +44,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
       ...["files", "wal", "basebackup"],
     ],
-    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
+    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|pg-protocol(\/.*)?)$/,
   },
 };
 
