@@ -35,9 +35,30 @@ export function typeValue(oid: number, typeMap: TypeMap = new TypeMap()): fc.Arb
       });
     case "range":
       return rangeValue(typeValue(definition.subtype, typeMap), compare);
+    case "multirange":
+      return multirange(typeValue(definition.subtype, typeMap));
+    case "base":
+      return extensionTypes[`${definition.extension}.${definition.name}`]?.() ?? plainText();
     default:
       return plainText();
   }
+}
+
+/** Values of the types of extensions that have a codec. */
+const extensionTypes: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
+  "hstore.hstore": () =>
+    fc.dictionary(plainText(), fc.option(plainText()), { maxKeys: 5, noNullPrototype: false }).map(ownObject),
+  "ltree.ltree": () =>
+    fc
+      .array(fc.string({ unit: fc.constantFrom(..."ab1_Z"), minLength: 1, maxLength: 5 }), { maxLength: 4 })
+      .map((all) => all.join(".")),
+  "ltree.lquery": () => fc.constantFrom("a.b", "*.a", "a|b.*{1,2}", "!a.b@*"),
+  "ltree.ltxtquery": () => fc.constantFrom("a", "a & b", "a & !( b@* | c )"),
+};
+
+/** An object without a prototype, as readers return it. */
+function ownObject<T>(object: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
+  return Object.assign(Object.create(null), object);
 }
 
 /** Text with what means something in arrays, ranges and composites. */
@@ -253,8 +274,9 @@ const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   tstzmultirange: () => multirange(timestamps()),
 };
 
-/** Numbers in their order; text in that of its bytes, which is that of code points, and of the collation "C". */
+/** Numbers in their order; text in that of its bytes, which is that of code points, and of the collation "C". Others have none. */
 function compare(a: unknown, b: unknown): number {
+  if (typeof a === "object" || typeof b === "object") return 0;
   if (typeof a === "string" && typeof b === "string") {
     const [x, y] = [Array.from(a), Array.from(b)];
     const i = x.findIndex((character, at) => character !== y[at]);

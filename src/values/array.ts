@@ -43,7 +43,8 @@ const [OPEN, CLOSE] = [0x7b, 0x7d];
 export function arrayOf(name: string, element: Codec, elementOid: number, delimiter = ","): Codec<ArrayValue> {
   const quotes = quoting(`{}${delimiter}`, false);
   const separator = delimiter.charCodeAt(0);
-  const nestable = element.listLike !== true;
+  // Asked each time: what the elements are may be described later.
+  const isNestable = (): boolean => element.listLike !== true;
 
   /** The array as plainly as can be. */
   const asValue = (
@@ -51,7 +52,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
     lowerBounds: readonly number[],
     elements: readonly unknown[],
   ): ArrayValue => {
-    if (lowerBounds.some((bound) => bound !== 1) || (!nestable && lengths.length > 1)) {
+    if (lowerBounds.some((bound) => bound !== 1) || (lengths.length > 1 && !isNestable())) {
       return { dimensions: lengths.map((length, i) => ({ length, lowerBound: lowerBounds[i]! })), elements };
     }
     let level = elements;
@@ -67,6 +68,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
   const partsOf = (value: ArrayValue): ArrayWithBounds => {
     if (!Array.isArray(value)) return mustHaveBounds(value as ArrayWithBounds, name);
     if (value.length === 0) return { dimensions: [], elements: [] };
+    const nestable = isNestable();
     const dimensions: ArrayDimension[] = [];
     let level: readonly unknown[] = value;
     for (;;) {

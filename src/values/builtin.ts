@@ -12,7 +12,7 @@ import { bool, cid, int2, int4, int8, oid, oid8, pgLsnOf, xid, xid8 } from "./nu
 import { numeric } from "./numeric.ts";
 import * as packed from "./packed.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
-import { bytea, char, jsonb, jsonpath, named, opaque, textCodec } from "./text.ts";
+import { bytea, charOf, jsonb, jsonpath, named, opaque, textCodec } from "./text.ts";
 import { date, interval, time, timestamp, timestamptz, timetz } from "./time.ts";
 
 type Row = readonly [oid: number, arrayOid: number, codec: Codec];
@@ -22,7 +22,7 @@ export function builtinTypes(server: Server = defaultServer): readonly Row[] {
   return [
     [16, 1000, bool],
     [17, 1001, bytea],
-    [18, 1002, char],
+    [18, 1002, charOf(server)],
     [19, 1003, textCodec("name")],
     [20, 1016, int8],
     [21, 1005, int2],

@@ -2,8 +2,10 @@
  * What a database's catalogs say of its types: one query for all servers, and what its rows mean.
  */
 import { DecodeError } from "../kernel/errors.ts";
+import { shown } from "../kernel/words.ts";
 import { arrayOf } from "./array.ts";
-import type { TypeDefinition } from "./definition.ts";
+import { type Codec, readTextPart } from "./codec.ts";
+import { checkedDefinition, isDelimiter, type Refuse, type TypeDefinition } from "./definition.ts";
 import { oid } from "./number.ts";
 import { textCodec } from "./text.ts";
 
@@ -18,12 +20,14 @@ const columns = [
   "labels",
   "field_names",
   "field_types",
+  "extension",
 ] as const;
 
-type Column = (typeof columns)[number];
+/** The name of a column of `catalogQuery`. */
+export type CatalogColumn = (typeof columns)[number];
 
 /** A row of `catalogQuery`: an array in the order of its columns, or an object by their names. */
-export type CatalogRow = readonly (string | null)[] | Readonly<Record<Column, string | null>>;
+export type CatalogRow = readonly (string | null)[] | Readonly<Record<CatalogColumn, string | null>>;
 
 /**
  * SQL that lists the types of a database that are not built in; for any server, on any kind of connection that takes SQL. Its rows are
@@ -41,7 +45,10 @@ export function catalogQuery(): string {
   ARRAY(SELECT a.attname FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text AS "field_names",
   ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text AS "field_types"
+    WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)::text AS "field_types",
+  (SELECT x.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+    WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e'
+      AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)::text AS "extension"
 FROM pg_catalog.pg_type t
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
   LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
@@ -56,43 +63,52 @@ const oids = /* @__PURE__ */ arrayOf("_oid", oid, 26);
 /** What each kind becomes. @source pg_type.h: TYPTYPE_* */
 const kinds = { b: "base", a: "array", e: "enum", d: "domain", c: "composite", r: "range", m: "multirange" } as const;
 
-export function* definitionsOf(rows: Iterable<CatalogRow>): Generator<TypeDefinition> {
-  let index = 0;
-  for (const row of rows) yield definitionOf(row, index++);
+/** Reject a row, or a column of it. @throws DecodeError BAD_VALUE always */
+export const refuseRow: Refuse = (path, expected, value) => {
+  throw new DecodeError("BAD_VALUE", path, 0, `${path} is ${shown(value)}, expected ${expected}`);
+};
+
+/** The type that a row describes. @throws DecodeError for a row that the query does not return */
+export function definitionOf(row: CatalogRow, index: number): TypeDefinition {
+  const path = `catalog[${index}]`;
+  return checkedDefinition(readRow(row, path), path, refuseRow);
 }
 
-function definitionOf(row: CatalogRow, index: number): TypeDefinition {
-  const get = (column: Column): string => {
-    const value: unknown = Array.isArray(row) ? row[columns.indexOf(column)] : (row as Record<Column, unknown>)[column];
-    if (typeof value === "string") return value;
-    const path = `catalog[${index}].${column}`;
-    throw new DecodeError(
-      "BAD_VALUE",
-      path,
-      0,
-      `${path} is ${value === null ? "null" : typeof value}, but can be text only`,
-    );
+function readRow(row: CatalogRow, path: string): TypeDefinition {
+  if (typeof row !== "object" || row === null) refuseRow(path, "an array or an object", row);
+  const at = (column: CatalogColumn): unknown =>
+    Array.isArray(row) ? row[columns.indexOf(column)] : (row as Record<CatalogColumn, unknown>)[column];
+  const get = (column: CatalogColumn): string => {
+    const value = at(column);
+    return typeof value === "string" ? value : refuseRow(`${path}.${column}`, "text", value);
   };
-  const common = { oid: oid.readText(get("oid")), name: get("name"), namespace: get("namespace") };
+  const read = <T>(codec: Codec<T>, column: CatalogColumn): T =>
+    readTextPart(codec as Codec, get(column), 0, `${path}.${column}`) as T;
+  const extension = at("extension") ?? undefined;
+  const common = { oid: read(oid, "oid"), name: get("name"), namespace: get("namespace") };
   const kind = Object.hasOwn(kinds, get("kind")) ? kinds[get("kind") as keyof typeof kinds] : "base";
-  const other = (): number => oid.readText(get("of"));
   switch (kind) {
     case "base":
-      return { ...common, kind };
-    case "array":
-      return { ...common, kind, element: other(), delimiter: get("delimiter") };
+      return { ...common, kind, ...(extension !== undefined && { extension: get("extension") }) };
+    case "array": {
+      const delimiter = get("delimiter");
+      // No text of such an array says where an element ends: it is read as it is.
+      return isDelimiter(delimiter)
+        ? { ...common, kind, element: read(oid, "of"), delimiter }
+        : { ...common, kind: "base" };
+    }
     case "enum":
-      return { ...common, kind, labels: names.readText(get("labels")) as readonly string[] };
+      return { ...common, kind, labels: read(names, "labels") as readonly string[] };
     case "domain":
-      return { ...common, kind, base: other() };
+      return { ...common, kind, base: read(oid, "of") };
     case "composite": {
-      const fieldNames = names.readText(get("field_names")) as readonly string[];
-      const types = oids.readText(get("field_types")) as readonly number[];
+      const fieldNames = read(names, "field_names") as readonly string[];
+      const types = read(oids, "field_types") as readonly number[];
       return { ...common, kind, fields: fieldNames.map((name, i) => ({ name, type: types[i]! })) };
     }
     case "range":
     case "multirange":
-      return { ...common, kind, subtype: other() };
+      return { ...common, kind, subtype: read(oid, "of") };
     default:
       return kind satisfies never;
   }

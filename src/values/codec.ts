@@ -1,8 +1,9 @@
 /**
  * What reads and writes the values of a type, and what all of these share: how they say what is wrong, also of a part of a value.
  */
-import { DecodeError, EncodeError } from "../kernel/errors.ts";
-import { refuse } from "../wire/check.ts";
+import { DecodeError, EncodeError, refuseArgument, WalwireError } from "../kernel/errors.ts";
+import { shown } from "../kernel/words.ts";
+import { isBytes, refuse } from "../wire/check.ts";
 import { bytesOf } from "../wire/reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "../wire/text.ts";
 
@@ -96,12 +97,12 @@ export function bytesOfText(text: string, name: string, prefix = 0): Uint8Array 
   return room.slice(0, prefix + length);
 }
 
-/** Read a part of a value, which begins at `offset` of it: an error in the part is told as one of the whole. */
+/** Read a part of a value, which begins at `offset` of it: an error in the part is reported as one of the whole. */
 export function readTextPart(codec: Codec, text: string, offset: number, path: string, index?: number): unknown {
   try {
     return codec.readText(text);
   } catch (error) {
-    throw ofWhole(error, codec, path, index, offset);
+    throw ofWhole(readError(error, codec.name), codec, path, index, offset);
   }
 }
 
@@ -109,7 +110,7 @@ export function readBinaryPart(codec: Codec, bytes: Uint8Array, offset: number, 
   try {
     return codec.readBinary(bytes);
   } catch (error) {
-    throw ofWhole(error, codec, path, index, offset);
+    throw ofWhole(readError(error, codec.name), codec, path, index, offset);
   }
 }
 
@@ -117,7 +118,7 @@ export function writeTextPart(codec: Codec, value: unknown, path: string, index?
   try {
     return codec.writeText(value);
   } catch (error) {
-    throw ofWhole(error, codec, path, index, 0);
+    throw ofWhole(writeError(error, codec.name), codec, path, index, 0);
   }
 }
 
@@ -125,11 +126,11 @@ export function writeBinaryPart(codec: Codec, value: unknown, path: string, inde
   try {
     return codec.writeBinary(value);
   } catch (error) {
-    throw ofWhole(error, codec, path, index, 0);
+    throw ofWhole(writeError(error, codec.name), codec, path, index, 0);
   }
 }
 
-/** The error of a part as one of the whole: `int4` at 0 becomes `_int4[2]` at 20. What is no error of ours stays what it is. */
+/** The error of a part as one of the whole: `int4` at 0 becomes `_int4[2]` at 20. Errors that are not ours stay what they are. */
 function ofWhole(error: unknown, codec: Codec, path: string, index: number | undefined, offset: number): unknown {
   if (!(error instanceof DecodeError || error instanceof EncodeError)) return error;
   const part = index === undefined ? path : `${path}[${index}]`;
@@ -137,4 +138,105 @@ function ofWhole(error: unknown, codec: Codec, path: string, index: number | und
   if (error instanceof EncodeError) return new EncodeError(part + rest, `${part}: ${error.message}`);
   const message = `${part} at offset ${offset}: ${error.message}`;
   return new DecodeError(error.code, part + rest, offset + error.offset, message);
+}
+
+/** Did a string or a buffer become longer than the platform allows? (A stack that is too deep is a RangeError too.) */
+export function isTooLong(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if ((error as { readonly code?: unknown }).code === "ERR_STRING_TOO_LONG") return true;
+  return error.name === "RangeError" && !/stack/i.test(error.message);
+}
+
+function readError(error: unknown, name: string): unknown {
+  if (!isTooLong(error)) return error;
+  return new DecodeError("BAD_LENGTH", name, 0, `${name} is longer than a string can be, at offset 0`);
+}
+
+function writeError(error: unknown, name: string): unknown {
+  return isTooLong(error)
+    ? new EncodeError(name, `${name}: the value is longer than a string or buffer can be`)
+    : error;
+}
+
+export function isCodec(value: unknown): value is Codec {
+  if (typeof value !== "object" || value === null) return false;
+  const codec = value as Codec;
+  const { name, readText, writeText, readBinary, writeBinary } = codec;
+  return (
+    typeof name === "string" &&
+    [readText, writeText, readBinary, writeBinary].every((each) => typeof each === "function")
+  );
+}
+
+/** A codec for callers, who may give it anything: inside, codecs are given strings and bytes only. */
+export function checkedCodec(codec: Codec): Codec {
+  return wrapped(codec, readError, writeError);
+}
+
+/** A codec that is not ours: what it throws becomes an error of ours. */
+export function foreignCodec(codec: Codec): Codec {
+  const told = (error: unknown): string => (error instanceof Error ? error.message : shown(error));
+  return wrapped(
+    codec,
+    (error, name) => {
+      const known = readError(error, name);
+      if (known instanceof WalwireError) return known;
+      const ours = new DecodeError("BAD_VALUE", name, 0, `${name} cannot be read: ${told(error)}`);
+      ours.cause = error;
+      return ours;
+    },
+    (error, name) => {
+      const known = writeError(error, name);
+      if (known instanceof WalwireError) return known;
+      const ours = new EncodeError(name, `${name} cannot be written: ${told(error)}`);
+      ours.cause = error;
+      return ours;
+    },
+  );
+}
+
+type Convert = (error: unknown, name: string) => unknown;
+
+function wrapped(codec: Codec, onRead: Convert, onWrite: Convert): Codec {
+  return {
+    get name() {
+      return codec.name;
+    },
+    get listLike() {
+      return codec.listLike === true;
+    },
+    get twofold() {
+      return codec.twofold === true;
+    },
+    readText(text) {
+      if (typeof text !== "string") refuseArgument("text", "a string", text);
+      try {
+        return codec.readText(text);
+      } catch (error) {
+        throw onRead(error, codec.name);
+      }
+    },
+    writeText(value) {
+      try {
+        return codec.writeText(value);
+      } catch (error) {
+        throw onWrite(error, codec.name);
+      }
+    },
+    readBinary(bytes) {
+      if (!isBytes(bytes)) refuseArgument("bytes", "a Uint8Array", bytes);
+      try {
+        return codec.readBinary(bytes);
+      } catch (error) {
+        throw onRead(error, codec.name);
+      }
+    },
+    writeBinary(value) {
+      try {
+        return codec.writeBinary(value);
+      } catch (error) {
+        throw onWrite(error, codec.name);
+      }
+    },
+  };
 }

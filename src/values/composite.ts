@@ -21,6 +21,9 @@ export interface Field {
   readonly codec: Codec;
 }
 
+/** The usual reason for a value that is not of its type: a stream does not report ALTER TYPE. */
+const OUTDATED = "if the type was altered, load the catalogs again";
+
 const quotes = /* @__PURE__ */ quoting("(),", true);
 
 export function compositeOf(name: string, fields: readonly Field[]): Codec<CompositeValue> {
@@ -37,14 +40,15 @@ export function compositeOf(name: string, fields: readonly Field[]): Codec<Compo
       const value: Record<string, unknown> = Object.create(null);
       let at = 1;
       for (let i = 0; i < fields.length; i++) {
-        if (i > 0 && text[at++] !== ",") badText(name, text, `${fields.length} fields with commas between`, at - 1);
+        if (i > 0 && text[at++] !== ",")
+          badText(name, text, `${fields.length} fields with commas between (${OUTDATED})`, at - 1);
         const part = readPart(text, at, quotes, name);
         const { codec, name: field } = fields[i]!;
         value[field] = part.end === at ? null : readTextPart(codec, part.text, part.start, paths[i]!);
         at = part.end;
       }
       if (text[at] !== ")" || at !== text.length - 1)
-        badText(name, text, `${fields.length} fields, then a parenthesis`, at);
+        badText(name, text, `${fields.length} fields, then a parenthesis (${OUTDATED})`, at);
       return value;
     },
 
@@ -60,13 +64,14 @@ export function compositeOf(name: string, fields: readonly Field[]): Codec<Compo
     readBinary(bytes) {
       const r = new Reader(bytes);
       const count = r.u32(name);
-      if (count !== fields.length) r.fail("BAD_VALUE", 0, `has ${count} fields, not ${fields.length},`, name);
+      if (count !== fields.length)
+        r.fail("BAD_VALUE", 0, `has ${count} fields, expected ${fields.length} (${OUTDATED}),`, name);
       const value: Record<string, unknown> = Object.create(null);
       for (let i = 0; i < count; i++) {
         const path = paths[i]!;
         const { codec, name: field, type } = fields[i]!;
         const oid = r.u32(path);
-        if (oid !== type) r.fail("BAD_VALUE", r.offset - 4, `is of type ${oid}, not ${type},`, path);
+        if (oid !== type) r.fail("BAD_VALUE", r.offset - 4, `is of type ${oid}, expected ${type} (${OUTDATED}),`, path);
         const length = r.i32(path);
         if (length === -1) {
           value[field] = null;

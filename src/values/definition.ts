@@ -1,31 +1,119 @@
 /** How a type of a database is described. */
-import type { Codec } from "./codec.ts";
+import { refuseArgument } from "../kernel/errors.ts";
+import { isUnsigned } from "../wire/check.ts";
+import { type Codec, isCodec } from "./codec.ts";
 
 /** A type that is not built in. Other types are named by their oids, and may be added later. */
 export type TypeDefinition = {
   readonly oid: number;
-  /** Its name, for errors, and to find it by a Type message. */
+  /** Its name, for errors. */
   readonly name: string;
   /** Its schema. */
   readonly namespace?: string | undefined;
 } & (
   | {
-      /** A base type, such as one of an extension: without a codec its text is a string, and its binary format bytes. */
+      /** A base type, such as one of an extension. Without a codec, text is a string and binary is bytes. */
       readonly kind: "base";
       readonly codec?: Codec | undefined;
+      /** The extension that it belongs to. The types of citext, hstore and ltree have codecs. */
+      readonly extension?: string | undefined;
     }
   | {
       readonly kind: "array";
       readonly element: number;
-      /** typdelim of the element's type: a comma if undefined. */
+      /** typdelim of the element's type, one ASCII character: a comma if undefined. */
       readonly delimiter?: string | undefined;
     }
   | {
       readonly kind: "enum";
-      /** For your information: any label is read and written, since one may have been added meanwhile. */
+      /** For your information: any label is read and written, since one may have been added since. */
       readonly labels?: readonly string[] | undefined;
     }
   | { readonly kind: "domain"; readonly base: number }
   | { readonly kind: "composite"; readonly fields: readonly { readonly name: string; readonly type: number }[] }
   | { readonly kind: "range" | "multirange"; readonly subtype: number }
 );
+
+/** Rejects a part of a definition: of an argument by an ArgumentError, of a row of the catalogs by a DecodeError. */
+export type Refuse = (path: string, expected: string, value: unknown) => never;
+
+const kinds: readonly string[] = [
+  "base",
+  "array",
+  "enum",
+  "domain",
+  "composite",
+  "range",
+  "multirange",
+] satisfies readonly TypeDefinition["kind"][];
+
+export function isOid(value: unknown): value is number {
+  return isUnsigned(value as number, 0xffffffff);
+}
+
+/** Can it stand between the elements of an array? Not what has a meaning of its own there. */
+export function isDelimiter(value: unknown): boolean {
+  return typeof value === "string" && /^[!-~]$/.test(value) && !'{}"\\'.includes(value);
+}
+
+/** A definition as a copy of its own, checked. */
+export function checkedDefinition(
+  given: TypeDefinition,
+  path: string,
+  refuse: Refuse = refuseArgument,
+): TypeDefinition {
+  const string = (value: unknown, field: string): string =>
+    typeof value === "string" ? value : refuse(`${path}.${field}`, "a string", value);
+  const optional = (value: unknown, field: string): string | undefined =>
+    value === undefined ? undefined : string(value, field);
+  const other = (value: unknown, field: string): number =>
+    isOid(value) && value !== 0 ? value : refuse(`${path}.${field}`, "the oid of a type", value);
+  const list = (value: unknown, field: string): readonly unknown[] =>
+    Array.isArray(value) ? Array.from(value) : refuse(`${path}.${field}`, "an array", value);
+
+  if (typeof given !== "object" || given === null) refuse(path, "a TypeDefinition", given);
+  const { kind } = given;
+  const oid = other(given.oid, "oid");
+  const name = string(given.name, "name");
+  const namespace = optional(given.namespace, "namespace");
+  const common = { oid, name, ...(namespace !== undefined && { namespace }) };
+  switch (kind) {
+    case "base": {
+      const { codec } = given;
+      const extension = optional(given.extension, "extension");
+      if (codec !== undefined && !isCodec(codec)) refuse(`${path}.codec`, "a Codec", codec);
+      return { ...common, kind, ...(codec && { codec }), ...(extension !== undefined && { extension }) };
+    }
+    case "array": {
+      const { delimiter = "," } = given;
+      if (!isDelimiter(delimiter))
+        refuse(`${path}.delimiter`, "one ASCII character, not a brace, quote or backslash", delimiter);
+      return { ...common, kind, element: other(given.element, "element"), delimiter };
+    }
+    case "enum": {
+      if (given.labels === undefined) return { ...common, kind };
+      const labels = list(given.labels, "labels").map((label, i) => string(label, `labels[${i}]`));
+      return { ...common, kind, labels };
+    }
+    case "domain":
+      return { ...common, kind, base: other(given.base, "base") };
+    case "composite": {
+      const names = new Set<string>();
+      const fields = list(given.fields, "fields").map((each, i) => {
+        if (typeof each !== "object" || each === null) refuse(`${path}.fields[${i}]`, "a name and a type", each);
+        const field = each as { readonly name: unknown; readonly type: unknown };
+        const fieldName = string(field.name, `fields[${i}].name`);
+        if (names.size === names.add(fieldName).size)
+          refuse(`${path}.fields[${i}].name`, "a name of its own", fieldName);
+        return { name: fieldName, type: other(field.type, `fields[${i}].type`) };
+      });
+      return { ...common, kind, fields };
+    }
+    case "range":
+    case "multirange":
+      return { ...common, kind, subtype: other(given.subtype, "subtype") };
+    default:
+      kind satisfies never;
+      return refuse(`${path}.kind`, `one of ${kinds.join(", ")}`, kind);
+  }
+}

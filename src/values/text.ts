@@ -2,8 +2,10 @@
  * Types whose value is a text, and bytes: text and its kin, json and jsonb, "char", bytea, and what is not known.
  */
 
+import type { Server } from "../kernel/version.ts";
 import { isBytes, refuse } from "../wire/check.ts";
 import { hexOf } from "../wire/text.ts";
+import { valueCapabilities } from "./capabilities.ts";
 import {
   badBytes,
   badText,
@@ -27,7 +29,7 @@ export function textCodec(name: string): Codec<string> {
 }
 
 /** A type whose binary format is a version, 1, and its text. */
-function versioned(name: string): Codec<string> {
+export function versioned(name: string): Codec<string> {
   return {
     ...textCodec(name),
     readBinary(bytes) {
@@ -80,12 +82,12 @@ export function named<T>(name: string, number: Codec<T>): Codec<string | T> {
 }
 
 /**
- * One byte: "" for zero, and a byte that is no ASCII character as text.ts has those. Servers print such a byte as it is up to 15, and
- * as `\ooo` from 16 on.
+ * "char", one byte: "" for zero, and a byte above 127 as text.ts has those. Servers before 15 print such a byte as it is, later ones as
+ * `\ooo`, which the earlier ones read as a backslash. Both texts are read.
  *
  * @source char.c: charout
  */
-export const char: Codec<string> = {
+export const charOf = (server: Server): Codec<string> => ({
   name: "char",
   readText(text) {
     const octal = /^\\([2-3][0-7]{2})$/.exec(text);
@@ -95,14 +97,16 @@ export const char: Codec<string> = {
   },
   writeText(value) {
     const byte = mustBeChar(value);
-    return byte < 0x80 ? value : `\\${byte.toString(8)}`;
+    return byte >= 0x80 && valueCapabilities.supports(server, "charAboveAsciiIsOctal")
+      ? `\\${byte.toString(8)}`
+      : value;
   },
   readBinary(bytes) {
     mustHaveLength(bytes, 1, "char");
     return charOfByte(bytes[0]!);
   },
   writeBinary: (value) => Uint8Array.of(mustBeChar(value)),
-};
+});
 
 function charOfByte(byte: number): string {
   return byte === 0 ? "" : String.fromCharCode(byte < 0x80 ? byte : 0xdc00 + byte);

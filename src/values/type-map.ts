@@ -3,81 +3,141 @@
  * or from its catalogs.
  */
 import type { Type } from "../generated/logical.ts";
+import { refuseArgument } from "../kernel/errors.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
-import { mustBeArray, refuse } from "../wire/check.ts";
 import { arrayOf } from "./array.ts";
 import { type Builtins, builtins } from "./builtin.ts";
-import { type CatalogRow, definitionsOf } from "./catalog.ts";
-import type { Codec } from "./codec.ts";
+import { type CatalogRow, definitionOf, refuseRow } from "./catalog.ts";
+import { type Codec, checkedCodec, foreignCodec, isCodec } from "./codec.ts";
 import { compositeOf } from "./composite.ts";
-import type { TypeDefinition } from "./definition.ts";
+import { checkedDefinition, isOid, type TypeDefinition } from "./definition.ts";
+import { extensionCodec } from "./extensions.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
 import { opaque, textCodec } from "./text.ts";
 
-/** How deep types may lie within types, below a string is read: what reads a value goes down a level for each. */
+/** How deep types may be nested within types: what lies deeper is read as a string from text, and as bytes from binary. */
 const MAX_DEPTH = 32;
 
+/** How many types of a database the read or write in progress is inside of. */
+let depth = 0;
+
+/** The codec of a type in a map, for readers and writers of rows: it expects texts and bytes, and changes when the map does. */
+export let codecIn: (typeMap: TypeMap, oid: number) => Codec;
+
 /**
- * Codecs by the oid of the type. A type that nobody has described reads as a string from text, as bytes from binary.
+ * Codecs by the oid of the type. The values of a type that has not been described are strings from text, and bytes from binary.
+ *
+ * What a codec does follows from the descriptions alone, not from their order or from what was asked for before: a codec, a RowReader
+ * or a writer that was made before a type in it was described, or described again, uses the new description from then on.
  *
  * @example new TypeMap().codec(1007).readText("{1,NULL}") // [1, null]
  */
 export class TypeMap {
   readonly #builtins: Builtins;
+  readonly #named: Readonly<Record<string, Codec>>;
   readonly #definitions = new Map<number, TypeDefinition>();
-  /** Codecs made from definitions. */
+  /** The codecs of types that are described. */
   readonly #codecs = new Map<number, Codec>();
-  /** How deep types lie within each of them. */
-  readonly #depths = new Map<number, number>();
+  /** What was handed out of them, and of the built-in ones. */
+  readonly #checked = new Map<number, Codec>();
+  #revision = 0;
 
-  /**
-   * @param options.server Whose texts are written: from 19 on, pg_lsn is another. All are read.
-   * @throws UnsupportedError for a version that walwire does not know.
-   */
-  constructor(options: { readonly server?: Server | undefined } = {}) {
-    this.#builtins = builtins(options.server === undefined ? undefined : serverVersionNum(options.server));
+  static {
+    codecIn = (typeMap, oid) => {
+      if (typeof typeMap !== "object" || typeMap === null || !(#codecs in typeMap)) {
+        refuseArgument("typeMap", "a TypeMap", typeMap);
+      }
+      return typeMap.#codec(oid);
+    };
   }
 
   /**
-   * Describe a type; once more if it has changed. Readers and writers of rows that were made before keep what they had.
+   * @param options.server The version whose texts are written: pg_lsn changed in 19, "char" in 15. The texts of all versions are read.
+   * @param options.codecs Codecs of base types by their names, such as `vector`: for types that are described without a codec, as
+   *   those from the catalogs are.
+   * @throws UnsupportedError for a version that walwire does not know; ArgumentError for other options.
+   */
+  constructor(
+    options: {
+      readonly server?: Server | undefined;
+      readonly codecs?: Readonly<Record<string, Codec>> | undefined;
+    } = {},
+  ) {
+    if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+    const { server, codecs = {} } = options;
+    if (typeof codecs !== "object" || codecs === null) refuseArgument("options.codecs", "an object", codecs);
+    for (const [name, codec] of Object.entries(codecs)) {
+      if (!isCodec(codec)) refuseArgument(`options.codecs.${name}`, "a Codec", codec);
+    }
+    this.#builtins = builtins(server === undefined ? undefined : serverVersionNum(server));
+    this.#named = { ...codecs };
+  }
+
+  /** How often a description was added or changed. What was read before a change may have been read by an outdated description. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /**
+   * Describe types; again if they have changed.
    *
-   * @throws EncodeError if it is no definition.
+   * @throws ArgumentError for what is not a definition. Then nothing is added.
    */
   add(...definitions: readonly TypeDefinition[]): this {
+    return this.#add(
+      definitions.map((each, i) => checkedDefinition(each, `definitions[${i}]`)),
+      (i, oid) => refuseArgument(`definitions[${i}].oid`, "an oid that is not of a built-in type", oid),
+    );
+  }
+
+  /**
+   * Describe the types that the rows of `catalogQuery` list. Do so again when types may have changed: a stream does not report
+   * ALTER TYPE. What was described before and is not among the rows stays.
+   *
+   * @param rows Arrays in the order of the columns, or objects by their names; all values are text or null.
+   * @throws DecodeError BAD_VALUE for a row that the query does not return; ArgumentError for what is not an array. Then nothing is
+   *   added.
+   */
+  addFromCatalog(rows: readonly CatalogRow[]): this {
+    if (!Array.isArray(rows)) refuseArgument("rows", "an array", rows);
+    return this.#add(Array.from(rows, definitionOf), (i, oid) =>
+      refuseRow(`catalog[${i}].oid`, "an oid that is not of a built-in type", oid),
+    );
+  }
+
+  #add(definitions: readonly TypeDefinition[], refuseBuiltin: (i: number, oid: number) => never): this {
+    for (const [i, { oid }] of definitions.entries()) if (this.#builtins.byOid.has(oid)) refuseBuiltin(i, oid);
     for (const definition of definitions) {
-      mustBeDefinition(definition);
+      if (isSame(this.#definitions.get(definition.oid), definition)) continue;
       this.#definitions.set(definition.oid, definition);
+      this.#revision++;
     }
-    this.#codecs.clear();
-    this.#depths.clear();
     return this;
   }
 
   /**
-   * Describe the types that the rows of `catalogQuery` say.
+   * Learn what a Type message of pgoutput says. That is little: of a domain it names the base type, of other types the type itself.
+   * Only the name of a built-in type says which type it is; any other may belong to a type that was dropped and made again.
    *
-   * @param rows As arrays in the order of the columns, or as objects by their names; all values are text or null.
-   * @throws DecodeError BAD_VALUE for a row that the query does not give.
+   * @returns whether values of the type are read as it is now. If not, it is unknown, or known by another name: load the catalogs.
+   * @throws ArgumentError for what is not a Type message.
    */
-  addFromCatalog(rows: Iterable<CatalogRow>): this {
-    return this.add(...definitionsOf(rows));
-  }
-
-  /**
-   * Learn what a Type message of pgoutput says, which is not much: of a domain the name of its base type, of others their own name.
-   *
-   * @returns whether the type is known now: that is so for a domain over a type that is, and for what has been added before.
-   */
-  addFromTypeMessage({ typeId, namespace, name }: Pick<Type, "typeId" | "namespace" | "name">): boolean {
-    if (this.has(typeId)) return true;
-    const base =
-      namespace === "" || namespace === "pg_catalog"
-        ? this.#builtins.oids.get(name)
-        : this.#find(namespace, name, typeId);
-    if (base === undefined) return false;
-    // Its name is not told: errors will call it by its base type's.
-    this.add({ oid: typeId, name, kind: "domain", base });
-    return true;
+  addFromTypeMessage(message: Pick<Type, "typeId" | "namespace" | "name">): boolean {
+    if (typeof message !== "object" || message === null) refuseArgument("message", "a Type message", message);
+    const { typeId, namespace, name } = message;
+    if (!isOid(typeId)) refuseArgument("message.typeId", "an oid", typeId);
+    if (typeof namespace !== "string") refuseArgument("message.namespace", "a string", namespace);
+    if (typeof name !== "string") refuseArgument("message.name", "a string", name);
+    if (this.#builtins.byOid.has(typeId)) return true;
+    const base = this.#baseOf(typeId);
+    const builtin = namespace === "" || namespace === "pg_catalog" ? this.#builtins.oids.get(name) : undefined;
+    if (builtin !== undefined && typeId !== 0) {
+      // The domain's own name is not in the message: it gets that of its base type.
+      if (base !== builtin) this.add({ oid: typeId, name, kind: "domain", base: builtin });
+      return true;
+    }
+    const known = base === undefined ? undefined : this.#definitions.get(base);
+    return known?.name === name && (known.namespace ?? namespace) === namespace;
   }
 
   /** Is the type built in, or has it been added? */
@@ -85,109 +145,144 @@ export class TypeMap {
     return this.#builtins.byOid.has(oid) || this.#definitions.has(oid);
   }
 
-  /** What was added of a type; undefined also for built-in ones. */
+  /** The description that was added of a type; undefined for built-in ones. */
   definition(oid: number): TypeDefinition | undefined {
     return this.#definitions.get(oid);
   }
 
-  /** What reads and writes values of the type. */
+  /**
+   * The codec of a type, whether it has been described by now or not. A type that is described later, or a part of it, is read and
+   * written by its description from then on.
+   *
+   * Its reads throw ArgumentError for what is not a string, or not a Uint8Array.
+   *
+   * @throws ArgumentError for what is not an oid.
+   */
   codec(oid: number): Codec {
+    if (!isOid(oid)) refuseArgument("oid", "a whole number from 0 to 4294967295", oid);
+    let codec = this.#checked.get(oid);
+    if (codec === undefined) {
+      codec = checkedCodec(this.#codec(oid));
+      if (this.has(oid)) this.#checked.set(oid, codec);
+    }
+    return codec;
+  }
+
+  #codec(oid: number): Codec {
     const codec = this.#builtins.byOid.get(oid) ?? this.#codecs.get(oid);
     if (codec !== undefined) return codec;
-    if (!this.#definitions.has(oid)) return opaque(`type ${oid}`);
-    this.#make(oid);
-    return this.#codecs.get(oid)!;
+    const made = this.#live(oid);
+    // Types that are not described are not remembered: a peer may name any number of them.
+    if (this.#definitions.has(oid)) this.#codecs.set(oid, made);
+    return made;
   }
 
-  #find(namespace: string, name: string, not: number): number | undefined {
-    for (const definition of this.#definitions.values()) {
-      const same = definition.namespace === namespace && definition.name === name;
-      if (same && definition.oid !== not && definition.kind !== "domain") return definition.oid;
-    }
-    return undefined;
-  }
-
-  /** Make the codec of a type that was added, those of the types in it first: without recursion, since there may be any number. */
-  #make(oid: number): void {
-    const stack = [oid];
-    const seen = new Set(stack);
-    while (stack.length > 0) {
-      const definition = this.#definitions.get(stack[stack.length - 1]!)!;
-      const parts = partsOf(definition);
-      const missing = parts.filter((part) => !seen.has(part) && this.#definitions.has(part) && !this.#codecs.has(part));
-      for (const part of missing) {
-        seen.add(part);
-        stack.push(part);
+  /**
+   * A codec that is made anew whenever descriptions have changed. It makes its own layer only: the types in it have codecs like this
+   * one, so a type may contain itself, and no order of descriptions matters.
+   */
+  #live(oid: number): Codec {
+    let made: Codec | undefined;
+    let revision = -1;
+    const now = (): Codec => {
+      if (made === undefined || revision !== this.#revision) {
+        made = this.#make(oid);
+        revision = this.#revision;
       }
-      if (missing.length > 0) continue;
-      stack.pop();
-      // Servers refuse types within themselves: what says so here is a string where it comes to itself.
-      const codec = (part: number): Codec =>
-        this.#builtins.byOid.get(part) ??
-        this.#codecs.get(part) ??
-        opaque(this.#definitions.get(part)?.name ?? `type ${part}`);
-      const depth = 1 + Math.max(0, ...parts.map((part) => this.#depths.get(part) ?? 0));
-      const tooDeep = depth > MAX_DEPTH;
-      this.#depths.set(definition.oid, tooDeep ? 0 : depth);
-      this.#codecs.set(definition.oid, tooDeep ? opaque(definition.name) : this.#codecOf(definition, codec));
-    }
+      return made;
+    };
+    const enter = (): Codec => {
+      depth++;
+      const codec = now();
+      return depth <= MAX_DEPTH ? codec : opaque(codec.name);
+    };
+    return {
+      get name() {
+        return now().name;
+      },
+      get listLike() {
+        return now().listLike === true;
+      },
+      get twofold() {
+        return now().twofold === true;
+      },
+      readText(text) {
+        try {
+          return enter().readText(text);
+        } finally {
+          depth--;
+        }
+      },
+      writeText(value) {
+        try {
+          return enter().writeText(value);
+        } finally {
+          depth--;
+        }
+      },
+      readBinary(bytes) {
+        try {
+          return enter().readBinary(bytes);
+        } finally {
+          depth--;
+        }
+      },
+      writeBinary(value) {
+        try {
+          return enter().writeBinary(value);
+        } finally {
+          depth--;
+        }
+      },
+    };
   }
 
-  #codecOf(definition: TypeDefinition, codec: (oid: number) => Codec): Codec {
+  #make(oid: number): Codec {
+    const definition = this.#definitions.get(oid);
+    if (definition === undefined) return opaque(`type ${oid}`);
     const { name } = definition;
     switch (definition.kind) {
-      case "base":
-        return definition.codec ?? opaque(name);
+      case "base": {
+        const brought = definition.codec ?? (Object.hasOwn(this.#named, name) ? this.#named[name] : undefined);
+        if (brought !== undefined) return foreignCodec(brought);
+        return extensionCodec(definition.extension, name) ?? opaque(name);
+      }
       case "array":
-        return arrayOf(name, codec(definition.element), definition.element, definition.delimiter);
+        return arrayOf(name, this.#codec(definition.element), definition.element, definition.delimiter);
       case "enum":
         return textCodec(name);
-      case "domain":
-        return codec(definition.base);
+      case "domain": {
+        const base = this.#baseOf(oid);
+        return base === undefined ? opaque(name) : this.#codec(base);
+      }
       case "composite":
         return compositeOf(
           name,
-          definition.fields.map((field) => ({ ...field, codec: codec(field.type) })),
+          definition.fields.map((field) => ({ ...field, codec: this.#codec(field.type) })),
         );
       case "range":
-        return rangeOf(name, codec(definition.subtype));
+        return rangeOf(name, this.#codec(definition.subtype));
       case "multirange":
-        return multirangeOf(name, codec(definition.subtype));
+        return multirangeOf(name, this.#codec(definition.subtype));
       default:
         return definition satisfies never;
     }
   }
+
+  /** The type itself, or of a domain what it is over in the end; undefined where domains are too many, or over each other. */
+  #baseOf(oid: number): number | undefined {
+    let base = oid;
+    for (let i = 0; i <= MAX_DEPTH; i++) {
+      const definition = this.#definitions.get(base);
+      if (definition?.kind !== "domain") return base;
+      base = definition.base;
+    }
+    return undefined;
+  }
 }
 
-function mustBeDefinition(definition: TypeDefinition): void {
-  const isOid = (value: unknown): boolean =>
-    Number.isInteger(value) && (value as number) > 0 && (value as number) <= 0xffffffff;
-  const path = "TypeDefinition";
-  if (typeof definition !== "object" || definition === null) refuse("an object", definition, path);
-  if (!isOid(definition.oid)) refuse("an oid", definition.oid, `${path}.oid`);
-  if (builtins().byOid.has(definition.oid))
-    refuse("an oid that is not of a built-in type", definition.oid, `${path}.oid`);
-  if (typeof definition.name !== "string") refuse("a string", definition.name, `${path}.name`);
-  if (!["base", "array", "enum", "domain", "composite", "range", "multirange"].includes(definition.kind)) {
-    refuse("a kind of type", definition.kind, `${path}.kind`);
-  }
-  if (definition.kind === "composite") mustBeArray(definition.fields, `${path}.fields`);
-  for (const part of partsOf(definition)) if (!isOid(part)) refuse("oids of other types", part, path);
-}
-
-/** The types that a type is made of. */
-function partsOf(definition: TypeDefinition): readonly number[] {
-  switch (definition.kind) {
-    case "array":
-      return [definition.element];
-    case "domain":
-      return [definition.base];
-    case "composite":
-      return definition.fields.map(({ type }) => type);
-    case "range":
-    case "multirange":
-      return [definition.subtype];
-    default:
-      return [];
-  }
+function isSame(a: TypeDefinition | undefined, b: TypeDefinition): boolean {
+  if (a === undefined) return false;
+  if (a.kind === "base" && b.kind === "base" && a.codec !== b.codec) return false;
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,8 +1,9 @@
 /** Values one by one: the documented table, and errors with where and why. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { DecodeError, EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { ArgumentError, DecodeError, EncodeError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { builtins, builtinTypes } from "../../src/values/builtin.ts";
+import type { Codec } from "../../src/values/codec.ts";
 import {
   absent,
   type CatalogRow,
@@ -19,9 +20,10 @@ import { hex, toHex } from "../hex.ts";
 
 const codecOf = (name: string) => new TypeMap().codec(builtins().oids.get(name)!);
 
+const docs = readFileSync(new URL("../../docs/values.md", import.meta.url), "utf8");
+
 describe("the table of docs/values.md", () => {
-  const text = readFileSync(new URL("../../docs/values.md", import.meta.url), "utf8");
-  const rows = [...text.matchAll(/^\| (\w+) \| (.*) \| `(.*)` \| `(.*)` \|$/gm)].map(([, name, , shown, value]) => ({
+  const rows = [...docs.matchAll(/^\| (\w+) \| (.*) \| `(.*)` \| `(.*)` \|$/gm)].map(([, name, , shown, value]) => ({
     ...{ name: name!, shown: shown!.replaceAll("\\|", "|"), value: value! },
   }));
 
@@ -246,6 +248,15 @@ describe("numeric", () => {
   });
 });
 
+describe("numeric", () => {
+  test("has as many digits before the point as the server keeps, and not one more", () => {
+    const most = `1${"0".repeat(131_071)}`;
+    expect(codecOf("numeric").readBinary(codecOf("numeric").writeBinary(most))).toBe(most);
+    expect(() => codecOf("numeric").writeBinary(`${most}0`)).toThrow(EncodeError);
+    expect(() => codecOf("numeric").writeBinary(`-${most}0.5`)).toThrow(EncodeError);
+  });
+});
+
 describe("TypeMap", () => {
   const composite = {
     kind: "composite",
@@ -297,9 +308,207 @@ describe("TypeMap", () => {
     expect(map.addFromTypeMessage({ typeId: 16403, namespace: "public", name: "int4" })).toBe(false);
     map.add({ kind: "enum", oid: 16402, name: "mood", namespace: "public" });
     expect(map.addFromTypeMessage({ typeId: 16402, namespace: "public", name: "mood" })).toBe(true);
-    expect(map.addFromTypeMessage({ typeId: 16404, namespace: "public", name: "mood" })).toBe(true);
-    expect(map.definition(16404)).toMatchObject({ kind: "domain", base: 16402 });
     expect(new TypeMap().addFromTypeMessage({ typeId: 23, namespace: "", name: "int4" })).toBe(true);
+    expect(new TypeMap().addFromTypeMessage({ typeId: 0, namespace: "", name: "int4" })).toBe(false);
+  });
+
+  test("a type that was dropped and made again is not taken for a domain over the old one of its name", () => {
+    const map = new TypeMap().add({ ...composite, namespace: "public" });
+    expect(map.addFromTypeMessage({ typeId: 20005, namespace: "public", name: "pair" })).toBe(false);
+    expect(map.has(20005)).toBe(false);
+    expect(map.codec(20005).readText("(x,1)")).toBe("(x,1)");
+  });
+
+  test("a Type message that contradicts what is known says so, and a built-in name is believed", () => {
+    const map = new TypeMap().add(
+      { kind: "enum", oid: 16402, name: "mood", namespace: "public" },
+      { kind: "domain", oid: 16403, name: "feeling", namespace: "other", base: 16402 },
+      { kind: "domain", oid: 16404, name: "deep", namespace: "other", base: 16403 },
+    );
+    for (const typeId of [16403, 16404]) {
+      expect(map.addFromTypeMessage({ typeId, namespace: "public", name: "mood" })).toBe(true);
+      expect(map.addFromTypeMessage({ typeId, namespace: "public", name: "moods" })).toBe(false);
+      expect(map.addFromTypeMessage({ typeId, namespace: "other", name: "mood" })).toBe(false);
+    }
+    const early = map.codec(16403);
+    expect(map.addFromTypeMessage({ typeId: 16403, namespace: "", name: "int8" })).toBe(true);
+    expect([map.codec(16403).readText("7"), early.readText("7"), map.codec(16404).readText("7")]).toEqual([7n, 7n, 7n]);
+  });
+
+  /** Types with parts that are asked for before and after each other. */
+  const nested = [
+    { kind: "composite", oid: 20010, name: "addr", fields: [{ name: "street", type: 25 }] },
+    { kind: "array", oid: 20011, name: "_addr", element: 20010 },
+    {
+      kind: "composite",
+      oid: 20012,
+      name: "who",
+      fields: [
+        { name: "home", type: 20010 },
+        { name: "others", type: 20011 },
+      ],
+    },
+    {
+      kind: "composite",
+      oid: 20013,
+      name: "ohw",
+      fields: [
+        { name: "others", type: 20011 },
+        { name: "home", type: 20010 },
+      ],
+    },
+    { kind: "domain", oid: 20014, name: "place", base: 20010 },
+    {
+      kind: "composite",
+      oid: 20015,
+      name: "two",
+      fields: [
+        { name: "a", type: 20010 },
+        { name: "b", type: 20014 },
+      ],
+    },
+  ] as const;
+
+  test("a type is read the same wherever its parts were asked for before", () => {
+    const home = { street: "a" };
+    const who = { home, others: [home, { street: "b" }] };
+    for (const definitions of [nested, nested.toReversed()]) {
+      const map = new TypeMap().add(...definitions);
+      expect(map.codec(20012).readText('("(a)","{(a),(b)}")')).toEqual(who);
+      expect(map.codec(20013).readText('("{(a),(b)}","(a)")')).toEqual(who);
+      expect(map.codec(20015).readText('("(a)","(b)")')).toEqual({ a: home, b: { street: "b" } });
+      expect(map.codec(20011).readText("{(a)}")).toEqual([home]);
+      const bytes = map.codec(20012).writeBinary(who);
+      expect(map.codec(20012).readBinary(bytes)).toEqual(who);
+    }
+  });
+
+  test("codecs, readers and writers that were made before a type was described, or described again, use the description", () => {
+    const map = new TypeMap();
+    const relation = { namespace: "", name: "t", columns: [{ name: "a", typeId: 20011, key: true, typeModifier: -1 }] };
+    const [codec, reader, write] = [map.codec(20011), rowReader(relation, map), rowWriter(relation, map)];
+    const tuple = TupleData.of(['{"(a,1)"}']);
+    expect([codec.readText("{}"), reader.read(tuple)]).toEqual(["{}", ['{"(a,1)"}']]);
+    map.add(nested[1]);
+    expect(reader.read(tuple)).toEqual([["(a,1)"]]);
+    map.add({
+      ...nested[0],
+      fields: [
+        { name: "street", type: 25 },
+        { name: "number", type: 23 },
+      ],
+    });
+    expect(codec.readText('{"(a,1)"}')).toEqual([{ street: "a", number: 1 }]);
+    expect(reader.read(tuple)).toEqual([[{ street: "a", number: 1 }]]);
+    expect(write([[{ street: "a", number: 1 }]]).toArray()).toEqual(['{"(a,1)"}']);
+    map.add({
+      ...nested[0],
+      fields: [
+        { name: "name", type: 25 },
+        { name: "number", type: 23 },
+      ],
+    });
+    expect(reader.read(tuple)).toEqual([[{ name: "a", number: 1 }]]);
+  });
+
+  test("revision grows with each description that is new or another, and only then", () => {
+    const map = new TypeMap();
+    const codec = codecOf("int4");
+    const revisions = [
+      map.revision,
+      map.add(...nested).revision,
+      map.add(...nested).revision,
+      map.add({ ...nested[0], name: "address" }).revision,
+      map.add({ kind: "base", oid: 20020, name: "b" }).revision,
+      map.add({ kind: "base", oid: 20020, name: "b", codec }).revision,
+      map.add({ kind: "base", oid: 20020, name: "b", codec }).revision,
+    ];
+    expect(revisions).toEqual([0, 6, 6, 7, 8, 9, 9]);
+  });
+
+  test("what was added is not changed by changes to the argument", () => {
+    const fields = [{ name: "a", type: 23 }];
+    const map = new TypeMap().add({ kind: "composite", oid: 20010, name: "t", fields });
+    fields.push({ name: "b", type: 25 });
+    expect(map.codec(20010).readText("(1)")).toEqual({ a: 1 });
+  });
+
+  test("a codec is brought by a definition, or by the name of a base type", () => {
+    // As docs/values.md has it.
+    const [, code] = /^(const vector = [\s\S]*?^};)$/m.exec(docs)!;
+    const vector = new Function(`${code}; return vector`)() as Codec;
+    const row = ["16600", "public", "vector", "b", "0", null, "{}", "{}", "{}", "vector"];
+    const map = new TypeMap({ codecs: { vector } }).addFromCatalog([row]);
+    expect(map.codec(16600).readText("[1,2.5]")).toEqual([1, 2.5]);
+    expect(toHex(map.codec(16600).writeBinary([1, 2.5]))).toBe("00020000" + "3f800000" + "40200000");
+    expect(map.codec(16600).readBinary(map.codec(16600).writeBinary([1, 2.5]))).toEqual([1, 2.5]);
+    const foreign = { constructor: DecodeError, path: "t.a", cause: expect.any(SyntaxError) };
+    const relation = { namespace: "", name: "t", columns: [{ name: "a", typeId: 16600, key: true, typeModifier: -1 }] };
+    expect(() => map.codec(16600).readText("[1,")).toThrow(expect.objectContaining({ ...foreign, path: "vector" }));
+    expect(() => readRow(relation, TupleData.of(["[1,"]), map)).toThrow(expect.objectContaining({ path: "t.a" }));
+    expect(() => map.codec(16600).writeBinary(null)).toThrow(EncodeError);
+    expect(new TypeMap().addFromCatalog([row]).codec(16600).readText("[1,2.5]")).toBe("[1,2.5]");
+    const added = new TypeMap().add(
+      { kind: "base", oid: 16600, name: "any", codec: vector },
+      { kind: "array", oid: 16601, name: "_any", element: 16600 },
+    );
+    expect(added.codec(16601).readText('{"[1]"}')).toEqual([[1]]);
+    for (const name of ["constructor", "__proto__"]) {
+      expect(new TypeMap({ codecs: {} }).add({ kind: "base", oid: 16600, name }).codec(16600).readText("x")).toBe("x");
+    }
+    expect(() => new TypeMap({ codecs: { a: {} as never } })).toThrow(
+      expect.objectContaining({ constructor: ArgumentError, path: "options.codecs.a" }),
+    );
+  });
+
+  test("types of citext, hstore and ltree have codecs if they are those of the extension", () => {
+    const row = (extension: string | null, name: string): CatalogRow => [
+      ...["16600", "public", name, "b", "0", null, "{}", "{}", "{}"],
+      extension,
+    ];
+    const codec = (extension: string | null, name: string) =>
+      new TypeMap().addFromCatalog([row(extension, name)]).codec(16600);
+    expect(codec("citext", "citext").readBinary(hex("6141"))).toBe("aA");
+    expect(codec("ltree", "ltree").readBinary(hex("01612e62"))).toBe("a.b");
+    expect(codec("hstore", "hstore").readText('"b"=>"1", "a1"=>NULL')).toEqual({ b: "1", a1: null });
+    expect(codec("hstore", "hstore").writeText({ a1: null, b: "1", 1: "" })).toBe('"1"=>"", "b"=>"1", "a1"=>NULL');
+    const text = String.raw`"\"\\"=>"x, =>"`;
+    expect(codec("hstore", "hstore").readText(text)).toEqual({ '"\\': "x, =>" });
+    expect(codec("hstore", "hstore").writeText({ '"\\': "x, =>" })).toBe(text);
+    expect(toHex(codec("hstore", "hstore").writeBinary({ a1: null, b: "1" }))).toBe(
+      "00000002" + "00000001" + "62" + "00000001" + "31" + "00000002" + "6131" + "ffffffff",
+    );
+    expect(codec(null, "hstore").readText('"a"=>"b"')).toBe('"a"=>"b"');
+    expect(codec("other", "hstore").readText('"a"=>"b"')).toBe('"a"=>"b"');
+    for (const bad of [
+      "x",
+      '"a"',
+      '"a"=>',
+      '"a"=>x',
+      '"a"=>"1","b"=>"2"',
+      '"a"=>"1", ',
+      '"a"=>"1", "a"=>"2"',
+      '"a"=>NULLx',
+    ]) {
+      expect(() => codec("hstore", "hstore").readText(bad), bad).toThrow(DecodeError);
+    }
+    for (const bad of [
+      "00000001",
+      "00000001 00000001 61 fffffffe",
+      "00000002 00000001 62 ffffffff 00000001 61 ffffffff",
+      "00000002 00000001 61 ffffffff 00000001 61 ffffffff",
+      "00000000 00",
+    ]) {
+      expect(() => codec("hstore", "hstore").readBinary(hex(bad)), bad).toThrow(DecodeError);
+    }
+    for (const bad of [null, [], { a: 1 }, { a: undefined }, "x"]) {
+      expect(() => codec("hstore", "hstore").writeText(bad), String(bad)).toThrow(EncodeError);
+    }
+  });
+
+  test("an array whose delimiter no text could have is read as it is", () => {
+    const row = ["16600", "public", "_odd", "a", "16601", '"', "{}", "{}", "{}", null];
+    expect(new TypeMap().addFromCatalog([row]).codec(16600).readText('{"a"""}')).toBe('{"a"""}');
   });
 
   test("the catalog's rows come as arrays or objects, and not otherwise", () => {
@@ -324,9 +533,29 @@ describe("TypeMap", () => {
     [{ kind: "composite", oid: 20000, name: "a" }],
     [{ kind: "other", oid: 20000, name: "a" }],
     [{ kind: "enum", oid: 20000 }],
+    [{ kind: "enum", oid: 20000, name: "a", labels: [1] }],
+    [{ kind: "enum", oid: 20000, name: "a", namespace: 1 }],
+    [{ kind: "enum", oid: 2 ** 32, name: "a" }],
+    [{ kind: "array", oid: 20000, name: "a", element: 23, delimiter: "" }],
+    [{ kind: "array", oid: 20000, name: "a", element: 23, delimiter: ", " }],
+    [{ kind: "array", oid: 20000, name: "a", element: 23, delimiter: "{" }],
+    [{ kind: "array", oid: 20000, name: "a", element: 23, delimiter: "é" }],
+    [{ kind: "composite", oid: 20000, name: "a", fields: [null] }],
+    [
+      {
+        kind: "composite",
+        oid: 20000,
+        name: "a",
+        fields: [
+          { name: "b", type: 23 },
+          { name: "b", type: 25 },
+        ],
+      },
+    ],
+    [{ kind: "base", oid: 20000, name: "a", codec: { readText: null } }],
     [null],
   ])("%j is no definition", (definition) => {
-    expect(() => new TypeMap().add(definition as never)).toThrow(EncodeError);
+    expect(() => new TypeMap().add(definition as never)).toThrow(ArgumentError);
   });
 });
 
@@ -342,8 +571,10 @@ describe("rows", () => {
   test("null, unchanged and absent are three things", () => {
     const tuple = TupleData.of(["7", null, unchanged]);
     expect(readRow(relation, tuple, typeMap)).toEqual([7, null, unchanged]);
-    expect(readRow(relation, tuple, typeMap, { key: true })).toEqual([7, absent, absent]);
-    expect(rowReader(relation, typeMap).readOld({ type: "key", tuple })).toEqual([7, absent, absent]);
+    expect(readRow(relation, tuple, typeMap, { key: true })).toEqual([7, absent, unchanged]);
+    expect(rowReader(relation, typeMap).readOld({ type: "key", tuple })).toEqual([7, absent, unchanged]);
+    // A key whose other columns were sent, too: that of a partition with REPLICA IDENTITY FULL.
+    expect(rowReader(relation, typeMap).readKey(TupleData.of(["7", "a", null]))).toEqual([7, "a", absent]);
     expect(rowReader(relation, typeMap).readColumn(tuple, 1)).toBeNull();
     expect(Object.isFrozen(absent)).toBe(true);
   });
@@ -381,13 +612,72 @@ describe("rows", () => {
     expect(() => rowObject(doubled, [1, 2])).toThrow(expect.objectContaining({ path: "Relation.columns[1].name" }));
   });
 
-  test("what is unchanged is filled from the old row, NULL included", () => {
+  test("what is unchanged is filled from the old row, but not by NULL, which it is not", () => {
     expect(fillUnchanged<unknown>([1, unchanged, unchanged], [0, null, "a"])).toEqual({
-      row: [1, null, "a"],
-      unchanged: [],
+      row: [1, unchanged, "a"],
+      unchanged: [1],
     });
     expect(fillUnchanged<unknown>([1, unchanged], undefined)).toEqual({ row: [1, unchanged], unchanged: [1] });
     expect(fillUnchanged<unknown>([1, unchanged], [1, absent])).toEqual({ row: [1, unchanged], unchanged: [1] });
+  });
+
+  test("what cannot be read goes to onUnreadable, with its error, as it was sent", () => {
+    const map = new TypeMap().add({ kind: "composite", oid: 20001, name: "pair", fields: [{ name: "a", type: 23 }] });
+    const types = { namespace: "", name: "t", columns: [column("a", 23), column("b", 20001), column("c", 20001)] };
+    const seen: unknown[] = [];
+    const reader = rowReader(types, map, {
+      onUnreadable(error, value, i) {
+        seen.push([error.path, i]);
+        return value;
+      },
+    });
+    const tuple = TupleData.of(["1", "(1,2)", hex("00")]);
+    expect(reader.read(tuple)).toEqual([1, "(1,2)", hex("00")]);
+    expect(seen).toEqual([
+      ["t.b", 1],
+      ["t.c", 2],
+    ]);
+    expect(reader.readColumn(tuple, 1)).toBe("(1,2)");
+    expect(() => rowReader(types, map).read(tuple)).toThrow(/t\.b .*load the catalogs again/);
+    const throws = rowReader(types, map, {
+      onUnreadable() {
+        throw new Error("mine");
+      },
+    });
+    expect(() => throws.read(tuple)).toThrow("mine");
+  });
+
+  test("text that is longer than a string can be is an error of ours, or goes to onUnreadable as bytes", () => {
+    const tuple = TupleData.of(["1", "x", null]);
+    // Bytes of such a length take a gigabyte: the row says of two that they are as many.
+    const tooLong = (): never => {
+      throw Object.assign(new Error("Cannot create a string longer than 0x1fffffe8 characters"), {
+        code: "ERR_STRING_TOO_LONG",
+      });
+    };
+    Object.defineProperties(tuple, {
+      toArray: { value: tooLong },
+      get: { value: (i: number) => (i === 1 ? tooLong() : TupleData.prototype.get.call(tuple, i)) },
+    });
+    expect(() => rowReader(relation, typeMap).read(tuple)).toThrow(
+      expect.objectContaining({ constructor: DecodeError, code: "BAD_LENGTH", path: "public.fruit.__proto__" }),
+    );
+    const lenient = rowReader(relation, typeMap, { onUnreadable: (_, value) => value });
+    expect(lenient.read(tuple)).toEqual([1, hex("78"), null]);
+    const long = {
+      ...codecOf("text"),
+      readText: (text: string) => text.repeat(2 ** 30),
+      writeText: (text: string) => text.repeat(2 ** 30),
+    };
+    const map = new TypeMap().add({ kind: "base", oid: 20000, name: "long", codec: long });
+    for (const read of [
+      () => map.codec(20000).readText("x"),
+      () => readRow({ ...relation, columns: [column("a", 20000)] }, TupleData.of(["x"]), map),
+    ]) {
+      expect(read).toThrow(expect.objectContaining({ constructor: DecodeError, code: "BAD_LENGTH" }));
+    }
+    expect(() => map.codec(20000).writeText("x")).toThrow(EncodeError);
+    expect(() => rowWriter({ ...relation, columns: [column("a", 20000)] }, map)(["x"])).toThrow(EncodeError);
   });
 
   test("a value goes in the format asked for, and one that has none there as it is", () => {
@@ -409,6 +699,23 @@ test("pg_lsn is written as the server's version does, in what holds it too", () 
     ["1/00000002", "{1/00000002}"],
   ]);
   for (const server of ["8.4", "", 0]) expect(() => new TypeMap({ server })).toThrow(UnsupportedError);
+});
+
+test('"char" above 127 is written as the version does: by itself before 15, in octal from then on', () => {
+  const value = codecOf("char").readBinary(hex("c8"));
+  const texts = ["10", "14", "15", "18"].map((server) =>
+    [18, 1002].map((oid) => new TypeMap({ server }).codec(oid).writeText(oid === 18 ? value : [value])),
+  );
+  expect(texts).toEqual([
+    ["\udcc8", "{\udcc8}"],
+    ["\udcc8", "{\udcc8}"],
+    ["\\310", '{"\\\\310"}'],
+    ["\\310", '{"\\\\310"}'],
+  ]);
+  for (const [text] of texts) expect(codecOf("char").readText(text!)).toBe(value);
+  // Before 15 it goes as the byte that it is.
+  const relation = { namespace: "", name: "t", columns: [{ name: "a", typeId: 18, key: true, typeModifier: -1 }] };
+  expect(toHex(rowWriter(relation, new TypeMap({ server: 14 }))([value]).valueBytes(0)!)).toBe("c8");
 });
 
 test("points of old servers read too", () => {

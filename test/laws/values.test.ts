@@ -4,13 +4,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { damaged } from "../../src/arbitraries/bytes.ts";
 import { typeValue } from "../../src/arbitraries/values.ts";
-import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
+import { DecodeError, EncodeError, WalwireError } from "../../src/kernel/errors.ts";
 import { builtinTypes } from "../../src/values/builtin.ts";
+import type { Codec } from "../../src/values/codec.ts";
 import { double, float4, float8, formatFloat8, shortest } from "../../src/values/float.ts";
+import * as values from "../../src/values/index.ts";
 import { absent, fillUnchanged, rowReader, rowWriter, type TypeDefinition, TypeMap } from "../../src/values/index.ts";
 import { TupleData, unchanged } from "../../src/wire/tuple.ts";
 import { toHex } from "../hex.ts";
-import { hostileValue } from "./grammar.ts";
+import { typeGraph } from "../type-graphs.ts";
+import { hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 
 const own: readonly TypeDefinition[] = [
@@ -40,8 +43,12 @@ const own: readonly TypeDefinition[] = [
   },
   { kind: "range", oid: 20006, name: "textrange", subtype: 25 },
   { kind: "array", oid: 20007, name: "_many", element: 20002, delimiter: ";" },
-  { kind: "base", oid: 20008, name: "hstore" },
+  { kind: "base", oid: 20008, name: "unknown" },
   { kind: "composite", oid: 20009, name: "nothing", fields: [] },
+  { kind: "multirange", oid: 20010, name: "textmultirange", subtype: 25 },
+  { kind: "base", oid: 20011, name: "hstore", extension: "hstore" },
+  { kind: "base", oid: 20012, name: "ltree", extension: "ltree" },
+  { kind: "base", oid: 20013, name: "citext", extension: "citext" },
 ];
 const typeMap = new TypeMap().add(...own);
 
@@ -55,7 +62,7 @@ const all = [
 const types = all.map(({ oid, name }) => ({ name, oid, codec: typeMap.codec(oid) }));
 
 /** Types whose values are texts in one format, and other things in the other. */
-const twofold = /^_?(reg.*|money|tsquery|aclitem|hstore)$/;
+const twofold = /^_?(reg.*|money|tsquery|aclitem|unknown)$/;
 
 const runs = 300;
 
@@ -232,6 +239,116 @@ describe("floats", () => {
 });
 
 describe("types within types", () => {
+  /** What is done before a type is looked at: descriptions are added, some outdated ones first, and codecs and rows are asked for. */
+  const step = fc.record({ pick: fc.nat(999), what: fc.constantFrom("add", "outdated", "codec", "read", "reader") });
+
+  law(
+    "a type is read and written the same, whatever was described or asked for before it, and in whatever order",
+    fc.property(
+      typeGraph(),
+      fc.array(step, { maxLength: 40 }),
+      fc.nat(),
+      fc.nat(),
+      (definitions, steps, seed, which) => {
+        const map = new TypeMap();
+        const early = new Map<number, Codec>();
+        const relation = {
+          namespace: "",
+          name: "t",
+          columns: definitions.map(({ oid, name }) => ({ name, typeId: oid, key: false, typeModifier: -1 })),
+        };
+        const readers = [rowReader(relation, map)];
+        for (const { pick, what } of steps) {
+          const definition = definitions[pick % definitions.length]!;
+          const { oid } = definition;
+          if (what === "add") map.add(definition);
+          else if (what === "outdated") map.add({ ...definitions[(pick * 7) % definitions.length]!, oid });
+          else if (what === "reader") readers.push(rowReader(relation, map));
+          else {
+            early.set(oid, map.codec(oid));
+            if (what === "read") readOr(() => map.codec(oid).readText('("{}",)'));
+          }
+        }
+        map.add(
+          ...fc.sample(fc.shuffledSubarray([...definitions], { minLength: definitions.length }), {
+            numRuns: 1,
+            seed,
+          })[0]!,
+        );
+        const fresh = new TypeMap().add(...definitions);
+        for (const { oid } of [definitions[which % definitions.length]!, definitions.at(-1)!]) {
+          const value = fc.sample(typeValue(oid, fresh), { numRuns: 1, seed })[0];
+          const text = fresh.codec(oid).writeText(value);
+          const bytes = fresh.codec(oid).writeBinary(value);
+          for (const codec of [fresh.codec(oid), map.codec(oid), early.get(oid) ?? map.codec(oid)]) {
+            expect(codec.writeText(value)).toBe(text);
+            expect(toHex(codec.writeBinary(value))).toBe(toHex(bytes));
+            expect(isDeepStrictEqual(codec.readText(text), value), text).toBe(true);
+            expect(isDeepStrictEqual(codec.readBinary(bytes), value), text).toBe(true);
+          }
+          const tuple = TupleData.of(definitions.map((each) => (each.oid === oid ? text : null)));
+          for (const reader of readers) {
+            const i = definitions.findIndex((each) => each.oid === oid);
+            expect(isDeepStrictEqual(reader.read(tuple)[i], value), text).toBe(true);
+          }
+        }
+      },
+    ),
+    1000,
+  );
+
+  test("a type that contains itself through an array or a range is read, as deep as types may be nested", () => {
+    const definitions: readonly TypeDefinition[] = [
+      {
+        kind: "composite",
+        oid: 30000,
+        name: "node",
+        fields: [
+          { name: "n", type: 23 },
+          { name: "kids", type: 30001 },
+          { name: "span", type: 30002 },
+        ],
+      },
+      { kind: "array", oid: 30001, name: "_node", element: 30000 },
+      { kind: "range", oid: 30002, name: "span", subtype: 30000 },
+    ];
+    const node = (n: number, kids: unknown, span: unknown = null): unknown =>
+      Object.assign(Object.create(null), { n, kids, span });
+    const value = node(1, [
+      node(2, [node(3, []), null]),
+      node(4, null, { lower: node(5, null), upper: null, bounds: "[)" }),
+    ]);
+    for (const each of [definitions, definitions.toReversed()]) {
+      const codec = new TypeMap().add(...each).codec(30000);
+      expect(isDeepStrictEqual(codec.readText(codec.writeText(value)), value)).toBe(true);
+      expect(isDeepStrictEqual(codec.readBinary(codec.writeBinary(value)), value)).toBe(true);
+    }
+    // 32 levels: 16 nodes and as many arrays. What is below them are its bytes.
+    let deep: unknown = node(0, null);
+    const codec = new TypeMap().add(...definitions).codec(30000);
+    const innermost = codec.writeBinary(deep);
+    deep = innermost;
+    for (let i = 0; i < 16; i++) deep = node(i, [deep]);
+    expect(isDeepStrictEqual(codec.readBinary(codec.writeBinary(deep)), deep)).toBe(true);
+    // Afterwards, also after an error, as deep as before.
+    expect(() => codec.readBinary(innermost.subarray(1))).toThrow(DecodeError);
+    expect(isDeepStrictEqual(codec.readBinary(codec.writeBinary(deep)), deep)).toBe(true);
+  });
+
+  test("domains over each other and arrays of themselves end", () => {
+    const map = new TypeMap().add(
+      { kind: "domain", oid: 30000, name: "a", base: 30001 },
+      { kind: "domain", oid: 30001, name: "b", base: 30000 },
+      { kind: "array", oid: 30002, name: "c", element: 30002 },
+      { kind: "multirange", oid: 30003, name: "d", subtype: 30003 },
+    );
+    expect(map.codec(30000).readText("x")).toBe("x");
+    expect(map.codec(30000).listLike).toBe(false);
+    expect(map.codec(30002).readText('{"{}"}')).toEqual([[]]);
+    expect(map.codec(30003).readText('{["{}",)}')).toEqual([{ lower: [], upper: null, bounds: "[)" }]);
+    expect(map.addFromTypeMessage({ typeId: 30000, namespace: "", name: "a" })).toBe(false);
+  });
+
   test("any number of them is described without recursion, and what lies too deep is text", () => {
     const count = 100_000;
     const map = new TypeMap().add(
@@ -281,7 +398,7 @@ describe("rows", () => {
       expect(isDeepStrictEqual(reader.read(tuple), values)).toBe(true);
       for (const i of [0, 7, columns.length - 1]) expect(reader.readColumn(tuple, i)).toEqual(values[i]);
       const key = reader.readKey(tuple);
-      for (const [i, column] of columns.entries()) expect(key[i]).toEqual(column.key ? values[i] : absent);
+      for (const i of columns.keys()) expect(key[i]).toEqual(values[i] === null ? absent : values[i]);
     }),
     500,
   );
@@ -292,7 +409,7 @@ describe("rows", () => {
       const known = old.map((value, i) => (isKey && !columns[i]!.key ? absent : value));
       const { row: filled, unchanged: left } = fillUnchanged<unknown>(values, known);
       for (const [i, value] of values.entries()) {
-        const stays = value === unchanged && (known[i] === unchanged || known[i] === absent);
+        const stays = value === unchanged && [null, unchanged, absent].includes(known[i] as null);
         expect(left.includes(i)).toBe(stays);
         expect(filled[i]).toBe(value === unchanged && !stays ? known[i] : value);
       }
@@ -308,5 +425,85 @@ describe("rows", () => {
       expect(reader.read(TupleData.of(filled))).toEqual(fillUnchanged<unknown>(values, old).row);
     }),
     200,
+  );
+});
+
+describe("arguments of any kind", () => {
+  const { catalogQuery, readRow, rowObject, TypeMap } = values;
+  const column = { name: "a", typeId: 20003, key: true, typeModifier: -1 };
+  const relation = { namespace: "public", name: "t", columns: [column, { ...column, name: "b", typeId: 23 }] };
+  const tuple = TupleData.of(["(1,a,sad)", null]);
+  const row = [Object.assign(Object.create(null), { first: 1, ["__proto__"]: "a", mood: "sad" }), null];
+  const catalogRow = ["16600", "public", "m", "e", null, null, "{a}", "{}", "{}", null];
+  const codec = typeMap.codec(20003);
+
+  /** Calls of every function and method that walwire/values exports, with good arguments. */
+  const calls: Readonly<
+    Record<string, { readonly args: readonly unknown[]; readonly call: (...args: never[]) => unknown }>
+  > = {
+    catalogQuery: { args: [], call: catalogQuery },
+    TypeMap: { args: [{ server: 18, codecs: { a: codec } }], call: (options: object) => new TypeMap(options) },
+    add: { args: own, call: (...all: TypeDefinition[]) => new TypeMap().add(...all) },
+    addFromCatalog: { args: [[catalogRow]], call: (rows: never) => new TypeMap().addFromCatalog(rows) },
+    addFromTypeMessage: {
+      args: [{ typeId: 16600, namespace: "", name: "int4" }],
+      call: (message: never) => new TypeMap().addFromTypeMessage(message),
+    },
+    has: { args: [23], call: (oid: never) => typeMap.has(oid) },
+    definition: { args: [20003], call: (oid: never) => typeMap.definition(oid) },
+    codec: { args: [20003], call: (oid: never) => typeMap.codec(oid) },
+    readText: { args: ["(1,a,sad)"], call: codec.readText as never },
+    readBinary: { args: [codec.writeBinary(row[0])], call: codec.readBinary as never },
+    writeText: { args: [row[0]], call: codec.writeText as never },
+    writeBinary: { args: [row[0]], call: codec.writeBinary as never },
+    readRow: { args: [relation, tuple, typeMap, { key: true }], call: readRow as never },
+    rowObject: { args: [relation, row], call: rowObject as never },
+    rowReader: { args: [relation, typeMap, { onUnreadable: () => null }], call: rowReader as never },
+    read: { args: [tuple], call: rowReader(relation, typeMap).read as never },
+    readKey: { args: [tuple], call: rowReader(relation, typeMap).readKey as never },
+    readOld: { args: [{ type: "key", tuple }], call: rowReader(relation, typeMap).readOld as never },
+    readColumn: { args: [tuple, 1], call: rowReader(relation, typeMap).readColumn as never },
+    rowWriter: { args: [relation, typeMap, { format: "binary" }], call: rowWriter as never },
+    writeRow: { args: [row], call: rowWriter(relation, typeMap) as never },
+    fillUnchanged: { args: [row, row], call: fillUnchanged as never },
+  };
+
+  test("every exported function is among the calls", () => {
+    const functions = Object.entries(values).filter(([, value]) => typeof value === "function");
+    const methods = Object.getOwnPropertyNames(TypeMap.prototype).filter(
+      (name) => !["constructor", "revision"].includes(name),
+    );
+    const names = [...functions.map(([name]) => name), ...methods, ...Object.keys(rowReader(relation, typeMap))];
+    expect(Object.keys(calls)).toEqual(expect.arrayContaining(names.filter((name) => name !== "TupleData")));
+    for (const [name, { args, call }] of Object.entries(calls))
+      expect(() => call(...(args as never[])), name).not.toThrow();
+  });
+
+  law(
+    "give a value or an error of ours",
+    fc.property(
+      fc.constantFrom(...Object.keys(calls)),
+      fc.array(hostileValue(), { maxLength: 4 }),
+      fc.nat(),
+      fc.constantFrom("all", "one", "within"),
+      (name, hostile, pick, where) => {
+        const { args, call } = calls[name]!;
+        const given = [...args];
+        if (where === "one" && args.length > 0) given[pick % args.length] = hostile[0];
+        if (where === "within" && args.length > 0) {
+          const i = pick % args.length;
+          const whole = args[i];
+          // What has private parts cannot be changed within.
+          if (!(whole instanceof TypeMap || whole instanceof TupleData))
+            given[i] = withChange({ whole }, pick, hostile[0]).whole;
+        }
+        try {
+          call(...((where === "all" ? hostile : given) as never[]));
+        } catch (error) {
+          if (!(error instanceof WalwireError)) throw error;
+        }
+      },
+    ),
+    10_000,
   );
 });

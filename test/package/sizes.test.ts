@@ -41,7 +41,7 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     entry: "walwire/values",
     file: "values/index.ts",
     names: "*",
-    limit: 24_000,
+    limit: 26_000,
     reason: "rows are read where changes are followed",
   },
   {
