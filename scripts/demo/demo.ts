@@ -8,8 +8,9 @@ import type { PgoutputMessage } from "../../src/generated/logical.ts";
 import { decodePgoutputMessage, encodePgoutputMessage } from "../../src/generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { type LogicalCapability, logicalCapabilities } from "../../src/logical/capabilities.ts";
-import { connect, loadPg } from "../../src/node/client.ts";
+import { connect } from "../../src/node/client.ts";
 import { type Conversation, relationName } from "../../src/node/conversation.ts";
+import { loadPg } from "../../src/node/pg.ts";
 import { builtinTypes, introduction, summarise, Tail } from "../../src/node/tail.ts";
 import { Replica } from "./replica.ts";
 

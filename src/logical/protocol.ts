@@ -5,3 +5,6 @@ export const STREAMING_SINCE = { off: 1, on: 2, parallel: 4 } as const;
 
 /** The first version in which two_phase can be asked for. */
 export const TWO_PHASE_SINCE = 3;
+
+/** A version of the protocol: the option `proto_version`. */
+export type PgoutputProtocol = 1 | 2 | 3 | 4;

@@ -66,6 +66,8 @@ export interface Argument {
   readonly name: string;
   readonly count: "one" | "optional" | "many";
   readonly help: string;
+  /** Options with which it can be left out. */
+  readonly optionalWith?: readonly string[];
   /** Is it text that a shell splits at blanks unless it is quoted? */
   readonly quoted?: true;
 }

@@ -1,7 +1,8 @@
 /** `walwire tail`: watch a logical replication stream of a server until Ctrl-C. */
 import { randomUUID } from "node:crypto";
-import { connect, loadPg } from "../../client.ts";
+import { connect } from "../../client.ts";
 import { Conversation } from "../../conversation.ts";
+import { loadPg } from "../../pg.ts";
 import { builtinTypes, introduction, summarise, Tail } from "../../tail.ts";
 import { urlOf } from "../shared/input.ts";
 import { onInterrupt } from "../shared/interrupt.ts";
