@@ -150,8 +150,8 @@ describe("walwire wal", () => {
       ["--start", formatLsn(records.at(-60)!.lsn), "--end", formatLsn(end.lsn)],
       ["--start", formatLsn(records.at(-60)!.lsn), "--end", formatLsn(toLsn(end.lsn + 8n))],
     ]) {
-      // With segments it wants the end to be in the last.
-      const { stdout } = args.includes("--end")
+      // With segments it wants the start to be in the first, and the end in the last.
+      const { stdout } = args.includes("--start")
         ? await runProgram("pg_waldump", [...args, "--path", directory])
         : { stdout: (await waldump(...args)).lines.join("\n") };
       const theirs = lsnsOf(stdout.split("\n"));
