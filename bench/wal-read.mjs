@@ -1,7 +1,7 @@
 /** What bench/wal.ts measures, by plain Node: `wal-read.mjs DIRECTORY NAME,NAME… SUBJECT`. It says {records, speed}, in MB a second. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { crc32cOf } from "../dist/crc32c.js";
+import { crc32cOf } from "../dist/kernel/crc32c.js";
 import { WalReader } from "../dist/wal/index.js";
 
 const [directory, names, subject] = process.argv.slice(2);

@@ -14,6 +14,10 @@ export const walCapabilities = /* @__PURE__ */ new CapabilityTable({
   lsnZeroPadded: lsnRows.lsnZeroPadded,
   /** xlogrecord.h: BKPIMAGE_APPLY, commit a507b86900 */
   imageApply: { since: [100000] },
+  /** xlog.c: recoveryTargetTimeLineGoal, commit 0acb3bc33a */
+  latestTimelineByDefault: { since: [120000] },
+  /** xlog.c: StartupXLOG, commit dc788668bb: recovery that ends before its target is an error */
+  targetMustBeReached: { since: [130000] },
   /** xlogreader.c: ValidXLogPageHeader, XLogReaderValidatePageHeader, commit fc49e24fa6 */
   segmentSizeOfCluster: { since: [110000] },
   /** xlog.c: CopyXLogRecordToWAL, commit 4a33bb59df */
@@ -139,6 +143,24 @@ export function serverOfWalPageMagic(magic: number): number | undefined {
     if (each === magic) return newestOf(Number(major));
   }
   return undefined;
+}
+
+interface KnownMagic {
+  readonly magic: number;
+  /** server_version_num of the major. */
+  readonly server: number;
+}
+
+const knownMagics = (): KnownMagic[] =>
+  Object.entries(walPageMagics).map(([major, magic]) => ({ magic, server: Number(major) }));
+
+/** The magic numbers of the oldest and of the newest major whose WAL is known: they only ever grew. */
+export function oldestWalPageMagic(): KnownMagic {
+  return knownMagics()[0]!;
+}
+
+export function newestWalPageMagic(): KnownMagic {
+  return knownMagics().at(-1)!;
 }
 
 /** catversion.h: CATALOG_VERSION_NO of each major's releases, which is in the names of tablespaces' directories. */

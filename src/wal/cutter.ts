@@ -33,7 +33,7 @@ export class WalCutter {
   /**
    * @param options.timeline Of the files' names: the one that the stream was started on.
    * @param options.segmentSize In bytes: what `SHOW wal_segment_size` says.
-   * @throws RangeError if there are no such segments.
+   * @throws ArgumentError if there are no such segments.
    */
   constructor(options: { readonly timeline: number; readonly segmentSize?: number | undefined }) {
     this.#timeline = options.timeline;

@@ -30,7 +30,7 @@ import {
 } from "./constants.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
-import type { WalBlock, WalImage, WalRecord } from "./record.ts";
+import type { WalBlock, WalImage, WalRecord, WalRecordHeader } from "./record.ts";
 
 /** Pages of relations (BLCKSZ), as servers are built unless somebody asks for other ones. */
 export const DEFAULT_BLOCK_SIZE = 8192;
@@ -417,4 +417,45 @@ function readBlocks(
     at += 4;
   }
   return blocks;
+}
+
+/** Reads what is asked for: to make an array of the bytes of each record takes a quarter of all the time. */
+export class FramedRecord implements WalRecordHeader {
+  readonly length: number;
+  readonly lsn: Lsn;
+  readonly end: Lsn;
+  readonly #view: DataView;
+  readonly #at: number;
+
+  constructor(view: DataView, at: number, length: number, lsn: Lsn, end: Lsn) {
+    this.#view = view;
+    this.#at = at;
+    this.length = length;
+    this.lsn = lsn;
+    this.end = end;
+  }
+
+  get prev(): Lsn {
+    return this.#view.getBigUint64(this.#at + 8, true) as Lsn;
+  }
+
+  get xid(): number {
+    return this.#view.getUint32(this.#at + 4, true);
+  }
+
+  get rmid(): number {
+    return this.#view.getUint8(this.#at + 17);
+  }
+
+  get info(): number {
+    return this.#view.getUint8(this.#at + 16);
+  }
+
+  get crc(): number {
+    return this.#view.getUint32(this.#at + CRC_OFFSET, true);
+  }
+
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.#view.buffer, this.#view.byteOffset + this.#at, this.length);
+  }
 }

@@ -10,6 +10,7 @@ export { WalError } from "./error.ts";
 export { type WalFormat, type WalServer, walFormat, walFormatOfMagic } from "./format.ts";
 export { jsonOfWalContents, jsonOfWalRecord } from "./json.ts";
 export { decodeWalPageHeader, encodeWalPageHeader, type WalPageHeader } from "./page.ts";
+export type { WalEnd, WalPageOptions } from "./page-reader.ts";
 export {
   committedTransactions,
   findRecoveryStop,
@@ -21,7 +22,16 @@ export {
   walCheckpoint,
   walTransactionEnd,
 } from "./questions.ts";
-export { type WalEnd, WalReader, type WalReaderOptions } from "./reader.ts";
+export { WalReader, type WalReaderOptions } from "./reader.ts";
 export type { WalBlock, WalFork, WalImage, WalRecord, WalRecordHeader } from "./record.ts";
 export { walOperation, walResourceManager } from "./rmgr.ts";
+export {
+  type SelectedWalSegment,
+  selectWalSegments,
+  type WalFile,
+  type WalFilePassedOver,
+  type WalSelection,
+  type WalSelectionOptions,
+  type WalTimeline,
+} from "./timeline.ts";
 export { type WalRecordPlace, WalWriter, type WalWriterOptions } from "./writer.ts";

@@ -141,6 +141,8 @@ export interface PageContext {
   readonly segmentSize: number;
   /** undefined: any will do. */
   readonly systemIdentifier: bigint | undefined;
+  /** undefined: any will do. */
+  readonly timelines?: readonly number[] | undefined;
   /** The timeline of the page before; 0 if there was none. */
   readonly latestTimeline: number;
   /** The one in the name of the segment's file, for messages. */
@@ -153,10 +155,10 @@ export interface PageContext {
  * Insist on a header that a server takes.
  *
  * @throws WalError with the server's message.
- * @source xlogreader.c: XLogReaderValidatePageHeader
+ * @source xlogreader.c: XLogReaderValidatePageHeader; of `timelines` xlogrecovery.c: ReadRecord
  */
 export function checkPageHeader(header: WalPageHeader, context: PageContext): void {
-  const { format, lsn, pageSize, segmentSize, systemIdentifier, latestTimeline } = context;
+  const { format, lsn, pageSize, segmentSize, systemIdentifier, timelines, latestTimeline } = context;
   const inSegment = segmentOffset(lsn, segmentSize);
   const refuse = (field: string, message: string): never => {
     throw new WalError("BAD_VALUE", `XLogPageHeaderData.${field}`, context.offset, lsn, message);
@@ -194,5 +196,8 @@ export function checkPageHeader(header: WalPageHeader, context: PageContext): vo
   }
   if (header.timeline < latestTimeline) {
     refuse("xlp_tli", `out-of-sequence timeline ID ${header.timeline} (after ${latestTimeline}) ${where()}`);
+  }
+  if (timelines !== undefined && !timelines.includes(header.timeline)) {
+    refuse("xlp_tli", `unexpected timeline ID ${header.timeline} ${where()}`);
   }
 }

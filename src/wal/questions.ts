@@ -61,12 +61,20 @@ function isOfPrepared({ info }: WalRecord): boolean {
   return (info & 0x70) === 0x30 || (info & 0x70) === 0x40;
 }
 
-/** Up to where recovery is to go: the settings recovery_target_time, _xid, _name, _lsn and _inclusive. */
+/**
+ * Up to where recovery is to go: the settings recovery_target_time, _xid, _name, _lsn and _inclusive, and recovery_target = immediate.
+ */
 export type RecoveryTarget =
   | { readonly type: "time"; readonly time: PgTime; readonly inclusive?: boolean | undefined }
   | { readonly type: "xid"; readonly xid: number; readonly inclusive?: boolean | undefined }
   | { readonly type: "name"; readonly name: string }
-  | { readonly type: "lsn"; readonly lsn: Lsn; readonly inclusive?: boolean | undefined };
+  | { readonly type: "lsn"; readonly lsn: Lsn; readonly inclusive?: boolean | undefined }
+  | {
+      /** As soon as a base backup is consistent: at the record that says that it ended. */
+      readonly type: "immediate";
+      /** START WAL LOCATION of its backup_label. The default is any backup. */
+      readonly backupStart?: Lsn | undefined;
+    };
 
 /** Where recovery stops, and why. */
 export interface RecoveryStop {
@@ -76,7 +84,7 @@ export interface RecoveryStop {
   readonly position: Lsn;
   /** The record. */
   readonly lsn: Lsn;
-  readonly at: "commit" | "abort" | "restore point" | "location";
+  readonly at: "commit" | "abort" | "restore point" | "location" | "consistency";
   /** The transaction that it ends, when it ended or the restore point was made, and its name; undefined if that does not apply. */
   readonly xid: number | undefined;
   readonly time: PgTime | undefined;
@@ -100,6 +108,12 @@ export function recoveryStopsAt(
     const point = restorePointOf(record, server);
     if (point === undefined || point.rpName !== target.name) return undefined;
     return stop(record, "after", "restore point", { time: point.rpTime, name: point.rpName });
+  }
+  if (target.type === "immediate") {
+    const startpoint = backupEndOf(record, server);
+    if (startpoint === undefined) return undefined;
+    const { backupStart = startpoint } = target;
+    return startpoint === backupStart ? stop(record, "after", "consistency", {}) : undefined;
   }
   const inclusive = target.inclusive ?? true;
   if (target.type === "lsn") {
@@ -129,6 +143,13 @@ function restorePointOf(record: WalRecord, server: Server) {
   if (record.rmid !== RM_XLOG_ID) return undefined;
   const { contents } = describeWalRecord(record, { server });
   return contents?.type === "XlRestorePoint" ? contents : undefined;
+}
+
+/** Where the base backup began that ends with this record. @source xlog.c: XLOG_BACKUP_END */
+function backupEndOf(record: WalRecord, server: Server): Lsn | undefined {
+  if (record.rmid !== RM_XLOG_ID) return undefined;
+  const { contents } = describeWalRecord(record, { server });
+  return contents?.type === "BackupEnd" ? contents.startpoint : undefined;
 }
 
 /**

@@ -294,6 +294,11 @@ export function walResourceManager(rmid: number, { server }: WalServer): string 
   return namesOf(server).managers[rmid] ?? "unknown";
 }
 
+/** The names of all resource managers that any version has, but for those of extensions. */
+export function walResourceManagerNames(): readonly string[] {
+  return managers.map(({ name }) => name);
+}
+
 /**
  * The name of a record's operation, as pg_waldump has it: `INSERT+INIT`, or `UNKNOWN (f0)` where the version has none of it.
  *

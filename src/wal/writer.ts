@@ -3,9 +3,10 @@
  *
  * @source xlog.c: ReserveXLogInsertLocation, CopyXLogRecordToWAL, AdvanceXLInsertBuffer
  */
+import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
 import type { Server } from "../kernel/version.ts";
-import { defaultSegmentSize, isSegmentSize } from "../kernel/wal-names.ts";
+import { defaultSegmentSize } from "../kernel/wal-names.ts";
 import { RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
 import { align, DEFAULT_BLOCK_SIZE } from "./decode.ts";
 import { encodeWalRecord, type WalRecordFields } from "./encode.ts";
@@ -13,12 +14,12 @@ import { type WalFormat, walFormat } from "./format.ts";
 import {
   DEFAULT_PAGE_SIZE,
   encodeWalPageHeader,
-  isPageSize,
   overwriteContrecordFlag,
   SHORT_HEADER,
   XLP_BKP_REMOVABLE,
   XLP_FIRST_IS_CONTRECORD,
 } from "./page.ts";
+import { checkSizes } from "./page-reader.ts";
 
 export interface WalWriterOptions {
   /** Whose format it is. The default is the newest that walwire's tests run. */
@@ -69,15 +70,13 @@ export class WalWriter {
 
   /**
    * @throws UnsupportedError for a server whose WAL is not known.
-   * @throws RangeError for a size or a start that cannot be.
+   * @throws ArgumentError for an invalid size or start.
    */
   constructor(options: WalWriterOptions = {}) {
     this.format = walFormat({ server: options.server });
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
     this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
-    if (!isPageSize(this.#pageSize) || !isSegmentSize(this.#segmentSize)) {
-      throw new RangeError(`there are no pages of ${this.#pageSize} bytes in segments of ${this.#segmentSize}`);
-    }
+    checkSizes(options);
     this.#blockSize = options.blockSize ?? DEFAULT_BLOCK_SIZE;
     this.#timeline = options.timeline ?? 1;
     this.#systemIdentifier = options.systemIdentifier ?? 0n;
@@ -87,7 +86,7 @@ export class WalWriter {
     this.#position = toLsn(options.start ?? BigInt(this.#segmentSize));
     const offset = this.#pageOffset();
     if (offset !== 0 && (offset % 8 !== 0 || offset < SHORT_HEADER || this.#overwrite)) {
-      throw new RangeError(`WAL does not go on at ${formatLsn(this.#position as Lsn)}`);
+      refuseArgument("options.start", "the start of a page or of a record", formatLsn(this.#position as Lsn));
     }
   }
 

@@ -110,7 +110,7 @@ describe("what it reads", () => {
     const names = ["000000010000000000000002", "000000010000000000000004"].map((name, i) =>
       file(name, segment(2 + 2 * i)),
     );
-    const result = await objects(0, [names[1]!, names[0]!]);
+    const result = await objects(1, [names[1]!, names[0]!]);
     expect(result.map(({ xid, notice }) => xid ?? notice)).toEqual([2, "gap", 4, "end"]);
     expect(result[1].message).toMatch(/^no WAL from 0\/20+[1-9A-F][0-9A-F]* to 0\/4000000/);
   });

@@ -97,7 +97,7 @@ describe.for(majors)("PostgreSQL %i", (major) => {
 });
 
 function settingsOf(target: RecoveryTarget): Record<string, string> {
-  const inclusive = target.type === "name" || (target.inclusive ?? true);
+  const inclusive = !("inclusive" in target) || target.inclusive !== false;
   return {
     restore_command: "false",
     recovery_target_action: "promote",
@@ -105,6 +105,7 @@ function settingsOf(target: RecoveryTarget): Record<string, string> {
     ...(target.type === "name" && { recovery_target_name: target.name }),
     ...(target.type === "xid" && { recovery_target_xid: String(target.xid) }),
     ...(target.type === "time" && { recovery_target_time: settingOf(target.time) }),
+    ...(target.type === "immediate" && { recovery_target: "immediate" }),
     ...(target.type === "lsn" && { recovery_target_lsn: formatLsn(target.lsn) }),
   };
 }

@@ -1,34 +1,59 @@
-/** `walwire decode` of a segment of WAL: a line a record. `walwire wal` says more of it, and of several. */
+/** `walwire decode` of a WAL segment: one line per record. `walwire wal` says more of it, and reads several. */
+import { basename } from "node:path";
 import { DecodeError } from "../../../kernel/errors.ts";
-import { formatLsn, toLsn } from "../../../kernel/lsn.ts";
-import { encodeWalRecord, WalReader, type WalRecord, walFormatOfMagic } from "../../../wal/index.ts";
-import { SHORT_HEADER } from "../../../wal/page.ts";
+import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { defaultSegmentSize, isSegmentSize, parseSegmentName } from "../../../kernel/wal-names.ts";
+import { encodeWalRecord, WalReader, type WalRecord } from "../../../wal/index.ts";
+import { decodeWalPageHeader, LONG_HEADER } from "../../../wal/page.ts";
+import { unpackedName } from "../../../wal/timeline.ts";
 import { printable } from "../shared/people.ts";
+import { UnseenError } from "../shared/usage.ts";
+import { contentsOf } from "../wal/contents.ts";
 import { sayRecord } from "../wal/page.ts";
 import { describe, recordLine } from "../wal/records.ts";
-import type { FileError, FileKind, FilePart } from "./kind.ts";
+import { name } from "./input.ts";
+import type { FileError, FileKind, FilePart, Head } from "./kind.ts";
 import { firstDifference } from "./stream.ts";
 
 /** XLOG_BLCKSZ at the least, in bytes. */
 const MIN_PAGE = 1024n;
 
-/** Where a page is in WAL. @source xlog_internal.h: XLogPageHeaderData */
-function pageAddress(head: Uint8Array): bigint {
-  return new DataView(head.buffer, head.byteOffset, head.length).getBigUint64(8, true);
+/** A segment, by its name or by what it begins with. */
+function isSegment({ bytes, name: file }: Head): boolean {
+  const contents = contentsOf(bytes);
+  switch (contents.kind) {
+    case "pages":
+      return parseSegmentName(file) !== undefined || contents.pageAddress % MIN_PAGE === 0n;
+    case "zeros":
+      return true;
+    case "other":
+      return contents.unseen;
+    default:
+      return false;
+  }
 }
 
 export const walSegment: FileKind = {
   name: "a segment of WAL",
-  recognise: ({ bytes }) =>
-    bytes.length >= SHORT_HEADER &&
-    walFormatOfMagic(bytes[0]! | (bytes[1]! << 8)) !== undefined &&
-    pageAddress(bytes) % MIN_PAGE === 0n,
+  recognise: isSegment,
   async *read(source, { server, verify }): AsyncGenerator<FilePart | FileError> {
+    const contents = contentsOf(source.head);
+    if (contents.kind !== "pages") {
+      source.close();
+      const { message } = contents as { readonly message: string };
+      if (contents.kind === "other") throw new UnseenError(`${name(source.path)}: ${message}`);
+      // Zeros can go on without end: nothing more is read.
+      yield { error: new DecodeError("BAD_VALUE", "XLogPageHeaderData.xlp_magic", 0, message) };
+      return;
+    }
     const reader = new WalReader({ server });
+    let start: Lsn | undefined;
+    let timeline: number | undefined;
     let first = true;
     for await (const chunk of source.chunks) {
       try {
-        reader.push(chunk, first ? toLsn(pageAddress(source.head)) : undefined);
+        if (first) ({ start, timeline } = namedPlace(source.path, chunk));
+        reader.push(chunk, first ? start : undefined, timeline);
         first = false;
         for (let record = reader.next(); record !== undefined; record = reader.next()) {
           yield partOf(record);
@@ -38,9 +63,15 @@ export const walSegment: FileKind = {
         yield { error };
         return;
       }
+      // What follows is not WAL, and can be without end.
+      if (reader.end !== undefined) break;
     }
     const { end, incomplete } = reader;
-    if (end !== undefined) {
+    if (end !== undefined && end.lsn === start) {
+      // What the file is named after is not in it.
+      const message = `could not find a valid record after ${formatLsn(start, { server })}: ${end.message}`;
+      yield { error: new DecodeError("BAD_VALUE", "XLogPageHeaderData.xlp_pageaddr", 0, message) };
+    } else if (end !== undefined) {
       yield {
         json: { type: "WalEnd", lsn: formatLsn(end.lsn, { server }), found: end.found, message: end.message },
         say: (page) => page.mark("neutral", `WAL ends at ${formatLsn(end.lsn, { server })}: ${printable(end.message)}`),
@@ -68,3 +99,20 @@ export const walSegment: FileKind = {
     }
   },
 };
+
+/** The position and the timeline in the name of a file, which its first page must have; undefined if it is not named so. */
+function namedPlace(
+  path: string,
+  head: Uint8Array,
+): { readonly start: Lsn | undefined; readonly timeline: number | undefined } {
+  const file = unpackedName(basename(path)).replace(/\.partial$/, "");
+  const named = parseSegmentName(file, segmentSizeOf(head));
+  return { start: named?.start, timeline: named?.timeline };
+}
+
+/** What a long header says; 16 MiB if there is none. */
+function segmentSizeOf(head: Uint8Array): number {
+  if (head.length < LONG_HEADER) return defaultSegmentSize;
+  const size = decodeWalPageHeader(head).long?.segmentSize;
+  return size !== undefined && isSegmentSize(size) ? size : defaultSegmentSize;
+}

@@ -83,8 +83,10 @@ function argumentOf(
       throw new UsageError(`unexpected argument ${JSON.stringify(first)}`, "extra-argument", first);
     return positionals;
   }
-  const { name, count, quoted } = argument;
-  const replaced = [...given.keys()].some((each) => options[each]!.conflicts?.includes(name));
+  const { name, count, quoted, optionalWith = [] } = argument;
+  const replaced = [...given.keys()].some(
+    (each) => optionalWith.includes(each) || options[each]!.conflicts?.includes(name),
+  );
   if (first === undefined && count !== "optional" && !replaced) {
     throw new UsageError(`missing ${name}`, "missing-argument");
   }

@@ -1,6 +1,7 @@
 /**
  * `walwire wal`: the records of WAL, a line each, for people or as JSON; what fills it; where recovery would stop.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
@@ -14,53 +15,71 @@ import {
   walCheckpoint,
   walTransactionEnd,
 } from "../../../wal/questions.ts";
+import { walResourceManagerNames } from "../../../wal/rmgr.ts";
+import type { WalTimeline } from "../../../wal/timeline.ts";
 import type { Json } from "../../../wire/json.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page } from "../shared/people.ts";
 import { type Status, status } from "../shared/status.ts";
 import { UsageError } from "../shared/usage.ts";
 import type { WalCall } from "./declaration.ts";
-import { inOrder } from "./input.ts";
-import { sayNotice, sayRecord, sayStats, sayStop } from "./page.ts";
+import { endsBehind, type Filter, filterOf, matches } from "./filter.ts";
+import { findWal, placesOf, type WalPlaces } from "./input.ts";
+import { sayNotice, sayNotices, sayRecord, sayStats, sayStop } from "./page.ts";
 import { type Found, type Notice, type Reading, recordLine, recordsOf } from "./records.ts";
 import { WalStats } from "./stats.ts";
 
-/** Which records, and what of them. */
+/** What is read, and what of it is shown. */
 interface Call {
-  readonly paths: readonly string[];
+  readonly places: WalPlaces;
   readonly server: number | undefined;
-  readonly start: Lsn | undefined;
+  readonly timeline: WalTimeline | undefined;
+  readonly filter: Filter;
   readonly end: Lsn | undefined;
-  readonly rmgr: string | undefined;
-  readonly xid: number | undefined;
+  readonly limit: number;
+  readonly follow: boolean;
   readonly target: RecoveryTarget | undefined;
   readonly stats: boolean;
+  readonly quiet: boolean;
   readonly jsonl: boolean;
 }
 
 /** `walwire wal`. */
 export async function run({ argument, options }: WalCall): Promise<Status> {
-  const { rmgr } = options;
-  const call = { ...options, paths: inOrder(argument), rmgr: rmgr?.toLowerCase(), target: targetOf(options) };
-  // Nobody sees the stacks of the errors.
+  if (options.rmgr.includes("list")) {
+    process.stdout.write(`${walResourceManagerNames().join("\n")}\n`);
+    return status.good;
+  }
+  const call: Call = {
+    ...options,
+    places: placesOf(argument, options.path),
+    timeline: timelineOf(options.timeline),
+    filter: filterOf(options),
+    limit: options.limit ?? Number.POSITIVE_INFINITY,
+    target: targetOf(options),
+  };
+  // No error's stack is shown.
   Error.stackTraceLimit = 0;
   return call.target === undefined ? records(call) : recovery(call, call.target);
 }
 
+function timelineOf(text: string | undefined): WalTimeline | undefined {
+  if (text === undefined || text === "latest" || text === "current") return text;
+  // pg_waldump takes hexadecimal digits too, as they are in the names of segments.
+  const number = /^(\d{1,10}|0x[\da-f]{1,8})$/i.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= 0xffffffff) return number;
+  throw new UsageError(`--timeline: expected latest, current or a number from 1, got ${JSON.stringify(text)}`);
+}
+
 /** Options that name a target are mutually exclusive. */
-function targetOf({
-  targetTime,
-  targetXid,
-  targetName,
-  targetLsn,
-  exclusive,
-}: WalCall["options"]): RecoveryTarget | undefined {
+function targetOf(options: WalCall["options"]): RecoveryTarget | undefined {
+  const { targetTime, targetXid, targetName, targetLsn, targetImmediate, start, exclusive } = options;
   const inclusive = !exclusive;
   if (targetTime !== undefined) return { type: "time", time: timeOf(targetTime), inclusive };
   if (targetXid !== undefined) return { type: "xid", xid: targetXid, inclusive };
   if (targetName !== undefined) return { type: "name", name: targetName };
   if (targetLsn !== undefined) return { type: "lsn", lsn: targetLsn, inclusive };
-  return undefined;
+  return targetImmediate ? { type: "immediate", backupStart: start } : undefined;
 }
 
 /** A time as PostgreSQL prints it, or ISO 8601; without a zone, UTC. */
@@ -75,34 +94,89 @@ function timeOf(text: string): PgTime {
   }
 }
 
-/** The records that are asked for, and notices; `seen` counts all that are read. */
+/** How long to wait for more WAL, in ms: pg_waldump.c, main. */
+const FOLLOW = 1000;
+
+/** The records that are asked for, and notices. With --follow it goes on until Ctrl-C. */
 async function* chosen(call: Call, progress: Progress, reading: Reading): AsyncGenerator<(Found | Notice)[]> {
-  let seen = 0;
-  for await (const batch of recordsOf(call.paths, call.server, reading)) {
-    const shown: (Found | Notice)[] = [];
-    for (const each of batch) {
-      if ("notice" in each) {
-        shown.push(each);
-        continue;
+  const { places, server, timeline, target, follow } = call;
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  if (follow) process.once("SIGINT", interrupt);
+  const state = { seen: 0, shown: 0, from: call.filter.start, isOver: false };
+  try {
+    for (let round = 0; ; round++) {
+      const inputs = await findWal(places, { server, timeline, start: state.from, partial: target === undefined });
+      if (follow && inputs.others.length > 0) throw new UsageError("--follow requires segments or a directory of them");
+      const resume = round === 0 ? undefined : state.from;
+      const options = { server, start: state.from, asRecovery: target !== undefined || follow, resume };
+      for await (const batch of recordsOf(inputs, options, reading)) {
+        const wanted = choose(batch, call, state);
+        // Of a later round nothing is said twice.
+        const isSaid = (each: Found | Notice) =>
+          !("notice" in each) || (!isTransient(each) && (round === 0 || isBad(each)));
+        const said = follow ? wanted.filter(isSaid) : wanted;
+        yield said;
+        progress.show(state.seen);
+        if (state.isOver || (follow && said.some((each) => "notice" in each && isBad(each)))) return;
+        if (stop.signal.aborted) return;
       }
-      seen++;
-      const { lsn, xid } = each.record;
-      if (call.end !== undefined && lsn >= call.end) {
-        yield shown;
-        return;
-      }
-      if (call.start !== undefined && lsn < call.start) continue;
-      if (call.xid !== undefined && xid !== call.xid) continue;
-      if (call.rmgr !== undefined && each.description.resourceManager.toLowerCase() !== call.rmgr) continue;
-      shown.push(each);
+      if (!follow) return;
+      await sleep(FOLLOW, undefined, { signal: stop.signal }).catch(() => undefined);
+      if (stop.signal.aborted) return;
     }
-    yield shown;
-    progress.show(seen);
+  } finally {
+    process.off("SIGINT", interrupt);
   }
 }
 
+/** WAL that a server is writing right now ends, or looks damaged: pg_waldump --follow tries again. */
+function isTransient(each: Notice): boolean {
+  return each.notice === "end" || (each.notice === "damage" && each.error !== undefined);
+}
+
+/** What of a batch is shown. */
+function choose(
+  batch: readonly (Found | Notice)[],
+  { filter, end, limit, follow }: Call,
+  state: { seen: number; shown: number; from: Lsn | undefined; isOver: boolean },
+): (Found | Notice)[] {
+  const wanted: (Found | Notice)[] = [];
+  for (const each of batch) {
+    if (state.isOver) break;
+    if ("notice" in each) {
+      wanted.push(each);
+      continue;
+    }
+    const { record } = each;
+    if (follow && state.from !== undefined && record.lsn < state.from) continue;
+    state.seen++;
+    if (end !== undefined && endsBehind(record, end)) {
+      state.isOver = true;
+      break;
+    }
+    if (follow) state.from = record.end;
+    if (!matches(each, filter)) continue;
+    wanted.push(each);
+    if (++state.shown >= limit) state.isOver = true;
+  }
+  return wanted;
+}
+
+/** The exit status that a record or a notice asks for. */
+function statusOf(each: Found | Notice): Status {
+  if (!("notice" in each)) return each.error === undefined ? status.good : status.bad;
+  if (each.notice === "damage" || each.notice === "gap") return status.bad;
+  return each.unseen ? status.unseen : status.good;
+}
+
 function isBad(each: Found | Notice): boolean {
-  return "notice" in each ? each.notice === "damage" : each.error !== undefined;
+  return statusOf(each) === status.bad;
+}
+
+/** Bad input counts more than input that could not be looked at. */
+function worse(a: Status, b: Status): Status {
+  return a === status.bad || b === status.good ? a : b;
 }
 
 async function records(call: Call): Promise<Status> {
@@ -112,16 +186,17 @@ async function records(call: Call): Promise<Status> {
   const progress = new Progress("records", () => reading.progress());
   const stats = call.stats ? new WalStats() : undefined;
   const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
-  let isGood = true;
+  let result: Status = status.good;
   let server: number | undefined;
-  const notices: Notice[] = [];
+  const later: Notice[] = [];
   for await (const batch of chosen(call, progress, reading)) {
     for (const each of batch) {
-      if (isBad(each)) isGood = false;
+      result = worse(result, statusOf(each));
+      if (call.quiet && statusOf(each) === status.good) continue;
       if ("notice" in each) {
         if (call.jsonl) line(noticeLine(each, server));
-        else if (stats === undefined) sayNotice(page, each);
-        else notices.push(each);
+        else if (stats === undefined && each.notice !== "passed over") sayNotice(page, each);
+        else later.push(each);
         continue;
       }
       server = each.server;
@@ -130,6 +205,7 @@ async function records(call: Call): Promise<Status> {
       else sayRecord(page, each);
       await output.flush(false);
     }
+    if (call.follow) await output.flush();
   }
   progress.end();
   if (stats !== undefined) {
@@ -137,11 +213,11 @@ async function records(call: Call): Promise<Status> {
     else {
       sayStats(page, stats, server);
       page.line();
-      for (const notice of notices) sayNotice(page, notice);
     }
   }
+  if (!call.jsonl) sayNotices(page, later);
   await output.flush();
-  return isGood ? status.good : status.bad;
+  return result;
 }
 
 function noticeLine({ notice, lsn, file, message, error }: Notice, server: number | undefined): Json {
@@ -187,11 +263,18 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<Status> {
     output.write(`${JSON.stringify(stopLine(stop, lastCommit, checkpoint, server))}\n`);
   } else {
     const page = new Page(output);
-    for (const notice of notices) sayNotice(page, notice);
+    sayNotices(
+      page,
+      notices.filter(({ notice }) => notice !== "passed over"),
+    );
     sayStop(page, target, { stop, lastCommit, checkpoint, server });
+    sayNotices(
+      page,
+      notices.filter(({ notice }) => notice === "passed over"),
+    );
   }
   await output.flush();
-  return stop === undefined || notices.some(isBad) ? status.bad : status.good;
+  return stop === undefined ? status.bad : notices.map(statusOf).reduce(worse, status.good);
 }
 
 function stopLine(

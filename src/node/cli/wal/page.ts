@@ -2,6 +2,8 @@
 import type { styleText } from "node:util";
 import { formatLsn } from "../../../kernel/lsn.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
+import { defaultServer } from "../../../kernel/version.ts";
+import { walCapabilities } from "../../../wal/capabilities.ts";
 import { formatWalContents, imageBytes } from "../../../wal/desc.ts";
 import type { RecoveryStop, RecoveryTarget, WalCheckpoint, WalTransactionEnd } from "../../../wal/questions.ts";
 import type { WalRecord } from "../../../wal/record.ts";
@@ -59,9 +61,28 @@ function blocksOf({ blocks }: WalRecord): string {
 
 /** That WAL ends, is damaged, or does not go on. */
 export function sayNotice(page: Page, { notice, file, message }: Notice): void {
-  const mark = notice === "damage" ? "bad" : "neutral";
-  const what = { end: "end of WAL", damage: "damage", gap: "gap" }[notice];
-  page.mark(mark, `${what} in ${file}: ${printable(message)}`);
+  const what = { end: "end of WAL in", damage: "damage in", gap: "gap before", "passed over": "passed over" }[notice];
+  page.mark(notice === "damage" || notice === "gap" ? "bad" : "neutral", `${what} ${file}: ${printable(message)}`);
+}
+
+/** Notices; files that were passed over for the same reason are in one line, behind the others. */
+export function sayNotices(page: Page, notices: readonly Notice[]): void {
+  const byReason = new Map<string, Notice[]>();
+  for (const each of notices) {
+    if (each.notice !== "passed over") {
+      sayNotice(page, each);
+      continue;
+    }
+    const { message } = each;
+    const same = byReason.get(message);
+    if (same === undefined) byReason.set(message, [each]);
+    else same.push(each);
+  }
+  for (const [reason, files] of byReason) {
+    const [first] = files as [Notice];
+    const more = files.length === 1 ? "" : ` and ${number(files.length - 1)} more, to ${files.at(-1)!.file}`;
+    page.mark(first.unseen ? "bad" : "neutral", `passed over ${first.file}${more}: ${printable(reason)}`);
+  }
 }
 
 /** Answers to where recovery would stop. */
@@ -76,8 +97,7 @@ export function sayStop(
   },
 ): void {
   const { stop, lastCommit, checkpoint, server } = answer;
-  if (stop === undefined)
-    page.mark("bad", `no ${targetWords(target)} in this WAL: recovery would end without reaching it`);
+  if (stop === undefined) page.mark("bad", `no ${targetWords(target)} in this WAL: ${unreached(server)}`);
   else page.mark("good", `recovery stops ${stopWords(stop, server)}`);
   const rows: string[][] = [];
   if (stop !== undefined) rows.push(["replayed up to", formatLsn(stop.position, { server })]);
@@ -96,6 +116,13 @@ export function sayStop(
   page.table(rows, ["bold"]);
 }
 
+/** What a server does that has replayed all there is. @source xlogrecovery.c: FinishWalRecovery */
+function unreached(server: number | undefined): string {
+  return walCapabilities.supports(server ?? defaultServer, "targetMustBeReached")
+    ? "the server would stop with FATAL: recovery ended before configured recovery target was reached"
+    : "the server would end recovery there and accept connections";
+}
+
 function targetWords(target: RecoveryTarget): string {
   switch (target.type) {
     case "time":
@@ -104,13 +131,17 @@ function targetWords(target: RecoveryTarget): string {
       return `end of transaction ${target.xid}`;
     case "name":
       return `restore point ${JSON.stringify(target.name)}`;
-    default:
+    case "immediate":
+      return "end of a base backup";
+    case "lsn":
       return `record at or after ${formatLsn(target.lsn)}`;
   }
 }
 
 function stopWords({ side, at, xid, time, name, lsn }: RecoveryStop, server: number | undefined): string {
   const when = time === undefined ? "" : `, time ${formatPgTime(time)}`;
+  if (at === "consistency")
+    return `where the backup is consistent, ${side} the record at ${formatLsn(lsn, { server })}`;
   if (at === "location") return `${side} the record at ${formatLsn(lsn, { server })}`;
   if (at === "restore point") return `at restore point ${JSON.stringify(name)}${when}, ${formatLsn(lsn, { server })}`;
   return `${side} ${at} of transaction ${xid}${when}, ${formatLsn(lsn, { server })}`;

@@ -2,7 +2,7 @@
  * The records of files, one after the other, and what is said where they end: that WAL ends, that it is damaged, that a part is
  * missing.
  */
-import { DecodeError, ProtocolError } from "../../../kernel/errors.ts";
+import { ArgumentError, DecodeError, ProtocolError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { describeWalRecord, type WalDescription } from "../../../wal/contents.ts";
 import { WalError } from "../../../wal/error.ts";
@@ -12,8 +12,10 @@ import { DEFAULT_PAGE_SIZE } from "../../../wal/page.ts";
 import { WalReader } from "../../../wal/reader.ts";
 import type { WalRecord } from "../../../wal/record.ts";
 import type { Json } from "../../../wire/json.ts";
-import { InputError } from "../shared/usage.ts";
-import { openWal, type Piece } from "./input.ts";
+import { name } from "../decode/input.ts";
+import { InputError, UnseenError } from "../shared/usage.ts";
+import type { Contents } from "./contents.ts";
+import { openSegment, openWal, type Piece, type WalInput, type WalInputs } from "./input.ts";
 
 /** A record, and what it is. */
 export interface Found {
@@ -27,13 +29,15 @@ export interface Found {
 
 /** What is said between records, and at their end. */
 export interface Notice {
-  /** WAL ends here; it is damaged here; a part is missing before this place. */
-  readonly notice: "end" | "damage" | "gap";
+  /** WAL ends here; it is damaged here; a part is missing before this position; a file is not read. */
+  readonly notice: "end" | "damage" | "gap" | "passed over";
   readonly lsn: Lsn | undefined;
   readonly file: string;
   readonly message: string;
   /** Of damage: what it is, by its code and its place in what was read. */
   readonly error?: WalError | undefined;
+  /** The file could not be looked at. */
+  readonly unseen?: boolean;
 }
 
 /** What has been read so far. */
@@ -41,47 +45,220 @@ export interface Reading {
   progress: () => number | undefined;
 }
 
+type Batch = readonly (Found | Notice)[];
+
+interface WalkOptions {
+  /** The version, if it was given: where a stream begins in the middle of a page only that can be known. */
+  readonly server: number | undefined;
+  /** Where reading is to begin, if it was given. */
+  readonly start: Lsn | undefined;
+  /** End where recovery does: at the first end, gap or damage. */
+  readonly asRecovery: boolean;
+  /** Records before this position were read already. */
+  readonly resume: Lsn | undefined;
+}
+
+/** A stream of more parts that do not follow each other is not a stream. */
+const MAX_GAPS = 100;
+
 /**
  * The records of files, in batches, and notices.
  *
- * @param server The version, if it was said: where a stream begins in the middle of a page only that can be known.
  * @param reading Told how far it is.
  */
-export async function* recordsOf(
-  paths: readonly string[],
-  server: number | undefined,
-  reading: Reading,
-): AsyncGenerator<readonly (Found | Notice)[]> {
-  let reader: WalReader | undefined;
-  let file = "";
-  for (const [i, path] of paths.entries()) {
-    const input = await openWal(path);
-    file = input.name;
-    reading.progress = () => {
-      const part = input.progress();
-      return part === undefined ? undefined : (i + part) / paths.length;
-    };
-    const known = server ?? reader?.format?.server;
-    for await (const { bytes, lsn, version } of withVersion(input.pieces, known)) {
-      const gap = reader !== undefined && lsn !== undefined && lsn !== reader.position;
-      if (gap) yield [gapBefore(reader!, lsn, file)];
-      // What begins a page says its version itself.
-      const inPage = lsn !== undefined && lsn % BigInt(DEFAULT_PAGE_SIZE) !== 0n;
-      if (gap || reader === undefined) reader = new WalReader({ server: inPage ? version : server });
-      const batch: (Found | Notice)[] = [];
-      try {
-        push(reader, bytes, lsn);
-        for (let record = reader.next(); record !== undefined; record = reader.next())
-          batch.push(describe(record, reader));
-      } catch (error) {
-        if (!(error instanceof WalError)) throw error;
-        yield [...batch, { notice: "damage", lsn: error.lsn, file, message: error.message, error }];
-        return;
+export async function* recordsOf(inputs: WalInputs, options: WalkOptions, reading: Reading): AsyncGenerator<Batch> {
+  for (const { path, message } of inputs.passedOver) yield [passedOver(path, message)];
+  const walk = new Walk(inputs, options, reading);
+  yield* walk.segments();
+  if (!walk.over) yield* walk.others();
+  yield* walk.end();
+}
+
+function passedOver(path: string, message: string, unseen = false): Notice {
+  return { notice: "passed over", lsn: undefined, file: name(path), message, unseen };
+}
+
+/** From one file to the next. */
+class Walk {
+  readonly #inputs: WalInputs;
+  readonly #server: number | undefined;
+  readonly #start: Lsn | undefined;
+  readonly #asRecovery: boolean;
+  readonly #resume: Lsn | undefined;
+  readonly #reading: Reading;
+  readonly #total: number;
+  #read = 0;
+  #reader: WalReader | undefined;
+  #file = "";
+  /** Why the first segment holds no record. */
+  #refused: string | undefined;
+  /** Nothing more is to be read. */
+  over = false;
+
+  constructor(inputs: WalInputs, options: WalkOptions, reading: Reading) {
+    this.#inputs = inputs;
+    this.#server = options.server;
+    this.#start = options.start;
+    this.#asRecovery = options.asRecovery;
+    this.#resume = options.resume;
+    this.#reading = reading;
+    this.#total = inputs.segments.length + inputs.others.length;
+  }
+
+  /** Segments, each held against the position in its name. */
+  async *segments(): AsyncGenerator<Batch> {
+    const { segments, segmentSize, timelines } = this.#inputs;
+    const [first] = segments;
+    if (this.#asRecovery && first !== undefined && this.#start !== undefined && first.start > this.#start) {
+      yield [this.#notice("gap", first.start, `no WAL from ${this.#lsn(this.#start)} to ${this.#lsn(first.start)}`)];
+      this.over = true;
+      return;
+    }
+    for (const segment of segments) {
+      if (this.over) return;
+      const input = await this.#open(segment.file.path, () => openSegment(segment, segmentSize, this.#resume));
+      if ("notice" in input) {
+        this.#refused ??= input.message;
+        yield [input];
+        continue;
       }
-      yield batch;
+      const follows = this.#reader?.end === undefined && this.#reader?.position === input.lsn;
+      const fault = faultOf(input.contents, input.lsn);
+      if (fault !== undefined && (!follows || fault.unseen)) {
+        input.close();
+        this.#refused ??= fault.message;
+        yield [passedOver(segment.file.path, fault.message, fault.unseen)];
+        continue;
+      }
+      // A segment that is not WAL of its position, right behind the last: the reader says so in the server's words.
+      yield* this.#leave(input.lsn, input.name);
+      if (this.over) return;
+      const server = this.#server;
+      this.#reader ??= new WalReader({ server, segmentSize, timelines });
+      yield* this.#readInput(input, segment.timeline);
     }
   }
-  if (reader !== undefined) yield [endOf(reader, file)];
+
+  /** Streams, and pages whose position is only in their headers. */
+  async *others(): AsyncGenerator<Batch> {
+    for (const path of this.#inputs.others) {
+      if (this.over) return;
+      const input = await this.#open(path, () => openWal(path));
+      const { contents } = "notice" in input ? { contents: undefined } : input;
+      if (contents === undefined || contents.kind === "zeros" || contents.kind === "other") {
+        const said =
+          "notice" in input
+            ? input
+            : passedOver(
+                path,
+                (contents as { message: string }).message,
+                contents?.kind === "other" && contents.unseen,
+              );
+        if (!("notice" in input)) input.close();
+        if (this.#total === 1) throw new (said.unseen ? UnseenError : InputError)(`${said.file}: ${said.message}`);
+        yield [said];
+        continue;
+      }
+      yield* this.#readInput(input as WalInput, undefined);
+    }
+  }
+
+  /** What is said at the end. */
+  *end(): Generator<Batch> {
+    if (this.#reader !== undefined) {
+      yield [endOf(this.#reader, this.#file)];
+    } else if (!this.over && this.#inputs.segments.length > 0) {
+      const [{ start, file }] = this.#inputs.segments as [WalInputs["segments"][number]];
+      const message = `could not find a valid record after ${this.#lsn(start)}: ${this.#refused}`;
+      yield [{ notice: "damage", lsn: start, file: name(file.path), message }];
+    }
+  }
+
+  async #open(path: string, open: () => Promise<WalInput>): Promise<WalInput | Notice> {
+    const before = this.#read++;
+    try {
+      const input = await open();
+      this.#reading.progress = () => {
+        const part = input.progress();
+        return part === undefined ? undefined : (before + part) / this.#total;
+      };
+      return input;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      return passedOver(path, error.message, error instanceof UnseenError);
+    }
+  }
+
+  /** WAL goes on at this position. If that is not where it was left, that is said, and another reader begins. */
+  *#leave(lsn: Lsn, file: string): Generator<Batch> {
+    const reader = this.#reader;
+    if (reader === undefined || (reader.end === undefined && reader.position === lsn)) return;
+    if (reader.end !== undefined) yield [endOf(reader, this.#file)];
+    yield [this.#notice("gap", lsn, gapMessage(reader, lsn), file)];
+    this.#reader = undefined;
+    if (this.#asRecovery) this.over = true;
+  }
+
+  async *#readInput(input: WalInput, timeline: number | undefined): AsyncGenerator<Batch> {
+    this.#file = input.name;
+    let gaps = 0;
+    const known = this.#server ?? this.#reader?.format?.server;
+    for await (const { bytes, lsn, version, beginsPage } of withVersion(input.pieces, known)) {
+      if (lsn !== undefined && timeline === undefined) {
+        for (const said of this.#leave(lsn, input.name)) {
+          yield said;
+          if (++gaps > MAX_GAPS)
+            throw new InputError(
+              `${input.name} is not a physical stream: ${gaps} of its parts do not follow each other`,
+            );
+        }
+        if (this.over) break;
+      }
+      const isNew = this.#reader === undefined;
+      // What begins a page says its version itself.
+      const inPage = lsn !== undefined && !beginsPage && lsn % BigInt(DEFAULT_PAGE_SIZE) !== 0n;
+      this.#reader ??= new WalReader({ server: inPage ? version : this.#server });
+      const batch: (Found | Notice)[] = [];
+      try {
+        // The header of a page whose name says nothing is believed, unless it cannot be right.
+        push(this.#reader, bytes, isNew && beginsPage && timeline === undefined ? undefined : lsn, timeline);
+        for (let record = this.#reader.next(); record !== undefined; record = this.#reader.next())
+          batch.push(describe(record, this.#reader));
+      } catch (error) {
+        if (!(error instanceof WalError)) throw error;
+        yield [...batch, { notice: "damage", lsn: error.lsn, file: this.#file, message: error.message, error }];
+        this.over = true;
+        this.#reader = undefined;
+        break;
+      }
+      yield batch;
+      if (this.#reader.end === undefined) continue;
+      // What follows in this file is not read: it can be without end.
+      if (this.#asRecovery) this.over = true;
+      break;
+    }
+    input.close();
+  }
+
+  #notice(notice: Notice["notice"], lsn: Lsn, message: string, file = this.#file): Notice {
+    return { notice, lsn, file, message };
+  }
+
+  #lsn(lsn: Lsn): string {
+    return formatLsn(lsn, { server: this.#server ?? this.#reader?.format?.server });
+  }
+}
+
+/** Why a file with these contents is not WAL of the position in its name; undefined if it can be. */
+function faultOf(contents: Contents, start: Lsn): { readonly message: string; readonly unseen: boolean } | undefined {
+  if (contents.kind === "pages") {
+    if (contents.pageAddress === start) return undefined;
+    const [said, expected] = [formatLsn(contents.pageAddress), formatLsn(start)];
+    const recycled = contents.pageAddress < start ? ", so it was recycled and not yet written to" : "";
+    return { message: `its name says ${expected} and its first page ${said}${recycled}`, unseen: false };
+  }
+  if (contents.kind === "stream") return { message: "it holds a recorded stream, not a segment", unseen: false };
+  return { message: contents.message, unseen: contents.kind === "other" && contents.unseen };
 }
 
 /** What a record of this reader is. */
@@ -104,34 +281,29 @@ export function recordLine({ record, description, server, error }: Found): { rea
   return { ...json, error: { code, message, path, offset } };
 }
 
-function push(reader: WalReader, bytes: Uint8Array, lsn: Lsn | undefined): void {
+function push(reader: WalReader, bytes: Uint8Array, lsn: Lsn | undefined, timeline: number | undefined): void {
   try {
-    reader.push(bytes, lsn);
+    reader.push(bytes, lsn, timeline);
   } catch (error) {
     if (error instanceof ProtocolError) throw new InputError(error.message);
-    if (!(error instanceof RangeError)) throw error;
+    if (!(error instanceof ArgumentError)) throw error;
     // No page says it: the stream ends before the next begins.
     throw new InputError(
       reader.format === undefined
-        ? `WAL begins at ${formatLsn(lsn!)}, in the middle of a page, and ends before the next, so nothing in it says which version wrote it: say it with --server`
+        ? `WAL begins at ${formatLsn(lsn!)}, in the middle of a page, and ends before the next, so nothing in it says which version wrote it: pass --server`
         : error.message,
     );
   }
 }
 
-/** What a place is said to be where the files do not go on. */
-function gapBefore(reader: WalReader, lsn: Lsn, file: string): Notice {
-  const version = reader.format?.server;
-  const [from, to] = [formatLsn(reader.position!, { server: version }), formatLsn(lsn, { server: version })];
+/** That WAL does not go on where it was left. */
+function gapMessage(reader: WalReader, lsn: Lsn): string {
+  const server = reader.format?.server;
+  const left = reader.end?.lsn ?? reader.position!;
+  const [from, to] = [formatLsn(left, { server }), formatLsn(lsn, { server })];
   const cut =
-    reader.incomplete === undefined
-      ? ""
-      : `; the record at ${formatLsn(reader.incomplete, { server: version })} is cut off`;
-  const message =
-    lsn > reader.position!
-      ? `no WAL from ${from} to ${to}${cut}`
-      : `WAL goes back from ${from} to ${to}, as it does where a timeline begins${cut}`;
-  return { notice: "gap", lsn, file, message };
+    reader.incomplete === undefined ? "" : `; the record at ${formatLsn(reader.incomplete, { server })} is cut off`;
+  return lsn > left ? `no WAL from ${from} to ${to}${cut}` : `WAL goes back from ${from} to ${to}${cut}`;
 }
 
 function endOf(reader: WalReader, file: string): Notice {
@@ -158,7 +330,7 @@ async function* withVersion(
   let length = 0;
   let toPage: number | undefined;
   for await (const piece of pieces) {
-    toPage ??= piece.lsn === undefined ? 0 : Number(-piece.lsn & BigInt(DEFAULT_PAGE_SIZE - 1));
+    toPage ??= piece.lsn === undefined || piece.beginsPage ? 0 : Number(-piece.lsn & BigInt(DEFAULT_PAGE_SIZE - 1));
     if (version === undefined && toPage > 0) {
       waiting.push(piece);
       length += piece.bytes.length;

@@ -1,0 +1,89 @@
+/** RecordBuffer: the bytes of a record that arrives in parts. Memory is taken for bytes that have arrived, never for a length alone. */
+import { wordsOf } from "../kernel/crc32c.ts";
+import { align } from "./decode.ts";
+
+/** The least that is taken for a record, unless it is shorter. */
+const LEAST = 512;
+
+/** Short records share arrays of so many bytes, or of as many as have come: one of 8 kB each would take 3 us, and so 1.2. */
+const POOL = 65536;
+
+/** Bytes, and views of the same. */
+export interface Readable {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly words: Int32Array;
+}
+
+export function readable(bytes: Uint8Array): Readable {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), words: wordsOf(bytes) };
+}
+
+const none: Readable = /* @__PURE__ */ readable(/* @__PURE__ */ new Uint8Array(0));
+
+export class RecordBuffer {
+  /** Where the record is put together, and where in that it begins. */
+  into: Readable = none;
+  at = 0;
+  /** How many bytes of it there are. */
+  got = 0;
+  /** For how many there is room. */
+  #room = 0;
+  /** What is behind the first #pooled bytes is free. */
+  #pool: Readable = none;
+  #pooled = 0;
+
+  /** Another record begins. Nothing of the one before is written to again. */
+  begin(): void {
+    this.drop();
+    this.got = 0;
+  }
+
+  drop(): void {
+    this.into = none;
+    this.#room = 0;
+  }
+
+  /** Add bytes of the chunk. */
+  add(chunk: Uint8Array, at: number, count: number): void {
+    copy(chunk, at, count, this.into.bytes, this.at + this.got);
+    this.got += count;
+  }
+
+  /**
+   * Make room.
+   *
+   * @param bytes For so many bytes of the record at least.
+   * @param most So many it can have.
+   * @param there So many have arrived: if that is all of it, room is taken for all of it.
+   */
+  makeRoom(bytes: number, most: number, there: number): void {
+    if (this.#room >= bytes) return;
+    const size = there >= most ? most : Math.min(most, Math.max(bytes, 2 * this.#room, LEAST));
+    const [old, from] = [this.into.bytes, this.at];
+    if (size > POOL / 4) {
+      this.into = readable(new Uint8Array(size));
+      this.at = 0;
+    } else {
+      if (this.#pooled + size > this.#pool.bytes.length) {
+        this.#pool = readable(new Uint8Array(Math.max(size, Math.min(POOL, there))));
+        this.#pooled = 0;
+      }
+      this.into = this.#pool;
+      this.at = this.#pooled;
+      this.#pooled = align(this.#pooled + size);
+    }
+    this.#room = size;
+    copy(old, from, this.got, this.into.bytes, this.at);
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.#room >= bytes;
+  }
+}
+
+/** Puts bytes into another array; few of them one by one, since a view of them costs more than they. */
+function copy(source: Uint8Array, at: number, count: number, target: Uint8Array, to: number): void {
+  if (count > 64) target.set(new Uint8Array(source.buffer, source.byteOffset + at, count), to);
+  else for (let i = 0; i < count; i++) target[to + i] = source[at + i]!;
+}
