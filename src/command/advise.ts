@@ -2,8 +2,16 @@
  * What a person can do about text that a walsender refuses, for the mistakes that people make: a sentence of ours, beside
  * the server's "syntax error", which says nothing more.
  */
-import { commandCapabilities } from "./capabilities.ts";
-import { baseBackupKeywords, commandKeywords, keywords } from "./keywords.ts";
+import { downcaseIdentifier, truncateIdentifier } from "../text/identifier.ts";
+import { slotNameRefusal } from "../text/slot-name.ts";
+import type { Command } from "./ast.ts";
+import { type CommandCapability, commandCapabilities } from "./capabilities.ts";
+import { adviseOnOptionName, optionNames, written } from "./check/options.ts";
+import { Check, Refused } from "./check/refusal.ts";
+import { runChecks } from "./check/run.ts";
+import { commandKeywords, keywords } from "./keywords.ts";
+import { type OptionTable, optionOfKeyword } from "./options/option.ts";
+import { alterSlotOptions, baseBackupOptions, createSlotOptions, pgoutputOptions } from "./options/tables.ts";
 import type { Token } from "./token.ts";
 
 /** On SQL that reached a connection without a database. */
@@ -19,61 +27,141 @@ export function adviseOnSql(text: string, offset: number, server: number): strin
 export function adviseOnFirstWord(word: string, server: number): string | undefined {
   const command = word.toUpperCase();
   if (!commandKeywords.includes(command)) return undefined;
-  const needs = keywords.get(command)!;
-  if (needs !== true && !commandCapabilities.supports(server, needs))
+  const needs = keywords.get(command)!.since;
+  if (needs !== undefined && !commandCapabilities.supports(server, needs))
     return `${command} is a command since ${commandCapabilities.since(needs)}.`;
   return word === command ? undefined : `Write keywords in capitals: ${command}.`;
 }
 
-/**
- * On a syntax error.
- *
- * @param offending The token at `offset`; undefined at the end of the text.
- * @param expected Display names of the grammar.
- */
-export function advise(
-  text: string,
-  offset: number,
-  offending: Token | undefined,
-  expected: readonly string[],
-  server: number,
-): string | undefined {
+/** A syntax error, as far as advice looks at it. */
+export interface SyntaxProblem {
+  readonly text: string;
+  /** Where the error is. */
+  readonly offset: number;
+  /** The token there; undefined at the end of the text. */
+  readonly offending: Token | undefined;
+  /** Display names of the grammar. */
+  readonly expected: readonly string[];
+  readonly server: number;
+  /** Is the connection to a database? */
+  readonly database: boolean;
+  /** Parses another text for the same server; undefined if that is not a command. */
+  readonly parse: (text: string) => Command | undefined;
+}
+
+/** On a syntax error. Following the advice does not lead to another error of the same token. */
+export function advise(problem: SyntaxProblem): string | undefined {
+  const { text, offset, offending, expected, server, database } = problem;
   const before = text.slice(0, offset).trimEnd();
   const command = /^[A-Z_]*/.exec(text.trimStart())![0];
   const { kind, text: token } = offending ?? { kind: "end", text: "" };
   const may = (name: string): boolean => expected.includes(name);
+  const since = (name: CommandCapability): string => commandCapabilities.since(name);
 
   if (before === "" && (kind === "IDENT" || kind === "keyword")) {
     const advice = adviseOnFirstWord(token, server);
     if (advice !== undefined) return advice;
     if (kind === "IDENT" && !commandCapabilities.supports(server, "sqlCommands")) {
-      return `SQL on a replication connection is for servers since ${commandCapabilities.since("sqlCommands")}.`;
+      return `SQL on a replication connection is for servers since ${since("sqlCommands")}.`;
     }
   }
-  if (token === ")" && before.endsWith("(")) return "Leave empty parentheses out.";
-  if (token === "-" && text[offset + 1] === "-") return "Replication commands have no comments.";
-  if (kind === "IDENT" && may(token.toUpperCase())) return `Write keywords in capitals: ${token.toUpperCase()}.`;
-  if (command === "BASE_BACKUP" && may('"("') && baseBackupKeywords.includes(token)) {
-    return `Since ${commandCapabilities.since("genericOptions")} the options of BASE_BACKUP stand in parentheses.`;
+  if (token === ")" && before.endsWith("(")) {
+    return command === "ALTER_REPLICATION_SLOT"
+      ? `Name an option: ${optionNames(alterSlotOptions, new Check(server)).join(" or ")}.`
+      : "Leave empty parentheses out.";
   }
+  if (token === "-" && text[offset + 1] === "-" && /^$|\s/.test(text.charAt(offset - 1)))
+    return "Replication commands have no comments.";
+  if (kind === "IDENT" && may(token.toUpperCase())) return `Write keywords in capitals: ${token.toUpperCase()}.`;
+  const former = command === "BASE_BACKUP" && may('"("') ? optionOfKeyword(baseBackupOptions, token) : undefined;
+  if (former !== undefined)
+    return `Since ${since("genericOptions")} the options of BASE_BACKUP stand in parentheses: (${written(former)}).`;
   if (
     token === "(" &&
     /^(BASE_BACKUP|CREATE_REPLICATION_SLOT)$/.test(command) &&
     !commandCapabilities.supports(server, "genericOptions")
   ) {
-    return `Options in parentheses are for servers since ${commandCapabilities.since("genericOptions")}; here they are words.`;
+    return `Options in parentheses are for servers since ${since("genericOptions")}; here they are words.`;
   }
   if (token === ";" || before.endsWith(";")) return "Send one command at a time, with one semicolon at most.";
   if (kind === "IDENT" && token.startsWith('"') && text[offset - 1] === '"') {
-    return `A double quote inside an identifier is for servers since ${commandCapabilities.since("doubledQuoteInIdentifier")}.`;
+    return `A double quote inside an identifier is for servers since ${since("doubledQuoteInIdentifier")}.`;
   }
-  if (may("identifier") || may("option name")) {
-    if (kind === "keyword") return `${token} is a keyword: write "${token.toLowerCase()}" in double quotes.`;
-    if (kind === "SCONST") return "Single quotes make a string: write a name in double quotes.";
-  }
-  if (token === "-") return "Write a name with a hyphen in double quotes.";
-  if (may("quoted string") && (kind === "IDENT" || kind === "UCONST")) return "Write the value in single quotes.";
+  const advice = adviseOnNameAt(problem, command);
+  if (advice !== undefined) return advice;
+  if (may("quoted string") && (kind === "IDENT" || kind === "UCONST")) return adviseOnValue(problem, command, token);
   if (may("LSN")) return "Write a position as two hexadecimal numbers with a slash between and no blanks: 0/16B3748.";
-  if (command === "SHOW") return "In capitals SHOW is the walsender's own and takes one name; write show for SQL's.";
+  if (command === "SHOW" && database)
+    return "In capitals SHOW is the walsender's own and takes one name; write show for SQL's.";
   return undefined;
+}
+
+/** On something that should be a name, or that goes on after one. */
+function adviseOnNameAt(
+  { text, offset, offending, expected, server }: SyntaxProblem,
+  command: string,
+): string | undefined {
+  if (offending === undefined) return undefined;
+  const { kind, text: token } = offending;
+  const isString = kind === "SCONST";
+  const start = isString
+    ? offset
+    : offset - /[^\s(),;'"]*$/.exec(text.slice(Math.max(0, offset - 200), offset))![0].length;
+  const word = isString ? token.slice(1, -1).replaceAll("''", "'") : /^[^\s(),;'"]*/.exec(text.slice(start))![0];
+  const isExpected = expected.includes("identifier") || expected.includes("option name");
+  if (word === "" || (start === offset && !isExpected)) return undefined;
+  const before = text.slice(0, start).trim();
+  const name = downcaseIdentifier(word);
+  const quoted = `"${name.replaceAll('"', '""')}"`;
+  if (/^(CREATE|DROP|ALTER|READ)_REPLICATION_SLOT$|^START_REPLICATION\s+SLOT$/.test(before)) {
+    const cut = truncateIdentifier(name);
+    const refusal = slotNameRefusal(cut, { server });
+    if (refusal !== undefined)
+      return `A slot name has only lower case letters, numbers and underscores. ${refusal.advice}`;
+    return kind === "keyword"
+      ? `${word} is a keyword: write ${quoted} in double quotes.`
+      : `Write the name in double quotes: ${quoted}.`;
+  }
+  const table = /[(,]$/.test(before) ? tables.get(command) : undefined;
+  if (table !== undefined) {
+    const advice = adviseOnOptionName(table, name, new Check(server));
+    if (command !== "START_REPLICATION" || advice.startsWith("Did")) return advice;
+    return `${advice} If the slot has another output plugin than pgoutput: write ${quoted} in double quotes.`;
+  }
+  if (!isExpected && kind !== "character") return undefined;
+  return kind === "keyword"
+    ? `${word} is a keyword: write ${quoted} in double quotes.`
+    : `Write the name in double quotes: ${quoted}.`;
+}
+
+/** The options of commands, as one would expect them in parentheses. */
+const tables: ReadonlyMap<string, OptionTable> = new Map<string, OptionTable>([
+  ["BASE_BACKUP", baseBackupOptions],
+  ["CREATE_REPLICATION_SLOT", createSlotOptions],
+  ["ALTER_REPLICATION_SLOT", alterSlotOptions],
+  ["START_REPLICATION", pgoutputOptions],
+]);
+
+/** On a value that should be a string: in quotes the server takes it, or rejects it for another reason. */
+function adviseOnValue({ text, offset, server, parse }: SyntaxProblem, command: string, token: string): string {
+  const advice = "Write the value in single quotes.";
+  const value = `'${token.replace(/^"(.*)"$/s, "$1").replaceAll("'", "''")}'`;
+  const [before, after] = [text.slice(0, offset), text.slice(offset + token.length)];
+  const [start, whole] = [
+    parse(before + value + (command === "START_REPLICATION" ? ")" : "")),
+    parse(before + value + after),
+  ];
+  for (const tree of [whole, start]) {
+    if (tree === undefined || start === undefined || !("options" in start)) continue;
+    try {
+      runChecks(new Check(server), tree, true, "pgoutput");
+      return advice;
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const { path, advice: next } = error.refusal;
+      if (path === `options[${start.options.length - 1}].arg` && next !== undefined) return `${advice} ${next}`;
+    }
+    return advice;
+  }
+  return advice;
 }

@@ -10,6 +10,8 @@ export const commandRows = {
   ...lsnRows,
   ...slotRows,
   ...logicalRows,
+  /** slot.c: ReplicationSlotAcquire, until commit 420a0392ef */
+  slotNameIsCheckedAgain: { since: [90400], until: 100000 },
   /** repl_gram.y: base_backup_opt */
   baseBackupKeywords: { since: [90400], until: 150000 },
   /** repl_gram.y: K_TABLESPACE_MAP */

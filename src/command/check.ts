@@ -1,38 +1,18 @@
-/**
- * What a server says of a command when it has parsed it, before it looks at anything else: at catalogs, slots, WAL or files.
- *
- * A port of the checks between walsender.c: exec_replication_command and the first thing that is done; the parts are in check/.
- */
-
-import { EncodeError } from "../kernel/errors.ts";
-import { requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
+/** What a server says of a command when it has parsed it, as an error with its place; the checks are in check/. */
+import { ParseError, WalwireError } from "../kernel/errors.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
 import type { Command } from "./ast.ts";
-import { commandCapabilities } from "./capabilities.ts";
-import { type BaseBackupOptions, baseBackup } from "./check/basebackup.ts";
-import type { ServerBuild } from "./check/compression.ts";
-import { type PGOutputOptions, pgoutputStartup } from "./check/pgoutput.ts";
-import { Check } from "./check/refusal.ts";
-import {
-  type AlterReplicationSlotOptions,
-  alterReplicationSlot,
-  type CreateReplicationSlotOptions,
-  checkLogicalDecodingRequirements,
-  createReplicationSlot,
-  requireKind,
-} from "./check/slots.ts";
+import { Check, Refused, type ServerBuild } from "./check/refusal.ts";
+import { type CommandOptions, runChecks } from "./check/run.ts";
+import { locateCommand } from "./locate.ts";
 import { parseCommand } from "./parse.ts";
 
-export type { ChecksumType, ManifestOption } from "./check/basebackup.ts";
+export type { BaseBackupOptions } from "./check/basebackup.ts";
 export type { CompressAlgorithm, CompressSpecification } from "./check/compression.ts";
-export type { StreamingMode } from "./check/pgoutput.ts";
-export type { SnapshotAction } from "./check/slots.ts";
-export type {
-  AlterReplicationSlotOptions,
-  BaseBackupOptions,
-  CreateReplicationSlotOptions,
-  PGOutputOptions,
-  ServerBuild,
-};
+export type { PGOutputOptions } from "./check/pgoutput.ts";
+export type { AlterReplicationSlotOptions, CreateReplicationSlotOptions } from "./check/slots.ts";
+export type { ChecksumType, ManifestOption, OriginOption, SnapshotAction } from "./options/tables.ts";
+export type { CommandOptions, ServerBuild };
 
 export interface CheckCommandOptions {
   /** The server that the command is for. Its minor release counts; a major alone means its newest known minor. */
@@ -47,13 +27,6 @@ export interface CheckCommandOptions {
   /** Which libraries the server is built with. Default: all. */
   readonly build?: ServerBuild | undefined;
 }
-
-/** What a server made of a command's options. `type` says of which command. */
-export type CommandOptions =
-  | BaseBackupOptions
-  | CreateReplicationSlotOptions
-  | AlterReplicationSlotOptions
-  | PGOutputOptions;
 
 /**
  * Refuse what the server would refuse of a parsed command, in its words and its order; give what it makes of the options,
@@ -80,37 +53,27 @@ export type CommandOptions =
 export function checkCommand(command: Command, options: CheckCommandOptions = {}): CommandOptions | undefined {
   const { database = true, plugin = "pgoutput", build = {} } = options;
   const server = serverVersionNum(options.server);
-  const check = new Check(command, server);
-  switch (command?.type) {
-    case "BaseBackupCmd":
-      return baseBackup(check, command, build);
-    case "CreateReplicationSlotCmd":
-      return createReplicationSlot(check, command, database);
-    case "AlterReplicationSlotCmd":
-      requireCapability(commandCapabilities, server, "alterReplicationSlot", "ALTER_REPLICATION_SLOT");
-      return alterReplicationSlot(check, command);
-    case "StartReplicationCmd":
-      requireKind(command.type, command.kind);
-      if (command.kind === "PHYSICAL") return undefined;
-      checkLogicalDecodingRequirements(check, database);
-      return plugin === "pgoutput" && check.supports("pgoutput") ? pgoutputStartup(check, command) : undefined;
-    case "ReadReplicationSlotCmd":
-      requireCapability(commandCapabilities, server, "readReplicationSlot", "READ_REPLICATION_SLOT");
-      return undefined;
-    case "UploadManifestCmd":
-      requireCapability(commandCapabilities, server, "uploadManifest", "UPLOAD_MANIFEST");
-      return undefined;
-    case "SQLCmd":
-      // The parser knows what is said of SQL where there is no database.
-      if (!database) parseCommand(command.text, { server, database });
-      return undefined;
-    case "IdentifySystemCmd":
-    case "DropReplicationSlotCmd":
-    case "TimeLineHistoryCmd":
-    case "VariableShowStmt":
-      return undefined;
-    default:
-      command satisfies never;
-      throw new EncodeError("Command.type", "Command.type: it names no replication command");
+  // The parser knows what is said of SQL where there is no database.
+  if (command?.type === "SQLCmd" && !database) parseCommand(command.text, { server, database });
+  try {
+    return runChecks(new Check(server, build), command, database, plugin);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const { refusal } = error;
+    throw new ParseError({ code: "REFUSED", ...refusal, ...placeOf(command, refusal.path, server) });
+  }
+}
+
+/** Looked for only when there is something to say of it. */
+function placeOf(command: Command, path: string, server: number): { text: string; offset: number } {
+  try {
+    const { text, offsets } = locateCommand(command, { server });
+    // An option without a value is to blame as a whole; what is missing, the command.
+    const offset = offsets.get(path) ?? offsets.get(path.replace(/arg$/, "defname")) ?? offsets.get("") ?? 0;
+    return { text, offset };
+  } catch (error) {
+    // A tree that no text makes has no place in one.
+    if (error instanceof WalwireError) return { text: "", offset: 0 };
+    throw error;
   }
 }

@@ -5,53 +5,60 @@
  */
 import type { CommandCapabilities, CommandCapability } from "./capabilities.ts";
 
-/** Each keyword with the capability that a server must have for it, or `true` for those that every server has. */
-export const keywords: ReadonlyMap<string, CommandCapability | true> = new Map<string, CommandCapability | true>([
-  ["BASE_BACKUP", true],
-  ["IDENTIFY_SYSTEM", true],
-  ["READ_REPLICATION_SLOT", "readReplicationSlot"],
-  ["SHOW", "sqlCommands"],
-  ["START_REPLICATION", true],
-  ["CREATE_REPLICATION_SLOT", true],
-  ["DROP_REPLICATION_SLOT", true],
-  ["ALTER_REPLICATION_SLOT", "alterReplicationSlot"],
-  ["TIMELINE_HISTORY", true],
-  ["UPLOAD_MANIFEST", "uploadManifest"],
-  ["TIMELINE", true],
-  ["PHYSICAL", true],
-  ["LOGICAL", true],
-  ["SLOT", true],
-  ["RESERVE_WAL", "reserveWal"],
-  ["TEMPORARY", "createSlotOptions"],
-  ["EXPORT_SNAPSHOT", "createSlotOptions"],
-  ["NOEXPORT_SNAPSHOT", "createSlotOptions"],
-  ["USE_SNAPSHOT", "createSlotOptions"],
-  ["WAIT", "createSlotOptions"],
-  ["TWO_PHASE", "genericOptions"],
-  ["LABEL", "baseBackupKeywords"],
-  ["PROGRESS", "baseBackupKeywords"],
-  ["FAST", "baseBackupKeywords"],
-  ["WAL", "baseBackupKeywords"],
-  ["NOWAIT", "baseBackupKeywords"],
-  ["MAX_RATE", "baseBackupKeywords"],
-  ["TABLESPACE_MAP", "baseBackupTablespaceMap"],
-  ["NOVERIFY_CHECKSUMS", "baseBackupNoVerifyChecksums"],
-  ["MANIFEST", "baseBackupManifest"],
-  ["MANIFEST_CHECKSUMS", "baseBackupManifest"],
+/** What is known of a keyword. */
+export interface Keyword {
+  /** What a server must have for it; undefined if every server has it. */
+  readonly since?: CommandCapability;
+  /** Is it the first word of a command? @source repl_scanner.l: replication_scanner_is_replication_command */
+  readonly command?: true;
+  /** May it not be the name of an option, as other keywords may? @source repl_gram.y: ident_or_keyword */
+  readonly reserved?: true;
+}
+
+/** Every keyword. */
+export const keywords: ReadonlyMap<string, Keyword> = new Map<string, Keyword>([
+  ["BASE_BACKUP", { command: true }],
+  ["IDENTIFY_SYSTEM", { command: true }],
+  ["READ_REPLICATION_SLOT", { since: "readReplicationSlot", command: true, reserved: true }],
+  ["SHOW", { since: "sqlCommands", command: true }],
+  ["START_REPLICATION", { command: true }],
+  ["CREATE_REPLICATION_SLOT", { command: true }],
+  ["DROP_REPLICATION_SLOT", { command: true }],
+  ["ALTER_REPLICATION_SLOT", { since: "alterReplicationSlot", command: true }],
+  ["TIMELINE_HISTORY", { command: true }],
+  ["UPLOAD_MANIFEST", { since: "uploadManifest", command: true }],
+  ["TIMELINE", {}],
+  ["PHYSICAL", {}],
+  ["LOGICAL", {}],
+  ["SLOT", {}],
+  ["RESERVE_WAL", { since: "reserveWal" }],
+  ["TEMPORARY", { since: "createSlotOptions" }],
+  ["EXPORT_SNAPSHOT", { since: "createSlotOptions" }],
+  ["NOEXPORT_SNAPSHOT", { since: "createSlotOptions" }],
+  ["USE_SNAPSHOT", { since: "createSlotOptions" }],
+  ["WAIT", { since: "createSlotOptions" }],
+  ["TWO_PHASE", { since: "genericOptions" }],
+  ["LABEL", { since: "baseBackupKeywords" }],
+  ["PROGRESS", { since: "baseBackupKeywords" }],
+  ["FAST", { since: "baseBackupKeywords" }],
+  ["WAL", { since: "baseBackupKeywords" }],
+  ["NOWAIT", { since: "baseBackupKeywords" }],
+  ["MAX_RATE", { since: "baseBackupKeywords" }],
+  ["TABLESPACE_MAP", { since: "baseBackupTablespaceMap" }],
+  ["NOVERIFY_CHECKSUMS", { since: "baseBackupNoVerifyChecksums" }],
+  ["MANIFEST", { since: "baseBackupManifest" }],
+  ["MANIFEST_CHECKSUMS", { since: "baseBackupManifest" }],
 ]);
 
-/** The first words of commands, repl_scanner.l: replication_scanner_is_replication_command. */
-export const commandKeywords: readonly string[] = [...keywords.keys()].slice(0, 10);
-
-/** The words of BASE_BACKUP before its options came in parentheses. */
-export const baseBackupKeywords: readonly string[] = [...keywords.keys()].filter((word) =>
-  String(keywords.get(word)).startsWith("baseBackup"),
-);
+/** The first words of commands. */
+export const commandKeywords: readonly string[] = [...keywords]
+  .filter(([, { command }]) => command)
+  .map(([word]) => word);
 
 /** Is the word, as it stands, a keyword of this server? */
 export function isKeyword(word: string, has: CommandCapabilities): boolean {
   // Most words are in small letters, and need no look at the list.
   if (word.charCodeAt(0) > 0x5a) return false;
-  const needs = keywords.get(word);
-  return needs === true || (needs !== undefined && has[needs]);
+  const keyword = keywords.get(word);
+  return keyword !== undefined && (keyword.since === undefined || has[keyword.since]);
 }

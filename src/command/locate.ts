@@ -37,7 +37,7 @@ export function locateCommand(
   options: { readonly server?: Server | undefined } = {},
 ): CommandLocations {
   const server = serverVersionNum(options.server ?? defaultServer);
-  const source = sourceOf(command) ?? { text: printCommand(command, { server }), server };
+  const source = sourceOf(command) ?? { text: printCommand(command, { server, from: server }), server };
   return { text: source.text, offsets: offsetsOf(command, tokens(source.text, source.server)) };
 }
 

@@ -61,7 +61,7 @@ export function parseCommand(text: string, options: ParseCommandOptions = {}): C
   requireText(text, nulInQuery);
   const scan = new Scan(text, num);
   try {
-    const command = scan.command();
+    const command = scan.command(database);
     if (command.type === "SQLCmd" && !database) scan.refuseSql();
     return withSource(command, { text, server: num });
   } finally {
@@ -85,6 +85,16 @@ export function scansAsIdentifier(name: string, server: number): boolean {
     return new Scan(name, server).identifier() === name;
   } catch (error) {
     if (error instanceof grammar.SyntaxError) return false;
+    throw error;
+  }
+}
+
+/** What a text could become if one follows advice. */
+function commandOrNothing(text: string, server: number): Command | undefined {
+  try {
+    return new Scan(text, server).command(true);
+  } catch (error) {
+    if (error instanceof ParseError) return undefined;
     throw error;
   }
 }
@@ -119,7 +129,7 @@ class Scan {
     return grammar.parse(this.#text, { startRule: "tokens", has: this.has, scan: this });
   }
 
-  command(): Command {
+  command(database: boolean): Command {
     try {
       return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
     } catch (error) {
@@ -134,7 +144,10 @@ class Scan {
         offset,
         near: offending?.text,
         expected,
-        advice: advise(this.#text, offset, offending, expected, this.#server),
+        advice: advise({
+          ...{ text: this.#text, offset, offending, expected, server: this.#server, database },
+          parse: (text) => commandOrNothing(text, this.#server),
+        }),
       });
     }
   }

@@ -1,64 +1,77 @@
 /**
  * A Command to text, in the form that a server of the given version takes.
  *
- * The law: on every version, parsing what was printed gives the same Command, for every Command that this version's
- * grammar can make. What the version cannot say is an UnsupportedError; what no version can say, an EncodeError.
+ * The laws: on every version, parsing what was printed gives the same Command, for every Command that this version's grammar can make.
+ * What a version accepts is printed for another so that this accepts it too, or it is an UnsupportedError with the capability. What no
+ * version can say is an EncodeError.
  */
 
-import { EncodeError, ParseError } from "../kernel/errors.ts";
+import { EncodeError, ParseError, UnsupportedError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
+import { formatServerVersion, rangesOf, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { truncateIdentifier } from "../text/identifier.ts";
 import { printableText } from "../text/scan.ts";
-import type { Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
-import { commandCapabilities } from "./capabilities.ts";
+import { sourceOf } from "../text/source.ts";
+import type { BaseBackupCmd, Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
+import { type CommandCapability, commandCapabilities } from "./capabilities.ts";
+import { booleanOf, optionsOf } from "./check/defget.ts";
+import { Check, type Refusal, Refused } from "./check/refusal.ts";
+import { runChecks } from "./check/run.ts";
+import { keywords } from "./keywords.ts";
+import { findOption, findWord, type OptionRow, type OptionTable, type OptionWord } from "./options/option.ts";
+import { alterSlotOptions, baseBackupOptions, createSlotOptions, pgoutputOptions } from "./options/tables.ts";
 import { parseCommand, scansAsIdentifier } from "./parse.ts";
 
 export interface PrintCommandOptions {
   /** The server that the text is for. */
   readonly server?: Server | undefined;
-  /** The server whose grammar made the tree; `server` if it is not said. */
+  /**
+   * The server whose grammar made the tree. Default: the one that `parseCommand` was told; of a tree that was not parsed the newest that
+   * accepts it. A tree of `server` itself is printed as it is,
+   * also where that server rejects it after parsing.
+   */
   readonly from?: Server | undefined;
+  /** The output plugin of the slot that START_REPLICATION names. Options of another than pgoutput are not looked at. Default: "pgoutput". */
+  readonly plugin?: string | undefined;
 }
 
 /**
  * Write a command as a server of this version takes it, with no more quotes than it needs.
  *
  * Options change their form with the server: words before 15, then names and values in parentheses. For servers before 15 the
- * later form is written as the words of that time, where there is such a word: `checkpoint 'fast'` becomes `FAST`. The other way
- * it must be said that the tree is an old one (`from`), since a newer server's grammar takes any name: `(fast 1)` too is a
- * command to it, if one that is refused. A Boolean among parenthesised options is written as the word true or false, which the
- * server reads as the same.
+ * later form is written as the words of that time, where there is such a word: `checkpoint 'fast'` becomes `FAST`, and the other way
+ * round. A Boolean among parenthesised options is written as the word true or false, which the server reads as the same.
  *
- * @throws UnsupportedError if this version cannot say it, with the missing capability.
+ * @throws UnsupportedError if this version cannot say it, or rejects what another version accepts, with the capability.
  * @throws EncodeError if no text makes this value, with its path: a NUL character, a name of more than 63 bytes, a
  * logical stream without a slot.
  * @source the reverse of repl_gram.y and repl_scanner.l
  * @example printCommand({ type: "DropReplicationSlotCmd", slotname: "My slot", wait: true }) // 'DROP_REPLICATION_SLOT "My slot" WAIT'
  * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)"), { server: 14 }) // "BASE_BACKUP FAST"
  * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)")) // "BASE_BACKUP (checkpoint 'fast')"
- * @example printCommand(parseCommand("BASE_BACKUP FAST NOWAIT", { server: 14 }), { from: 14 }) // "BASE_BACKUP (checkpoint 'fast', wait false)"
+ * @example printCommand(parseCommand("BASE_BACKUP FAST NOWAIT", { server: 14 })) // "BASE_BACKUP (checkpoint 'fast', wait false)"
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
-  const { server = defaultServer, from = server } = options;
+  const server = serverVersionNum(options.server);
   requireCapability(commandCapabilities, server, "replicationSlots", "The replication language with slots");
   const type: unknown = command?.type;
-  if (typeof type !== "string" || !Object.hasOwn(printers, type))
-    fail("Command.type", "it names no replication command");
+  if (typeof type !== "string" || !Object.hasOwn(printers, type)) fail("Command.type", "not a replication command");
+  const from = options.from === undefined ? sourceOf(command)?.server : serverVersionNum(options.from);
   const print = printers[command.type] as Printer<Command>;
-  return print(isOlderForm(from, server) ? inParentheses(command) : command, serverVersionNum(server));
+  const text = print(isOlderForm(from ?? server, server) ? inParentheses(command) : command, server, from);
+  return from === server ? text : acceptedText(text, command, server, from, options.plugin ?? "pgoutput");
 }
 
-type Printer<C extends Command> = (command: C, server: number) => string;
+type Printer<C extends Command> = (command: C, server: number, from: number | undefined) => string;
 
 const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { type: T }>> } = {
   IdentifySystemCmd: () => "IDENTIFY_SYSTEM",
 
-  BaseBackupCmd: ({ options }, server) => {
+  BaseBackupCmd: (command, server) => {
     if (commandCapabilities.supports(server, "genericOptions")) {
-      return words("BASE_BACKUP", genericOptionList("BaseBackupCmd", options, server));
+      return words("BASE_BACKUP", genericOptionList("BaseBackupCmd", command.options, server));
     }
-    return words("BASE_BACKUP", optionWords(baseBackupWords, "BaseBackupCmd", options, server));
+    return words("BASE_BACKUP", ...optionWords(baseBackupOptions, command, server));
   },
 
   CreateReplicationSlotCmd: (command, server) => {
@@ -72,7 +85,7 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
       temporary && "TEMPORARY",
       kind,
       logical && identifier("CreateReplicationSlotCmd.plugin", plugin, server),
-      createSlotOptions(command, server),
+      createSlotOptionsOf(command, server),
     );
   },
 
@@ -129,19 +142,39 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
     return words("SHOW", varName("VariableShowStmt.name", name, server));
   },
 
-  SQLCmd: ({ text }, server) => {
+  SQLCmd: ({ text }, server, from) => {
     requireCapability(commandCapabilities, server, "sqlCommands", "SQL on a replication connection");
-    let type: Command["type"];
-    try {
-      type = parseCommand(text, { server }).type;
-    } catch (error) {
-      if (!(error instanceof ParseError)) throw error;
-      return fail("SQLCmd.text", `the walsender refuses it: ${error.message}`);
+    const complaint = complaintOnSql(text, server);
+    if (complaint !== undefined) {
+      if (from !== undefined && complaintOnSql(text, from) === undefined)
+        unsupported(
+          `PostgreSQL ${formatServerVersion(server)} does not hand this text to SQL: ${complaint}`,
+          sqlDependsOn(text),
+          from,
+          server,
+        );
+      fail("SQLCmd.text", complaint);
     }
-    if (type !== "SQLCmd") fail("SQLCmd.text", "its first word makes it a replication command");
     return text;
   },
 };
+
+/** Why a server would not hand this text to SQL. */
+function complaintOnSql(text: string, server: number): string | undefined {
+  try {
+    if (parseCommand(text, { server }).type === "SQLCmd") return undefined;
+    return "its first word makes it a replication command";
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    return `the walsender rejects it: ${error.message}`;
+  }
+}
+
+/** What it depends on that a text is SQL: the first word, what is white space, and how much of it is looked at. */
+function sqlDependsOn(text: string): CommandCapability[] {
+  const needs = keywords.get(/^\s*(\w*)/.exec(text)![1]!)?.since;
+  return [...(needs === undefined ? [] : [needs]), "firstTokenRule", "carriageReturnIsSpace", "verticalTabIsSpace"];
+}
 
 // ---- Options in parentheses ----
 
@@ -168,168 +201,215 @@ function genericOption(path: string, { defname, arg }: DefElem, server: number):
 
 function pluginOption(path: string, { defname, arg }: DefElem, server: number): string {
   const name = identifier(`${path}.defname`, defname, server);
-  return arg === undefined ? name : `${name} ${stringOf(path, arg)}`;
+  if (arg === undefined) return name;
+  return arg?.type === "String" ? `${name} ${quoted(`${path}.arg.sval`, arg.sval)}` : fail(path, "it takes a string");
 }
 
 // ---- Options that are words ----
 
-function createSlotOptions({ kind, options }: CreateReplicationSlotCmd, server: number): string {
+function createSlotOptionsOf(command: CreateReplicationSlotCmd, server: number): string {
+  const { kind, options } = command;
   const path = "CreateReplicationSlotCmd";
-  if (!commandCapabilities.supports(server, "createSlotOptions")) return reserveWalOnly(path, kind, options, server);
-  if (!commandCapabilities.supports(server, "genericOptions"))
-    return optionWords(createSlotWords, path, options, server);
+  if (!commandCapabilities.supports(server, "genericOptions")) {
+    const list = optionWords(createSlotOptions, command, server);
+    // 9.6 has one word, for physical slots only and once.
+    if (list.length > 1 || (list.length > 0 && kind === "LOGICAL"))
+      requireCapability(
+        commandCapabilities,
+        server,
+        "createSlotOptions",
+        "RESERVE_WAL more than once, or of a logical slot,",
+      );
+    return words(...list);
+  }
   // Only words make a Boolean. Where every option has its word, and one needs it, words make the same tree again.
-  const exact = each(path, options, (_, option) => exactCreateSlotWord(option));
+  const exact = each(path, options, (_, option) => exactWord(createSlotOptions, option));
   const needsWords = options.some(({ arg }) => arg?.type === "Boolean");
   return needsWords && !exact.includes(undefined) ? words(...exact) : genericOptionList(path, options, server);
 }
 
-/** In 9.6 a physical slot can have one word, and that once. */
-function reserveWalOnly(path: string, kind: string, options: readonly DefElem[], server: number): string {
-  const list = each(path, options, (at, { defname, arg }) => {
-    if (defname !== "reserve_wal")
-      requireCapability(commandCapabilities, server, "createSlotOptions", `The option ${printableText(at, defname)}`);
-    return booleanOf(at, arg) && "RESERVE_WAL";
-  }).filter((word) => word !== false);
-  if (list.length > 0) requireCapability(commandCapabilities, server, "reserveWal", "RESERVE_WAL");
-  if (list.length > 1 || (list.length > 0 && kind === "LOGICAL")) {
-    requireCapability(
-      commandCapabilities,
-      server,
-      "createSlotOptions",
-      "RESERVE_WAL more than once, or of a logical slot,",
-    );
-  }
-  return words(...list);
-}
-
-const snapshotWords: ReadonlyMap<string, string> = new Map([
-  ["export", "EXPORT_SNAPSHOT"],
-  ["nothing", "NOEXPORT_SNAPSHOT"],
-  ["use", "USE_SNAPSHOT"],
-]);
-
 /** The word that a server with options in parentheses reads as exactly this option. */
-function exactCreateSlotWord({ defname, arg }: DefElem): string | undefined {
-  if (defname === "snapshot" && arg?.type === "String") return snapshotWords.get(arg.sval);
-  if (arg?.type !== "Boolean" || arg.boolval !== true) return undefined;
-  return defname === "reserve_wal" ? "RESERVE_WAL" : defname === "two_phase" ? "TWO_PHASE" : undefined;
+function exactWord(table: OptionTable, { defname, arg }: DefElem): string | undefined {
+  const value = arg?.type === "String" ? arg.sval : arg?.type === "Boolean" ? arg.boolval : undefined;
+  return findOption(table, defname)?.row.words?.find(({ means }) => means !== undefined && means === value)?.word;
 }
 
-/** How a server without options in parentheses says an option: as a word, or with nothing for what is the default. */
-type OptionWords = Readonly<Record<string, (path: string, arg: DefElem["arg"], server: number) => string | false>>;
-
-function optionWords(table: OptionWords, command: string, options: readonly DefElem[], server: number): string {
-  const word = (path: string, option: DefElem): string | false => {
+/** How a server without options in parentheses says them: with a word, or with nothing for what is the default. */
+function optionWords(table: OptionTable, command: BaseBackupCmd | CreateReplicationSlotCmd, server: number): string[] {
+  const list = each(command.type, optionsOf(command), (path, option) => {
     const name = printableText(`${path}.defname`, option.defname);
-    if (!Object.hasOwn(table, name))
-      requireCapability(commandCapabilities, server, "genericOptions", `The option ${name}`);
-    return table[name]!(path, option.arg, server);
-  };
-  return words(...each(command, options, word));
+    const former = findWord(table, name);
+    const { row, words = [] } = former ?? findOption(table, name) ?? {};
+    const known = (former === undefined ? row?.words?.filter(({ option }) => option !== undefined) : words) ?? [];
+    const [first] = known;
+    if (row === undefined || first === undefined) {
+      for (const needs of [row?.since ?? "genericOptions", "genericOptions"] as const)
+        requireCapability(commandCapabilities, server, needs, `The option ${name}`);
+      return fail(path, "there is no word for it");
+    }
+    if (first.means === undefined) {
+      requireWord(first, server);
+      return `${first.word} ${valueAfterWord(row, path, option.arg)}`;
+    }
+    const word = row.name === name ? wordOfToday(row, path, option, server) : wordOfFormerTimes(known, path, option);
+    requireWord(word ?? first, server);
+    return word?.word;
+  });
+  return list.filter((word) => word !== undefined);
 }
 
-const createSlotWords: OptionWords = {
-  export_snapshot: (path, arg) => (booleanOf(path, arg) ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT"),
-  use_snapshot: (path, arg) => (booleanOf(path, arg) ? "USE_SNAPSHOT" : fail(path, "there is no word for false")),
-  reserve_wal: (path, arg) => booleanOf(path, arg) && "RESERVE_WAL",
-  // The form since 15.
-  snapshot: (path, arg) =>
-    (arg?.type === "String" && snapshotWords.get(arg.sval)) || fail(path, "it is export, nothing or use"),
-};
-
-const baseBackupWords: OptionWords = {
-  label: (path, arg) => `LABEL ${stringOf(path, arg)}`,
-  progress: (path, arg) => booleanOf(path, arg) && "PROGRESS",
-  fast: (path, arg) => booleanOf(path, arg) && "FAST",
-  wal: (path, arg) => booleanOf(path, arg) && "WAL",
-  nowait: (path, arg) => booleanOf(path, arg) && "NOWAIT",
-  max_rate: (path, arg) =>
-    `MAX_RATE ${arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number")}`,
-  tablespace_map: (path, arg, server) => {
-    requireCapability(commandCapabilities, server, "baseBackupTablespaceMap", "TABLESPACE_MAP");
-    return booleanOf(path, arg) && "TABLESPACE_MAP";
-  },
-  noverify_checksums: (path, arg, server) => booleanOf(path, arg) && noverifyChecksums(server),
-  manifest: (path, arg, server) => {
-    requireCapability(commandCapabilities, server, "baseBackupManifest", "MANIFEST");
-    return `MANIFEST ${stringOf(path, arg)}`;
-  },
-  manifest_checksums: (path, arg, server) => {
-    requireCapability(commandCapabilities, server, "baseBackupManifest", "MANIFEST_CHECKSUMS");
-    return `MANIFEST_CHECKSUMS ${stringOf(path, arg)}`;
-  },
-  // The form since 15.
-  checkpoint: (path, arg) => {
-    const mode = arg?.type === "String" && printableText(`${path}.arg.sval`, arg.sval).toLowerCase();
-    return mode === "fast" ? "FAST" : mode === "spread" ? false : fail(path, "it is fast or spread");
-  },
-  wait: (path, arg) => !booleanOf(path, arg) && "NOWAIT",
-  verify_checksums: (path, arg, server) => !booleanOf(path, arg) && noverifyChecksums(server),
-};
-
-function noverifyChecksums(server: number): string {
-  requireCapability(commandCapabilities, server, "baseBackupNoVerifyChecksums", "NOVERIFY_CHECKSUMS");
-  return "NOVERIFY_CHECKSUMS";
+function requireWord({ word, since }: OptionWord, server: number): void {
+  if (since !== undefined) requireCapability(commandCapabilities, server, since, word);
 }
 
+/** The word for the value of an option; undefined if the value is the default. */
+function wordOfToday(row: OptionRow, path: string, option: DefElem, server: number): OptionWord | undefined {
+  let value: unknown;
+  try {
+    value = row.kind.read(new Check(server), option, 0);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return fail(`${path}.arg`, error.refusal.message);
+  }
+  return row.words!.find(({ means }) => means === value);
+}
+
+/** The word that a tree of former times was made of. */
+function wordOfFormerTimes(words: readonly OptionWord[], path: string, { arg }: DefElem): OptionWord {
+  const on = booleanOf(arg) ?? fail(`${path}.arg`, "it takes a Boolean value");
+  return words.find(({ ival = 1 }) => ival === Number(on)) ?? fail(`${path}.arg`, "there is no word for false");
+}
+
+function valueAfterWord({ kind }: OptionRow, path: string, arg: DefElem["arg"]): string {
+  if (kind.form !== "integer") return stringOf(path, arg);
+  return arg?.type === "Integer" ? int32(`${path}.arg.ival`, arg.ival) : fail(path, "it takes a number");
+}
+
+/** As the server's defGetString has it. */
 function stringOf(path: string, arg: DefElem["arg"]): string {
+  if (arg?.type === "Integer") return quoted(path, String(arg.ival));
   return arg?.type === "String" ? quoted(`${path}.arg.sval`, arg.sval) : fail(path, "it takes a string");
-}
-
-/** @source define.c: defGetBoolean */
-function booleanOf(path: string, arg: DefElem["arg"]): boolean {
-  if (arg === undefined) return true;
-  const value = arg?.type === "String" ? arg.sval : arg?.type === "Integer" ? arg.ival : arg?.boolval;
-  if (value === true || value === 1 || (typeof value === "string" && /^(true|on)$/i.test(value))) return true;
-  if (value === false || value === 0 || (typeof value === "string" && /^(false|off)$/i.test(value))) return false;
-  return fail(path, "it takes a Boolean value");
 }
 
 // ---- Words made options ----
 
 /** Was the tree made of words, where this server wants names and values in parentheses? */
-function isOlderForm(from: Server, server: Server): boolean {
+function isOlderForm(from: number, server: number): boolean {
   return (
     !commandCapabilities.supports(from, "genericOptions") && commandCapabilities.supports(server, "genericOptions")
   );
 }
 
 function inParentheses(command: Command): Command {
-  const table = command.type === "BaseBackupCmd" ? baseBackupNames : createSlotNames;
   if (command.type !== "BaseBackupCmd" && command.type !== "CreateReplicationSlotCmd") return command;
+  const table = command.type === "BaseBackupCmd" ? baseBackupOptions : createSlotOptions;
   return { ...command, options: each(command.type, command.options, (path, option) => renamed(table, path, option)) };
 }
 
 /** What a server with options in parentheses calls what a word says, and with which value. */
-type OptionNames = Readonly<Record<string, (path: string, arg: DefElem["arg"]) => DefElem>>;
+function renamed(table: OptionTable, path: string, option: DefElem): DefElem {
+  const { row, words } = findWord(table, option.defname) ?? {};
+  if (row === undefined || words![0]!.means === undefined) return option;
+  const { means } = wordOfFormerTimes(words!, path, option);
+  return {
+    defname: row.name,
+    arg:
+      means === true
+        ? undefined
+        : typeof means === "string"
+          ? { type: "String", sval: means }
+          : { type: "Boolean", boolval: false },
+  };
+}
 
-const flag = (defname: string, value: boolean): DefElem => ({
-  defname,
-  arg: value ? undefined : { type: "Boolean", boolval: false },
-});
-const text = (defname: string, sval: string): DefElem => ({ defname, arg: { type: "String", sval } });
+// ---- What another version accepts ----
 
-const baseBackupNames: OptionNames = {
-  progress: (path, arg) => flag("progress", booleanOf(path, arg)),
-  wal: (path, arg) => flag("wal", booleanOf(path, arg)),
-  tablespace_map: (path, arg) => flag("tablespace_map", booleanOf(path, arg)),
-  fast: (path, arg) => text("checkpoint", booleanOf(path, arg) ? "fast" : "spread"),
-  nowait: (path, arg) => flag("wait", !booleanOf(path, arg)),
-  noverify_checksums: (path, arg) => flag("verify_checksums", !booleanOf(path, arg)),
-};
+/**
+ * The text, if the server accepts it, or if the version that the command comes from does not accept that either. Where that is not known,
+ * it is the newest that accepts the command.
+ *
+ * @throws UnsupportedError
+ */
+function acceptedText(
+  text: string,
+  command: Command,
+  server: number,
+  from: number | undefined,
+  plugin: string,
+): string {
+  if (command.type === "SQLCmd") return text;
+  const printed = parseCommand(text, { server });
+  const refusal = refusalOf(printed, server, plugin);
+  if (refusal === undefined) return text;
+  const origins =
+    from === undefined ? rangesOf(commandCapabilities, "replicationSlots").map(({ since }) => since) : [from];
+  // Where there is no pgoutput, nothing says that its options are right.
+  const hasPlugin = (each: number) => plugin !== "pgoutput" || commandCapabilities.supports(each, "pgoutput");
+  const isChecked = (each: number) =>
+    command.type !== "StartReplicationCmd" || command.kind !== "LOGICAL" || hasPlugin(each);
+  const origin = origins.findLast((each) => isChecked(each) && refusalOf(command, each, plugin) === undefined);
+  if (origin === undefined) return text;
+  if (from === undefined && isOlderForm(origin, server)) return printCommand(command, { server, from: origin, plugin });
+  const [what, dependsOn] = blamed(printed, refusal.path);
+  for (const name of dependsOn) requireUnlessBoth(name, what, origin, server);
+  return unsupported(
+    `PostgreSQL ${formatServerVersion(server)} rejects it (${what}): ${refusal.message}`,
+    dependsOn,
+    origin,
+    server,
+  );
+}
 
-const createSlotNames: OptionNames = {
-  export_snapshot: (path, arg) => text("snapshot", booleanOf(path, arg) ? "export" : "nothing"),
-  use_snapshot: (path, arg) =>
-    text("snapshot", booleanOf(path, arg) ? "use" : fail(path, "there is no word for false")),
-  reserve_wal: (path, arg) => flag("reserve_wal", booleanOf(path, arg)),
-};
+function requireUnlessBoth(name: CommandCapability, what: string, from: number, server: number): void {
+  if (commandCapabilities.supports(from, name)) requireCapability(commandCapabilities, server, name, what);
+}
 
-/** Names that did not change stay as they are. */
-function renamed(table: OptionNames, path: string, option: DefElem): DefElem {
-  const { defname, arg } = option;
-  return typeof defname === "string" && Object.hasOwn(table, defname) ? table[defname]!(path, arg) : option;
+/** What the server rejects after parsing; undefined if it accepts the command. */
+function refusalOf(command: Command, server: number, plugin: string): Refusal | undefined {
+  try {
+    runChecks(new Check(server), command, true, plugin);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Refused) return error.refusal;
+    const message = (error as Error).message;
+    if (error instanceof UnsupportedError || error instanceof EncodeError)
+      return { sqlstate: "XX000", message, path: "" };
+    throw error;
+  }
+}
+
+/** What is to blame for a refusal, and the capabilities that it depends on. */
+function blamed(command: Command, path: string): [what: string, dependsOn: readonly CommandCapability[]] {
+  if (path === "slotname") return ["the name of the slot", ["slotNameIsCheckedAgain", "conflictDetectionSlot"]];
+  const index = /^options\[(\d+)\]/.exec(path)?.[1];
+  const table = "options" in command ? tableOf(command) : undefined;
+  if (index === undefined || table === undefined || !("options" in command))
+    return ["the command", ["pgoutputOptionsRequired"]];
+  const name = command.options[Number(index)]!.defname;
+  const { row } = findOption(table, name) ?? findWord(table, name) ?? {};
+  const capabilities = [row?.since, ...(row?.kind.dependsOn ?? [])].filter((each) => each !== undefined);
+  return [path.endsWith("defname") ? `The option ${name}` : `This value of ${name}`, capabilities];
+}
+
+function tableOf(command: Extract<Command, { options: unknown }>): OptionTable {
+  switch (command.type) {
+    case "BaseBackupCmd":
+      return baseBackupOptions;
+    case "CreateReplicationSlotCmd":
+      return createSlotOptions;
+    case "AlterReplicationSlotCmd":
+      return alterSlotOptions;
+    case "StartReplicationCmd":
+      return pgoutputOptions;
+  }
+}
+
+/** @throws UnsupportedError with the first of the capabilities in which the two servers differ. */
+function unsupported(message: string, dependsOn: readonly CommandCapability[], from: number, server: number): never {
+  const differing = dependsOn.find(
+    (name) => commandCapabilities.supports(from, name) !== commandCapabilities.supports(server, name),
+  );
+  throw new UnsupportedError(message, differing ?? dependsOn[0]);
 }
 
 // ---- Words ----

@@ -8,8 +8,9 @@ import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodePgoutputMessage, encodePgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../generated/physical.ts";
 import { type LogicalCapability, logicalCapabilities } from "../logical/capabilities.ts";
-import { connect, loadPg } from "./client.ts";
+import { connect } from "./client.ts";
 import { type Conversation, relationName } from "./conversation.ts";
+import { loadPg } from "./pg.ts";
 import { Replica } from "./replica.ts";
 import { introduction, Tail } from "./tail.ts";
 

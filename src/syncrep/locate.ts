@@ -46,10 +46,11 @@ export function locateSynchronousStandbyNames(
   return {
     text,
     ...head,
-    memberNames: memberNames.map((range, i) => ({
+    memberNames: memberNames.map(({ offset, end }, i) => ({
       name: config.memberNames[i]!,
-      quoted: text[range.offset] === '"',
-      ...range,
+      quoted: text[offset] === '"',
+      offset,
+      end,
     })),
   };
 }

@@ -4,7 +4,7 @@
  * @source slot.c: ReplicationSlotValidateName, from 19 on ReplicationSlotValidateNameInternal
  */
 import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { slotCapabilities } from "./capabilities.ts";
 import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "./identifier.ts";
 
@@ -25,7 +25,7 @@ export interface SlotNameRefusal extends Pick<ParseErrorInit, "message" | "hint"
  * @example checkSlotName("standby_1") // undefined
  */
 export function checkSlotName(name: string, options: { readonly server?: Server | undefined } = {}): void {
-  const refusal = slotNameRefusal(name, options.server);
+  const refusal = slotNameRefusal(name, options);
   if (refusal === undefined) return;
   const offset = Math.max(0, name.search(/[^a-z0-9_]/u));
   throw new ParseError({ code: "INVALID_VALUE", ...refusal, text: name, offset });
@@ -36,8 +36,11 @@ export function checkSlotName(name: string, options: { readonly server?: Server 
  *
  * @example slotNameRefusal("Standby")?.advice // "Write the slot name in lower case: standby."
  */
-export function slotNameRefusal(name: string, server: Server = defaultServer): SlotNameRefusal | undefined {
-  const version = serverVersionNum(server);
+export function slotNameRefusal(
+  name: string,
+  options: { readonly server?: Server | undefined } = {},
+): SlotNameRefusal | undefined {
+  const version = serverVersionNum(options.server);
   if (name === "") {
     return {
       sqlstate: "42602",
@@ -57,6 +60,7 @@ export function slotNameRefusal(name: string, server: Server = defaultServer): S
   }
   if (!isSlotName(name)) {
     const lower = downcaseIdentifier(name);
+    const example = lower.replace(/[^a-z0-9_]/gu, "_");
     const allowed = slotCapabilities.supports(version, "slotNameHintSaysLowerCase")
       ? "lower case letters, numbers, and"
       : "letters, numbers and";
@@ -65,8 +69,8 @@ export function slotNameRefusal(name: string, server: Server = defaultServer): S
       message: `replication slot name "${name}" contains invalid character`,
       hint: `Replication slot names may only contain ${allowed} the underscore character.`,
       advice: isSlotName(lower)
-        ? `Write the slot name in lower case: ${lower}.`
-        : `Write ${lower.replace(/[^a-z0-9_]/gu, "_")}, for example.`,
+        ? `Write the slot name in lower case: ${asIdentifier(lower)}.`
+        : `Write ${asIdentifier(example)}, for example.`,
     };
   }
   if (name === conflictDetectionSlot && slotCapabilities.supports(version, "conflictDetectionSlot")) {
@@ -80,6 +84,12 @@ export function slotNameRefusal(name: string, server: Server = defaultServer): S
   return undefined;
 }
 
-function isSlotName(name: string): boolean {
+/** As commands need it: a name that begins with a digit stands in quotes. */
+function asIdentifier(name: string): string {
+  return /^\d/.test(name) ? `"${name}"` : name;
+}
+
+/** Can a slot have this name, in any version? */
+export function isSlotName(name: string): boolean {
   return /^[a-z0-9_]+$/.test(name);
 }

@@ -105,8 +105,8 @@ describe("what no server sends", () => {
       "a copy stream with columns",
       () => having(18, start, { type: "Tablespaces", tablespaces: [main] }),
       hex("48 00000009 00 0001 0000"),
-      DecodeError,
-      /CopyOutResponse.columns are 1/,
+      ProtocolError,
+      /opened a text copy stream of 1 columns/,
     ],
     [
       "copy data without a stream",
@@ -133,6 +133,13 @@ describe("what no server sends", () => {
       "a tablespace behind the main directory",
       () => having(18, start),
       encodeBaseBackupEvent({ type: "Tablespaces", tablespaces: [main, space] }),
+      ProtocolError,
+      /tablespace 0 lacks its OID or directory/,
+    ],
+    [
+      "a tablespace without a directory",
+      () => having(18, start),
+      encodeBaseBackupEvent({ type: "Tablespaces", tablespaces: [{ ...space, spclocation: "" }, main] }),
       ProtocolError,
       /tablespace 0 lacks its OID or directory/,
     ],
@@ -331,7 +338,7 @@ describe("UPLOAD_MANIFEST", () => {
 
   test("what no server sends is refused", () => {
     expect(() => new ManifestUpload().receive(frame("C", hex("00")))).toThrow(ProtocolError);
-    expect(() => new ManifestUpload().receive(frame("W"))).toThrow(
+    expect(() => new ManifestUpload().receive(frame("W", hex("00 0000")))).toThrow(
       'message "W" while the upload of a manifest is at: waiting',
     );
     expect(() => new ManifestUpload().receive(frame("Z", hex("49")))).toThrow(ProtocolError);

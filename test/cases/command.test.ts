@@ -534,7 +534,7 @@ Leave empty parentheses out.`,
 LINE 1: BASE_BACKUP FAST
                     ^
 expected "(", ";" or end of input
-Since 15 the options of BASE_BACKUP stand in parentheses.`,
+Since 15 the options of BASE_BACKUP stand in parentheses: (CHECKPOINT 'fast').`,
     ],
     [
       "BASE_BACKUP (label 'x')",
@@ -552,7 +552,7 @@ Options in parentheses are for servers since 15; here they are words.`,
 LINE 2:   my-slot
             ^
 expected WAIT, ";" or end of input
-Write a name with a hyphen in double quotes.`,
+A slot name has only lower case letters, numbers and underscores. Write my_slot, for example.`,
     ],
     [
       "DROP_REPLICATION_SLOT SLOT",
@@ -570,7 +570,7 @@ SLOT is a keyword: write "slot" in double quotes.`,
 LINE 1: DROP_REPLICATION_SLOT 's'
                               ^
 expected identifier
-Single quotes make a string: write a name in double quotes.`,
+Write the name in double quotes: "s".`,
     ],
     [
       'DROP_REPLICATION_SLOT "a""b"',
@@ -786,8 +786,12 @@ describe("printing", () => {
     expect(reform("CREATE_REPLICATION_SLOT s PHYSICAL RESERVE_WAL", "9.6", 14)).toBe(
       "CREATE_REPLICATION_SLOT s PHYSICAL RESERVE_WAL",
     );
-    // Not said, it is a command of the newer server, if one that is refused.
-    expect(reprint("BASE_BACKUP FAST", 14, 18)).toBe("BASE_BACKUP (fast 1)");
+    expect(reprint("BASE_BACKUP FAST", 14, 18)).toBe("BASE_BACKUP (checkpoint 'fast')");
+    expect(printCommand({ ...parseCommand("BASE_BACKUP FAST", { server: 14 }) }, { server: 18 })).toBe(
+      "BASE_BACKUP (checkpoint 'fast')",
+    );
+    // To a server with parentheses any name is a command, if one that it rejects.
+    expect(printCommand(parseCommand("BASE_BACKUP (fast 1)"))).toBe("BASE_BACKUP (fast 1)");
   });
 
   test.each([
@@ -802,7 +806,7 @@ describe("printing", () => {
     ["BASE_BACKUP (TARGET 'client')", 14, "genericOptions"],
     ["BASE_BACKUP (VERIFY_CHECKSUMS false)", 10, "baseBackupNoVerifyChecksums"],
     ["BASE_BACKUP (MANIFEST 'yes')", 12, "baseBackupManifest"],
-    ["CREATE_REPLICATION_SLOT s LOGICAL p (FAILOVER)", 14, "genericOptions"],
+    ["CREATE_REPLICATION_SLOT s LOGICAL p (FAILOVER)", 14, "failoverSlots"],
     ["READ_REPLICATION_SLOT s", 14, "readReplicationSlot"],
     ["ALTER_REPLICATION_SLOT s (failover)", 16, "alterReplicationSlot"],
     ["UPLOAD_MANIFEST", 16, "uploadManifest"],

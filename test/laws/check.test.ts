@@ -51,7 +51,7 @@ describe.each(versionsWith("firstTokenRule"))("%s", (server) => {
         return options ?? (error && [error.sqlstate, error.message, error.hint, error.path, error.advice]);
       };
       expect(fate(structuredClone(each))).toEqual(fate(each));
-      expect(fate(parseCommand(printCommand(each, { server }), { server }))).toEqual(fate(each));
+      expect(fate(parseCommand(printCommand(each, { server, from: server }), { server }))).toEqual(fate(each));
     }),
     300,
   );
@@ -165,5 +165,5 @@ function partAt(each: Command, path: string): boolean {
 
 /** What an error's place is in: the text that the command was parsed from, or that it is printed as. */
 function textOf(each: Command, server: number, error: ParseError): string {
-  return parsed(error.text, server) !== undefined ? error.text : printCommand(each, { server });
+  return parsed(error.text, server) !== undefined ? error.text : printCommand(each, { server, from: server });
 }

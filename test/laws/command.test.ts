@@ -13,7 +13,7 @@ describe.each(versionsWith("replicationSlots"))("%s", (server) => {
   law(
     "printing then parsing gives the same command",
     fc.property(command({ server }), (each) => {
-      expect(parseCommand(printCommand(each, { server }), { server })).toStrictEqual(each);
+      expect(parseCommand(printCommand(each, { server, from: server }), { server })).toStrictEqual(each);
     }),
     300,
   );
@@ -85,7 +85,9 @@ law(
   fc.property(commandText(), (text) => {
     const withDatabase = refusal(text, {});
     const without = refusal(text, { database: false });
-    if (without?.sqlstate !== "0A000") expect(String(without)).toBe(String(withDatabase));
+    // Only the advice may differ.
+    const place = (error: ParseError | undefined) => [error?.message, error?.offset, error?.near];
+    if (without?.sqlstate !== "0A000") expect(place(without)).toEqual(place(withDatabase));
     else expect(parseCommand(text)).toStrictEqual({ type: "SQLCmd", text });
   }),
 );
@@ -114,7 +116,7 @@ describe.each([
     fc.property(command({ server: of }), fc.nat(), hostileValue(), (each, pick, value) => {
       let printed: string;
       try {
-        printed = printCommand(withChange(each, pick, value), { server });
+        printed = printCommand(withChange(each, pick, value), { server, from: server });
       } catch (error) {
         if (!(error instanceof WalwireError)) throw error;
         return;

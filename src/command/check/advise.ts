@@ -1,19 +1,32 @@
-/** Sentences of ours that several checks need. */
-
+/** Sentences of ours about options that a server does not have, or has twice. */
 import { downcaseIdentifier, identifierBytes } from "../../text/identifier.ts";
 import { type CommandCapability, commandCapabilities } from "../capabilities.ts";
+import type { Check } from "./refusal.ts";
 
-/** The names that an option may have, each with what a server needs for it beside the command. */
+/** Names, each with what a server needs for it. */
 export type OptionNames = Readonly<Record<string, CommandCapability | undefined>>;
 
-/** On an option that this server does not know. */
-export function adviseOnName(name: string, names: OptionNames, server: number): string {
-  if (Object.hasOwn(names, name)) return `The option ${name} is new in ${commandCapabilities.since(names[name]!)}.`;
-  const known = Object.keys(names).filter(
-    (each) => names[each] === undefined || commandCapabilities.supports(server, names[each]),
-  );
+/**
+ * On a name that this server does not know.
+ *
+ * @param why Why a name is of no use here, if it would be the next to be rejected: "is given already".
+ */
+export function adviseOnName(
+  name: string,
+  names: OptionNames,
+  check: Check,
+  why: (name: string) => string | undefined = () => undefined,
+): string {
+  const needs = Object.hasOwn(names, name) ? names[name] : undefined;
+  if (needs !== undefined) return `The option ${name} is new in ${commandCapabilities.since(needs)}.`;
+  const known = Object.keys(names).filter((each) => names[each] === undefined || check.supports(names[each]));
   const nearest = nearestName(downcaseIdentifier(name), known);
-  if (nearest !== undefined) return `Did you mean ${nearest}?`;
+  if (nearest !== undefined) {
+    const reason = why(nearest);
+    return reason === undefined
+      ? `Did you mean ${nearest}?`
+      : `It looks like ${nearest}, which ${reason}: leave it out.`;
+  }
   return known.length > 1 ? `The options are ${known.join(", ")}.` : `The only option is ${known[0]}.`;
 }
 
@@ -28,7 +41,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** How many characters to put in, drop, or replace to get from one to the other. */
+/** How many characters to insert, delete or replace to get from one to the other. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 1; i <= from.length; i++) {
@@ -40,8 +53,4 @@ function distance(from: string, to: string): number {
     row = next;
   }
   return row[to.length]!;
-}
-
-export function adviseOnRepetition(name: string): string {
-  return `The option ${name} is given twice: leave one out.`;
 }

@@ -7,31 +7,23 @@ import type { OptionNames } from "./advise.ts";
 import { adviseOnName } from "./advise.ts";
 import { equalsIgnoringCase } from "./defget.ts";
 import { intOf } from "./numbers.ts";
-import type { Check } from "./refusal.ts";
+import type { Check, ServerBuild } from "./refusal.ts";
 
-/** pg_compress_algorithm, without its prefix. */
-export type CompressAlgorithm = "NONE" | "GZIP" | "LZ4" | "ZSTD";
+/** How a server compresses the archives of a backup. @source compression.h: pg_compress_algorithm */
+export type CompressAlgorithm = "none" | "gzip" | "lz4" | "zstd";
 
 /** pg_compress_specification. */
 export interface CompressSpecification {
   readonly algorithm: CompressAlgorithm;
-  /** The algorithm's default if none was given: -1 for GZIP, which leaves it to zlib; 0 for LZ4, its fast mode; 3 for ZSTD. */
+  /** The algorithm's default if none was given: -1 for gzip, which leaves it to zlib; 0 for lz4, its fast mode; 3 for zstd. */
   readonly level: number;
-  /** Threads that compress, as given; undefined if nothing was said. Only ZSTD has some. */
+  /** Threads that compress, as given; undefined if nothing was said. Only zstd has some. */
   readonly workers: number | undefined;
-  /** Look for matches over long distances? Only ZSTD can, since 16. */
+  /** Look for matches over long distances? Only zstd can, since 16. */
   readonly longDistance: boolean;
 }
 
-/** Which libraries a server is built with, and so what it can compress with. */
-export interface ServerBuild {
-  readonly gzip?: boolean | undefined;
-  readonly lz4?: boolean | undefined;
-  readonly zstd?: boolean | undefined;
-}
-
 interface Algorithm {
-  readonly algorithm: CompressAlgorithm;
   readonly minLevel: number;
   readonly maxLevel: number;
   readonly defaultLevel: number;
@@ -40,16 +32,16 @@ interface Algorithm {
 }
 
 /** By the name that stands in the command. Levels as zlib, lz4 and zstd (1.3.4 and later) have them. */
-const algorithms: ReadonlyMap<string, Algorithm> = new Map([
-  ["none", { algorithm: "NONE", minLevel: 0, maxLevel: 0, defaultLevel: 0, library: "" }],
-  ["gzip", { algorithm: "GZIP", minLevel: 1, maxLevel: 9, defaultLevel: -1, library: "gzip" }],
-  ["lz4", { algorithm: "LZ4", minLevel: 1, maxLevel: 12, defaultLevel: 0, library: "LZ4" }],
-  ["zstd", { algorithm: "ZSTD", minLevel: -131072, maxLevel: 22, defaultLevel: 3, library: "ZSTD" }],
-]);
+const algorithms: Readonly<Record<CompressAlgorithm, Algorithm>> = {
+  none: { minLevel: 0, maxLevel: 0, defaultLevel: 0, library: "" },
+  gzip: { minLevel: 1, maxLevel: 9, defaultLevel: -1, library: "gzip" },
+  lz4: { minLevel: 1, maxLevel: 12, defaultLevel: 0, library: "LZ4" },
+  zstd: { minLevel: -131072, maxLevel: 22, defaultLevel: 3, library: "ZSTD" },
+};
 
-export const algorithmNames: readonly string[] = [...algorithms.keys()];
+export const algorithmNames = Object.keys(algorithms) as CompressAlgorithm[];
 
-const optionNames: OptionNames = { level: undefined, workers: undefined, long: "compressionLong" };
+const keywords: OptionNames = { level: undefined, workers: undefined, long: "compressionLong" };
 
 /** What is wrong with a specification, in the server's words, and what to do. */
 export interface SpecificationError {
@@ -58,44 +50,43 @@ export interface SpecificationError {
 }
 
 /**
- * @param name Of an algorithm: one of {@link algorithmNames}.
  * @param detail Undefined if none was given.
  * @source compression.c: parse_compress_specification, validate_compress_specification
  */
 export function parseCompressSpecification(
   check: Check,
-  name: string,
+  algorithm: CompressAlgorithm,
   detail: string | undefined,
-  build: ServerBuild,
 ): CompressSpecification | SpecificationError {
-  const { algorithm, minLevel, maxLevel, defaultLevel, library } = algorithms.get(name)!;
-  const parsed = parseDetail(check, detail, built(name, build) ? undefined : library, defaultLevel);
+  const { minLevel, maxLevel, defaultLevel, library } = algorithms[algorithm];
+  const parsed = parseDetail(check, detail, isBuilt(algorithm, check.build) ? undefined : library, defaultLevel);
   if ("error" in parsed) return parsed;
   const { level, workers, longDistance } = parsed;
 
   const leaveOut = (what: string) => `Leave ${what} out, or compress with zstd.`;
-  if (algorithm === "NONE" && level !== 0) {
-    const error = `compression algorithm "${name}" does not accept a compression level`;
+  if (algorithm === "none" && level !== 0) {
+    const error = `compression algorithm "${algorithm}" does not accept a compression level`;
     return { error, advice: "Leave the level out, or name an algorithm." };
   }
   if ((level < minLevel || level > maxLevel) && level !== defaultLevel) {
     const range = `between ${minLevel} and ${maxLevel} (default at ${defaultLevel})`;
-    const error = `compression algorithm "${name}" expects a compression level ${range}`;
+    const error = `compression algorithm "${algorithm}" expects a compression level ${range}`;
     return { error, advice: `Write a number from ${minLevel} to ${maxLevel}.` };
   }
-  if (workers !== undefined && algorithm !== "ZSTD") {
-    const error = `compression algorithm "${name}" does not accept a worker count`;
+  if (workers !== undefined && algorithm !== "zstd") {
+    const error = `compression algorithm "${algorithm}" does not accept a worker count`;
     return { error, advice: leaveOut("workers") };
   }
-  if (longDistance !== undefined && algorithm !== "ZSTD") {
-    const error = `compression algorithm "${name}" does not support long-distance mode`;
+  if (longDistance !== undefined && algorithm !== "zstd") {
+    const error = `compression algorithm "${algorithm}" does not support long-distance mode`;
     return { error, advice: leaveOut("long") };
   }
   return { algorithm, level, workers, longDistance: longDistance ?? false };
 }
 
-function built(name: string, build: ServerBuild): boolean {
-  return name === "none" || (build[name as keyof ServerBuild] ?? true);
+/** Can a server that is built so compress with it? */
+export function isBuilt(algorithm: CompressAlgorithm, build: ServerBuild): boolean {
+  return algorithm === "none" || (build[algorithm] ?? true);
 }
 
 interface Detail {
@@ -145,7 +136,7 @@ function parseDetail(
       longDistance = on;
     } else {
       const error = `unrecognized compression option: "${keyword}"`;
-      return { error, advice: adviseOnName(keyword, optionNames, check.server) };
+      return { error, advice: adviseOnName(keyword, keywords, check) };
     }
     if (missing !== undefined) return missing;
   }

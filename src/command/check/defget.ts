@@ -100,13 +100,13 @@ export function booleanOf(arg: DefElem["arg"]): boolean | undefined {
 }
 
 /** @source define.c: defGetInt64 */
-export function defGetInt64(check: Check, { defname, arg }: DefElem, index: number): number {
+export function defGetInt64(check: Check, { defname, arg }: DefElem, index: number, advice: string): number {
   if (arg?.type === "Integer") return arg.ival;
   return check.refuse({
     sqlstate: errcode.SYNTAX_ERROR,
     message: `${defname} requires a numeric value`,
     path: `options[${index}].arg`,
-    advice: `${defname.toUpperCase()} takes a number without quotes.`,
+    advice,
   });
 }
 

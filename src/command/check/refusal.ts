@@ -1,8 +1,13 @@
-/** How a check says what the server would say, and where, and what to do about it. */
-import { ParseError, type ParseErrorInit, WalwireError } from "../../kernel/errors.ts";
-import type { Command } from "../ast.ts";
+/** How a check says what the server would say, and of what, and what to do about it. */
+import type { ParseErrorInit } from "../../kernel/errors.ts";
 import { type CommandCapability, commandCapabilities } from "../capabilities.ts";
-import { locateCommand } from "../locate.ts";
+
+/** Which libraries a server is built with, and so what it can compress with. */
+export interface ServerBuild {
+  readonly gzip?: boolean | undefined;
+  readonly lz4?: boolean | undefined;
+  readonly zstd?: boolean | undefined;
+}
 
 /** SQLSTATEs under their names in errcodes.txt, without ERRCODE. */
 export const errcode = {
@@ -25,36 +30,31 @@ export interface Refusal extends Pick<ParseErrorInit, "message" | "hint" | "advi
   readonly path: string;
 }
 
-/** A command that is checked for one version of the server. */
+/** Thrown by checks and caught by whoever runs them. */
+export class Refused {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    this.refusal = refusal;
+  }
+}
+
+/** What a command is checked for: a version of the server, and what it is built with. */
 export class Check {
   readonly server: number;
-  readonly #command: Command;
+  readonly build: ServerBuild;
 
-  constructor(command: Command, server: number) {
-    this.#command = command;
+  constructor(server: number, build: ServerBuild = {}) {
     this.server = server;
+    this.build = build;
   }
 
   supports(name: CommandCapability): boolean {
     return commandCapabilities.supports(this.server, name);
   }
 
-  /** @throws ParseError REFUSED. */
+  /** @throws Refused */
   refuse(refusal: Refusal): never {
-    throw new ParseError({ code: "REFUSED", ...refusal, ...this.#place(refusal.path) });
-  }
-
-  /** Looked for only when there is something to say of it. */
-  #place(path: string): { text: string; offset: number } {
-    try {
-      const { text, offsets } = locateCommand(this.#command, { server: this.server });
-      // An option without a value is to blame as a whole; what is missing, the command.
-      const offset = offsets.get(path) ?? offsets.get(path.replace(/arg$/, "defname")) ?? offsets.get("") ?? 0;
-      return { text, offset };
-    } catch (error) {
-      // A tree that no text makes has no place in one.
-      if (error instanceof WalwireError) return { text: "", offset: 0 };
-      throw error;
-    }
+    throw new Refused(refusal);
   }
 }

@@ -1,17 +1,14 @@
 /** Replication commands in words: what each does, and what its parts and options mean. */
 
 import { type CommandCapability, commandCapabilities } from "../../../command/capabilities.ts";
-import type {
-  BaseBackupOptions,
-  Command,
-  CommandOptions,
-  CompressSpecification,
-  CreateReplicationSlotOptions,
-  DefElem,
-  PGOutputOptions,
-  SQLCmd,
-  StartReplicationCmd,
-} from "../../../command/index.ts";
+import type { Command, CommandOptions, DefElem, SQLCmd, StartReplicationCmd } from "../../../command/index.ts";
+import type { OptionRow, OptionTable } from "../../../command/options/option.ts";
+import {
+  alterSlotOptions,
+  baseBackupOptions,
+  createSlotOptions,
+  pgoutputOptions,
+} from "../../../command/options/tables.ts";
 import { formatLsn } from "../../../kernel/lsn.ts";
 
 type ReplicationCommand = Exclude<Command, SQLCmd>;
@@ -126,13 +123,32 @@ export function optionsOf(
   if (checked === undefined) {
     return given.map((option) => ({ name: option.defname, value: written(option), isDefault: false, meaning: "" }));
   }
-  const table = optionTable(command, checked);
-  return table
-    .filter(({ since }) => since?.some((name) => commandCapabilities.supports(server, name)) ?? true)
-    .map(({ name, words = [], value, meaning }) => {
-      const isDefault = !given.some(({ defname }) => defname === name || words.includes(defname));
-      return { name, value, isDefault, meaning };
+  const kind = "kind" in command ? command.kind : undefined;
+  const table = tableOf(checked);
+  const all = Object.entries<OptionRow>(table.rows);
+  const values = checked as unknown as Readonly<Record<string, unknown>>;
+  return all
+    .filter(([, row]) => row.of === undefined && hasOption(table, row, server) && (row.slot ?? kind) === kind)
+    .map(([field, row]) => {
+      const { name, words = [], kind, doc } = row;
+      const parts = all.filter(([, { of }]) => of === name);
+      const names = [name, ...words.map(({ option }) => option), ...parts.map(([, { name }]) => name)];
+      const shown = [kind.show(values[field]), ...parts.map(([field, { kind }]) => kind.show(values[field]))];
+      return {
+        name,
+        value: shown.filter((text) => text !== "").join(" "),
+        isDefault: !given.some(({ defname }) => names.includes(defname)),
+        meaning: typeof doc === "string" ? doc : doc(values[field]),
+      };
     });
+}
+
+/** Does this server have the option, in parentheses or as a word? */
+function hasOption({ parenthesesSince }: OptionTable, { since, words = [] }: OptionRow, server: number): boolean {
+  const supports = (name: CommandCapability | undefined) =>
+    name === undefined || commandCapabilities.supports(server, name);
+  if (supports(parenthesesSince)) return supports(since);
+  return words.some((word) => word.option !== undefined && supports(word.since));
 }
 
 /** The value of an option as it was written; nothing where there is none. */
@@ -149,179 +165,17 @@ function written({ arg }: DefElem): string {
   }
 }
 
-interface Option {
-  readonly name: string;
-  /** What it is called in a tree from before options had names. */
-  readonly words?: readonly string[];
-  /** A server with one of these has the option; where nothing is said, every server. */
-  readonly since?: readonly CommandCapability[];
-  readonly value: string;
-  readonly meaning: string;
-}
-
-function optionTable(command: ReplicationCommand, checked: CommandOptions): readonly Option[] {
+function tableOf(checked: CommandOptions): OptionTable {
   switch (checked.type) {
     case "CreateReplicationSlotOptions":
-      return command.type === "CreateReplicationSlotCmd" && command.kind === "LOGICAL"
-        ? logicalSlotOptions(checked)
-        : [{ name: "reserve_wal", since: ["reserveWal"], value: String(checked.reserveWal), meaning: reserveWal }];
+      return createSlotOptions;
     case "AlterReplicationSlotOptions":
-      return [
-        { name: "failover", value: changed(checked.failover), meaning: failover },
-        { name: "two_phase", since: ["alterTwoPhase"], value: changed(checked.twoPhase), meaning: twoPhase },
-      ];
+      return alterSlotOptions;
     case "BaseBackupOptions":
-      return baseBackupOptions(checked);
+      return baseBackupOptions;
     case "PGOutputOptions":
-      return pgoutputOptions(checked);
+      return pgoutputOptions;
     default:
       return checked satisfies never;
   }
-}
-
-const reserveWal = "is log kept from now on, not only from the first connection on?";
-const failover = "is the slot kept on standbys too?";
-const twoPhase = "do prepared transactions come when they are prepared?";
-
-/** What ALTER leaves as it is has no value. */
-function changed(value: boolean | undefined): string {
-  return value === undefined ? "" : String(value);
-}
-
-const snapshotActions = { EXPORT_SNAPSHOT: "export", NOEXPORT_SNAPSHOT: "nothing", USE_SNAPSHOT: "use" } as const;
-
-const snapshotMeanings = {
-  EXPORT_SNAPSHOT: "other sessions can see the data as it is where the stream begins",
-  NOEXPORT_SNAPSHOT: "nobody sees the data as it is where the stream begins",
-  USE_SNAPSHOT: "this transaction sees the data as it is where the stream begins",
-} as const;
-
-function logicalSlotOptions(checked: CreateReplicationSlotOptions): Option[] {
-  // A logical slot always has one.
-  const action = checked.snapshotAction!;
-  return [
-    {
-      name: "snapshot",
-      words: ["export_snapshot", "use_snapshot"],
-      value: snapshotActions[action],
-      meaning: snapshotMeanings[action],
-    },
-    { name: "two_phase", since: ["genericOptions"], value: String(checked.twoPhase), meaning: twoPhase },
-    { name: "failover", since: ["failoverSlots"], value: String(checked.failover), meaning: failover },
-  ];
-}
-
-function baseBackupOptions(checked: BaseBackupOptions): Option[] {
-  const { compressionSpecification: compression } = checked;
-  return [
-    { name: "label", value: checked.label, meaning: "what backup_label calls it" },
-    { name: "progress", value: String(checked.progress), meaning: "is the size of each tablespace estimated first?" },
-    {
-      name: "checkpoint",
-      words: ["fast"],
-      value: checked.fastcheckpoint ? "fast" : "spread",
-      meaning: `begin with a checkpoint ${checked.fastcheckpoint ? "as fast as can be" : "without haste"}`,
-    },
-    { name: "wal", value: String(checked.includewal), meaning: "is the log that it needs in it?" },
-    {
-      name: "wait",
-      words: ["nowait"],
-      value: String(!checked.nowait),
-      meaning: "does it end only when the log that it needs is archived?",
-    },
-    {
-      name: "incremental",
-      since: ["incrementalBackup"],
-      value: String(checked.incremental),
-      meaning: "is it only what has changed since the manifest that was uploaded?",
-    },
-    {
-      name: "max_rate",
-      value: checked.maxrate === 0 ? "" : String(checked.maxrate),
-      meaning: checked.maxrate === 0 ? "as fast as can be" : "kB a second at most",
-    },
-    {
-      name: "tablespace_map",
-      since: ["baseBackupTablespaceMap", "genericOptions"],
-      value: String(checked.sendtblspcmapfile),
-      meaning: "is there a tablespace_map in it, for tablespaces restored elsewhere?",
-    },
-    {
-      name: "verify_checksums",
-      words: ["noverify_checksums"],
-      since: ["baseBackupNoVerifyChecksums", "genericOptions"],
-      value: String(!checked.noverifyChecksums),
-      meaning: "are the checksums of pages verified?",
-    },
-    {
-      name: "manifest",
-      since: ["baseBackupManifest", "genericOptions"],
-      value: checked.manifest.toLowerCase().replace("_", "-"),
-      meaning: "is there a backup_manifest with it, which lists its files?",
-    },
-    {
-      name: "manifest_checksums",
-      since: ["baseBackupManifest", "genericOptions"],
-      value: checked.manifestChecksumType.toLowerCase(),
-      meaning: "of the files in the manifest",
-    },
-    {
-      name: "target",
-      words: ["target_detail"],
-      since: ["genericOptions"],
-      value: [checked.target, ...(checked.targetDetail === undefined ? [] : [checked.targetDetail])].join(" "),
-      meaning: "where it goes",
-    },
-    {
-      name: "compression",
-      words: ["compression_detail"],
-      since: ["genericOptions"],
-      value: compressionInWords(compression),
-      meaning: "by the server",
-    },
-  ];
-}
-
-function compressionInWords({ algorithm, level, workers, longDistance }: CompressSpecification): string {
-  const details = [
-    // zlib has its own idea of a default, -1.
-    ...(algorithm === "NONE" || level < 0 ? [] : [`level ${level}`]),
-    ...(workers === undefined ? [] : [`${workers} workers`]),
-    ...(longDistance ? ["long"] : []),
-  ];
-  return [algorithm.toLowerCase(), ...details].join(", ");
-}
-
-function pgoutputOptions(checked: PGOutputOptions): Option[] {
-  return [
-    { name: "proto_version", value: String(checked.protocolVersion), meaning: "the protocol of pgoutput" },
-    { name: "publication_names", value: checked.publicationNames.join(", "), meaning: "which changes are sent" },
-    {
-      name: "binary",
-      since: ["pgoutputBinary"],
-      value: String(checked.binary),
-      meaning: "do values come in binary form?",
-    },
-    {
-      name: "messages",
-      since: ["logicalMessages"],
-      value: String(checked.messages),
-      meaning: "does what pg_logical_emit_message writes come too?",
-    },
-    {
-      name: "streaming",
-      since: ["streamingOfTransactions"],
-      value: checked.streaming.toLowerCase(),
-      meaning: "do large transactions come before they commit?",
-    },
-    { name: "two_phase", since: ["twoPhaseOption"], value: String(checked.twoPhase), meaning: twoPhase },
-    {
-      name: "origin",
-      since: ["originOption"],
-      value: checked.publishNoOrigin ? "none" : "any",
-      meaning: checked.publishNoOrigin
-        ? "only what was not replicated from elsewhere"
-        : "also what was replicated from elsewhere",
-    },
-  ];
 }

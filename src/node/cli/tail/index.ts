@@ -2,9 +2,10 @@
  * `walwire tail` from the command line: whom to connect to, until when, and what stands in the way.
  */
 import { randomUUID } from "node:crypto";
-import { connect, loadPg } from "../../client.ts";
+import { connect } from "../../client.ts";
 import { Conversation } from "../../conversation.ts";
 import { builtinTypes, demo, summarise } from "../../demo.ts";
+import { loadPg } from "../../pg.ts";
 import { introduction, Tail, TailError } from "../../tail.ts";
 import { urlOf } from "../shared/input.ts";
 import { expectLongOutput, hasColors } from "../shared/output.ts";
