@@ -137,6 +137,13 @@ describe("what no server sends", () => {
       /tablespace 0 lacks its OID or directory/,
     ],
     [
+      "a tablespace without a directory",
+      () => having(18, start),
+      encodeBaseBackupEvent({ type: "Tablespaces", tablespaces: [{ ...space, spclocation: "" }, main] }),
+      ProtocolError,
+      /tablespace 0 lacks its OID or directory/,
+    ],
+    [
       "no main directory",
       () => having(18, start),
       encodeBaseBackupEvent({ type: "Tablespaces", tablespaces: [space] }),
