@@ -9,20 +9,15 @@ import { describeResultSet, encodeResultSet, type ResultSetRow, type ResultSetVa
 import { encodeBaseBackupMessage } from "../generated/basebackup.ts";
 import { EncodeError } from "../kernel/errors.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
-import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
-import { encodeFrame } from "../wire/framer.ts";
 import {
+  type BackendMessage,
+  encodeBackendMessage,
   joined,
   type ServerFields,
   type TransactionStatus,
-  writeCommandComplete,
-  writeCopyResponse,
-  writeDataRow,
-  writeFields,
-  writeNothing,
-  writeReadyForQuery,
-  writeRowDescription,
-} from "./session.ts";
+} from "../session/messages.ts";
+import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
+import { encodeFrame } from "../wire/framer.ts";
 
 /** A tablespace as the server lists it; of the main data directory `spcoid` and `spclocation` are undefined. `size` is in kB. */
 export type BackupTablespace = ResultSetRow<"BACKUP_TABLESPACES">;
@@ -70,8 +65,8 @@ export type BaseBackupEvent =
   | { readonly type: "Notice"; readonly fields: ServerFields }
   /** The backup has failed, whatever of it has come. */
   | { readonly type: "Error"; readonly fields: ServerFields }
-  /** ParameterStatus or NotificationResponse, which may come at any time: its type byte as a character, and its body. */
-  | { readonly type: "SessionMessage"; readonly tag: "S" | "A"; readonly body: Uint8Array };
+  /** Messages of the session, which may come at any time. */
+  | Extract<BackendMessage, { readonly type: "ParameterStatus" | "NotificationResponse" }>;
 
 /** How a server of some version speaks. */
 export interface BaseBackupOptions {
@@ -101,9 +96,9 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
       return resultSet("BACKUP_TABLESPACES", event.tablespaces, server);
     case "StreamStart":
       requireCapability(commandCapabilities, server, "baseBackupOneStream", "One stream for all archives");
-      return writeCopyResponse("H");
+      return encodeBackendMessage(COPY_OUT);
     case "ArchiveStart": {
-      if (!oneStream) return writeCopyResponse("H");
+      if (!oneStream) return encodeBackendMessage(COPY_OUT);
       mustBeObject(event.tablespace, "ArchiveStart.tablespace");
       const tablespacePath = event.tablespace.spclocation ?? "";
       return copyData(encodeBaseBackupMessage({ type: "NewArchive", archive: event.archive, tablespacePath }));
@@ -115,32 +110,35 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
       requireCapability(commandCapabilities, server, "baseBackupOneStream", "Progress");
       return copyData(encodeBaseBackupMessage(event));
     case "ManifestStart":
-      return oneStream ? copyData(encodeBaseBackupMessage(event)) : writeCopyResponse("H");
+      return oneStream ? copyData(encodeBaseBackupMessage(event)) : encodeBackendMessage(COPY_OUT);
     case "ArchiveEnd":
     case "ManifestEnd":
-      return oneStream ? new Uint8Array(0) : writeNothing("c");
+      return oneStream ? new Uint8Array(0) : encodeBackendMessage({ type: "CopyDone" });
     case "StreamEnd":
       requireCapability(commandCapabilities, server, "baseBackupOneStream", "One stream for all archives");
-      return writeNothing("c");
+      return encodeBackendMessage({ type: "CopyDone" });
     case "BackupEnd":
       return resultSet("BACKUP_END", event, server);
     case "Complete":
-      return writeCommandComplete(commandTag(server));
+      return encodeBackendMessage({ type: "CommandComplete", tag: commandTag(server) });
     case "Ready":
-      return writeReadyForQuery(event.status);
+      return encodeBackendMessage({ type: "ReadyForQuery", status: event.status });
     case "Notice":
-      return writeFields("N", event.fields);
+      return encodeBackendMessage({ type: "NoticeResponse", fields: event.fields });
     case "Error":
-      return writeFields("E", event.fields);
-    case "SessionMessage":
-      if (event.tag !== "S" && event.tag !== "A") {
-        throw new EncodeError("SessionMessage.tag", 'SessionMessage.tag takes "S" or "A"');
-      }
-      return encodeFrame(event.tag, event.body);
+      return encodeBackendMessage({ type: "ErrorResponse", fields: event.fields });
+    case "ParameterStatus":
+    case "NotificationResponse":
+      return encodeBackendMessage(event);
     default:
       throw new EncodeError("BaseBackupEvent.type", "BaseBackupEvent.type: it names no event of a base backup");
   }
 }
+
+const COPY_OUT: BackendMessage = { type: "CopyOutResponse", format: "text", columnFormats: [] };
+
+/** The columns of a walsender come from no table, and are text. */
+const NO_TABLE = { tableId: 0, columnNumber: 0, format: "text" } as const;
 
 /** The type byte of Data. */
 const LETTER = Uint8Array.of(0x64);
@@ -160,16 +158,21 @@ function resultSet<N extends "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END
 ): Uint8Array {
   const rows = encodeResultSet(name, value, { server });
   return joined([
-    writeRowDescription(describeResultSet(name, { server })),
-    ...rows.map((row) => writeDataRow(row as (string | null)[])),
-    writeCommandComplete(RESULT_TAG),
+    encodeBackendMessage({
+      type: "RowDescription",
+      columns: describeResultSet(name, { server }).map((column) => ({ ...column, ...NO_TABLE })),
+    }),
+    ...rows.map((row) => encodeBackendMessage({ type: "DataRow", values: row as (string | null)[] })),
+    encodeBackendMessage({ type: "CommandComplete", tag: RESULT_TAG }),
   ]);
 }
 
 /** CopyData of an archive's bytes, and before them the letter that says so: one copy, since nearly all of a backup is this. */
 function dataFrame(withLetter: boolean, data: Uint8Array): Uint8Array {
   if (!withLetter) return encodeFrame("d", data);
-  if (data.length >= MAX_ALLOC_SIZE) throw new RangeError(`a frame's body has at most ${MAX_ALLOC_SIZE} bytes`);
+  if (data.length >= MAX_ALLOC_SIZE) {
+    throw new EncodeError("Data.data", `Data.data: expected less than ${MAX_ALLOC_SIZE} bytes, got ${data.length}`);
+  }
   const header = encodeFrame("d", LETTER);
   const bytes = new Uint8Array(header.length + data.length);
   bytes.set(header);

@@ -13,6 +13,14 @@ import { decodeResultSet } from "../command/results/rows.ts";
 import { type BaseBackupMessage, decodeBaseBackupMessage } from "../generated/basebackup.ts";
 import { ProtocolError } from "../kernel/errors.ts";
 import { defaultServer, serverVersionNum } from "../kernel/version.ts";
+import {
+  type CopyStart,
+  checkCopyStart,
+  decodeBackendMessage,
+  type RowColumn,
+  type SessionFrame,
+  shownTag,
+} from "../session/messages.ts";
 import { quoteText } from "../wire/trace.ts";
 import {
   type BackupCompression,
@@ -23,18 +31,6 @@ import {
   RESULT_TAG,
   suffixes,
 } from "./events.ts";
-import {
-  plain,
-  readCommandComplete,
-  readCopyResponse,
-  readDataRow,
-  readFields,
-  readNothing,
-  readReadyForQuery,
-  readRowDescription,
-  type SessionFrame,
-  shownTag,
-} from "./session.ts";
 
 /**
  * Where the conversation stands:
@@ -86,7 +82,7 @@ export class BaseBackupReceiver {
   readonly #limit: number;
   #state: BaseBackupState = "checkpoint";
   /** The rows so far of the result set that is open. */
-  #rows: (string | null)[][] | undefined;
+  #rows: (readonly (string | null)[])[] | undefined;
   #tablespaces: readonly BackupTablespace[] = [];
   /** How many archives have begun. */
   #archives = 0;
@@ -119,44 +115,37 @@ export class BaseBackupReceiver {
    * @throws ProtocolError for a message that no server sends at this point; beyond the limit.
    */
   receive(frame: SessionFrame): BaseBackupEvent[] {
-    const { tag } = frame;
-    const bytes = plain(frame.bytes);
-    if (this.#state === "done") this.#refuse(tag);
-    switch (tag) {
-      case 0x64: // d
-        return this.#copyData(bytes);
-      case 0x54: // T
-        return this.#rowDescription(bytes);
-      case 0x44: // D
-        return this.#dataRow(bytes);
-      case 0x43: // C
-        return this.#commandComplete(bytes);
-      case 0x48: // H
-        return this.#copyOutResponse(bytes);
-      case 0x63: // c
-        return this.#copyDone(bytes);
-      case 0x4e: // N
-        return [{ type: "Notice", fields: readFields(bytes, "NoticeResponse") }];
-      case 0x45: {
-        // E
-        if (this.#state === "failed") this.#refuse(tag);
-        const fields = readFields(bytes, "ErrorResponse");
+    if (this.#state === "done") this.#refuse(frame.tag);
+    const message = decodeBackendMessage(frame);
+    switch (message.type) {
+      case "CopyData":
+        return this.#copyData(message.data);
+      case "RowDescription":
+        return this.#rowDescription(message.columns);
+      case "DataRow":
+        return this.#dataRow(message.values);
+      case "CommandComplete":
+        return this.#commandComplete(message.tag);
+      case "CopyOutResponse":
+        return this.#copyOutResponse(message);
+      case "CopyDone":
+        return this.#copyDone();
+      case "NoticeResponse":
+        return [{ type: "Notice", fields: message.fields }];
+      case "ErrorResponse":
+        if (this.#state === "failed") this.#refuse(frame.tag);
         this.#state = "failed";
         this.#rows = undefined;
-        return [{ type: "Error", fields }];
-      }
-      case 0x5a: {
-        // Z
-        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(tag);
-        const status = readReadyForQuery(bytes);
+        return [{ type: "Error", fields: message.fields }];
+      case "ReadyForQuery":
+        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(frame.tag);
         this.#state = "done";
-        return [{ type: "Ready", status }];
-      }
-      case 0x53: // S
-      case 0x41: // A
-        return [{ type: "SessionMessage", tag: tag === 0x53 ? "S" : "A", body: bytes }];
+        return [{ type: "Ready", status: message.status }];
+      case "ParameterStatus":
+      case "NotificationResponse":
+        return [message];
       default:
-        return this.#refuse(tag);
+        return this.#refuse(frame.tag);
     }
   }
 
@@ -167,22 +156,25 @@ export class BaseBackupReceiver {
     }
   }
 
-  #rowDescription(bytes: Uint8Array): BaseBackupEvent[] {
+  #rowDescription(columns: readonly RowColumn[]): BaseBackupEvent[] {
     const set = this.#setToCome();
     if (set === undefined || this.#rows !== undefined) this.#refuse(0x54);
-    const names = readRowDescription(bytes);
+    const names = columns.map(({ name }) => name);
     const expected = Object.keys(resultSets[set].columns);
     if (names.length !== expected.length || names.some((name, i) => name !== expected[i])) {
       throw new ProtocolError(`the server sent columns ${shownNames(names)}, where ${expected.join(", ")} must come`);
+    }
+    const binary = columns.find(({ format }) => format !== "text");
+    if (binary !== undefined) {
+      throw new ProtocolError(`the server sent column ${quoteText(binary.name)} in binary, expected text`);
     }
     this.#rows = [];
     return [];
   }
 
-  #dataRow(bytes: Uint8Array): BaseBackupEvent[] {
+  #dataRow(row: readonly (string | null)[]): BaseBackupEvent[] {
     const rows = this.#rows;
     if (rows === undefined) this.#refuse(0x44);
-    const row = readDataRow(bytes);
     const [limit, what] = this.#setToCome() === "BACKUP_TABLESPACES" ? [this.#limit, "tablespaces"] : [1, "rows"];
     if (rows.length >= limit) {
       throw new ProtocolError(`more than ${limit} ${what}`, what === "rows" ? "OUT_OF_ORDER" : "LIMIT_EXCEEDED");
@@ -191,8 +183,7 @@ export class BaseBackupReceiver {
     return [];
   }
 
-  #commandComplete(bytes: Uint8Array): BaseBackupEvent[] {
-    const tag = readCommandComplete(bytes);
+  #commandComplete(tag: string): BaseBackupEvent[] {
     if (this.#rows === undefined) {
       if (this.#state !== "verdict") this.#refuse(0x43);
       this.#tagIs(tag, commandTag(this.#server));
@@ -234,15 +225,14 @@ export class BaseBackupReceiver {
     return ended ? "BACKUP_END" : setOf[this.#state];
   }
 
-  #copyOutResponse(bytes: Uint8Array): BaseBackupEvent[] {
+  #copyOutResponse(start: CopyStart): BaseBackupEvent[] {
     if (this.#state !== "between" || this.#rows !== undefined || this.#streaming) this.#refuse(0x48);
+    checkCopyStart(start);
     if (this.#oneStream) {
-      readCopyResponse(bytes, "CopyOutResponse");
       this.#streaming = true;
       return [{ type: "StreamStart" }];
     }
     if (!this.#allArchives()) {
-      readCopyResponse(bytes, "CopyOutResponse");
       const tablespace = this.#tablespaces[this.#archives++]!;
       this.#state = "archive";
       return [{ type: "ArchiveStart", archive: archiveName(tablespace), compression: undefined, tablespace }];
@@ -250,7 +240,6 @@ export class BaseBackupReceiver {
     if (this.#hadManifest || !commandCapabilities.supports(this.#server, "baseBackupManifest")) {
       throw new ProtocolError("the server sent a copy stream more than there are tablespaces");
     }
-    readCopyResponse(bytes, "CopyOutResponse");
     return [this.#manifestStart()];
   }
 
@@ -293,11 +282,10 @@ export class BaseBackupReceiver {
     }
   }
 
-  #copyDone(bytes: Uint8Array): BaseBackupEvent[] {
+  #copyDone(): BaseBackupEvent[] {
     const state = this.#state;
     if (this.#streaming) this.#mustHaveArchives("the end of the stream");
     else if (state !== "archive" && state !== "manifest") this.#refuse(0x63);
-    readNothing(bytes, "CopyDone");
     const events: BaseBackupEvent[] = [{ type: state === "manifest" ? "ManifestEnd" : "ArchiveEnd" }];
     if (this.#streaming) events.push({ type: "StreamEnd" });
     // Nothing may follow the manifest but the end.

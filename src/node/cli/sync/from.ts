@@ -3,7 +3,7 @@ import { parseLsn } from "../../../kernel/lsn.ts";
 import { serverVersionNum } from "../../../kernel/version.ts";
 import { parseSynchronousCommit, type SynchronousCommit } from "../../../syncrep/questions.ts";
 import { sqlCapabilities } from "../../capabilities.ts";
-import { loadPg } from "../../client.ts";
+import { loadPg } from "../../pg.ts";
 import { type Standbys, standbysOf } from "./standbys.ts";
 
 export interface Primary {
