@@ -153,7 +153,10 @@ function safe(name: string, offset: number): string {
   return name;
 }
 
-/** The same bytes, with our errors. */
+/**
+ * The same bytes, with our errors. What is cancelled is read to its end all the same: where an entry's own stream is cancelled,
+ * modern-tar (0.8.6) throws the errors of the entries behind it there, and the next entry may never end.
+ */
 function told(body: ReadableStream<Uint8Array>, damage: (error: unknown) => unknown): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   return new ReadableStream(
@@ -167,10 +170,16 @@ function told(body: ReadableStream<Uint8Array>, damage: (error: unknown) => unkn
           controller.error(damage(error));
         }
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel() {
+        passOver(reader).catch(() => {}); // whoever reads the next entry is told
+      },
     },
     { highWaterMark: 0 },
   );
+}
+
+async function passOver(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  while (!(await reader.read()).done) {}
 }
 
 function rethrow(damage: (error: unknown) => unknown): (error: unknown) => never {

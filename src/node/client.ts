@@ -1,6 +1,8 @@
 /**
- * walwire/client: a walreceiver for Node. `connect` opens a replication connection through `pg` (connection strings, TLS and
- * SCRAM are its business); from then on walwire owns the socket: `receive` and `send` are the stream, `disconnect` ends it.
+ * walwire/client: `connect`: a replication connection for Node (needs `pg`).
+ *
+ * pg parses connection strings, negotiates TLS and authenticates; from then on walwire owns the socket. `receive` and `send` are
+ * the stream, `disconnect` ends it.
  *
  * @source src/backend/replication/README: walrcv_connect, walrcv_receive, walrcv_send, walrcv_disconnect
  */
