@@ -1,5 +1,5 @@
 /**
- * walwire/session: the ends of a replication connection without I/O. So far the messages of both ends, and the walreceiver.
+ * walwire/session: `WalReceiver`, a receiver as a state machine without I/O; `Feedback`; `Framer`; the messages of both ends.
  */
 export { encodeFrame, type Frame, Framer, type FramerOptions, framesOf, isLast } from "../wire/framer.ts";
 export { Feedback, type FeedbackOptions } from "./feedback.ts";

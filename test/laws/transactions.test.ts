@@ -1,6 +1,7 @@
 /** Laws of the TransactionAssembler: what it gives is what a server's committed transactions are, whatever was streamed how. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Replica } from "../../scripts/demo/replica.ts";
 import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import { DecodeError, ProtocolError } from "../../src/kernel/errors.ts";
 import type { Lsn } from "../../src/kernel/lsn.ts";
@@ -15,7 +16,6 @@ import {
   type TransactionAssemblerOptions,
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
-import { Replica } from "../../src/node/replica.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
 import { type Expected, type History, type HistoryOptions, labelOf, runHistory, steps, TABLES } from "../histories.ts";
 import { seed } from "../seed.ts";

@@ -49,7 +49,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
       ...["files", "wal", "basebackup"],
     ],
-    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|@walwire\/test-servers)$/,
+    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm)$/,
   },
 };
 

@@ -6,7 +6,7 @@ import { decodePgoutputMessage, encodePgoutputMessage } from "../../src/generate
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { PgoutputDecoder } from "../../src/logical/decoder.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
-import { Replica } from "../../src/node/replica.ts";
+import { Replica } from "../../scripts/demo/replica.ts";
 import { parseCommand, printCommand } from "../../src/command/index.ts";
 import { readCapture } from "../servers/capture.ts";
 import { toHex } from "../hex.ts";
