@@ -1,4 +1,4 @@
-/** What bench/wal.ts measures, by plain Node: `wal-read.mjs DIRECTORY NAME,NAME… SUBJECT`. It says {records, speed}, in MB a second. */
+/** The measurements of bench/wal.ts, in plain Node: `wal-read.mjs DIRECTORY NAME,NAME… SUBJECT`. It says {records, speed}, in MB a second. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32cOf } from "../dist/kernel/crc32c.js";
@@ -66,5 +66,5 @@ for (let round = 0; round < 5; round++) {
   const bytes = files.reduce((sum, { length }) => sum + length, 0);
   best = Math.max(best, bytes / (performance.now() - start) / 1000);
 }
-if (looked === 0) throw new Error("nobody looked at a record");
+if (looked === 0) throw new Error("no record was read");
 console.log(JSON.stringify({ records, speed: best }));

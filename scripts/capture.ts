@@ -10,8 +10,8 @@ import { gzipSync } from "node:zlib";
 import { supports } from "../src/capabilities.ts";
 import { formatServerVersion } from "../src/kernel/version.ts";
 import { Conversation } from "../src/node/conversation.ts";
-import { demo } from "../src/node/demo.ts";
 import { capturePhysicalStream, majors, type Server, startServer, writeCapture } from "../test/servers/index.ts";
+import { demo } from "./demo/demo.ts";
 import { type PublishedTable, runsOf, runWorkload, slotChanges } from "./workload/index.ts";
 import { allTags, countTags, countTagsOfMessages, tagsOfServer } from "./workload/tags.ts";
 

@@ -131,8 +131,19 @@ function needs({ since, options = [] }: Message, { capabilities }: Family): stri
   return `${servers}, with the option${options.length > 1 ? "s" : ""} ${options.join(" and ")}.`;
 }
 
-function familyType(family: Family): string {
-  return `${doc(family.doc)}\nexport type ${family.name} = ${family.messages.map((message) => message.name).join(" | ")};`;
+function familyType({ name, doc: text, unions = {}, messages }: Family): string {
+  const union = (of: string, about: string, members: readonly Message[]): string =>
+    `${doc(about)}\nexport type ${of} = ${members.map((message) => message.name).join(" | ")};`;
+  return [
+    union(name, text, messages),
+    ...Object.entries(unions).map(([of, { kind, doc: about }]) =>
+      union(
+        of,
+        about,
+        messages.filter((message) => message.kind === kind),
+      ),
+    ),
+  ].join("\n\n");
 }
 
 /** Is there anything that the bytes do not say? */

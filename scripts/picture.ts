@@ -4,7 +4,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { majors, startServer } from "@walwire/test-servers";
 import { Conversation } from "../src/node/conversation.ts";
-import { demo } from "../src/node/demo.ts";
+import { demo } from "./demo/demo.ts";
 
 /** From which heading to which other one the picture goes. */
 const from = "An update of the key";

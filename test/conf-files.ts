@@ -1,6 +1,6 @@
 /** Configuration files for tests: generated ones in any spelling, right and almost right, and a reader of them. */
 import fc from "fast-check";
-import type { ConfReader } from "../src/conf/index.ts";
+import type { ConfFailure, ConfReader } from "../src/conf/index.ts";
 
 const blanks = fc.constantFrom("", " ", "\t", "  \t", "\r");
 const comment = fc.constantFrom("", "", "# a comment", "#", "#'", "# include 'x'");
@@ -151,8 +151,8 @@ export function confFiles(): fc.Arbitrary<Record<string, string>> {
   );
 }
 
-/** A reader of files that are named by their paths in `directory`. */
-export function reader(directory: string, files: Readonly<Record<string, string>>): ConfReader {
+/** A reader of files that are named by their paths in `directory`; a failure in place of a text is what reading gives. */
+export function reader(directory: string, files: Readonly<Record<string, string | ConfFailure>>): ConfReader {
   const inside = (path: string): string | undefined =>
     path === directory ? "" : path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : undefined;
   return {
@@ -163,6 +163,8 @@ export function reader(directory: string, files: Readonly<Record<string, string>
     readDir(path) {
       const folder = inside(path);
       if (folder === undefined) return undefined;
+      const failure = files[folder];
+      if (failure !== undefined) return typeof failure === "string" ? { code: "ENOTDIR" } : failure;
       const start = folder === "" ? "" : `${folder}/`;
       const names = Object.keys(files).filter((name) => name.startsWith(start));
       if (names.length === 0) return undefined;

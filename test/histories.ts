@@ -352,7 +352,7 @@ export function runHistory(script: readonly Step[], { streaming, twoPhase, empty
       case "insert": {
         nextId++;
         const fresh = nextId * SESSIONS + index;
-        const row = [String(fresh), `new ${pick} ${"x".repeat(pick % 500)}`];
+        const row = [String(fresh), `new ${pick} ${"x".repeat(pick % 1500)}`];
         own.set(fresh, row[1]!);
         const newTuple = tupleOf(row, shapes[table]!);
         change("Insert", [table], row.join(), (streamedXid) => ({
@@ -365,7 +365,7 @@ export function runHistory(script: readonly Step[], { streaming, twoPhase, empty
       }
       case "update": {
         if (id === undefined) return;
-        const row = [String(id), `changed ${pick} ${"x".repeat(pick % 300)}`];
+        const row = [String(id), `changed ${pick} ${"x".repeat(pick % 1000)}`];
         own.set(id, row[1]!);
         const newTuple = tupleOf(row, shapes[table]!);
         const oldTuple = undefined;

@@ -1,12 +1,12 @@
 /** What a recorded or live stream of the workload must come to: each payload encodes back, and the tables equal SELECT. */
 import { expect } from "vitest";
+import { Replica } from "../scripts/demo/replica.ts";
 import type { PublishedTable, StreamOptions } from "../scripts/workload/index.ts";
 import { decodePgoutputMessage, encodePgoutputMessage, type Relation } from "../src/generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../src/generated/physical.ts";
 import { PgoutputDecoder } from "../src/logical/decoder.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { TransactionAssembler } from "../src/logical/transactions.ts";
-import { Replica } from "../src/node/replica.ts";
 import { WalSenderMessage } from "../src/physical/messages.ts";
 import { interpretDecode, interpretEncode } from "../src/wire/interpret.ts";
 

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { supports } from "../src/capabilities.ts";
 import type { Lsn } from "../src/kernel/lsn.ts";
 import type { Server } from "../src/kernel/version.ts";
-import type { SyncRepConfig, SyncRepStandby } from "../src/syncrep/index.ts";
+import type { SyncRepConfig } from "../src/syncrep/index.ts";
+import type { SyncRepStandby } from "../src/syncrep/questions.ts";
 
 /** What standbys call themselves; the last two cannot be said in an application_name. */
 export const standbyNames = [

@@ -7,6 +7,7 @@ export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
 export { backupManifest, backupManifestText } from "./manifest.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
+export { backendMessage, frontendMessage, startupPacket } from "./session.ts";
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
 export {

@@ -7,6 +7,7 @@
 import * as fc from "fast-check";
 import type { Message, OldTuple, PgoutputMessage, Relation, Type } from "../generated/logical.ts";
 import type { Lsn } from "../kernel/lsn.ts";
+import { checkOneOf, checkOptions } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../logical/decoder.ts";
 import { TupleData, type TupleValue, unchanged } from "../wire/tuple.ts";
@@ -34,12 +35,18 @@ export interface PgoutputStreamOptions extends Pick<PgoutputDecoderOptions, "pro
  *
  * Encode each by `encodePgoutputMessage`; a PgoutputDecoder with the same options takes them one after the other.
  *
- * @throws RangeError as a PgoutputDecoder, for streaming that the protocol version has not
+ * @throws ArgumentError for an option that it does not take, or streaming that the protocol version does not have
  * @example fc.sample(pgoutputStream({ twoPhase: true }), 1)[0].some(({ type }) => type === "StreamStart") // false
  * @source pgoutput.c; reorderbuffer.c
  */
 export function pgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrary<PgoutputMessage[]> {
-  new PgoutputDecoder(options); // refuses what no server takes
+  checkOptions(options, ["protocol", "streaming", "twoPhase", "messages", "binary"]);
+  const { protocol, streaming, twoPhase, messages, binary } = options;
+  // Which rejects what no server accepts.
+  new PgoutputDecoder({ ...(protocol !== undefined && { protocol }), ...(streaming !== undefined && { streaming }) });
+  for (const [name, value] of Object.entries({ twoPhase, messages, binary })) {
+    checkOneOf(`options.${name}`, value, [true, false, undefined]);
+  }
   const begins = fc.record({
     lsn: fc.bigInt({ min: 1n, max: 2n ** 62n }),
     time: fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }),
@@ -55,7 +62,7 @@ export function pgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrar
  * A stream with one fault, as `pgoutputStream` makes them: one message is dropped, doubled, swapped with the next one, or replaced
  * by any other, or one row gets a column more. Most are streams that no server sends; which is for who is tested to find out.
  *
- * @throws RangeError as `pgoutputStream`
+ * @throws ArgumentError as `pgoutputStream`
  * @example Array.isArray(fc.sample(almostPgoutputStream({ protocol: 2, streaming: "on" }), 1)[0]) // true
  */
 export function almostPgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrary<PgoutputMessage[]> {

@@ -92,7 +92,7 @@ function isSwitch({ rmid, info }: Pick<WalRecordFields, "rmid" | "info">): boole
   return rmid === RM_XLOG_ID && (info & RMGR_INFO_MASK) === XLOG_SWITCH;
 }
 
-/** WAL as bytes, and what is in it. */
+/** WAL as bytes, and its records. */
 export interface WalStream {
   readonly bytes: Uint8Array;
   /** Where the bytes begin: a page. */

@@ -11,6 +11,7 @@ export {
   type NewArchive,
   type Progress,
 } from "../generated/basebackup.ts";
+export type { ServerFields, SessionFrame, TransactionStatus } from "../session/messages.ts";
 export { type BackupFile, type BlockRange, type Reconstruction, reconstruct } from "./combine.ts";
 export {
   type BackupCompression,
@@ -30,7 +31,6 @@ export {
   incrementalHeaderLength,
 } from "./incremental.ts";
 export { BaseBackupReceiver, type BaseBackupReceiverOptions, type BaseBackupState } from "./receiver.ts";
-export type { ServerFields, SessionFrame, TransactionStatus } from "./session.ts";
 export {
   ManifestReceiver,
   type ManifestReceiverEvent,

@@ -1,8 +1,8 @@
 /**
  * BaseBackupReceiver: a client's side of BASE_BACKUP, without I/O: the server's messages go in, events come out.
  *
- * Servers speak in two ways: from 15 on one copy stream holds all, in messages of its own; before, each tablespace is a copy stream of
- * bytes, and from 13 on the manifest is one more. The events are the same but for the stream itself.
+ * From 15 on a server sends everything in one copy stream, in messages of its own. Before, each tablespace is a copy stream of plain
+ * bytes, and from 13 on the manifest is another one. The events are the same, except for those of the one stream.
  *
  * @source pg_basebackup.c: BaseBackup, ReceiveArchiveStreamChunk; basebackup_copy.c
  */
@@ -13,6 +13,14 @@ import { decodeResultSet } from "../command/results/rows.ts";
 import { type BaseBackupMessage, decodeBaseBackupMessage } from "../generated/basebackup.ts";
 import { ProtocolError } from "../kernel/errors.ts";
 import { defaultServer, serverVersionNum } from "../kernel/version.ts";
+import {
+  type CopyStart,
+  checkCopyStart,
+  decodeBackendMessage,
+  type RowColumn,
+  type SessionFrame,
+  shownTag,
+} from "../session/messages.ts";
 import { quoteText } from "../wire/trace.ts";
 import {
   type BackupCompression,
@@ -23,29 +31,17 @@ import {
   RESULT_TAG,
   suffixes,
 } from "./events.ts";
-import {
-  plain,
-  readCommandComplete,
-  readCopyResponse,
-  readDataRow,
-  readFields,
-  readNothing,
-  readReadyForQuery,
-  readRowDescription,
-  type SessionFrame,
-  shownTag,
-} from "./session.ts";
 
 /**
- * Where the conversation stands:
- * - `checkpoint`: the server has said nothing yet: it waits for a checkpoint, perhaps for minutes, and estimates the size.
- * - `tablespaces`: their list is to come.
- * - `between`: no archive is open: one, the manifest or the end is to come.
- * - `archive`, `manifest`: their bytes come.
- * - `end`: the position where the backup ends is to come.
- * - `verdict`: the server has said all, and vouches for it or not.
- * - `complete`, `failed`: its ReadyForQuery is to come.
- * - `done`: nothing more may come.
+ * The state of the conversation:
+ * - `checkpoint`: the server waits for a checkpoint, perhaps for minutes, and estimates the size.
+ * - `tablespaces`: the list of tablespaces is next.
+ * - `between`: no archive is open; the next archive, the manifest or the end is next.
+ * - `archive`, `manifest`: their bytes arrive.
+ * - `end`: the position where the backup ends is next.
+ * - `verdict`: everything was sent; CommandComplete or ErrorResponse is next.
+ * - `complete`, `failed`: ReadyForQuery is next.
+ * - `done`: the conversation is over.
  */
 export type BaseBackupState =
   | "checkpoint"
@@ -59,15 +55,15 @@ export type BaseBackupState =
   | "failed"
   | "done";
 
-/** How a server of some version speaks, and how much may be remembered. */
+/** The server's version, and a limit of what is kept. */
 export interface BaseBackupReceiverOptions extends BaseBackupOptions {
-  /** How many tablespaces there may be, the main data directory among them. Default: no limit. */
+  /** The most tablespaces to accept, the main data directory included. Default: no limit. */
   readonly limit?: number | undefined;
 }
 
 type BackupSet = "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END";
 
-/** The result set that begins in a state. */
+/** The result set that begins in each state. */
 const setOf: Readonly<Partial<Record<BaseBackupState, BackupSet>>> = {
   checkpoint: "BACKUP_START",
   tablespaces: "BACKUP_TABLESPACES",
@@ -75,7 +71,7 @@ const setOf: Readonly<Partial<Record<BaseBackupState, BackupSet>>> = {
 };
 
 /**
- * Follows one BASE_BACKUP from the command to ReadyForQuery. Nothing is kept but the list of tablespaces.
+ * Follows one BASE_BACKUP from the command to ReadyForQuery. It keeps the list of tablespaces and nothing else.
  *
  * @example new BaseBackupReceiver({ server: 18 }).state // "checkpoint"
  * @source pg_basebackup.c: BaseBackup
@@ -86,7 +82,7 @@ export class BaseBackupReceiver {
   readonly #limit: number;
   #state: BaseBackupState = "checkpoint";
   /** The rows so far of the result set that is open. */
-  #rows: (string | null)[][] | undefined;
+  #rows: (readonly (string | null)[])[] | undefined;
   #tablespaces: readonly BackupTablespace[] = [];
   /** How many archives have begun. */
   #archives = 0;
@@ -94,69 +90,63 @@ export class BaseBackupReceiver {
   /** The one copy stream is open. */
   #streaming = false;
 
-  /** @throws UnsupportedError for a server version that is none */
+  /** @throws UnsupportedError for an unknown server version */
   constructor({ server = defaultServer, limit = Number.POSITIVE_INFINITY }: BaseBackupReceiverOptions = {}) {
     this.#server = serverVersionNum(server);
     this.#oneStream = commandCapabilities.supports(this.#server, "baseBackupOneStream");
     this.#limit = limit;
   }
 
+  /** The state of the conversation. */
   get state(): BaseBackupState {
     return this.#state;
   }
 
-  /** The tablespaces of the backup, in the order of their archives; empty until they were listed. */
+  /** The tablespaces of the backup, in the order of their archives; empty until the server has listed them. */
   get tablespaces(): readonly BackupTablespace[] {
     return this.#tablespaces;
   }
 
   /**
-   * Take one message of the server. After an error all is as it was before the call.
+   * Take one message of the server. An error leaves the state as it was before the call.
    *
    * @param frame A whole message, as a Framer gives it. Bytes of Data are views into it.
-   * @returns what happened, in order; often nothing, and two events at most.
-   * @throws DecodeError for bytes that are no such message.
-   * @throws ProtocolError for a message that no server sends at this point; beyond the limit.
+   * @returns the events, in order: none, one or two.
+   * @throws DecodeError for bytes that are not a message.
+   * @throws ProtocolError for a message that may not come at this point, and for more tablespaces than the limit.
    */
   receive(frame: SessionFrame): BaseBackupEvent[] {
-    const { tag } = frame;
-    const bytes = plain(frame.bytes);
-    if (this.#state === "done") this.#refuse(tag);
-    switch (tag) {
-      case 0x64: // d
-        return this.#copyData(bytes);
-      case 0x54: // T
-        return this.#rowDescription(bytes);
-      case 0x44: // D
-        return this.#dataRow(bytes);
-      case 0x43: // C
-        return this.#commandComplete(bytes);
-      case 0x48: // H
-        return this.#copyOutResponse(bytes);
-      case 0x63: // c
-        return this.#copyDone(bytes);
-      case 0x4e: // N
-        return [{ type: "Notice", fields: readFields(bytes, "NoticeResponse") }];
-      case 0x45: {
-        // E
-        if (this.#state === "failed") this.#refuse(tag);
-        const fields = readFields(bytes, "ErrorResponse");
+    if (this.#state === "done") this.#refuse(frame.tag);
+    const message = decodeBackendMessage(frame);
+    switch (message.type) {
+      case "CopyData":
+        return this.#copyData(message.data);
+      case "RowDescription":
+        return this.#rowDescription(message.columns);
+      case "DataRow":
+        return this.#dataRow(message.values);
+      case "CommandComplete":
+        return this.#commandComplete(message.tag);
+      case "CopyOutResponse":
+        return this.#copyOutResponse(message);
+      case "CopyDone":
+        return this.#copyDone();
+      case "NoticeResponse":
+        return [{ type: "Notice", fields: message.fields }];
+      case "ErrorResponse":
+        if (this.#state === "failed") this.#refuse(frame.tag);
         this.#state = "failed";
         this.#rows = undefined;
-        return [{ type: "Error", fields }];
-      }
-      case 0x5a: {
-        // Z
-        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(tag);
-        const status = readReadyForQuery(bytes);
+        return [{ type: "Error", fields: message.fields }];
+      case "ReadyForQuery":
+        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(frame.tag);
         this.#state = "done";
-        return [{ type: "Ready", status }];
-      }
-      case 0x53: // S
-      case 0x41: // A
-        return [{ type: "SessionMessage", tag: tag === 0x53 ? "S" : "A", body: bytes }];
+        return [{ type: "Ready", status: message.status }];
+      case "ParameterStatus":
+      case "NotificationResponse":
+        return [message];
       default:
-        return this.#refuse(tag);
+        return this.#refuse(frame.tag);
     }
   }
 
@@ -167,22 +157,25 @@ export class BaseBackupReceiver {
     }
   }
 
-  #rowDescription(bytes: Uint8Array): BaseBackupEvent[] {
+  #rowDescription(columns: readonly RowColumn[]): BaseBackupEvent[] {
     const set = this.#setToCome();
     if (set === undefined || this.#rows !== undefined) this.#refuse(0x54);
-    const names = readRowDescription(bytes);
+    const names = columns.map(({ name }) => name);
     const expected = Object.keys(resultSets[set].columns);
     if (names.length !== expected.length || names.some((name, i) => name !== expected[i])) {
       throw new ProtocolError(`the server sent columns ${shownNames(names)}, where ${expected.join(", ")} must come`);
+    }
+    const binary = columns.find(({ format }) => format !== "text");
+    if (binary !== undefined) {
+      throw new ProtocolError(`the server sent column ${quoteText(binary.name)} in binary, expected text`);
     }
     this.#rows = [];
     return [];
   }
 
-  #dataRow(bytes: Uint8Array): BaseBackupEvent[] {
+  #dataRow(row: readonly (string | null)[]): BaseBackupEvent[] {
     const rows = this.#rows;
     if (rows === undefined) this.#refuse(0x44);
-    const row = readDataRow(bytes);
     const [limit, what] = this.#setToCome() === "BACKUP_TABLESPACES" ? [this.#limit, "tablespaces"] : [1, "rows"];
     if (rows.length >= limit) {
       throw new ProtocolError(`more than ${limit} ${what}`, what === "rows" ? "OUT_OF_ORDER" : "LIMIT_EXCEEDED");
@@ -191,8 +184,7 @@ export class BaseBackupReceiver {
     return [];
   }
 
-  #commandComplete(bytes: Uint8Array): BaseBackupEvent[] {
-    const tag = readCommandComplete(bytes);
+  #commandComplete(tag: string): BaseBackupEvent[] {
     if (this.#rows === undefined) {
       if (this.#state !== "verdict") this.#refuse(0x43);
       this.#tagIs(tag, commandTag(this.#server));
@@ -229,20 +221,19 @@ export class BaseBackupReceiver {
 
   /** The result set that may begin now, or has. */
   #setToCome(): BackupSet | undefined {
-    // Before there was one stream, nothing says that no further one will come.
+    // Before 15, nothing announces that no further copy stream follows.
     const ended = !this.#oneStream && this.#state === "between" && this.#allArchives();
     return ended ? "BACKUP_END" : setOf[this.#state];
   }
 
-  #copyOutResponse(bytes: Uint8Array): BaseBackupEvent[] {
+  #copyOutResponse(start: CopyStart): BaseBackupEvent[] {
     if (this.#state !== "between" || this.#rows !== undefined || this.#streaming) this.#refuse(0x48);
+    checkCopyStart(start);
     if (this.#oneStream) {
-      readCopyResponse(bytes, "CopyOutResponse");
       this.#streaming = true;
       return [{ type: "StreamStart" }];
     }
     if (!this.#allArchives()) {
-      readCopyResponse(bytes, "CopyOutResponse");
       const tablespace = this.#tablespaces[this.#archives++]!;
       this.#state = "archive";
       return [{ type: "ArchiveStart", archive: archiveName(tablespace), compression: undefined, tablespace }];
@@ -250,7 +241,6 @@ export class BaseBackupReceiver {
     if (this.#hadManifest || !commandCapabilities.supports(this.#server, "baseBackupManifest")) {
       throw new ProtocolError("the server sent a copy stream more than there are tablespaces");
     }
-    readCopyResponse(bytes, "CopyOutResponse");
     return [this.#manifestStart()];
   }
 
@@ -293,14 +283,13 @@ export class BaseBackupReceiver {
     }
   }
 
-  #copyDone(bytes: Uint8Array): BaseBackupEvent[] {
+  #copyDone(): BaseBackupEvent[] {
     const state = this.#state;
     if (this.#streaming) this.#mustHaveArchives("the end of the stream");
     else if (state !== "archive" && state !== "manifest") this.#refuse(0x63);
-    readNothing(bytes, "CopyDone");
     const events: BaseBackupEvent[] = [{ type: state === "manifest" ? "ManifestEnd" : "ArchiveEnd" }];
     if (this.#streaming) events.push({ type: "StreamEnd" });
-    // Nothing may follow the manifest but the end.
+    // Only the end may follow the manifest.
     this.#state = this.#streaming || state === "manifest" ? "end" : "between";
     this.#streaming = false;
     return events;
@@ -340,7 +329,7 @@ function archiveName({ spcoid }: BackupTablespace): string {
   return `${spcoid ?? "base"}.tar`;
 }
 
-/** The main data directory is the last, and the only one without an OID. */
+/** The main data directory comes last, and is the only one without an OID. */
 function checkTablespaces(tablespaces: readonly BackupTablespace[]): void {
   for (const [i, { spcoid, spclocation }] of tablespaces.entries()) {
     const main = i === tablespaces.length - 1;
@@ -355,7 +344,7 @@ function checkTablespaces(tablespaces: readonly BackupTablespace[]): void {
   if (tablespaces.length === 0) throw new ProtocolError("there is no tablespace, not even the main data directory");
 }
 
-/** How the archive is compressed. @throws ProtocolError for a name that is none of this tablespace */
+/** The compression that an archive's name says. @throws ProtocolError for a name that is not one of this tablespace */
 function compressionOf(archive: string, tablespace: BackupTablespace): BackupCompression | undefined {
   const name = archiveName(tablespace);
   if (archive === name) return undefined;

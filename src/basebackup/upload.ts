@@ -5,28 +5,26 @@
  * @source walsender.c: UploadManifest, HandleUploadManifestPacket; pg_basebackup.c: BaseBackup
  */
 import { ProtocolError } from "../kernel/errors.ts";
-import { encodeFrame } from "../wire/framer.ts";
-import { quoteText } from "../wire/trace.ts";
 import {
+  type BackendMessage,
+  checkCopyStart,
+  decodeBackendMessage,
+  decodeFrontendMessage,
+  encodeBackendMessage,
+  encodeFrontendMessage,
   joined,
-  onlyText,
-  plain,
-  readCommandComplete,
-  readCopyResponse,
-  readFields,
-  readReadyForQuery,
   type ServerFields,
   type SessionFrame,
   shownTag,
   type TransactionStatus,
-  writeCommandComplete,
-  writeCopyResponse,
-  writeFields,
-  writeNothing,
-  writeReadyForQuery,
-} from "./session.ts";
+} from "../session/messages.ts";
+import { encodeFrame } from "../wire/framer.ts";
+import { viewOf } from "../wire/parts.ts";
+import { quoteText } from "../wire/trace.ts";
 
 const COMMAND = "UPLOAD_MANIFEST";
+
+const READY = /* @__PURE__ */ encodeBackendMessage({ type: "ReadyForQuery", status: "I" });
 
 /** libpq.h: PQ_LARGE_MESSAGE_LIMIT and PQ_SMALL_MESSAGE_LIMIT, which count the length itself. */
 const LARGE = 0x3ffffffe - 4;
@@ -50,7 +48,8 @@ export type ManifestUploadEvent =
   | { readonly type: "Complete" }
   | { readonly type: "Ready"; readonly status: TransactionStatus }
   | { readonly type: "Notice" | "Error"; readonly fields: ServerFields }
-  | { readonly type: "SessionMessage"; readonly tag: "S" | "A"; readonly body: Uint8Array };
+  /** Messages of the session, which may come at any time. */
+  | Extract<BackendMessage, { readonly type: "ParameterStatus" | "NotificationResponse" }>;
 
 /**
  * A client's side, from the command UPLOAD_MANIFEST on, which was sent as any other.
@@ -80,14 +79,14 @@ export class ManifestUpload {
   copyDone(): Uint8Array {
     this.#only("CopyDone", "copying");
     this.#state = "answer";
-    return writeNothing("c");
+    return encodeFrontendMessage({ type: "CopyDone" });
   }
 
   /** The manifest cannot be sent: the server answers with an error. @throws ProtocolError unless the state is `copying` */
   copyFail(reason: string): Uint8Array {
     this.#only("CopyFail", "copying");
     this.#state = "answer";
-    return encodeFrame("f", new TextEncoder().encode(`${reason.replaceAll("\0", "")}\0`));
+    return encodeFrontendMessage({ type: "CopyFail", message: reason.replaceAll("\0", "") });
   }
 
   /**
@@ -97,41 +96,34 @@ export class ManifestUpload {
    * @throws ProtocolError for a message that no server sends at this point.
    */
   receive(frame: SessionFrame): ManifestUploadEvent {
-    const bytes = plain(frame.bytes);
-    const tag = String.fromCharCode(frame.tag);
     if (this.#state === "done") this.#refuse(frame.tag);
-    switch (tag) {
-      case "G":
+    const message = decodeBackendMessage(frame);
+    switch (message.type) {
+      case "CopyInResponse":
         if (this.#state !== "waiting") this.#refuse(frame.tag);
-        readCopyResponse(bytes, "CopyInResponse");
+        checkCopyStart(message);
         this.#state = "copying";
         return { type: "CopyIn" };
-      case "C": {
+      case "CommandComplete":
         if (this.#state !== "answer") this.#refuse(frame.tag);
-        const command = readCommandComplete(bytes);
-        if (command !== COMMAND) {
-          throw new ProtocolError(`the server ended ${COMMAND} with ${quoteText(command)}`);
+        if (message.tag !== COMMAND) {
+          throw new ProtocolError(`the server ended ${COMMAND} with ${quoteText(message.tag)}`);
         }
         this.#state = "complete";
         return { type: "Complete" };
-      }
-      case "Z": {
+      case "ReadyForQuery":
         if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(frame.tag);
-        const status = readReadyForQuery(bytes);
         this.#state = "done";
-        return { type: "Ready", status };
-      }
-      case "E": {
+        return { type: "Ready", status: message.status };
+      case "ErrorResponse":
         // A second one is FATAL: the server lost its place in what the client sends.
-        const fields = readFields(bytes, "ErrorResponse");
         this.#state = "failed";
-        return { type: "Error", fields };
-      }
-      case "N":
-        return { type: "Notice", fields: readFields(bytes, "NoticeResponse") };
-      case "S":
-      case "A":
-        return { type: "SessionMessage", tag, body: bytes };
+        return { type: "Error", fields: message.fields };
+      case "NoticeResponse":
+        return { type: "Notice", fields: message.fields };
+      case "ParameterStatus":
+      case "NotificationResponse":
+        return message;
       default:
         return this.#refuse(frame.tag);
     }
@@ -177,7 +169,7 @@ export class ManifestReceiver {
   start(): Uint8Array {
     this.#only("waiting");
     this.#state = "copying";
-    return writeCopyResponse("G");
+    return encodeBackendMessage({ type: "CopyInResponse", format: "text", columnFormats: [] });
   }
 
   /**
@@ -187,23 +179,23 @@ export class ManifestReceiver {
    */
   receive(frame: SessionFrame): ManifestReceiverEvent {
     this.#only("copying");
-    const bytes = plain(frame.bytes);
+    const { length } = frame.bytes;
     const tag = String.fromCharCode(frame.tag);
     if (!"dcfHS".includes(tag)) {
       const code = `0x${(frame.tag & 0xff).toString(16).toUpperCase().padStart(2, "0")}`;
       return this.#fail("08P01", `unexpected message type ${code} during COPY from stdin`, true);
     }
-    if (bytes.length > (tag === "d" ? LARGE : SMALL)) {
+    if (length > (tag === "d" ? LARGE : SMALL)) {
       return this.#fail("08006", "unexpected EOF on client connection with an open transaction", true);
     }
     switch (tag) {
       case "d":
-        return { type: "Data", data: bytes };
+        return { type: "Data", data: viewOf(frame.bytes, 0, length) };
       case "c":
         this.#state = "answer";
         return { type: "End" };
       case "f":
-        return this.#copyFail(bytes);
+        return this.#copyFail(frame);
       default:
         return { type: "Ignored" };
     }
@@ -213,20 +205,21 @@ export class ManifestReceiver {
   complete(): Uint8Array {
     this.#only("answer");
     this.#state = "done";
-    return joined([writeCommandComplete(COMMAND), writeReadyForQuery("I")]);
+    return joined([encodeBackendMessage({ type: "CommandComplete", tag: COMMAND }), READY]);
   }
 
   /** The manifest is refused: the bytes to send. */
   failed(fields: ServerFields): Uint8Array {
     this.#only("answer");
     this.#state = "done";
-    return joined([writeFields("E", fields), writeReadyForQuery("I")]);
+    return joined([encodeBackendMessage({ type: "ErrorResponse", fields }), READY]);
   }
 
-  #copyFail(bytes: Uint8Array): ManifestReceiverEvent {
-    let reason: string;
+  #copyFail(frame: SessionFrame): ManifestReceiverEvent {
+    let reason = "";
     try {
-      reason = onlyText(bytes, "CopyFail.reason");
+      const message = decodeFrontendMessage(frame);
+      if (message.type === "CopyFail") reason = message.message;
     } catch {
       // pqformat.c: pq_getmsgstring
       return this.#fail("08P01", "invalid string in message", false);
@@ -238,8 +231,14 @@ export class ManifestReceiver {
     this.#state = "done";
     const fields = { S: "ERROR", V: "ERROR", C: sqlstate, M: message };
     const lost = "terminating connection because protocol synchronization was lost";
-    const then = closes ? writeFields("E", { S: "FATAL", V: "FATAL", C: "08P01", M: lost }) : writeReadyForQuery("I");
-    return { type: "Failed", fields, answer: joined([writeFields("E", fields), then]), closes };
+    const fatal = { S: "FATAL", V: "FATAL", C: "08P01", M: lost };
+    const then = closes ? encodeBackendMessage({ type: "ErrorResponse", fields: fatal }) : READY;
+    return {
+      type: "Failed",
+      fields,
+      answer: joined([encodeBackendMessage({ type: "ErrorResponse", fields }), then]),
+      closes,
+    };
   }
 
   #only(state: string): void {

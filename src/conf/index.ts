@@ -1,8 +1,20 @@
-/** postgresql.conf: its text to entries, and a file with all that it includes to what the server takes of them. */
-export { type ConfEntry, type ParsedConf, parsePostgresqlConf, placeInFile, sameParameter } from "./parse.ts";
+/**
+ * walwire/conf: postgresql.conf as a server reads it, with all that it includes. The caller gives the files.
+ */
 export {
+  type ConfEntry,
+  commentsOf,
+  type ParsedConf,
+  parsePostgresqlConf,
+  placeInFile,
+  sameParameter,
+} from "./parse.ts";
+export {
+  type ConfFailure,
   type ConfProblem,
   type ConfReader,
+  type ConfUnread,
+  checkedEntries,
   effectiveEntry,
   type PostgresqlConf,
   type ReadPostgresqlConfOptions,

@@ -6,7 +6,8 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { ParseError } from "../kernel/errors.ts";
+import { ParseError, refuseArgument } from "../kernel/errors.ts";
+import { downcaseIdentifier } from "../text/identifier.ts";
 
 /** One line that names a parameter, or a directive: `include`, `include_if_exists`, `include_dir`. */
 export interface ConfEntry {
@@ -49,7 +50,10 @@ const MAX_ERRORS = 100;
  * @example parsePostgresqlConf("a = 'it''s'\nb 2 3").errors[0].message // 'syntax error in file "postgresql.conf" line 2, near token "3"'
  */
 export function parsePostgresqlConf(text: string, options: { readonly path?: string | undefined } = {}): ParsedConf {
+  if (typeof text !== "string") refuseArgument("text", "a string", text);
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
   const { path = "postgresql.conf" } = options;
+  if (typeof path !== "string") refuseArgument("options.path", "a string", path);
   const entries: ConfEntry[] = [];
   const errors: ParseError[] = [];
   let line = 1;
@@ -123,11 +127,42 @@ export function parsePostgresqlConf(text: string, options: { readonly path?: str
  * @example sameParameter("TimeZone", "timezone") // true
  */
 export function sameParameter(a: string, b: string): boolean {
-  return foldName(a) === foldName(b);
+  for (const name of [a, b]) if (typeof name !== "string") refuseArgument("name", "a string", name);
+  return downcaseIdentifier(a) === downcaseIdentifier(b);
 }
 
-function foldName(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+/**
+ * The comments that belong to an entry: on the lines right above it that hold nothing else, and behind its value.
+ *
+ * @param text Of the file that the entry was read from.
+ * @returns Each without its `#` and the blanks around it, in order.
+ * @example commentsOf("# old\nport = 5433 # mine", parsePostgresqlConf("# old\nport = 5433 # mine").entries[0]) // ["old", "mine"]
+ */
+export function commentsOf(text: string, entry: ConfEntry): string[] {
+  if (typeof text !== "string") refuseArgument("text", "a string", text);
+  const { offset, end } = entryOf(entry);
+  const isComment = (line: string): boolean => /^[ \t\r]*#/.test(line);
+  const comments: string[] = [];
+  for (let from = text.lastIndexOf("\n", offset - 1); from > 0; ) {
+    const start = text.lastIndexOf("\n", from - 1);
+    const line = text.slice(start + 1, from);
+    if (!isComment(line)) break;
+    comments.unshift(line);
+    from = start;
+  }
+  const newline = text.indexOf("\n", end);
+  const rest = text.slice(end, newline === -1 ? undefined : newline);
+  if (isComment(rest)) comments.push(rest);
+  return comments.map((line) => line.trim().slice(1).trim());
+}
+
+function entryOf(entry: ConfEntry): ConfEntry {
+  const isEntry =
+    typeof entry === "object" &&
+    entry !== null &&
+    typeof entry.raw === "string" &&
+    [entry.offset, entry.end, entry.line, entry.column].every(Number.isSafeInteger);
+  return isEntry ? entry : refuseArgument("entry", "an entry that parsePostgresqlConf returned", entry);
 }
 
 /**
@@ -139,22 +174,22 @@ function foldName(name: string): string {
  * @example placeInFile(parsePostgresqlConf("a = 'it''s'").entries[0], 3) // { line: 1, column: 10, offset: 9 }
  */
 export function placeInFile(entry: ConfEntry, offset: number): { line: number; column: number; offset: number } {
-  const { raw, quoted, line, column } = entry;
+  const { raw, quoted, line, column } = entryOf(entry);
+  if (!Number.isSafeInteger(offset)) refuseArgument("offset", "an integer", offset);
   const inFile = (at: number) => ({ line, column: column + characters(raw.slice(0, at)), offset: entry.offset + at });
+  if (!quoted) return inFile(offset);
+  const inside = raw.slice(1, -1);
   let inValue = 0;
   let inRaw = 0;
-  if (quoted) {
-    inRaw = 1;
-    for (const { 0: written, index } of raw.slice(1, -1).matchAll(escapes)) {
-      const plain = index + 1 - inRaw;
-      if (offset < inValue + plain) break;
-      inValue += plain + meaning(written).length;
-      inRaw = index + 1;
-      if (offset < inValue) return inFile(inRaw);
-      inRaw += written.length;
-    }
+  for (const escaped of escapesIn(inside)) {
+    const plain = escaped.offset - inRaw;
+    if (offset < inValue + plain) break;
+    inValue += plain + escaped.meaning.length;
+    inRaw = escaped.offset;
+    if (offset < inValue) return inFile(1 + inRaw);
+    inRaw = escaped.end;
   }
-  return inFile(inRaw + offset - inValue);
+  return inFile(Math.min(1 + inRaw + offset - inValue, raw.length));
 }
 
 // ---- Lexical ----
@@ -217,23 +252,59 @@ function stringEnd(text: string, from: number): number | undefined {
   return end;
 }
 
-/** A row of octal escapes, which are bytes; any other escape; a doubled quote. */
-const escapes = /(?:\\[0-7]{1,3})+|\\.|''/gs;
+/** An escape, or a doubled quote. One octal escape is one byte. */
+const escapes = /\\(?:[0-7]{1,3}|.)|''/gs;
 
 const letters: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 
-/** @source guc-file.l: DeescapeQuotedString */
-function deescapeQuotedString(raw: string): string {
-  return cString(cString(raw.slice(1, -1)).replace(escapes, meaning));
+/** A piece of a quoted string that does not stand for itself. */
+interface Escaped {
+  /** Between the quotes, in UTF-16 code units. */
+  readonly offset: number;
+  readonly end: number;
+  readonly meaning: string;
 }
 
-function meaning(written: string): string {
-  const second = written[1]!;
-  if (second < "0" || second > "7") return letters[second] ?? second;
-  const bytes = written.slice(1).split("\\");
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
-    Uint8Array.from(bytes, (digits) => Number.parseInt(digits, 8)),
-  );
+/**
+ * The escapes between the quotes, in order. Octal escapes that follow each other are one: together they are the bytes of characters.
+ * One regular expression for such a row would overflow V8's backtrack stack at some megabytes.
+ */
+function* escapesIn(inside: string): Generator<Escaped> {
+  let bytes: number[] = [];
+  let start = 0;
+  let end = 0;
+  const row = (): Escaped => ({ offset: start, end, meaning: decodeUtf8(Uint8Array.from(bytes)) });
+  for (const { 0: written, index } of inside.matchAll(escapes)) {
+    const isOctal = written[1]! >= "0" && written[1]! <= "7";
+    if (bytes.length > 0 && (!isOctal || index !== end)) {
+      yield row();
+      bytes = [];
+    }
+    if (bytes.length === 0) start = index;
+    end = index + written.length;
+    if (isOctal) bytes.push(Number.parseInt(written.slice(1), 8) & 0xff);
+    else yield { offset: start, end, meaning: letters[written[1]!] ?? written[1]! };
+  }
+  if (bytes.length > 0) yield row();
+}
+
+/** @source guc-file.l: DeescapeQuotedString */
+function deescapeQuotedString(raw: string): string {
+  const inside = cString(raw.slice(1, -1));
+  let value = "";
+  let at = 0;
+  for (const { offset, end, meaning } of escapesIn(inside)) {
+    value += inside.slice(at, offset) + meaning;
+    at = end;
+  }
+  value += inside.slice(at);
+  // The server takes the last byte for the closing quote, without a look, and a NUL byte in the file has hidden that.
+  if (inside.length < raw.length - 2) value = decodeUtf8(new TextEncoder().encode(value).subarray(0, -1));
+  return cString(value);
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 /** C's strings end at a NUL character. */

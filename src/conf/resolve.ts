@@ -2,21 +2,31 @@
  * What a server makes of its configuration files: postgresql.conf, what it includes, and postgresql.auto.conf.
  *
  * A port of guc-file.l: ParseConfigFile, ParseConfigDirectory; of conffiles.c: AbsoluteConfigLocation, GetConfFilesInDir; and of
- * the start of guc.c: ProcessConfigFileInternal. What is refused is what the newest minors refuse: before those of November 2019
+ * the start of guc.c: ProcessConfigFileInternal. What is rejected is what the newest minors reject: before those of November 2019
  * a file that includes itself did so until the limit of nesting.
  *
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
-import { ParseError } from "../kernel/errors.ts";
+import { ParseError, refuseArgument } from "../kernel/errors.ts";
+import { downcaseIdentifier } from "../text/identifier.ts";
 import { type ConfEntry, parsePostgresqlConf, sameParameter } from "./parse.ts";
 
-/** How files are had. Both answer undefined for what is not there, or cannot be read. */
+/** Why a file or directory cannot be read. */
+export interface ConfFailure {
+  /** The name of the errno, as Node gives it: "EACCES", "EISDIR". */
+  readonly code: string;
+}
+
+/** How files are read. The caller gives them: this module has no I/O. */
 export interface ConfReader {
-  /** The text of a file. */
-  readFile(path: string): string | undefined;
-  /** The names, without the directory, of what is in a directory and is no directory itself. */
-  readDir(path: string): readonly string[] | undefined;
+  /** The text of a file, decoded as UTF-8 with its byte order mark; undefined if there is no such file. */
+  readFile(path: string): string | undefined | ConfFailure;
+  /**
+   * The names, without the directory, of the entries of a directory that are not directories themselves; for an entry that cannot be
+   * looked at, such as a link that leads nowhere, its name with the reason. undefined if there is no such directory.
+   */
+  readDir(path: string): readonly (string | (ConfFailure & { readonly name: string }))[] | undefined | ConfFailure;
 }
 
 export interface ReadPostgresqlConfOptions {
@@ -25,13 +35,23 @@ export interface ReadPostgresqlConfOptions {
    * of the main file.
    */
   readonly dataDirectory?: string | undefined;
+  /**
+   * Names of parameters that matter to the caller. An entry whose name is nearly one of these is a problem, since a server does not
+   * start with a parameter that it does not know. Of other unknown names only those with characters beyond ASCII are reported.
+   */
+  readonly parameters?: readonly string[] | undefined;
 }
 
-/** Why a server would take nothing of all files, and at its start not start. */
+/** Why a server would take nothing from any of the files, and would not start with them. */
 export interface ConfProblem {
   readonly path: string;
   /** What the server logs, and the place in that file. */
   readonly error: ParseError;
+}
+
+/** A file or directory that was not read, and that a server with other permissions may read. */
+export interface ConfUnread extends ConfFailure {
+  readonly path: string;
 }
 
 export interface PostgresqlConf {
@@ -39,8 +59,15 @@ export interface PostgresqlConf {
   readonly entries: readonly ConfEntry[];
   /** In the server's order. */
   readonly problems: readonly ConfProblem[];
+  /** What could not be read here. If it is not empty, a server may find more than `entries` and `problems`. */
+  readonly unread: readonly ConfUnread[];
   /** The files that were read, in order. One that was included twice is here twice. */
   readonly paths: readonly string[];
+  /**
+   * The directory in which postgresql.auto.conf was looked for. `assumed`: the files give a relative `data_directory`. A server takes
+   * that from the directory that it was started in, which no file tells; here it was taken from the directory of the main file.
+   */
+  readonly dataDirectory: { readonly path: string; readonly assumed: boolean };
 }
 
 /** @source conffiles.h: CONF_FILE_MAX_DEPTH */
@@ -49,12 +76,30 @@ const MAX_DEPTH = 10;
 /** Ten levels of files that each include others a hundred times would keep a server busy for ever, and us. */
 const MAX_FILES = 10_000;
 
+/** After so many problems nothing more is read: nobody reads on, and each of the files may add hundreds. */
+const MAX_PROBLEMS = 1000;
+
+/** @source pg_config_manual.h: MAXPGPATH, with the NUL byte at the end */
+const MAX_PATH = 1024;
+
+/**
+ * Failures that any user has, with what C's strerror() says of them, and the SQLSTATE of fd.c's errcode_for_file_access. Whatever else
+ * fails may work for the user that the server runs as.
+ */
+const failures: Readonly<Record<string, readonly [message: string, sqlstate: string]>> = {
+  ENOENT: ["No such file or directory", "58P01"],
+  ENOTDIR: ["Not a directory", "42809"],
+  ENAMETOOLONG: ["File name too long", "58P03"],
+  ELOOP: ["Too many levels of symbolic links", "XX000"],
+};
+
 /**
  * Read a configuration file with all that it includes, and postgresql.auto.conf after it.
  *
  * @param path Of the main file. Paths in it are relative to the file that names them.
- * @returns entries and problems; nothing is thrown for bad files.
- * @source guc-file.l: ParseConfigFile, ParseConfigDirectory; guc.c: ProcessConfigFileInternal
+ * @returns entries, problems and what could not be read; nothing is thrown for bad files.
+ * @throws ArgumentError for arguments of another kind, and for a reader that gives something else.
+ * @source guc-file.l: ParseConfigFile, ParseConfigDirectory; guc.c: ProcessConfigFileInternal, SelectConfigFiles
  * @example readPostgresqlConf("a/x.conf", { readFile: (path) => ({ "a/x.conf": "include 'y.conf'", "a/y.conf": "port = 1" })[path], readDir: () => undefined }).entries[0].path // "a/y.conf"
  */
 export function readPostgresqlConf(
@@ -62,19 +107,35 @@ export function readPostgresqlConf(
   reader: ConfReader,
   options: ReadPostgresqlConfOptions = {},
 ): PostgresqlConf {
+  if (typeof path !== "string") refuseArgument("path", "a string", path);
+  if (typeof reader?.readFile !== "function") refuseArgument("reader.readFile", "a function", reader?.readFile);
+  if (typeof reader.readDir !== "function") refuseArgument("reader.readDir", "a function", reader.readDir);
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+  const { parameters = [] } = options;
+  if (options.dataDirectory !== undefined && typeof options.dataDirectory !== "string") {
+    refuseArgument("options.dataDirectory", "a string", options.dataDirectory);
+  }
+  if (!Array.isArray(parameters) || !parameters.every((each) => typeof each === "string")) {
+    refuseArgument("options.parameters", "an array of strings", parameters);
+  }
+
   const entries: ConfEntry[] = [];
   const problems: ConfProblem[] = [];
+  const unread: ConfUnread[] = [];
   const paths: string[] = [];
+  const texts = new Map<string, string>();
+  let isFull = false;
 
   readFile(path, true, undefined, 0);
-  if (problems.length === 0) {
-    const named = effectiveEntry(entries, "data_directory")?.value;
-    const directory = options.dataDirectory ?? (named === undefined ? parentOf(path) : located(named, path));
-    readFile(joined(directory, "postgresql.auto.conf"), false, undefined, 0);
-  }
-  return { entries, problems, paths };
+  // To find the directory, the server looks for this name as it stands here, and at no other case of it.
+  const named = entries.findLast(({ name }) => name === "data_directory")?.value;
+  const assumed = options.dataDirectory === undefined && named !== undefined && !isAbsolute(named);
+  const dataDirectory = options.dataDirectory ?? (named === undefined ? parentOf(path) : located(named, path));
+  if (problems.length === 0) readFile(joined(dataDirectory, "postgresql.auto.conf"), false, undefined, 0);
+  if (problems.length === 0) problems.push(...unrecognized(entries, parameters, texts));
+  return { entries, problems, unread, paths, dataDirectory: { path: dataDirectory, assumed } };
 
-  /** @returns false if something in it, or in what it includes, is refused. */
+  /** @returns false if something in it, or in what it includes, is rejected. */
   function readFile(
     location: string,
     strict: boolean,
@@ -82,6 +143,7 @@ export function readPostgresqlConf(
     depth: number,
     file = calledBy === undefined ? location : located(location, calledBy.path),
   ): boolean {
+    if (problems.length >= MAX_PROBLEMS || isFull) return false;
     if (/^[ \t\r\n]*$/.test(location)) {
       return refused(calledBy, "22023", `empty configuration file name: "${location}"`);
     }
@@ -90,13 +152,22 @@ export function readPostgresqlConf(
     if (file === calledBy?.path) {
       return refused(calledBy, "22023", `configuration file recursion in "${file}"`);
     }
-    if (paths.length >= MAX_FILES) return refused(calledBy, "54000", `${cannot}: more than ${MAX_FILES} files`);
-    const text = reader.readFile(file);
-    if (text === undefined) {
-      if (!strict) return true;
-      return refused(calledBy, "58P01", `could not open configuration file "${file}": No such file or directory`, file);
+    if (paths.length === MAX_FILES) {
+      isFull = true;
+      return refused(calledBy, "54000", `${cannot}: more than ${MAX_FILES} files`);
+    }
+    const text = reader.readFile(file) ?? { code: "ENOENT" };
+    if (typeof text !== "string") {
+      const code = codeOf(text, "reader.readFile()");
+      // A directory can be opened like a file. That it cannot be read is an error of flex, which nothing makes up for.
+      if (code === "EISDIR") return refused(calledBy, "XX000", `input in flex scanner failed at file "${file}" line 1`);
+      const [why, sqlstate] = failures[code] ?? [];
+      if (why === undefined) unread.push({ path: file, code });
+      else if (strict) return refused(calledBy, sqlstate!, `could not open configuration file "${file}": ${why}`, file);
+      return true;
     }
     paths.push(file);
+    texts.set(file, text);
 
     const parsed = parsePostgresqlConf(text, { path: file });
     let ok = parsed.errors.length === 0;
@@ -119,22 +190,35 @@ export function readPostgresqlConf(
     return ok;
   }
 
-  /** The first file that is refused ends it. */
+  /** The first file that is rejected ends it. */
   function readDirectory(location: string, calledBy: Caller, depth: number): boolean {
     if (/^[ \t\r\n]*$/.test(location)) {
       return refused(calledBy, "22023", `empty configuration directory name: "${location}"`);
     }
     const directory = located(location, calledBy.path);
-    const names = reader.readDir(directory);
-    if (names === undefined) {
-      const message = `could not open configuration directory "${directory}": No such file or directory`;
-      return refused(calledBy, "58P01", message);
+    const listed = reader.readDir(directory) ?? { code: "ENOENT" };
+    if (!Array.isArray(listed)) {
+      const code = codeOf(listed as ConfFailure, "reader.readDir()");
+      return failed(directory, code, `could not open configuration directory "${directory}"`);
     }
-    const files = names.filter((name) => name.length > ".conf".length && /^[^.].*\.conf$/s.test(name));
-    return files.sort(byCharacters).every((name) => {
+    const files: string[] = [];
+    for (const each of listed) {
+      const name: unknown = typeof each === "string" ? each : each?.name;
+      if (typeof name !== "string") return refuseArgument("reader.readDir()", "names", each);
+      // At least one character before the suffix, in bytes, and none of the hidden files.
+      if (!/^[^.].*\.conf$/s.test(name)) continue;
       const file = canonical(joined(directory, name));
-      return readFile(file, true, calledBy, depth, file);
-    });
+      if (typeof each === "string") files.push(file);
+      else if (!failed(file, codeOf(each, "reader.readDir()"), `could not stat file "${file}"`)) return false;
+    }
+    return files.sort(byCharacters).every((file) => readFile(file, true, calledBy, depth, file));
+
+    function failed(what: string, code: string, cannot: string): boolean {
+      const [why, sqlstate] = failures[code] ?? [];
+      if (why !== undefined) return refused(calledBy, sqlstate!, `${cannot}: ${why}`);
+      unread.push({ path: what, code });
+      return true;
+    }
   }
 
   function refused(calledBy: Caller | undefined, sqlstate: string, message: string, file = path): false {
@@ -144,6 +228,11 @@ export function readPostgresqlConf(
     problems.push({ path: calledBy?.path ?? file, error });
     return false;
   }
+}
+
+function codeOf(failure: unknown, from: string): string {
+  const code: unknown = (failure as ConfFailure | null)?.code;
+  return typeof code === "string" ? code : refuseArgument(from, "a text, undefined or { code }", failure);
 }
 
 /** The directive that named a file, and the file that it stands in. */
@@ -159,14 +248,86 @@ interface Caller {
  * @example effectiveEntry(parsePostgresqlConf("port = 1\nPORT = 2").entries, "port").value // "2"
  */
 export function effectiveEntry(entries: readonly ConfEntry[], name: string): ConfEntry | undefined {
-  return entries.findLast((entry) => sameParameter(entry.name, name));
+  return entriesOf(entries).findLast((entry) => sameParameter(entry.name, name));
+}
+
+/**
+ * The entries of a parameter whose values a server checks, the one that it takes last. A server forgets an earlier entry only if a later
+ * one spells the name in the same case: with an earlier one in another case whose value is invalid it does not start.
+ *
+ * @source guc.c: ProcessConfigFileInternal
+ * @example checkedEntries(parsePostgresqlConf("Port = 1\nport = 2\nport = 3").entries, "port").map(({ value }) => value) // ["1", "3"]
+ */
+export function checkedEntries(entries: readonly ConfEntry[], name: string): ConfEntry[] {
+  const lastOf = new Map<string, ConfEntry>();
+  for (const entry of entriesOf(entries)) if (sameParameter(entry.name, name)) lastOf.set(entry.name, entry);
+  return entries.filter((entry) => lastOf.get(entry.name) === entry);
+}
+
+function entriesOf(entries: readonly ConfEntry[]): readonly ConfEntry[] {
+  const areEntries = Array.isArray(entries) && Array.from(entries).every((entry) => typeof entry?.name === "string");
+  return areEntries ? entries : refuseArgument("entries", "entries that parsePostgresqlConf returned", entries);
+}
+
+// ---- Names that no server knows ----
+
+/** @source guc.c: ProcessConfigFileInternal */
+function unrecognized(
+  entries: readonly ConfEntry[],
+  parameters: readonly string[],
+  texts: ReadonlyMap<string, string>,
+): ConfProblem[] {
+  return entries.flatMap((entry) => {
+    const { name, path, line } = entry;
+    // A name with a dot is one of an extension, which may come later.
+    if (name.includes(".") || parameters.some((each) => sameParameter(name, each))) return [];
+    if (/^[\0-\x7f]*$/.test(name) && !parameters.some((each) => isNearly(name, each))) return [];
+    const message = `unrecognized configuration parameter "${name}" in file "${path}" line ${line}`;
+    const text = texts.get(path)!;
+    const start = text.lastIndexOf("\n", entry.offset - 1) + 1;
+    const offset = Math.max(start, text.indexOf(name, start));
+    return [
+      { path, error: new ParseError({ code: "INVALID_VALUE", message, sqlstate: "42704", text, offset, near: name }) },
+    ];
+  });
+}
+
+/** Was it meant for this parameter? Two letters wrong at most, or a few of its words, which may be cut short. */
+function isNearly(name: string, parameter: string): boolean {
+  const [given, meant] = [downcaseIdentifier(name), downcaseIdentifier(parameter)];
+  if (Math.abs(given.length - meant.length) <= 2 && distance(given, meant) <= 2) return true;
+  const words = given.split("_").map((word) => word.slice(0, 4));
+  const of = meant.split("_").map((word) => word.slice(0, 4));
+  return words.length > 1 && words.every((word) => word.length === 4 && of.includes(word));
+}
+
+/** How many letters have to be put in, left out or replaced. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
 }
 
 // ---- Paths ----
 
+function isAbsolute(location: string): boolean {
+  return /^(?:[A-Za-z]:)?[\\/]/.test(location);
+}
+
 /** @source conffiles.c: AbsoluteConfigLocation */
 function located(location: string, callingFile: string): string {
-  return /^(?:[A-Za-z]:)?[\\/]/.test(location) ? location : canonical(joined(parentOf(callingFile), location));
+  if (isAbsolute(location)) return location;
+  const path = joined(parentOf(callingFile), location);
+  // C's buffer has no more room. A UTF-16 unit takes three bytes at most.
+  if (path.length * 3 < MAX_PATH) return canonical(path);
+  const bytes = new TextEncoder().encode(path).subarray(0, MAX_PATH - 1);
+  return canonical(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: true }));
 }
 
 function parentOf(path: string): string {

@@ -10,7 +10,9 @@
 
 import { EncodeError, ParseError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
+import { mustBeObject, refuse } from "../wire/check.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
 import { ScanInput } from "./scanf.ts";
@@ -63,10 +65,44 @@ export interface BackupLabelOptions {
  * @example parseBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n").startWalFile // "000000010000000000000002"
  */
 export function parseBackupLabel(file: FileContent, options: BackupLabelOptions = {}): BackupLabel {
+  checkOptions(options, ["server"]);
+  return readWhole(new FileText(file), options).label;
+}
+
+/**
+ * The end of a backup_label that a server does not read: it stops at the first line that it does not expect, and says nothing. Empty for a
+ * file as servers write it.
+ *
+ * @param file Bytes, or text; see FileContent.
+ * @throws ParseError as {@link parseBackupLabel}.
+ * @source xlogrecovery.c: read_backup_label
+ * @example unreadBackupLabel("START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\nBACKUP: x\n") // "BACKUP: x\n"
+ */
+export function unreadBackupLabel(file: FileContent, options: BackupLabelOptions = {}): string {
+  checkOptions(options, ["server"]);
   const text = new FileText(file);
-  const { label } = readBackupLabel(text, serverVersionNum(options.server ?? defaultServer));
-  const written = groupsOf(labelPattern, text);
-  return written === undefined ? label : labelOf(written);
+  const { isWritten, end } = readWhole(text, options);
+  if (isWritten) return "";
+  // A line of which it reads the first word is not read.
+  return text.text(text.chars.lastIndexOf("\n", end - 1) + 1);
+}
+
+/** What a file says, whether it is as servers write it, and how far a server reads it. */
+function readWhole(
+  text: FileText,
+  options: BackupLabelOptions,
+): { readonly label: BackupLabel; readonly isWritten: boolean; readonly end: number } {
+  const server = serverVersionNum(options.server ?? defaultServer);
+  const { label, end } = readBackupLabel(text, server);
+  const groups = groupsOf(labelPattern, text);
+  // A line that nobody knows, behind START TIMELINE, would make both lines of a label that a server before 11 could have written.
+  const swallows =
+    groups !== undefined &&
+    groups.startTimeline === undefined &&
+    label.startTimeline !== undefined &&
+    textFileCapabilities.supports(server, "backupLabelTimeline");
+  const isWritten = groups !== undefined && !swallows;
+  return { label: isWritten ? labelOf(groups) : label, isWritten, end };
 }
 
 /**
@@ -76,6 +112,7 @@ export function parseBackupLabel(file: FileContent, options: BackupLabelOptions 
  * @source xlogrecovery.c: read_backup_label
  */
 export function checkBackupLabel(file: FileContent, options: BackupLabelOptions = {}): void {
+  checkOptions(options, ["server"]);
   const server = serverVersionNum(options.server ?? defaultServer);
   const text = new FileText(file);
   const { incrementalAt } = readBackupLabel(text, server);
@@ -92,7 +129,7 @@ export function checkBackupLabel(file: FileContent, options: BackupLabelOptions 
 function readBackupLabel(
   text: FileText,
   server: number,
-): { readonly label: BackupLabel; readonly incrementalAt: number | undefined } {
+): { readonly label: BackupLabel; readonly incrementalAt: number | undefined; readonly end: number } {
   const input = new ScanInput(text.chars);
   const lsn = textFileCapabilities.supports(server, "lsnLowHalfIsEightDigits") ? "%X/%08X" : "%X/%X";
   const refuse = (at: number, detail?: string): never =>
@@ -149,6 +186,7 @@ function readBackupLabel(
     },
     // One number is enough for the server.
     incrementalAt: incrementalHigh === undefined ? undefined : incrementalAt,
+    end: input.at,
   };
 }
 
@@ -266,7 +304,9 @@ function refuseHistory(text: FileText): never {
  * @example new TextDecoder().decode(printBackupLabel({ startWalLocation: toLsn(0x2000028n), startWalFile: segmentName(1, toLsn(0x2000028n)), checkpointLocation: toLsn(0x2000060n), backupMethod: "streamed", backupFrom: "primary", startTime: "2026-11-27 04:05:06 UTC", label: "x", startTimeline: 1, incrementalFromLsn: undefined, incrementalFromTli: undefined }, { server: "19" })).split("\n")[1] // "CHECKPOINT LOCATION: 0/02000060"
  */
 export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions = {}): Uint8Array {
+  checkOptions(options, ["server"]);
   const { server } = options;
+  checkLabel("BackupLabel", label);
   const written = asWrittenBy(label, server);
   const bytes = requireReadable("BackupLabel", linesOf(written, server), written, labelPattern, labelOf);
   try {
@@ -286,7 +326,10 @@ export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions
  * @source xlogbackup.c: build_backup_content; before 16 xlog.c: do_pg_backup_stop
  */
 export function printBackupHistory(history: BackupHistory, options: BackupLabelOptions = {}): Uint8Array {
+  checkOptions(options, ["server"]);
   const { server } = options;
+  checkLabel("BackupHistory", history);
+  mustBeLsn("BackupHistory.stopWalLocation", history.stopWalLocation);
   const written: BackupHistory = {
     ...history,
     ...asWrittenBy(history, server),
@@ -298,6 +341,22 @@ export function printBackupHistory(history: BackupHistory, options: BackupLabelO
     [`STOP TIME: ${stopTime}`, ...line("STOP TIMELINE", stopTimeline)],
   ]);
   return requireReadable("BackupHistory", lines, written, historyPattern, historyOf);
+}
+
+/** What positions are is needed to write them; all else is compared with what is read back. */
+function checkLabel(path: string, label: BackupLabel): void {
+  mustBeObject(label, path);
+  mustBeLsn(`${path}.startWalLocation`, label.startWalLocation);
+  mustBeLsn(`${path}.checkpointLocation`, label.checkpointLocation);
+  if (label.incrementalFromLsn !== undefined) mustBeLsn(`${path}.incrementalFromLsn`, label.incrementalFromLsn);
+  for (const [name, value] of Object.entries(label)) {
+    if (typeof value === "symbol" || typeof value === "object")
+      refuse("text, a number or nothing", value, `${path}.${name}`);
+  }
+}
+
+function mustBeLsn(path: string, lsn: Lsn): void {
+  if (typeof lsn !== "bigint" || lsn < 0n || lsn >> 64n > 0n) refuse("a bigint from 0 to 2^64 - 1", lsn, path);
 }
 
 /** What that server would have written in the place of this. */

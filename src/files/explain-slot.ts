@@ -1,8 +1,12 @@
 /** What a slot is and what it holds back, in words. */
 import type { ReplicationSlotPersistentData } from "../generated/files.ts";
+import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import type { Server } from "../kernel/version.ts";
 import { defaultSegmentSize, segmentName } from "../kernel/wal-names.ts";
+import { formatBytes } from "../kernel/words.ts";
+import { checkLsn, checkText, checkUint32 } from "./arguments.ts";
 import { slotInvalidation } from "./slot-state.ts";
 
 export interface ExplainSlotOptions {
@@ -20,10 +24,14 @@ export interface ExplainSlotOptions {
  * What a slot is, what it holds back, whether it is lost and what to do then: a sentence each.
  *
  * @param slot As decodeSlotState has it in `slotdata`.
- * @throws RangeError if a segment cannot have this size.
+ * @throws ArgumentError for what is not such a slot, and if a segment cannot have this size.
  * @example explainSlot({ name: "s", database: 0, persistency: "persistent", xmin: 0, catalogXmin: 0, restartLsn: parseLsn("0/3000028"), confirmedFlush: invalidLsn, plugin: "" })[1] // "It holds back WAL from 0/3000028 on, in pg_wal/*0000000000000003 and all after it."
  */
 export function explainSlot(slot: ReplicationSlotPersistentData, options: ExplainSlotOptions = {}): readonly string[] {
+  checkOptions(options, ["walEnd", "segmentSize", "timeline", "server"]);
+  if (options.walEnd !== undefined) checkLsn("options.walEnd", options.walEnd);
+  if (options.timeline !== undefined) checkUint32("options.timeline", options.timeline);
+  checkSlot(slot);
   return [
     ...whatItIs(slot),
     ...whyLost(slot),
@@ -31,6 +39,16 @@ export function explainSlot(slot: ReplicationSlotPersistentData, options: Explai
     ...whatIsDecoded(slot, options),
     ...copies(slot),
   ];
+}
+
+function checkSlot(slot: ReplicationSlotPersistentData): void {
+  if (typeof slot !== "object" || slot === null) refuseArgument("slot", "an object", slot);
+  checkText("slot.name", slot.name);
+  checkText("slot.plugin", slot.plugin);
+  checkLsn("slot.restartLsn", slot.restartLsn);
+  checkLsn("slot.confirmedFlush", slot.confirmedFlush);
+  if (slot.twoPhaseAt !== undefined) checkLsn("slot.twoPhaseAt", slot.twoPhaseAt);
+  for (const name of ["database", "xmin", "catalogXmin"] as const) checkUint32(`slot.${name}`, slot[name]);
 }
 
 function whatItIs({ name, database, plugin, persistency }: ReplicationSlotPersistentData): string[] {
@@ -118,13 +136,8 @@ function copies({ synced, failover }: ReplicationSlotPersistentData): string[] {
   return failover === true ? ["Standbys that synchronize slots keep a copy of it (failover)."] : [];
 }
 
-const UNITS = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
-
-/** Bytes as one says them, in steps of 1024: "24 MB (25165872 bytes)". */
+/** "24 MB (25165872 bytes)" */
 function inBytes(bytes: bigint): string {
-  let [unit, size] = [0, Number(bytes)];
-  for (; size >= 1000 && unit < UNITS.length - 1; unit++) size /= 1024;
-  const shown = `${size >= 10 || unit === 0 ? Math.round(size) : Number(size.toFixed(1))} ${UNITS[unit]}`;
-  if (unit > 0) return `${shown} (${bytes} bytes)`;
-  return bytes === 1n ? "1 byte" : shown;
+  const text = formatBytes(bytes);
+  return / bytes?$/.test(text) ? text : `${text} (${bytes} bytes)`;
 }

@@ -2,6 +2,7 @@
  * The bytes of a small file of text, which PostgreSQL reads byte by byte in no encoding: a label or a path can be in any.
  */
 import { EncodeError, ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { isBytes, plainBytes } from "../wire/check.ts";
 import { decodeText, encodeText } from "../wire/text.ts";
 
 /**
@@ -16,7 +17,7 @@ export class FileText {
 
   /** @throws ParseError NOT_TEXT if there are no bytes of which this is the text. */
   constructor(file: FileContent) {
-    this.bytes = typeof file === "string" ? bytesOfText(file) : file;
+    this.bytes = isBytes(file) ? plainBytes(file) : bytesOfText(file);
     this.chars = charsOf(this.bytes);
   }
 

@@ -22,29 +22,30 @@ export {
   parseBackupLabel,
   printBackupHistory,
   printBackupLabel,
+  unreadBackupLabel,
 } from "./backup-label.ts";
 export { type ExplainSlotOptions, explainSlot } from "./explain-slot.ts";
 export type { FileContent } from "./file-text.ts";
 export type { StateFileRefusal } from "./refusal.ts";
 export {
-  type CheckReplicationOriginsOptions,
-  checkReplicationOrigins,
   decodeReplicationOrigins,
   encodeReplicationOrigins,
+  type JudgeReplicationOriginsOptions,
+  judgeReplicationOrigins,
 } from "./replication-origins.ts";
 export {
-  type CheckSlotStateOptions,
-  checkSlotState,
   decodeSlotState,
   encodeSlotState,
+  type JudgeSlotStateOptions,
+  judgeSlotState,
   slotInvalidation,
   slotStateVersions,
 } from "./slot-state.ts";
 export {
-  type CheckSnapshotOptions,
-  checkSnapshot,
   decodeSnapshot,
   encodeSnapshot,
+  type JudgeSnapshotOptions,
+  judgeSnapshot,
   parseSnapshotFileName,
   type SnapBuildSnapshot,
   snapshotFileName,
@@ -67,9 +68,9 @@ export {
   explainTimeLines,
   findCommonAncestorTimeline,
   isAncestorHistory,
-  refuseNewTimeLine,
-  refuseRecovery,
-  refuseStartReplication,
+  judgeNewTimeLine,
+  judgeRecovery,
+  judgeStartReplication,
   type TimeLinePoint,
   type TimeLineRefusal,
   tliInHistory,

@@ -12,9 +12,11 @@ import {
   readReplicationStateOnDisk,
 } from "../generated/files.ts";
 import { crc32c } from "../kernel/crc32c.ts";
+import { checkOptions, checkWhole } from "../kernel/options.ts";
 import { defaultServer, type Server } from "../kernel/version.ts";
 import { mustBeArray } from "../wire/check.ts";
 import { NativeReader } from "../wire/native.ts";
+import { checkFile } from "./arguments.ts";
 import { stateFileCapabilities } from "./capabilities.ts";
 import {
   CONFIGURATION_LIMIT_EXCEEDED,
@@ -78,7 +80,7 @@ export function encodeReplicationOrigins(states: readonly ReplicationStateOnDisk
   return file;
 }
 
-export interface CheckReplicationOriginsOptions {
+export interface JudgeReplicationOriginsOptions {
   /** The server that is to start. */
   readonly server?: Server | undefined;
   /** Its max_active_replication_origins, before 18 its max_replication_slots. Default: enough. At 0 it does not look at the file. */
@@ -90,12 +92,16 @@ export interface CheckReplicationOriginsOptions {
  *
  * @returns undefined if it takes it.
  * @source origin.c: StartupReplicationOrigin
- * @example checkReplicationOrigins(hex("00000000 00000000"))?.message // "replication checkpoint has wrong magic 0 instead of 307747550"
+ * @example judgeReplicationOrigins(hex("00000000 00000000"))?.message // "replication checkpoint has wrong magic 0 instead of 307747550"
  */
-export function checkReplicationOrigins(
+export function judgeReplicationOrigins(
   file: Uint8Array,
-  { server = defaultServer, maxOrigins = Number.POSITIVE_INFINITY }: CheckReplicationOriginsOptions = {},
+  options: JudgeReplicationOriginsOptions = {},
 ): StateFileRefusal | undefined {
+  checkFile(file);
+  checkOptions(options, ["server", "maxOrigins"]);
+  const { server = defaultServer, maxOrigins = Number.POSITIVE_INFINITY } = options;
+  checkWhole("options.maxOrigins", maxOrigins, 0, Number.POSITIVE_INFINITY);
   if (maxOrigins === 0) return undefined;
   const has = stateFileCapabilities.of(server);
   const path = "pg_logical/replorigin_checkpoint";

@@ -15,8 +15,9 @@ import {
   type SlotStateContext,
 } from "../generated/files.ts";
 import { crc32c } from "../kernel/crc32c.ts";
-import { EncodeError } from "../kernel/errors.ts";
+import { EncodeError, refuseArgument } from "../kernel/errors.ts";
 import { invalidLsn } from "../kernel/lsn.ts";
+import { checkOneOf, checkOptions, checkWhole } from "../kernel/options.ts";
 import {
   defaultServer,
   formatServerVersion,
@@ -26,8 +27,10 @@ import {
   requireCapability,
   type Server,
 } from "../kernel/version.ts";
+import { mustBeObject } from "../wire/check.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NativeReader } from "../wire/native.ts";
+import { checkFile, checkText } from "./arguments.ts";
 import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 import { legacyCrc32 } from "./legacy-crc32.ts";
 import {
@@ -128,7 +131,13 @@ export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
  * @throws UnsupportedError for a version without slots.
  * @source slot.c: SaveSlotToPath
  */
-export function encodeSlotState(slot: ReplicationSlotPersistentData, server: Server = defaultServer): Uint8Array {
+export function encodeSlotState(
+  slot: ReplicationSlotPersistentData,
+  options: { readonly server?: Server | undefined } = {},
+): Uint8Array {
+  checkOptions(options, ["server"]);
+  const { server = defaultServer } = options;
+  mustBeObject(slot, "ReplicationSlotOnDisk.slotdata");
   requireCapability(stateFileCapabilities, server, "replicationSlots", "A replication slot");
   const format = formatOf(stateFileCapabilities.of(server));
   const file = encodeReplicationSlotOnDisk({
@@ -184,6 +193,7 @@ const WAL_LEVEL_OF_16 = 3;
 export function slotInvalidation(
   slot: Pick<ReplicationSlotPersistentData, "invalidated" | "invalidatedAt" | "restartLsn">,
 ): "none" | "wal_removed" | "rows_removed" | "wal_level_insufficient" | "idle_timeout" | number {
+  if (typeof slot !== "object" || slot === null) refuseArgument("slot", "an object", slot);
   if (slot.invalidated === WAL_LEVEL_OF_16) return "wal_level_insufficient";
   if (slot.invalidated !== undefined) return slot.invalidated;
   // Of 13 to 15, as slotfuncs.c: pg_get_replication_slots has it.
@@ -193,10 +203,11 @@ export function slotInvalidation(
 /**
  * The versions that write such a file, as people name them.
  *
- * @example slotStateVersions(decodeSlotState(encodeSlotState({ name: "s", database: 0, persistency: "persistent", xmin: 0, catalogXmin: 0, restartLsn: invalidLsn, confirmedFlush: invalidLsn, plugin: "" }, "14"))) // "14 to 15"
+ * @example slotStateVersions(decodeSlotState(encodeSlotState({ name: "s", database: 0, persistency: "persistent", xmin: 0, catalogXmin: 0, restartLsn: invalidLsn, confirmedFlush: invalidLsn, plugin: "" }, { server: "14" }))) // "14 to 15"
  */
-export function slotStateVersions({ version, length, ...state }: ReplicationSlotOnDisk): string {
-  const file = encodeReplicationSlotOnDisk({ version, length, ...state });
+export function slotStateVersions(state: ReplicationSlotOnDisk): string {
+  const file = encodeReplicationSlotOnDisk(state);
+  const { version, length } = state;
   const ranges = rangesOf(stateFileCapabilities, "replicationSlots").filter(({ since }) => {
     const format = formatOf(stateFileCapabilities.of(since));
     return format.version === version && lengthOf(format) === length && format.checksum(file) === state.checksum;
@@ -204,7 +215,7 @@ export function slotStateVersions({ version, length, ...state }: ReplicationSlot
   return formatVersions(joinRanges(ranges));
 }
 
-export interface CheckSlotStateOptions {
+export interface JudgeSlotStateOptions {
   /** The server that is to start. */
   readonly server?: Server | undefined;
   /** The slot's directory in pg_replslot, as the server's messages name it. Default: "NAME". */
@@ -224,9 +235,12 @@ export interface CheckSlotStateOptions {
  *
  * @returns undefined if it takes the slot, or removes it without a word since it is not a persistent one.
  * @source slot.c: RestoreSlotFromDisk
- * @example checkSlotState(hex("00"), { directory: "s" })?.message // 'could not read file "pg_replslot/s/state": read 1 of 16'
+ * @example judgeSlotState(hex("00"), { directory: "s" })?.message // 'could not read file "pg_replslot/s/state": read 1 of 16'
  */
-export function checkSlotState(file: Uint8Array, options: CheckSlotStateOptions = {}): StateFileRefusal | undefined {
+export function judgeSlotState(file: Uint8Array, options: JudgeSlotStateOptions = {}): StateFileRefusal | undefined {
+  checkFile(file);
+  const names = ["server", "directory", "walLevel", "maxReplicationSlots", "slotsBefore", "coldStandby"];
+  checkOptions(options, names);
   const {
     directory = "NAME",
     walLevel = "logical",
@@ -234,6 +248,11 @@ export function checkSlotState(file: Uint8Array, options: CheckSlotStateOptions 
     slotsBefore = 0,
     coldStandby = false,
   } = options;
+  checkText("options.directory", directory);
+  checkOneOf("options.walLevel", walLevel, ["minimal", "replica", "logical"]);
+  checkOneOf("options.coldStandby", coldStandby, [true, false]);
+  checkWhole("options.maxReplicationSlots", maxReplicationSlots ?? 0, 0, Number.POSITIVE_INFINITY);
+  checkWhole("options.slotsBefore", slotsBefore, 0, Number.POSITIVE_INFINITY);
   const has = stateFileCapabilities.of(options.server ?? defaultServer);
   const format = formatOf(has);
   const path = `pg_replslot/${directory}/state`;

@@ -15,10 +15,12 @@ import {
 import { crc32c } from "../kernel/crc32c.ts";
 import { DecodeError, EncodeError } from "../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, rangesOf, type Server } from "../kernel/version.ts";
 import { mustBeArray, mustBeObject } from "../wire/check.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NativeReader, NativeWriter } from "../wire/native.ts";
+import { checkFile, checkLsn, checkText } from "./arguments.ts";
 import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 import { legacyCrc32 } from "./legacy-crc32.ts";
 import { DATA_CORRUPTED, INTERNAL_ERROR, refusal, type StateFileRefusal, shortRead } from "./refusal.ts";
@@ -156,6 +158,7 @@ function writeXids(
  * @example snapshotFileName(parseLsn("1/2B0")) // "1-2B0.snap"
  */
 export function snapshotFileName(lsn: Lsn): string {
+  checkLsn("lsn", lsn);
   const hex = (half: bigint): string => half.toString(16).toUpperCase();
   return `${hex(lsn >> 32n)}-${hex(lsn & 0xffffffffn)}.snap`;
 }
@@ -166,11 +169,12 @@ export function snapshotFileName(lsn: Lsn): string {
  * @example parseSnapshotFileName("1-2B0.snap") // parseLsn("1/2B0")
  */
 export function parseSnapshotFileName(name: string): Lsn | undefined {
+  checkText("name", name);
   const match = /^([0-9A-F]{1,8})-([0-9A-F]{1,8})\.snap$/.exec(name);
   return match === null ? undefined : parseLsn(`${match[1]}/${match[2]}`);
 }
 
-export interface CheckSnapshotOptions {
+export interface JudgeSnapshotOptions {
   /** The server that is to read it. */
   readonly server?: Server | undefined;
   /** The file's name, as the server's messages have it. Default: "X-X.snap". */
@@ -185,9 +189,12 @@ const MAX_ALLOC_SIZE = 0x3fffffffn;
  *
  * @returns undefined if it takes it.
  * @source snapbuild.c: SnapBuildRestore, SnapBuildRestoreSnapshot
- * @example checkSnapshot(hex("00"), { name: "0-1.snap" })?.message // 'could not read file "pg_logical/snapshots/0-1.snap": read 1 of 16'
+ * @example judgeSnapshot(hex("00"), { name: "0-1.snap" })?.message // 'could not read file "pg_logical/snapshots/0-1.snap": read 1 of 16'
  */
-export function checkSnapshot(file: Uint8Array, options: CheckSnapshotOptions = {}): StateFileRefusal | undefined {
+export function judgeSnapshot(file: Uint8Array, options: JudgeSnapshotOptions = {}): StateFileRefusal | undefined {
+  checkFile(file);
+  checkOptions(options, ["server", "name"]);
+  checkText("options.name", options.name ?? "");
   const has = stateFileCapabilities.of(options.server ?? defaultServer);
   const format = formatOf(has);
   const path = `pg_logical/snapshots/${options.name ?? "X-X.snap"}`;

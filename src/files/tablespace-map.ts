@@ -8,8 +8,10 @@
  */
 
 import { EncodeError, ParseError } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { clamped } from "../text/scan.ts";
+import { mustBeArray, mustBeObject, refuse as refuseValue } from "../wire/check.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes, textOfChars } from "./file-text.ts";
 import { isSpace } from "./scanf.ts";
@@ -44,6 +46,7 @@ export function parseTablespaceMap(
   file: FileContent,
   options: TablespaceMapOptions = {},
 ): readonly TablespaceMapEntry[] {
+  checkOptions(options, ["server"]);
   const server = serverVersionNum(options.server ?? defaultServer);
   requireCapability(textFileCapabilities, server, "tablespaceMap", "tablespace_map");
   const text = new FileText(file);
@@ -159,9 +162,17 @@ export function printTablespaceMap(
   entries: readonly TablespaceMapEntry[],
   options: TablespaceMapOptions = {},
 ): Uint8Array {
+  checkOptions(options, ["server"]);
   const server = serverVersionNum(options.server ?? defaultServer);
   requireCapability(textFileCapabilities, server, "tablespaceMap", "tablespace_map");
   const special = textFileCapabilities.supports(server, "tablespaceMapEscapes") ? /[\n\r\\]/g : /[\n\r]/g;
+  mustBeArray(entries, "TablespaceMap");
+  for (const [i, entry] of entries.entries()) {
+    mustBeObject(entry, "TablespaceMap", i);
+    if (typeof entry.path !== "string") refuseValue("a string", entry.path, `TablespaceMap[${i}].path`);
+    if (!["number", "string"].includes(typeof entry.oid))
+      refuseValue("a number or a string", entry.oid, `TablespaceMap[${i}].oid`);
+  }
   const lines = entries.map(({ oid, path }) => `${oid} ${path.replace(special, "\\$&")}\n`);
   const bytes = fileBytes("TablespaceMap", lines.join(""));
   const read = readBack(bytes, server);

@@ -8,7 +8,10 @@
  */
 import { EncodeError, ParseError } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { mustBeArray, mustBeObject, mustBeUnsigned, refuse } from "../wire/check.ts";
+import { checkText, checkUint32 } from "./arguments.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import { type FileContent, FileText, fileBytes } from "./file-text.ts";
 import { ScanInput } from "./scanf.ts";
@@ -55,6 +58,9 @@ export function parseTimeLineHistory(
   timeline: number,
   options: TimeLineHistoryOptions & { readonly path?: string | undefined } = {},
 ): TimeLineHistory {
+  checkUint32("timeline", timeline);
+  checkOptions(options, ["server", "path"]);
+  if (options.path !== undefined) checkText("options.path", options.path);
   const server = serverVersionNum(options.server ?? defaultServer);
   const tip = { tli: timeline, end: invalidLsn, reason: undefined };
   if (timeline === 1) return [{ ...tip, begin: invalidLsn }];
@@ -118,7 +124,20 @@ export function parseTimeLineHistory(
  * @example new TextDecoder().decode(printTimeLineHistory([{ tli: 1, begin: invalidLsn, end: toLsn(1n), reason: "reached consistency" }, { tli: 2, begin: toLsn(1n), end: invalidLsn, reason: undefined }])) // "1\t0/1\treached consistency\n"
  */
 export function printTimeLineHistory(history: TimeLineHistory, options: TimeLineHistoryOptions = {}): Uint8Array {
+  checkOptions(options, ["server"]);
   const server = serverVersionNum(options.server ?? defaultServer);
+  mustBeArray(history, "TimeLineHistory");
+  for (const [i, entry] of history.entries()) {
+    mustBeObject(entry, "TimeLineHistory", i);
+    const path = `TimeLineHistory[${i}]`;
+    mustBeUnsigned(entry.tli, 0xffffffff, `${path}.tli`);
+    for (const name of ["begin", "end"] as const) {
+      const lsn = entry[name];
+      if (typeof lsn !== "bigint" || lsn < 0n || lsn >> 64n > 0n)
+        refuse("a bigint from 0 to 2^64 - 1", lsn, `${path}.${name}`);
+    }
+    if (!["string", "undefined"].includes(typeof entry.reason)) refuse("a string", entry.reason, `${path}.reason`);
+  }
   const lines = history.slice(0, -1).map(({ tli, end, reason }) => {
     // Of these reasons, which stand before a time or a position, servers write a newline too.
     const newline = /^(?:before|after) (?!transaction )/.test(reason ?? "") ? "\n" : "";

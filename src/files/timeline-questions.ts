@@ -7,8 +7,11 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
+import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { checkHistory, checkLsn, checkPoint, checkUint32 } from "./arguments.ts";
 import { textFileCapabilities } from "./capabilities.ts";
 import type { TimeLineHistory, TimeLineHistoryOptions } from "./timeline-history.ts";
 
@@ -24,6 +27,8 @@ export interface TimeLinePoint {
  * @source timeline.c: tliInHistory
  */
 export function tliInHistory(tli: number, history: TimeLineHistory): boolean {
+  checkUint32("tli", tli);
+  checkHistory("history", history);
   return history.some((entry) => entry.tli === tli);
 }
 
@@ -35,6 +40,8 @@ export function tliInHistory(tli: number, history: TimeLineHistory): boolean {
  * @example tliOfPointInHistory(parseLsn("0/3000000"), parseTimeLineHistory("1\t0/3000000\tx\n", 2)) // 2
  */
 export function tliOfPointInHistory(lsn: Lsn, history: TimeLineHistory): number | undefined {
+  checkLsn("lsn", lsn);
+  checkHistory("history", history);
   // From the newest on, as there: a file can say that a timeline begins before its parent does.
   const found = history.findLast(
     ({ begin, end }) => (begin === invalidLsn || begin <= lsn) && (end === invalidLsn || lsn < end),
@@ -53,6 +60,8 @@ export function tliSwitchPoint(
   tli: number,
   history: TimeLineHistory,
 ): { readonly switchPoint: Lsn; readonly nextTli: number | undefined } | undefined {
+  checkUint32("tli", tli);
+  checkHistory("history", history);
   const at = history.findLastIndex((entry) => entry.tli === tli);
   return at === -1 ? undefined : { switchPoint: history[at]!.end, nextTli: history[at + 1]?.tli };
 }
@@ -67,6 +76,8 @@ export function tliSwitchPoint(
  * @example findCommonAncestorTimeline(parseTimeLineHistory("1\t0/3000000\tx\n", 2), parseTimeLineHistory("1\t0/4000000\tx\n", 3)) // { tli: 1, lsn: parseLsn("0/3000000") }
  */
 export function findCommonAncestorTimeline(a: TimeLineHistory, b: TimeLineHistory): TimeLinePoint | undefined {
+  checkHistory("a", a);
+  checkHistory("b", b);
   // The same number does not make it the same timeline: it begins at the same place too.
   const shared = sharedEntries(a, b);
   if (shared === 0) return undefined;
@@ -89,7 +100,14 @@ function sharedEntries(a: TimeLineHistory, b: TimeLineHistory): number {
  * @example isAncestorHistory(parseTimeLineHistory("", 1), parseTimeLineHistory("1\t0/3000000\tx\n", 2)) // true
  */
 export function isAncestorHistory(ancestor: TimeLineHistory, of: TimeLineHistory): boolean {
+  checkHistory("ancestor", ancestor);
+  checkHistory("of", of);
   return ancestor.length <= of.length && sharedEntries(ancestor, of) === ancestor.length;
+}
+
+function serverOf(options: { readonly server?: Server | undefined }): number {
+  checkOptions(options, ["server"]);
+  return serverVersionNum(options.server ?? defaultServer);
 }
 
 /** What a server says. */
@@ -105,14 +123,17 @@ export interface TimeLineRefusal {
  *
  * @returns undefined if the place is one of the server's history.
  * @source walsender.c: StartReplication; timeline.c: tliSwitchPoint
- * @example refuseStartReplication(parseTimeLineHistory("1\t0/3000000\tx\n", 2), { tli: 1, lsn: parseLsn("0/4000000") })?.detail // "This server's history forked from timeline 1 at 0/3000000."
+ * @example judgeStartReplication(parseTimeLineHistory("1\t0/3000000\tx\n", 2), { tli: 1, lsn: parseLsn("0/4000000") })?.detail // "This server's history forked from timeline 1 at 0/3000000."
  */
-export function refuseStartReplication(
+export function judgeStartReplication(
   history: TimeLineHistory,
-  { tli, lsn }: TimeLinePoint,
+  point: TimeLinePoint,
   options: TimeLineHistoryOptions = {},
 ): TimeLineRefusal | undefined {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
+  checkHistory("history", history);
+  checkPoint("point", point);
+  const { tli, lsn } = point;
   if (tli === history.at(-1)?.tli) return undefined;
   const left = tliSwitchPoint(tli, history);
   if (left === undefined) return notInHistory(tli);
@@ -141,14 +162,16 @@ function notInHistory(tli: number): TimeLineRefusal {
  * @param history Of the new timeline.
  * @returns undefined if it goes over.
  * @source xlogrecovery.c: rescanLatestTimeLine
- * @example refuseNewTimeLine(parseTimeLineHistory("1\t0/3000000\tx\n", 2), { tli: 1, lsn: parseLsn("0/3000000") }) // undefined
+ * @example judgeNewTimeLine(parseTimeLineHistory("1\t0/3000000\tx\n", 2), { tli: 1, lsn: parseLsn("0/3000000") }) // undefined
  */
-export function refuseNewTimeLine(
+export function judgeNewTimeLine(
   history: TimeLineHistory,
   replayed: TimeLinePoint,
   options: TimeLineHistoryOptions = {},
 ): TimeLineRefusal | undefined {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
+  checkHistory("history", history);
+  checkPoint("replayed", replayed);
   const { tli, lsn } = replayed;
   const newTli = history.at(-1)?.tli;
   const said = (message: string): TimeLineRefusal => ({ level: "LOG", sqlstate: "00000", message, detail: undefined });
@@ -171,9 +194,9 @@ export function refuseNewTimeLine(
  * @param from.controlFile The last checkpoint of pg_control, if `checkpoint` is one of backup_label: before 18 the server names it instead.
  * @param from.minRecoveryPoint Of pg_control: as far a standby, or a backup of one, has to get; undefined or 0/0 for another.
  * @source xlogrecovery.c: InitWalRecovery, before 15 xlog.c: StartupXLOG
- * @example refuseRecovery(parseTimeLineHistory("1\t0/3000000\tx\n", 2), { checkpoint: { tli: 1, lsn: parseLsn("0/2000028") } }) // undefined
+ * @example judgeRecovery(parseTimeLineHistory("1\t0/3000000\tx\n", 2), { checkpoint: { tli: 1, lsn: parseLsn("0/2000028") } }) // undefined
  */
-export function refuseRecovery(
+export function judgeRecovery(
   history: TimeLineHistory,
   from: {
     readonly checkpoint: TimeLinePoint;
@@ -182,13 +205,18 @@ export function refuseRecovery(
   },
   options: TimeLineHistoryOptions = {},
 ): TimeLineRefusal | undefined {
-  const server = serverVersionNum(options.server ?? defaultServer);
-  const { checkpoint, minRecoveryPoint } = from;
+  const server = serverOf(options);
+  checkHistory("history", history);
+  if (typeof from !== "object" || from === null) refuseArgument("from.checkpoint", "an object with tli and lsn", from);
+  const { checkpoint, controlFile, minRecoveryPoint } = from;
+  checkPoint("from.checkpoint", checkpoint);
+  if (controlFile !== undefined) checkPoint("from.controlFile", controlFile);
+  if (minRecoveryPoint !== undefined) checkPoint("from.minRecoveryPoint", minRecoveryPoint);
   const requested = history.at(-1)?.tli;
   if (tliOfPointInHistory(checkpoint.lsn, history) !== checkpoint.tli) {
     const names = textFileCapabilities.supports(server, "checkpointDetailNamesFile");
-    const file = names ? ` in file "${from.controlFile === undefined ? "pg_control" : "backup_label"}"` : "";
-    const { tli, lsn } = names ? checkpoint : (from.controlFile ?? checkpoint);
+    const file = names ? ` in file "${controlFile === undefined ? "pg_control" : "backup_label"}"` : "";
+    const { tli, lsn } = names ? checkpoint : (controlFile ?? checkpoint);
     const left = tliSwitchPoint(tli, history);
     if (left === undefined) return { ...notInHistory(tli), level: "FATAL" };
     return {
@@ -217,18 +245,35 @@ export function refuseRecovery(
  *
  * @example explainTimeLineHistory(parseTimeLineHistory("1\t0/3000000\tno recovery target specified\n", 2)) // ["Timeline 1 goes from the beginning to 0/3000000, where it was left for timeline 2: no recovery target specified.", "Timeline 2 goes on from 0/3000000."]
  */
-export function explainTimeLineHistory(history: TimeLineHistory, server?: Server | undefined): readonly string[] {
-  return history.map(({ tli, begin, end, reason }, i) => {
-    const from = begin === invalidLsn ? "the beginning" : formatLsn(begin, { server });
-    const next = history[i + 1];
-    if (next === undefined) {
-      return history.length === 1
-        ? `Timeline ${tli} has no parents: all of it is on it, from the beginning.`
-        : `Timeline ${tli} goes on from ${from}.`;
-    }
-    const why = reason === undefined || reason === "" ? "" : `: ${reason}`;
-    return `Timeline ${tli} goes from ${from} to ${formatLsn(end, { server })}, where it was left for timeline ${next.tli}${why}.`;
+export function explainTimeLineHistory(
+  history: TimeLineHistory,
+  options: TimeLineHistoryOptions = {},
+): readonly string[] {
+  const server = serverOf(options);
+  checkHistory("history", history);
+  return history.flatMap((entry, i) => {
+    const { tli, begin, end } = entry;
+    const sentence = explainEntry(history, i, server);
+    if (end === invalidLsn || end >= begin) return [sentence];
+    const [to, from] = [formatLsn(end, { server }), formatLsn(begin, { server })];
+    return [
+      sentence,
+      `No server writes that: timeline ${tli} ends at ${to}, before it begins at ${from}. Switch points must not go back; servers read the file all the same.`,
+    ];
   });
+}
+
+function explainEntry(history: TimeLineHistory, i: number, server: number): string {
+  const { tli, begin, end, reason } = history[i]!;
+  const from = begin === invalidLsn ? "the beginning" : formatLsn(begin, { server });
+  const next = history[i + 1];
+  if (next === undefined) {
+    return history.length === 1
+      ? `Timeline ${tli} has no parents: all of it is on it, from the beginning.`
+      : `Timeline ${tli} goes on from ${from}.`;
+  }
+  const why = reason === undefined || reason === "" ? "" : `: ${reason}`;
+  return `Timeline ${tli} goes from ${from} to ${formatLsn(end, { server })}, where it was left for timeline ${next.tli}${why}.`;
 }
 
 /**
@@ -236,7 +281,10 @@ export function explainTimeLineHistory(history: TimeLineHistory, server?: Server
  *
  * @example explainTimeLines(parseTimeLineHistory("", 1), parseTimeLineHistory("1\t0/3000000\tx\n", 2)) // "Timeline 2 is a child of timeline 1: a server on timeline 1 that has nothing from 0/3000000 on can follow it, another needs pg_rewind."
  */
-export function explainTimeLines(a: TimeLineHistory, b: TimeLineHistory, server?: Server | undefined): string {
+export function explainTimeLines(a: TimeLineHistory, b: TimeLineHistory, options: TimeLineHistoryOptions = {}): string {
+  const server = serverOf(options);
+  checkHistory("a", a);
+  checkHistory("b", b);
   const [one, other] = [a.at(-1)?.tli, b.at(-1)?.tli];
   const common = findCommonAncestorTimeline(a, b);
   if (common === undefined) {

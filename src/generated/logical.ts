@@ -369,6 +369,9 @@ export type PgoutputMessage =
   | RollbackPrepared
   | StreamPrepare;
 
+/** A change of one or more relations. */
+export type RelationChange = Insert | Update | Delete | Truncate;
+
 /** What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it. */
 export interface PgoutputContext {
   /** The message stands between StreamStart and StreamStop. */

@@ -31,6 +31,7 @@ export const errorCodes = {
   SERVER_ERROR: "The server reported an error.",
   CONNECTION_LOST: "The connection ended before it was disconnected.",
   DISCONNECTED: "The connection was disconnected by its owner.",
+  SERVER_SHUTDOWN: "The server sent everything that it had and shut down.",
   TIMEOUT: "The peer did not answer within the time limit.",
   PEER_MISSING: "An optional package that this function needs cannot be loaded.",
   UNSUPPORTED: "The server version cannot do or say this.",
@@ -204,7 +205,7 @@ export function refuseArgument(path: string, expected: string, value: unknown): 
 export class ConnectionError extends WalwireError {
   constructor(
     message: string,
-    code: "CONNECTION_LOST" | "DISCONNECTED" | "TIMEOUT" = "CONNECTION_LOST",
+    code: "CONNECTION_LOST" | "DISCONNECTED" | "SERVER_SHUTDOWN" | "TIMEOUT" = "CONNECTION_LOST",
     options?: { readonly cause?: unknown },
   ) {
     super("ConnectionError", code, message);

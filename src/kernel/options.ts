@@ -31,7 +31,11 @@ export function checkWhole(path: string, value: unknown, min: number, max: numbe
  *
  * @throws ArgumentError
  */
-export function checkOneOf(path: string, value: unknown, values: readonly (string | number | boolean)[]): void {
+export function checkOneOf(
+  path: string,
+  value: unknown,
+  values: readonly (string | number | boolean | undefined)[],
+): void {
   if (values.includes(value as string)) return;
-  refuseArgument(path, listed(values.map((each) => JSON.stringify(each))), value);
+  refuseArgument(path, listed(values.filter((each) => each !== undefined).map((each) => JSON.stringify(each))), value);
 }

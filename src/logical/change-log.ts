@@ -2,25 +2,25 @@
  * ChangeLog: the changes of one transaction, as bytes, in order, until it is known what becomes of it.
  *
  * Bytes are copied: a view would keep alive the whole chunk that was received, with changes of other transactions in it, and
- * objects take several times the memory (a row of two short columns: 48 bytes here, and as objects 218 beside the 39 that they
+ * objects take several times the memory (a row of two short columns: 56 bytes here, and as objects 218 beside the 39 that they
  * look into; Node 20). So what is counted is what is held, a chunk goes to the spill as it is, and what is read is the same whether it was there or not.
  *
- * A record is the length of a message, the message, and for each relation it names which version of it was meant; numbers
- * have four bytes in the byte order of the machine.
+ * A record is the length of a message, where it is in WAL, the message, and for each relation it names which version of it
+ * was meant. Numbers are in the byte order of the machine, an LSN in eight bytes and all others in four.
  */
 
 import {
-  type Delete,
   decodePgoutputMessage,
-  type Insert,
   type Message,
   type PgoutputContext,
-  type Relation,
-  type Truncate,
-  type Type,
-  type Update,
+  type RelationChange,
 } from "../generated/logical.ts";
-import { DecodeError, ProtocolError } from "../kernel/errors.ts";
+import { DecodeError } from "../kernel/errors.ts";
+import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
+import { Turns } from "../kernel/turns.ts";
+import { lengthOf } from "../wire/check.ts";
+import type { DescribedRelation } from "./described.ts";
+import type { Account, RelationVersion } from "./memory.ts";
 
 /**
  * Where chunks go that are too much for memory. Keys are strings of digits, each written once, and of one assembler: two of
@@ -35,25 +35,16 @@ export interface SpillStore {
   delete(key: string): unknown;
 }
 
-/** A relation as it was when a change of it was sent. The same object for as long as nothing about it changes. */
-export interface DescribedRelation extends Relation {
-  readonly xid: undefined;
-  /** Per column its Type, as announced; undefined for a type that is built in. */
-  readonly types: readonly (Type | undefined)[];
-}
+/** A change of relations, with what each looked like then. */
+type Described<C> = C extends { readonly relationIds: unknown }
+  ? C & { readonly relations: readonly DescribedRelation[]; readonly lsn: Lsn | undefined }
+  : C & { readonly relation: DescribedRelation; readonly lsn: Lsn | undefined };
 
-/** A change of a table, with what its relation looked like then; or a transactional message. */
-export type Change =
-  | (Insert & { readonly relation: DescribedRelation })
-  | (Update & { readonly relation: DescribedRelation })
-  | (Delete & { readonly relation: DescribedRelation })
-  | (Truncate & { readonly relations: readonly DescribedRelation[] })
-  | Message;
-
-/** The bytes that an account has in memory: what logs hold in all. */
-export interface Account {
-  bytes: number;
-}
+/**
+ * A change of a table, with what its relation looked like then and where it is in WAL, if that was said; or a transactional
+ * message.
+ */
+export type Change = Described<RelationChange> | Message;
 
 interface Chunk {
   /** Where it begins, in bytes from the start of the log. */
@@ -81,11 +72,15 @@ const FIRST = 256;
 /** What chunks grow to. A message that is larger has one of its own. */
 const CHUNK = 262_144;
 const NUMBER = 4;
-/** What a subtransaction takes in memory, in bytes: measured (Node 20). */
-const MARK = 100;
-/** What the parts of a relation take beside their names. */
-const RELATION = 200;
-const COLUMN = 120;
+const LSN = 8;
+
+/** What an empty log takes in memory with what its owner keeps beside it, and what a subtransaction takes: measured (Node 20). */
+const EMPTY = 330;
+const MARK = 120;
+/** What it takes that a log names a relation. */
+const NAMED = 60;
+/** A chunk, beside its bytes: what stays of one that was spilled. */
+const CHUNK_ENTRY = 250;
 
 const littleEndian = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
@@ -102,15 +97,23 @@ export class ChangeLog {
   #fixed = 0;
   /** Subtransactions by their first change, in that order. Those that were rolled back are gone. */
   readonly #marks: Mark[] = [];
-  readonly #markOf = new Map<number, Mark>();
+  #markOf: Map<number, Mark> | undefined;
   /** The versions of relations that changes name. */
-  readonly #relations: DescribedRelation[] = [];
-  readonly #numbers = new Map<DescribedRelation, number>();
+  readonly #relations: RelationVersion[] = [];
+  #numbers: Map<RelationVersion, number> | undefined;
 
   /** @param context How its messages are to be decoded. */
   constructor(context: PgoutputContext, account: Account) {
     this.#context = context;
     this.#account = account;
+    this.keep(EMPTY);
+  }
+
+  /** Count memory that is needed as long as this log is. */
+  keep(bytes: number): void {
+    this.#fixed += bytes;
+    this.#account.fixed += bytes;
+    this.#grow(bytes);
   }
 
   /** Bytes in memory that `spill` would free. */
@@ -120,24 +123,30 @@ export class ChangeLog {
 
   /** A change of this subtransaction follows. */
   mark(xid: number): void {
-    if (this.#marks.at(-1)?.xid === xid || this.#markOf.has(xid)) return;
+    if (this.#marks.at(-1)?.xid === xid || this.#markOf?.has(xid)) return;
     const mark: Mark = { xid, offset: this.#length, count: this.count };
     this.#marks.push(mark);
+    this.#markOf ??= new Map();
     this.#markOf.set(xid, mark);
-    this.#fix(MARK);
+    this.keep(MARK);
   }
 
-  /** Add a message: its bytes are copied. */
-  append(message: Uint8Array, relations: readonly DescribedRelation[]): void {
-    const size = NUMBER + message.length + NUMBER * relations.length;
+  /**
+   * Add a message: its bytes are copied.
+   *
+   * @param lsn Where it is in WAL; undefined if that is not known.
+   */
+  append(message: Uint8Array, relations: readonly RelationVersion[], lsn: Lsn | undefined): void {
+    const length = lengthOf(message);
+    const size = NUMBER + LSN + length + NUMBER * relations.length;
     const chunk = this.#room(size);
-    const bytes = chunk.bytes!;
     const view = chunk.view!;
     let at = chunk.length;
-    view.setUint32(at, message.length, littleEndian);
-    at += NUMBER;
-    bytes.set(message, at);
-    at += message.length;
+    view.setUint32(at, length, littleEndian);
+    view.setBigUint64(at + NUMBER, lsn ?? invalidLsn, littleEndian);
+    at += NUMBER + LSN;
+    chunk.bytes!.set(message, at);
+    at += length;
     for (const relation of relations) {
       view.setUint32(at, this.#number(relation), littleEndian);
       at += NUMBER;
@@ -158,14 +167,14 @@ export class ChangeLog {
    * @source worker.c: stream_abort_internal
    */
   cutFrom(xid: number): string[] {
-    const mark = this.#markOf.get(xid);
+    const mark = this.#markOf?.get(xid);
     // Nothing of it has come, or it was cut off with the one it was in.
     if (mark === undefined) return [];
     let last: Mark;
     do {
       last = this.#marks.pop()!;
-      this.#markOf.delete(last.xid);
-      this.#fix(-MARK);
+      this.#markOf!.delete(last.xid);
+      this.keep(-MARK);
     } while (last !== mark);
     const gone: string[] = [];
     while ((this.#chunks.at(-1)?.start ?? -1) >= mark.offset) this.#forget(this.#chunks.pop()!, gone);
@@ -195,9 +204,12 @@ export class ChangeLog {
   /** Nothing more will come, and what is in memory is the reader's. */
   release(): void {
     this.#account.bytes -= this.#memory;
-    this.#memory = 0;
+    this.#account.fixed -= this.#fixed;
+    this.#memory = this.#fixed = 0;
     this.#marks.length = 0;
-    this.#markOf.clear();
+    this.#markOf = undefined;
+    if (this.#numbers !== undefined) for (const relation of this.#relations) this.#account.release(relation);
+    this.#numbers = undefined;
   }
 
   /** Forget all. @returns keys of the spill that are not needed any more */
@@ -216,8 +228,10 @@ export class ChangeLog {
    * @throws DecodeError if what the store gives is not what it was given
    */
   async *read(store: SpillStore | undefined): AsyncGenerator<readonly Change[], void, undefined> {
+    const turns = new Turns();
     for (const chunk of this.#chunks) {
       if (chunk.length === 0) continue;
+      if (turns.due) await turns.give();
       const bytes = chunk.bytes ?? checked(await store!.get(chunk.key), chunk);
       yield this.#changes(bytes.subarray(0, chunk.length));
     }
@@ -230,17 +244,19 @@ export class ChangeLog {
     const relation = (): DescribedRelation => {
       const number = view.getUint32(at, littleEndian);
       at += NUMBER;
-      return this.#relations[number]!;
+      return this.#relations[number]!.relation;
     };
     while (at < bytes.length) {
-      const start = at + NUMBER;
+      const lsn = view.getBigUint64(at + NUMBER, littleEndian) as Lsn;
+      const start = at + NUMBER + LSN;
       at = start + view.getUint32(at, littleEndian);
-      const message = decodePgoutputMessage(bytes.subarray(start, at), this.#context);
-      // The message is ours: it was made here and is complete with its relation.
-      if (message.type === "Truncate") {
-        Object.assign(message, { relations: message.relationIds.map(relation) });
-      } else if (message.type !== "Message") {
-        (message as { relation?: DescribedRelation }).relation = relation();
+      const message = decodePgoutputMessage(bytes.subarray(start, at), this.#context) as RelationChange | Message;
+      // The message is ours: it was made here and is complete with its relation and position.
+      if (message.type !== "Message") {
+        const change = message as { relation?: unknown; relations?: unknown; lsn?: Lsn | undefined };
+        if ("relationIds" in message) change.relations = message.relationIds.map(relation);
+        else change.relation = relation();
+        change.lsn = lsn === invalidLsn ? undefined : lsn;
       }
       changes.push(message as Change);
     }
@@ -248,12 +264,14 @@ export class ChangeLog {
   }
 
   /** The number that a version of a relation has here. */
-  #number(relation: DescribedRelation): number {
+  #number(relation: RelationVersion): number {
+    this.#numbers ??= new Map();
     let number = this.#numbers.get(relation);
     if (number === undefined) {
       number = this.#relations.push(relation) - 1;
       this.#numbers.set(relation, number);
-      this.#fix(sizeOf(relation));
+      this.keep(NAMED);
+      this.#account.retain(relation);
     }
     return number;
   }
@@ -278,32 +296,21 @@ export class ChangeLog {
     const view = new DataView(bytes.buffer);
     const chunk: Chunk = { start: this.#length, bytes, view, length: 0, key: "", written: 0, checksum: 0 };
     this.#chunks.push(chunk);
+    this.keep(CHUNK_ENTRY);
     this.#grow(capacity);
     return chunk;
   }
 
   #forget(chunk: Chunk, gone: string[]): void {
+    this.keep(-CHUNK_ENTRY);
     if (chunk.bytes === undefined) gone.push(chunk.key);
     else this.#grow(-chunk.bytes.length);
-  }
-
-  #fix(bytes: number): void {
-    this.#fixed += bytes;
-    this.#grow(bytes);
   }
 
   #grow(bytes: number): void {
     this.#memory += bytes;
     this.#account.bytes += bytes;
   }
-}
-
-/** Bytes that a version of a relation takes in memory, about. */
-function sizeOf({ namespace, name, columns, types }: DescribedRelation): number {
-  let size = RELATION + 2 * (namespace.length + name.length);
-  for (const column of columns) size += COLUMN + 2 * column.name.length;
-  for (const type of types) if (type !== undefined) size += COLUMN + 2 * (type.namespace.length + type.name.length);
-  return size;
 }
 
 /** What the store gave, if it is what it was given. @throws DecodeError */
@@ -333,33 +340,4 @@ function checksumOf(bytes: Uint8Array): number {
   }
   for (; i < bytes.length; i++) sum = Math.imul(sum ^ bytes[i]!, 0x01000193);
   return sum >>> 0;
-}
-
-/** Is `now` what `known` says, so that the known one can go on to be used? Then changes of it share one object. */
-export function sameRelation(known: DescribedRelation, now: DescribedRelation): boolean {
-  return (
-    known.namespace === now.namespace &&
-    known.name === now.name &&
-    known.replicaIdentity === now.replicaIdentity &&
-    known.columns.length === now.columns.length &&
-    known.columns.every((column, i) => {
-      const other = now.columns[i]!;
-      return (
-        column.name === other.name &&
-        column.key === other.key &&
-        column.typeId === other.typeId &&
-        column.typeModifier === other.typeModifier &&
-        known.types[i]?.namespace === now.types[i]?.namespace &&
-        known.types[i]?.name === now.types[i]?.name
-      );
-    })
-  );
-}
-
-/** Throw the error of what does not fit into memory. */
-export function tooLarge(bytes: number, limit: number): never {
-  throw new ProtocolError(
-    `transactions that have not ended take ${bytes} bytes of memory, more than ${limit}, the limit that was set`,
-    "LIMIT_EXCEEDED",
-  );
 }

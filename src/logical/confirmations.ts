@@ -1,5 +1,5 @@
 /**
- * Confirmations: up to which LSN the server may be told that all is safe, while what was received becomes safe in any order.
+ * Confirmations: up to which LSN the server may be told that everything is safe, while what was received becomes safe in any order.
  *
  * After a broken connection a server sends again what ended behind the LSN that was confirmed last, and nothing before it. So
  * a confirmation may not reach beyond the end of anything that is not safe yet, nor beyond the PREPARE of a transaction whose
@@ -9,8 +9,13 @@ import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
 
 interface Entry {
   /** What the server may be told once this, and all before it, is safe. */
-  readonly endLsn: Lsn;
+  endLsn: Lsn;
   safe: boolean;
+}
+
+interface Floor {
+  readonly lsn: Lsn;
+  held: boolean;
 }
 
 export class Confirmations {
@@ -18,7 +23,10 @@ export class Confirmations {
   #entries: Entry[] = [];
   #first = 0;
   #entryOf = new WeakMap<object, Entry>();
-  #floors = new Map<object, Lsn>();
+  /** By LSN, those that are not held any more among them; `#lowest` is the first that is held. */
+  #floors: Floor[] = [];
+  #lowest = 0;
+  readonly #floorOf = new Map<object, Floor>();
   #safe: Lsn = invalidLsn;
   #confirmed: Lsn = invalidLsn;
 
@@ -31,12 +39,18 @@ export class Confirmations {
 
   /** Something ended that nobody has to make safe. */
   nothing(endLsn: Lsn): void {
-    this.#entries.push({ endLsn, safe: true });
+    const last = this.#entries.at(-1);
+    // Behind what is not safe, one entry stands for any number of these.
+    if (last === undefined || this.#first === this.#entries.length || !last.safe) {
+      this.#entries.push({ endLsn, safe: true });
+    } else if (endLsn > last.endLsn) {
+      last.endLsn = endLsn;
+    }
     this.#advance();
   }
 
   safe(of: object): void {
-    this.#floors.delete(of);
+    this.#release(of);
     const entry = this.#entryOf.get(of);
     if (entry !== undefined) entry.safe = true;
     this.#advance();
@@ -44,15 +58,20 @@ export class Confirmations {
 
   /** Until `safe` is called with `of`, nothing from `lsn` on may be confirmed. */
   hold(of: object, lsn: Lsn): void {
-    this.#floors.set(of, lsn);
+    const floor: Floor = { lsn, held: true };
+    this.#floorOf.set(of, floor);
+    // They come in the order of WAL, but for a server that goes back.
+    let at = this.#floors.length;
+    while (at > this.#lowest && this.#floors[at - 1]!.lsn > lsn) at--;
+    this.#floors.splice(at, 0, floor);
   }
 
   /** What was held under one name is held under another. */
   rename(from: object, to: object): void {
-    const floor = this.#floors.get(from);
+    const floor = this.#floorOf.get(from);
     if (floor === undefined) return;
-    this.#floors.delete(from);
-    this.#floors.set(to, floor);
+    this.#floorOf.delete(from);
+    this.#floorOf.set(to, floor);
   }
 
   /** The server has sent all that ended before here. */
@@ -62,8 +81,8 @@ export class Confirmations {
 
   /** What may be confirmed; it never goes back. */
   get confirmable(): Lsn {
-    let lsn = this.#safe;
-    for (const floor of this.#floors.values()) if (floor < lsn) lsn = floor;
+    const floor = this.#floors[this.#lowest];
+    const lsn = floor !== undefined && floor.lsn < this.#safe ? floor.lsn : this.#safe;
     if (lsn > this.#confirmed) this.#confirmed = lsn;
     return this.#confirmed;
   }
@@ -73,7 +92,21 @@ export class Confirmations {
     this.#entries = [];
     this.#first = 0;
     this.#entryOf = new WeakMap();
-    this.#floors.clear();
+    this.#floors = [];
+    this.#lowest = 0;
+    this.#floorOf.clear();
+  }
+
+  #release(of: object): void {
+    const floor = this.#floorOf.get(of);
+    if (floor === undefined) return;
+    this.#floorOf.delete(of);
+    floor.held = false;
+    while (this.#floors[this.#lowest]?.held === false) this.#lowest++;
+    if (this.#floors.length <= 2 * this.#floorOf.size) return;
+    // At least half of them are not held any more: each is moved once for each that is dropped.
+    this.#floors = this.#floors.filter(({ held }) => held);
+    this.#lowest = 0;
   }
 
   #advance(): void {

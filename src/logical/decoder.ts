@@ -11,14 +11,17 @@ import {
   type PgoutputContext,
   type PgoutputMessage,
   type Relation,
+  type RelationChange,
   type Type,
 } from "../generated/logical.ts";
-import { ProtocolError } from "../kernel/errors.ts";
+import { ProtocolError, refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
-import { STREAMING_SINCE } from "./protocol.ts";
+import { checkOneOf, checkOptions, checkWhole } from "../kernel/options.ts";
+import type { TupleData } from "../wire/tuple.ts";
+import { MEMORY_LIMIT, STREAMED, sizeOfRelation, sizeOfType } from "./memory.ts";
+import { type PgoutputProtocol, type PgoutputStreaming, PROTOCOLS, STREAMING_SINCE } from "./protocol.ts";
 
-/** How transactions in progress are sent: the option `streaming` of pgoutput. */
-export type PgoutputStreaming = "off" | "on" | "parallel";
+export type { PgoutputProtocol, PgoutputStreaming } from "./protocol.ts";
 
 /** What was asked for in START_REPLICATION, and how much may be remembered. */
 export interface PgoutputDecoderOptions {
@@ -26,12 +29,22 @@ export interface PgoutputDecoderOptions {
    * The option `proto_version`: 2 allows streaming, 4 streaming 'parallel'. Default: 1. 3 allows to ask for two_phase, but a slot
    * that was made with TWO_PHASE, or had two_phase once, sends prepared transactions in every version, whether or not one asks.
    */
-  readonly protocol?: 1 | 2 | 3 | 4;
+  readonly protocol?: PgoutputProtocol;
   /** The option `streaming`. Default: "off". */
   readonly streaming?: PgoutputStreaming;
   /** How many relations, types and streamed transactions may be remembered at a time, of each. Default: no limit. */
   readonly limit?: number;
+  /** How many bytes of memory they may take together. Default: 128 MiB. */
+  readonly memoryLimit?: number;
 }
+
+/** Every option of a PgoutputDecoder. */
+export const DECODER_OPTIONS = [
+  "protocol",
+  "streaming",
+  "limit",
+  "memoryLimit",
+] as const satisfies readonly (keyof PgoutputDecoderOptions)[];
 
 /** The transaction or block of one that is open: the message that began it, its xid, and the LSN that its end must repeat. */
 export interface OpenTransaction {
@@ -72,26 +85,48 @@ export class PgoutputDecoder {
   readonly #streamed = new Set<number>();
   readonly #relations = new Map<number, Relation>();
   readonly #types = new Map<number, Type>();
+  #memory = 0;
 
-  /** @throws RangeError for streaming that the protocol version has not */
-  constructor({ protocol = 1, streaming = "off", limit = Number.POSITIVE_INFINITY }: PgoutputDecoderOptions = {}) {
+  /** @throws ArgumentError for an option that it does not take, or streaming that the protocol version does not have */
+  constructor(options: PgoutputDecoderOptions = {}) {
+    checkOptions(options, DECODER_OPTIONS);
+    const { protocol = 1, streaming = "off", limit = Infinity, memoryLimit = MEMORY_LIMIT } = options;
+    checkOneOf("options.protocol", protocol, PROTOCOLS);
+    checkOneOf("options.streaming", streaming, Object.keys(STREAMING_SINCE));
+    checkWhole("options.limit", limit, 0, Infinity);
+    checkWhole("options.memoryLimit", memoryLimit, 0, Infinity);
     const since = STREAMING_SINCE[streaming];
-    if (protocol < since) throw new RangeError(`streaming ${streaming} needs protocol ${since}, not ${protocol}`);
-    this.#options = { protocol, streaming, limit };
+    if (protocol < since)
+      refuseArgument("options.protocol", `${since} or more with streaming "${streaming}"`, protocol);
+    this.#options = { protocol, streaming, limit, memoryLimit };
     const parallel = streaming === "parallel";
     this.#outside = { inStream: false, parallel };
     this.#inBlock = { inStream: true, parallel };
     this.#context = this.#outside;
   }
 
-  /** A decoder that goes on where another one was when it gave this snapshot. */
-  static from({ options, open, originMayFollow, streamed, relations, types }: PgoutputSnapshot): PgoutputDecoder {
+  /**
+   * A decoder that goes on where another one was when it gave this snapshot.
+   *
+   * @throws ArgumentError for what is no snapshot; ProtocolError LIMIT_EXCEEDED if it is larger than its own limits
+   */
+  static from(snapshot: PgoutputSnapshot): PgoutputDecoder {
+    checkOptions(snapshot, ["options", "open", "originMayFollow", "streamed", "relations", "types"], "snapshot");
+    const { options, open, originMayFollow, streamed, relations, types } = snapshot;
     const decoder = new PgoutputDecoder(options);
+    for (const [name, list] of Object.entries({ streamed, relations, types })) {
+      if (!Array.isArray(list)) refuseArgument(`snapshot.${name}`, "an array", list);
+    }
+    if (open !== undefined) {
+      checkOptions(open, ["type", "xid", "lsn"], "snapshot.open");
+      checkOneOf("snapshot.open.type", open.type, Object.keys(END_OF));
+    }
+    checkOneOf("snapshot.originMayFollow", originMayFollow, [true, false]);
+    for (const xid of streamed) decoder.#stream(xid);
+    for (const relation of relations) decoder.#announceRelation(relation);
+    for (const type of types) decoder.#announceType(type);
     decoder.#begin(open);
     decoder.#originMayFollow = originMayFollow;
-    for (const xid of streamed) decoder.#streamed.add(xid);
-    for (const relation of relations) decoder.#relations.set(relation.relationId, relation);
-    for (const type of types) decoder.#types.set(type.typeId, type);
     return decoder;
   }
 
@@ -117,6 +152,12 @@ export class PgoutputDecoder {
     this.#streamed.clear();
     this.#relations.clear();
     this.#types.clear();
+    this.#memory = 0;
+  }
+
+  /** How many bytes of memory relations, types and streamed transactions take, about. */
+  get memory(): number {
+    return this.#memory;
   }
 
   /** The relations announced so far, by oid; each is the newest announcement. */
@@ -161,23 +202,17 @@ export class PgoutputDecoder {
         this.#inside(message.type);
         this.#fits(message.relationId, message.oldTuple.tuple.length);
         break;
-      case "Truncate":
-        this.#inside(message.type);
-        for (const relationId of message.relationIds) this.relation(relationId);
-        break;
       case "Message":
         if (message.transactional) this.#inside("a transactional Message");
         else this.#between("a Message that is not transactional");
         break;
       case "Relation":
         this.#inside(message.type);
-        this.#room(this.#relations, message.relationId, "relations");
-        this.#relations.set(message.relationId, message);
+        this.#announceRelation(message);
         break;
       case "Type":
         this.#inside(message.type);
-        this.#room(this.#types, message.typeId, "types");
-        this.#types.set(message.typeId, message);
+        this.#announceType(message);
         break;
       case "Origin":
         if (!this.#originMayFollow) throw new ProtocolError("Origin can only come right after a transaction has begun");
@@ -208,8 +243,7 @@ export class PgoutputDecoder {
           const is = message.firstSegment ? "not the first" : "the first";
           throw new ProtocolError(`StreamStart of ${message.xid} is ${is} block of it, but says otherwise`);
         }
-        this.#room(this.#streamed, message.xid, "streamed transactions");
-        this.#streamed.add(message.xid);
+        this.#stream(message.xid);
         this.#begin({ type: message.type, xid: message.xid });
         begun = message.firstSegment;
         break;
@@ -223,22 +257,25 @@ export class PgoutputDecoder {
         // without streaming, and nothing else.
         if (message.subxid !== message.xid) break;
         this.#ofStreamed(message.type, message.xid);
-        this.#streamed.delete(message.xid);
+        this.#unstream(message.xid);
         break;
       case "StreamPrepare":
         this.#ofStreamed(message.type, message.xid);
-        this.#streamed.delete(message.xid);
+        this.#unstream(message.xid);
         break;
       case "StreamCommit":
         this.#ofStreamed(message.type, message.xid);
-        this.#streamed.delete(message.xid);
+        this.#unstream(message.xid);
         break;
       case "CommitPrepared":
       case "RollbackPrepared":
         this.#between(message.type);
         break;
       default:
-        message satisfies never;
+        // Any other change of relations; one with rows needs a case of its own, which compares them with their relation.
+        message satisfies RowsOf<typeof message> extends never ? RelationChange : never;
+        this.#inside(message.type);
+        for (const relationId of relationIdsOf(message)) this.relation(relationId);
     }
     this.#originMayFollow = begun;
     return message;
@@ -298,10 +335,57 @@ export class PgoutputDecoder {
     if (this.#options.streaming === "off") throw new ProtocolError(`${what} in a stream without streaming`);
   }
 
-  /** @throws ProtocolError LIMIT_EXCEEDED if one more would be too many */
-  #room(known: ReadonlyMap<number, unknown> | ReadonlySet<number>, id: number, what: string): void {
-    if (known.size >= this.#options.limit && !known.has(id)) {
-      throw new ProtocolError(`more than ${this.#options.limit} ${what}, the limit that was set`, "LIMIT_EXCEEDED");
-    }
+  #stream(xid: number): void {
+    const { size } = this.#streamed;
+    if (this.#streamed.has(xid)) return;
+    this.#room(size + 1, "streamed transactions", STREAMED);
+    this.#streamed.add(xid);
   }
+
+  #unstream(xid: number): void {
+    if (this.#streamed.delete(xid)) this.#memory -= STREAMED;
+  }
+
+  #announceRelation(relation: Relation): void {
+    const known = this.#relations.get(relation.relationId);
+    const more = sizeOfRelation(relation) - (known === undefined ? 0 : sizeOfRelation(known));
+    this.#room(this.#relations.size + (known === undefined ? 1 : 0), "relations", more);
+    this.#relations.set(relation.relationId, relation);
+  }
+
+  #announceType(type: Type): void {
+    const known = this.#types.get(type.typeId);
+    const more = sizeOfType(type) - (known === undefined ? 0 : sizeOfType(known));
+    this.#room(this.#types.size + (known === undefined ? 1 : 0), "types", more);
+    this.#types.set(type.typeId, type);
+  }
+
+  /**
+   * Take room for what is to be remembered.
+   *
+   * @param count How many of its kind there would be.
+   * @param bytes How much memory it takes more than what it replaces.
+   * @throws ProtocolError LIMIT_EXCEEDED
+   */
+  #room(count: number, what: string, bytes: number): void {
+    const { limit, memoryLimit } = this.#options;
+    if (count > limit) throw new ProtocolError(`more than ${limit} ${what}, the limit that was set`, "LIMIT_EXCEEDED");
+    if (bytes > 0 && this.#memory + bytes > memoryLimit) {
+      throw new ProtocolError(
+        `relations, types and streamed transactions take more than ${memoryLimit} bytes of memory, which is memoryLimit`,
+        "LIMIT_EXCEEDED",
+      );
+    }
+    this.#memory += bytes;
+  }
+}
+
+/** The names of the fields of a message that hold a row. */
+type RowsOf<M> = {
+  [K in keyof M]-?: Extract<M[K], TupleData | { readonly tuple: TupleData }> extends never ? never : K;
+}[keyof M];
+
+/** The relations that a change names. */
+export function relationIdsOf(change: RelationChange): readonly number[] {
+  return "relationIds" in change ? change.relationIds : [change.relationId];
 }

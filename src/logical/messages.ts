@@ -10,11 +10,13 @@ import {
   counted,
   countOf,
   cstring,
+  type Fields,
   family,
   flags,
   i32,
   list,
   lsn,
+  type Message as MessageEntry,
   message,
   oid,
   oneOf,
@@ -28,6 +30,7 @@ import {
   xid,
 } from "../wire/shape.ts";
 import { logicalCapabilities } from "./capabilities.ts";
+import type { PgoutputOption } from "./protocol.ts";
 
 /** What the bytes of a message do not say of themselves. */
 export const PgoutputContext: Context = {
@@ -79,7 +82,47 @@ const OldTuple = variants(
   "What is known of a row before it changed.",
 );
 
-export const Begin = message("Begin", "B", {
+/**
+ * What a message is to the stream. Where it may stand, whether the change log keeps it, and the lists of the command line derive
+ * from this; a kind that needs code of its own does not compile until it has it.
+ */
+export type PgoutputKind =
+  /** A transaction begins. */
+  | "begin"
+  /** The open transaction ends. */
+  | "end"
+  /** Streaming of transactions in progress. */
+  | "stream"
+  /** The outcome of a prepared transaction, between transactions. */
+  | "outcome"
+  /** The origin of the transaction that has just begun. */
+  | "origin"
+  /** What later messages refer to by an oid. */
+  | "announcement"
+  /** A change of one relation (`relationId`) or several (`relationIds`), inside a transaction. */
+  | "change"
+  /** What pg_logical_emit_message wrote: inside a transaction, or between them. */
+  | "message";
+
+/** An entry of this family: its kind, and the options of pgoutput that it needs, which are in the table of commands too. */
+function pgoutput<
+  const N extends string,
+  const K extends PgoutputKind,
+  const F extends Fields,
+  const C extends string = never,
+>(
+  name: N,
+  tag: string,
+  kind: K,
+  entry: Pick<MessageEntry<C>, "doc" | "source" | "since"> & {
+    readonly options?: readonly PgoutputOption[];
+    readonly fields: F;
+  },
+) {
+  return { ...message(name, tag, entry), kind };
+}
+
+export const Begin = pgoutput("Begin", "B", "begin", {
   doc: "A transaction begins. It is sent when the transaction has committed.",
   source: "proto.c: logicalrep_write_begin",
   fields: {
@@ -89,7 +132,7 @@ export const Begin = message("Begin", "B", {
   },
 });
 
-export const Message = message("Message", "M", {
+export const Message = pgoutput("Message", "M", "message", {
   doc: "What pg_logical_emit_message wrote.",
   since: "logicalMessages",
   options: ["messages"],
@@ -107,7 +150,7 @@ export const Message = message("Message", "M", {
   },
 });
 
-export const Commit = message("Commit", "C", {
+export const Commit = pgoutput("Commit", "C", "end", {
   doc: "The transaction ends.",
   source: "proto.c: logicalrep_write_commit",
   fields: {
@@ -118,7 +161,7 @@ export const Commit = message("Commit", "C", {
   },
 });
 
-export const Origin = message("Origin", "O", {
+export const Origin = pgoutput("Origin", "O", "origin", {
   doc: "The transaction came to this server by replication from there.",
   source: "proto.c: logicalrep_write_origin",
   fields: {
@@ -127,7 +170,7 @@ export const Origin = message("Origin", "O", {
   },
 });
 
-export const Relation = message("Relation", "R", {
+export const Relation = pgoutput("Relation", "R", "announcement", {
   doc: "What a table looks like from here on. Sent before the first change of it, and again when it has changed.",
   source: "proto.c: logicalrep_write_rel",
   fields: {
@@ -156,7 +199,7 @@ export const Relation = message("Relation", "R", {
   },
 });
 
-export const Type = message("Type", "Y", {
+export const Type = pgoutput("Type", "Y", "announcement", {
   doc: "A type that is not built in. Sent before the first relation that has a column of it.",
   source: "proto.c: logicalrep_write_typ",
   fields: {
@@ -167,7 +210,7 @@ export const Type = message("Type", "Y", {
   },
 });
 
-export const Insert = message("Insert", "I", {
+export const Insert = pgoutput("Insert", "I", "change", {
   doc: "A row was inserted.",
   source: "proto.c: logicalrep_write_insert",
   fields: {
@@ -177,7 +220,7 @@ export const Insert = message("Insert", "I", {
   },
 });
 
-export const Update = message("Update", "U", {
+export const Update = pgoutput("Update", "U", "change", {
   doc: "A row was updated.",
   source: "proto.c: logicalrep_write_update",
   fields: {
@@ -188,7 +231,7 @@ export const Update = message("Update", "U", {
   },
 });
 
-export const Delete = message("Delete", "D", {
+export const Delete = pgoutput("Delete", "D", "change", {
   doc: "A row was deleted.",
   source: "proto.c: logicalrep_write_delete",
   fields: {
@@ -198,7 +241,7 @@ export const Delete = message("Delete", "D", {
   },
 });
 
-export const Truncate = message("Truncate", "T", {
+export const Truncate = pgoutput("Truncate", "T", "change", {
   doc: "Tables were truncated.",
   since: "publishTruncate",
   source: "proto.c: logicalrep_write_truncate",
@@ -210,7 +253,7 @@ export const Truncate = message("Truncate", "T", {
   },
 });
 
-export const StreamStart = message("StreamStart", "S", {
+export const StreamStart = pgoutput("StreamStart", "S", "stream", {
   doc: "A block of a transaction in progress begins.",
   since: "streamingOfTransactions",
   options: ["streaming"],
@@ -221,7 +264,7 @@ export const StreamStart = message("StreamStart", "S", {
   },
 });
 
-export const StreamStop = message("StreamStop", "E", {
+export const StreamStop = pgoutput("StreamStop", "E", "stream", {
   doc: "The block ends.",
   since: "streamingOfTransactions",
   options: ["streaming"],
@@ -229,7 +272,7 @@ export const StreamStop = message("StreamStop", "E", {
   fields: {},
 });
 
-export const StreamCommit = message("StreamCommit", "c", {
+export const StreamCommit = pgoutput("StreamCommit", "c", "stream", {
   doc: "A transaction that came in blocks has committed.",
   since: "streamingOfTransactions",
   options: ["streaming"],
@@ -243,7 +286,7 @@ export const StreamCommit = message("StreamCommit", "c", {
   },
 });
 
-export const StreamAbort = message("StreamAbort", "A", {
+export const StreamAbort = pgoutput("StreamAbort", "A", "stream", {
   doc: "A transaction that came in blocks, or a subtransaction of one, was rolled back. 18 says it also of subtransactions of which nothing has come, and without streaming.",
   since: "streamingOfTransactions",
   options: ["streaming"],
@@ -265,7 +308,7 @@ const prepared = {
   gid: cstring("The identifier that PREPARE TRANSACTION gave it."),
 };
 
-export const BeginPrepare = message("BeginPrepare", "b", {
+export const BeginPrepare = pgoutput("BeginPrepare", "b", "begin", {
   doc: "A prepared transaction begins.",
   since: "twoPhaseOption",
   options: ["two_phase"],
@@ -273,7 +316,7 @@ export const BeginPrepare = message("BeginPrepare", "b", {
   fields: prepared,
 });
 
-export const Prepare = message("Prepare", "P", {
+export const Prepare = pgoutput("Prepare", "P", "end", {
   doc: "The prepared transaction ends. On 18 it has no BeginPrepare if nothing that it did is decoded.",
   since: "twoPhaseOption",
   options: ["two_phase"],
@@ -281,7 +324,7 @@ export const Prepare = message("Prepare", "P", {
   fields: { flags: reserved("Unused."), ...prepared },
 });
 
-export const CommitPrepared = message("CommitPrepared", "K", {
+export const CommitPrepared = pgoutput("CommitPrepared", "K", "outcome", {
   doc: "A prepared transaction has committed.",
   since: "twoPhaseOption",
   options: ["two_phase"],
@@ -296,7 +339,7 @@ export const CommitPrepared = message("CommitPrepared", "K", {
   },
 });
 
-export const RollbackPrepared = message("RollbackPrepared", "r", {
+export const RollbackPrepared = pgoutput("RollbackPrepared", "r", "outcome", {
   doc: "A prepared transaction was rolled back.",
   since: "twoPhaseOption",
   options: ["two_phase"],
@@ -312,7 +355,7 @@ export const RollbackPrepared = message("RollbackPrepared", "r", {
   },
 });
 
-export const StreamPrepare = message("StreamPrepare", "p", {
+export const StreamPrepare = pgoutput("StreamPrepare", "p", "stream", {
   doc: "A transaction that came in blocks is prepared.",
   since: "twoPhaseOption",
   options: ["streaming", "two_phase"],
@@ -326,6 +369,7 @@ export const PgoutputMessage = family("PgoutputMessage", {
   since: "pgoutput",
   example: { hex: "49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164", type: "Insert" },
   context: PgoutputContext,
+  unions: { RelationChange: { kind: "change", doc: "A change of one or more relations." } },
   messages: [
     Begin,
     Message,
@@ -348,3 +392,9 @@ export const PgoutputMessage = family("PgoutputMessage", {
     StreamPrepare,
   ],
 });
+
+/** The names of the messages of some kinds. */
+export function messagesOfKind(...kinds: readonly PgoutputKind[]): ReadonlySet<string> {
+  const entries = PgoutputMessage.messages.filter(({ kind }) => kinds.includes(kind as PgoutputKind));
+  return new Set(entries.map(({ name }) => name));
+}

@@ -14,28 +14,34 @@ import type {
   PgoutputContext,
   PgoutputMessage,
   Relation,
+  RelationChange,
   RollbackPrepared,
 } from "../generated/logical.ts";
-import type { Lsn } from "../kernel/lsn.ts";
+import { ArgumentError, ProtocolError, refuseArgument } from "../kernel/errors.ts";
+import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkOneOf, checkOptions } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
-import {
-  type Account,
-  type Change,
-  ChangeLog,
-  type DescribedRelation,
-  type SpillStore,
-  sameRelation,
-  tooLarge,
-} from "./change-log.ts";
+import { Turns } from "../kernel/turns.ts";
+import { mustBeBytes } from "../wire/check.ts";
+import { type Change, ChangeLog, type SpillStore } from "./change-log.ts";
 import { Confirmations } from "./confirmations.ts";
-import { PgoutputDecoder, type PgoutputDecoderOptions } from "./decoder.ts";
+import { DECODER_OPTIONS, PgoutputDecoder, type PgoutputDecoderOptions, relationIdsOf } from "./decoder.ts";
+import { type DescribedRelation, sameRelation } from "./described.ts";
+import { Account, HELD, MEMORY_LIMIT, ORIGIN, RelationVersion, sizeOfText } from "./memory.ts";
 
-export type { Change, DescribedRelation, SpillStore } from "./change-log.ts";
+export type { Change, SpillStore } from "./change-log.ts";
+export type { DescribedRelation } from "./described.ts";
 
 export interface TransactionAssemblerOptions extends PgoutputDecoderOptions {
-  /** Bytes that transactions which have not ended may take in memory. Default: 64 MiB, as logical_decoding_work_mem. */
+  /**
+   * How many bytes of memory transactions that have not ended may take, together with the relations and types that were announced.
+   * Default: 128 MiB.
+   */
   readonly memoryLimit?: number;
-  /** Where the largest of them go beyond that limit. Without it, beyond the limit is an error. */
+  /**
+   * Where the changes of the largest transactions go beyond that limit. Without it, beyond the limit is an error; with it, as
+   * soon as what cannot go there takes more than half of the limit.
+   */
   readonly spill?: SpillStore;
   /**
    * What to do at PREPARE TRANSACTION: give the transaction as a PreparedTransaction, and later the CommitPrepared or
@@ -94,9 +100,6 @@ export type TransactionEvent = Transaction | PreparedTransaction | CommitPrepare
 /** What `receive` returns: something to await only if the spill is at work. */
 type Now<T> = T | Promise<T>;
 
-/** 64 MiB, PostgreSQL's default of logical_decoding_work_mem. */
-const MEMORY_LIMIT = 67_108_864;
-
 /** A transaction that is being collected. */
 interface Collected {
   readonly xid: number;
@@ -117,15 +120,15 @@ export class TransactionAssembler {
   readonly #holds: boolean;
   readonly #empty: boolean;
 
-  readonly #account: Account = { bytes: 0 };
+  readonly #account = new Account();
   /** The one that messages belong to at present. */
   #open: Collected | undefined;
   /** Those that come in blocks, by xid. */
   readonly #streamed = new Map<number, Collected>();
   /** Those that are prepared and held, by xid. */
   readonly #held = new Map<number, Collected & { readonly gid: string }>();
-  /** The newest version of each relation, as a list: a change names one. */
-  readonly #relations = new Map<number, readonly [DescribedRelation]>();
+  /** The newest version of each relation, as a list: most changes name one. */
+  readonly #relations = new Map<number, readonly [RelationVersion]>();
   readonly #confirmations = new Confirmations();
 
   #lastKey = 0;
@@ -133,23 +136,29 @@ export class TransactionAssembler {
   readonly #keys = new Set<string>();
   #garbage: string[] = [];
 
+  /** What was given, so that it can be confirmed, and no copy of it. */
+  readonly #given = new WeakSet<object>();
   #busy = false;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @throws RangeError for streaming that the protocol version has not */
+  /** @throws ArgumentError for an option that it does not take, or streaming that the protocol version does not have */
   constructor(options: TransactionAssemblerOptions = {}) {
-    const { memoryLimit = MEMORY_LIMIT, spill, prepared = "emit", empty = false, ...rest } = options;
+    checkOptions(options, [...DECODER_OPTIONS, "spill", "prepared", "empty"]);
+    const { spill, prepared = "emit", empty = false, ...rest } = options;
     this.#decoder = new PgoutputDecoder(rest);
+    checkOneOf("options.prepared", prepared, ["emit", "hold"]);
+    checkOneOf("options.empty", empty, [true, false]);
+    if (spill !== undefined) mustBeStore(spill);
     this.#parallel = rest.streaming === "parallel";
-    this.#memoryLimit = memoryLimit;
+    this.#memoryLimit = rest.memoryLimit ?? MEMORY_LIMIT;
     this.#spill = spill;
     this.#holds = prepared === "hold";
     this.#empty = empty;
   }
 
-  /** Bytes of memory that transactions which have not ended take at present. */
+  /** Bytes of memory that transactions which have not ended take at present, with the relations and types that were announced. */
   get memory(): number {
-    return this.#account.bytes;
+    return this.#account.bytes + this.#decoder.memory;
   }
 
   /**
@@ -158,17 +167,21 @@ export class TransactionAssembler {
    * Await what it returns before the next call; there is a promise only if the spill is at work.
    *
    * @param message One whole message. It is copied, but for the content of a Message that is not transactional.
+   * @param lsn Where it is in WAL: `dataStart` of the XLogData. Each change says it again.
    * @returns what has happened with this message, if something has.
    * @throws DecodeError, ProtocolError as PgoutputDecoder does; ProtocolError LIMIT_EXCEEDED beyond the limit of memory;
-   *   whatever the spill throws. Since a stream with a hole is none, each later call throws the same until `reset`.
+   *   whatever the spill throws. A stream with a hole cannot be used, so each later call throws the same until `reset`.
+   * @throws ArgumentError for what is not a Uint8Array or not an LSN, and while what the call before returned is awaited.
    */
-  receive(message: Uint8Array): Now<TransactionEvent | undefined> {
+  receive(message: Uint8Array, lsn?: Lsn): Now<TransactionEvent | undefined> {
     if (this.#failure !== undefined) throw this.#failure.error;
     this.#notBusy();
+    mustBeBytes(message, "message");
+    if (lsn !== undefined) toLsn(lsn);
     try {
-      const event = this.#take(message, this.#decoder.decode(message));
-      if (this.#account.bytes <= this.#memoryLimit && this.#garbage.length === 0) return event;
-      if (this.#spill === undefined) tooLarge(this.#account.bytes, this.#memoryLimit);
+      const event = this.#take(message, this.#decoder.decode(message), lsn);
+      if (this.memory <= this.#memoryLimit && this.#garbage.length === 0) return event;
+      if (this.#spill === undefined) tooLarge(this.memory, this.#memoryLimit);
       return this.#relieve(this.#spill, event);
     } catch (error) {
       this.#failure = { error };
@@ -179,14 +192,17 @@ export class TransactionAssembler {
   /**
    * All of this is safe, or it is known that it is not needed: the server need not send it again. In any order.
    *
-   * Its changes cannot be read after that.
+   * Its changes cannot be read after that. Confirming it once more does nothing.
    *
-   * @returns something to await if it was in the spill.
+   * @param event What `receive` returned, and not a copy of it.
+   * @returns something to await if it was in the spill. If the spill throws, what is left is deleted by a later call.
+   * @throws ArgumentError for anything that `receive` did not return.
    */
   confirm(event: TransactionEvent): Now<void> {
+    if (!this.#given.has(event)) refuseArgument("event", "an event as receive returned it, not a copy", event);
     this.#confirmations.safe(event);
     if (event.type !== "Transaction" && event.type !== "PreparedTransaction") return;
-    const keys = event.changes.discard();
+    const keys = discard(event.changes);
     if (keys.length > 0) return this.#delete(keys);
   }
 
@@ -194,8 +210,10 @@ export class TransactionAssembler {
    * A Keepalive came.
    *
    * @param walEnd What it says: the server has sent all that ended before there.
+   * @throws ArgumentError for what is not an LSN.
    */
   keepalive(walEnd: Lsn): void {
+    toLsn(walEnd);
     if (this.#decoder.open === undefined) this.#confirmations.reached(walEnd);
   }
 
@@ -213,12 +231,13 @@ export class TransactionAssembler {
    *
    * What is still read should be read before, since the spill is emptied.
    *
-   * @throws RangeError before what `receive` returned is done; whatever the spill throws
+   * @throws ArgumentError while what `receive` returned is awaited; whatever the spill throws
    */
   async reset(): Promise<void> {
     this.#notBusy();
     this.#decoder.reset();
     for (const { log } of this.#collected()) log.clear();
+    for (const [version] of this.#relations.values()) this.#account.release(version);
     this.#open = undefined;
     this.#streamed.clear();
     this.#held.clear();
@@ -230,26 +249,15 @@ export class TransactionAssembler {
   }
 
   #notBusy(): void {
-    if (this.#busy) throw new RangeError("the message before is still being worked on: await what receive returned");
+    if (this.#busy)
+      throw new ArgumentError("receive", "receive: await what the call before returned before the next call");
   }
 
-  #take(bytes: Uint8Array, message: PgoutputMessage): TransactionEvent | undefined {
+  #take(bytes: Uint8Array, message: PgoutputMessage, lsn: Lsn | undefined): TransactionEvent | undefined {
     switch (message.type) {
-      case "Insert":
-      case "Update":
-      case "Delete":
-        this.#add(bytes, message.xid, this.#relations.get(message.relationId)!);
-        return;
-      case "Truncate":
-        this.#add(
-          bytes,
-          message.xid,
-          message.relationIds.map((relationId) => this.#relations.get(relationId)![0]),
-        );
-        return;
       case "Message":
         if (!message.transactional) return this.#give(message, message.lsn);
-        this.#add(bytes, message.xid, []);
+        this.#add(bytes, message.xid, [], lsn);
         return;
       case "Relation":
         this.#describe(message);
@@ -258,6 +266,7 @@ export class TransactionAssembler {
         return;
       case "Origin":
         this.#open!.origin = message;
+        this.#open!.log.keep(ORIGIN + sizeOfText(message.name));
         return;
       case "Begin":
       case "BeginPrepare":
@@ -304,16 +313,21 @@ export class TransactionAssembler {
         this.#confirmations.nothing(message.rollbackEndLsn);
         return;
       }
-      default:
-        return message satisfies never;
+      default: {
+        const ids = relationIdsOf(message satisfies RelationChange);
+        // The decoder has seen that each was announced.
+        const relations =
+          ids.length === 1 ? this.#relations.get(ids[0]!)! : ids.map((id) => this.#relations.get(id)![0]);
+        this.#add(bytes, message.xid, relations, lsn);
+      }
     }
   }
 
   /** A change of the open transaction, or of this subtransaction of it. */
-  #add(bytes: Uint8Array, xid: number | undefined, relations: readonly DescribedRelation[]): void {
+  #add(bytes: Uint8Array, xid: number | undefined, relations: readonly RelationVersion[], lsn: Lsn | undefined): void {
     const { log, xid: toplevel } = this.#open!;
     if (xid !== undefined && xid !== toplevel) log.mark(xid);
-    log.append(bytes, relations);
+    log.append(bytes, relations, lsn);
   }
 
   /**
@@ -325,8 +339,15 @@ export class TransactionAssembler {
   #describe(message: Relation): void {
     const types = message.columns.map(({ typeId }) => this.#decoder.types.get(typeId));
     const relation: DescribedRelation = { ...message, xid: undefined, types };
-    const known = this.#relations.get(message.relationId);
-    if (known === undefined || !sameRelation(known[0], relation)) this.#relations.set(message.relationId, [relation]);
+    const [known] = this.#relations.get(message.relationId) ?? [];
+    if (known !== undefined) {
+      this.#account.detach(known);
+      if (sameRelation(known.relation, relation)) return;
+      this.#account.release(known);
+    }
+    const version = new RelationVersion(relation);
+    this.#account.retain(version);
+    this.#relations.set(message.relationId, [version]);
   }
 
   #collect(xid: number, inStream: boolean): Collected {
@@ -380,6 +401,7 @@ export class TransactionAssembler {
         this.#confirmations.safe(before);
       }
       const held = { ...ended, gid };
+      log.keep(HELD + sizeOfText(gid));
       this.#held.set(xid, held);
       this.#confirmations.hold(held, prepareLsn);
       return undefined;
@@ -394,6 +416,7 @@ export class TransactionAssembler {
 
   #give<E extends TransactionEvent>(event: E, endLsn: Lsn): E {
     this.#confirmations.pending(event, endLsn);
+    this.#given.add(event);
     return event;
   }
 
@@ -420,14 +443,16 @@ export class TransactionAssembler {
       const garbage = this.#garbage;
       this.#garbage = [];
       await this.#delete(garbage);
-      if (this.#account.bytes > this.#memoryLimit) {
+      if (this.memory > this.#memoryLimit) {
+        // Otherwise each message could make all transactions be looked at again, with little to spill.
+        const fixed = this.#account.fixed + this.#decoder.memory;
+        if (fixed > this.#memoryLimit / 2) tooLarge(this.memory, this.#memoryLimit, fixed);
         const logs = Array.from(this.#collected(), ({ log }) => log);
         logs.sort((a, b) => b.spillable - a.spillable);
         for (const log of logs) {
-          if (this.#account.bytes <= this.#memoryLimit / 2) break;
+          if (this.memory <= this.#memoryLimit / 2) break;
           await log.spill(store, () => this.#newKey());
         }
-        if (this.#account.bytes > this.#memoryLimit) tooLarge(this.#account.bytes, this.#memoryLimit);
       }
       return event;
     } catch (error) {
@@ -444,10 +469,40 @@ export class TransactionAssembler {
     return key;
   }
 
+  /** Delete from the spill. What it fails to delete is tried again by a later call. */
   async #delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) if (this.#keys.delete(key)) await this.#spill!.delete(key);
+    for (const [i, key] of keys.entries()) {
+      if (!this.#keys.delete(key)) continue;
+      try {
+        await this.#spill!.delete(key);
+      } catch (error) {
+        this.#keys.add(key);
+        this.#discard(keys.slice(i));
+        throw error;
+      }
+    }
   }
 }
+
+function mustBeStore(spill: unknown): void {
+  if (typeof spill !== "object" || spill === null) refuseArgument("options.spill", "an object", spill);
+  for (const name of ["set", "get", "delete"] as const) {
+    const method = (spill as Partial<SpillStore>)[name];
+    if (typeof method !== "function") refuseArgument(`options.spill.${name}`, "a function", method);
+  }
+}
+
+/** Throw the error of what does not fit into memory. */
+function tooLarge(bytes: number, limit: number, fixed?: number): never {
+  const what =
+    fixed === undefined
+      ? `transactions that have not ended, relations and types take ${bytes} bytes of memory`
+      : `${fixed} of ${bytes} bytes of memory cannot be spilled, more than half of the limit`;
+  throw new ProtocolError(`${what}; memoryLimit is ${limit}`, "LIMIT_EXCEEDED");
+}
+
+/** The changes are not needed any more. Gives what is to be deleted from the spill. */
+let discard: (changes: Changes) => readonly string[];
 
 /** The changes of a transaction, in order. They can be read as often as one likes until the transaction is confirmed. */
 export class Changes implements AsyncIterable<Change> {
@@ -462,56 +517,82 @@ export class Changes implements AsyncIterable<Change> {
     this.#store = store;
   }
 
+  static {
+    discard = (changes) => {
+      const keys = changes.#log?.clear() ?? [];
+      changes.#log = undefined;
+      return keys;
+    };
+  }
+
   /**
-   * As many at a time as are read at once, some thousands at most: the fast way.
+   * As many at a time as are read at once, some thousands at most: the fast way. Timers and I/O run between batches if 10
+   * milliseconds have passed.
    *
-   * @throws RangeError if the transaction was confirmed
+   * @throws ArgumentError if the transaction was confirmed
    * @throws DecodeError if the spill gives something else than it was given
    */
   batches(): AsyncIterableIterator<readonly Change[]> {
-    if (this.#log === undefined)
-      throw new RangeError("the transaction was confirmed: its changes are not kept any more");
+    if (this.#log === undefined) {
+      throw new ArgumentError(
+        "changes",
+        "changes: the transaction was confirmed, so its changes are not kept any more",
+      );
+    }
     return this.#log.read(this.#store);
   }
 
-  /** One after the other. @throws as `batches` does */
+  /** One after the other; timers and I/O run at least every 10 milliseconds or 32 changes. @throws as `batches` does */
   [Symbol.asyncIterator](): AsyncIterableIterator<Change> {
     return new OneByOne(this.batches());
   }
-
-  /** Not needed any more. @returns what is to be deleted from the spill */
-  discard(): readonly string[] {
-    const keys = this.#log?.clear() ?? [];
-    this.#log = undefined;
-    return keys;
-  }
 }
+
+/** After how many changes the clock is looked at, less one: to do so for each would take as long as all the rest. */
+const LOOK = 31;
 
 /** By hand, since an async generator takes three times as long. */
 class OneByOne implements AsyncIterableIterator<Change> {
   readonly #batches: AsyncIterator<readonly Change[]>;
+  readonly #turns = new Turns();
   #batch: readonly Change[] = [];
   #next = 0;
+  /** What a call that takes longer waits for: a later one waits for that too. */
+  #waiting: Promise<unknown> | undefined;
 
   constructor(batches: AsyncIterator<readonly Change[]>) {
     this.#batches = batches;
   }
 
   next(): Promise<IteratorResult<Change, undefined>> {
-    if (this.#next < this.#batch.length) return Promise.resolve({ done: false, value: this.#batch[this.#next++]! });
-    return this.#more();
+    if (this.#waiting !== undefined) return this.#waiting.then(() => this.next());
+    const i = this.#next;
+    if (i < this.#batch.length && ((i & LOOK) !== LOOK || !this.#turns.due)) {
+      this.#next++;
+      return Promise.resolve({ done: false, value: this.#batch[i]! });
+    }
+    const result = this.#more();
+    const done = (): void => {
+      this.#waiting = undefined;
+    };
+    this.#waiting = result.then(done, done);
+    return result;
   }
 
   async #more(): Promise<IteratorResult<Change, undefined>> {
-    const batch = await this.#batches.next();
-    if (batch.done === true) return { done: true, value: undefined };
-    this.#batch = batch.value;
-    this.#next = 0;
-    return this.next();
+    if (this.#turns.due) await this.#turns.give();
+    if (this.#next === this.#batch.length) {
+      const batch = await this.#batches.next();
+      if (batch.done === true) return { done: true, value: undefined };
+      this.#batch = batch.value;
+      this.#next = 0;
+    }
+    return { done: false, value: this.#batch[this.#next++]! };
   }
 
   async return(): Promise<IteratorResult<Change, undefined>> {
     this.#batch = [];
+    this.#next = 0;
     await this.#batches.return?.();
     return { done: true, value: undefined };
   }

@@ -9,6 +9,8 @@ export const verifyBackupCapabilities = /* @__PURE__ */ new CapabilityTable({
   noFatalPrefix: { since: [150000] },
   /** pg_verifybackup.c, commits d94cf5ca7f, 8dfd312902 and ef1811ac9a */
   verifyBackupMessagesOf18: { since: [180000] },
+  /** pg_verifybackup.c: main, commit d07c2948bf */
+  verifyBackupProgress: { since: [160000] },
   /** pg_verifybackup.c: verify_tar_backup, commit 8dfd312902 */
   verifyBackupTar: { since: [180000] },
   /** astreamer_tar.c: astreamer_tar_header, commits 5868372bbf, bc30c704ad and a1063eeced */

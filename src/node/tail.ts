@@ -238,3 +238,27 @@ export function introduction(connection: ReplicationConnection, more: string): s
   const version = connection.parameters.get("server_version");
   return `PostgreSQL ${version}${more}. → is what walwire says, ← what the server says.`;
 }
+
+/** Print what came, by type, with the rate. */
+export function summarise(tail: Tail, conversation: Conversation): void {
+  const { payloads, bytes, messages, time } = tail.totals;
+  const seconds = (time.last - time.first) / 1000;
+  const changes = [...messages.values()].reduce((sum, each) => sum + each, 0);
+  const each = [...messages].map(([type, number]) => `${count(number)} ${type}`).join(", ");
+  conversation.heading("What came");
+  conversation.line(`${count(payloads)} payloads of ${count(bytes)} bytes: ${each || "no changes"}`);
+  if (seconds > 0) {
+    conversation.line(
+      `${count(changes)} messages of pgoutput in ${seconds.toFixed(2)} s, ${count(Math.round(changes / seconds))} a second, pauses included`,
+    );
+  }
+}
+
+/** Names of built-in types by oid, as SQL writes them: pg knows them the other way round, in capitals. */
+export function builtinTypes(builtins: Readonly<Record<string, unknown>>): ReadonlyMap<number, string> {
+  return new Map(Object.entries(builtins).map(([name, oid]) => [Number(oid), name.toLowerCase()]));
+}
+
+function count(n: number): string {
+  return n.toLocaleString("en");
+}

@@ -68,6 +68,11 @@ export interface VerifyBackupOptions {
 export interface BackupVerification {
   /** Was no problem found in what was asked for? */
   readonly ok: boolean;
+  /**
+   * "intact" if no problem was found in what was asked for; "damaged" if the backup is not what its manifest says; "unknown" if
+   * something could not be looked at (a file that may not be read, a directory or manifest that is not there), and all else is good.
+   */
+  readonly verdict: "intact" | "damaged" | "unknown";
   readonly problems: readonly BackupProblem[];
   /** What the manifest says; undefined if it was refused. */
   readonly manifest:
@@ -181,6 +186,8 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
   progress.tell(true);
   return {
     ok: problems.length === 0,
+    verdict:
+      problems.length === 0 ? "intact" : problems.every(({ kind }) => kind === "unreadable") ? "unknown" : "damaged",
     problems,
     manifest: manifest && {
       version: manifest.version,
@@ -212,7 +219,7 @@ async function readManifest(path: string, server: Server, breathe: () => Promise
     try {
       return what();
     } catch (error) {
-      throw new FatalProblem("manifest", undefined, `could not ${doing} file "${path}": ${strerror(error)}`);
+      throw new FatalProblem("unreadable", undefined, `could not ${doing} file "${path}": ${strerror(error)}`);
     }
   };
   const fd = attempt(() => openSync(systemPath(binaryPath(path)), "r"), "open");

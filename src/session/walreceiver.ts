@@ -1,56 +1,56 @@
 /**
  * WalReceiver: the client's side of a walsender connection, after authentication, without I/O.
  *
- * Bytes from the server go in with `receive`, events come out of `next`; what the client wants to say comes back as bytes to
- * send. Nothing here knows a socket, a clock or a query's rows: messages of the ordinary protocol are handed on as frames.
+ * Bytes from the server go in with `receive`, messages come out of `next`; what the client says comes back as bytes to send.
+ * Nothing here knows a socket or a clock.
  *
  * @source walsender.c: exec_replication_command, WalSndLoop; libpqwalreceiver.c
  */
 import { ProtocolError } from "../kernel/errors.ts";
 import { encodeFrame, Framer, type FramerOptions } from "../wire/framer.ts";
-import { Reader } from "../wire/reader.ts";
+import { type BackendMessage, decodeBackendMessage, encodeFrontendMessage, shownTag } from "./messages.ts";
 
 /**
- * Where the conversation stands:
+ * The state of the conversation:
  * - `idle`: the server waits for a command.
- * - `busy`: it works on one; its ReadyForQuery is to come.
+ * - `busy`: it works on a command; its ReadyForQuery is to come.
+ * - `failed`: the command failed; its ReadyForQuery is to come.
  * - `streaming`: both sides send CopyData.
  * - `clientDone`: we have sent CopyDone; the server may still send what it had under way.
  * - `serverDone`: the server has sent CopyDone and waits for ours.
  * - `ending`: both have sent CopyDone, and the server says how the stream ended. A logical walsender may still send a Keepalive.
+ * - `shutdown`: the server shuts down: it ended the stream without CopyDone, and closes the connection.
+ * - `closed`: the connection ended, or the server broke the protocol.
  */
-export type WalReceiverState = "idle" | "busy" | "streaming" | "clientDone" | "serverDone" | "ending";
+export type WalReceiverState =
+  | "idle"
+  | "busy"
+  | "failed"
+  | "streaming"
+  | "clientDone"
+  | "serverDone"
+  | "ending"
+  | "shutdown"
+  | "closed";
 
 /**
- * What the server may say in each state, and the state that follows; what is not here is out of order. N, S and A
+ * The messages that the server may send in each state, and the state that follows; all others are out of order. N, S and A
  * (NoticeResponse, ParameterStatus, NotificationResponse) may come at any time and change nothing.
- *
- * C ends a stream without CopyDone when the server shuts down, E when it fails; Z follows after E only.
  */
 const transitions: Readonly<Record<WalReceiverState, Readonly<Record<string, WalReceiverState>>>> = {
   idle: { E: "idle" },
-  busy: { T: "busy", D: "busy", C: "busy", I: "busy", E: "busy", W: "streaming", Z: "idle" },
-  streaming: { d: "streaming", c: "serverDone", C: "busy", E: "busy" },
-  clientDone: { d: "clientDone", c: "ending", C: "busy", E: "busy" },
-  serverDone: { E: "busy" },
-  ending: { d: "ending", T: "ending", D: "ending", C: "busy", E: "busy" },
+  busy: { T: "busy", D: "busy", C: "busy", I: "busy", E: "failed", W: "streaming", Z: "idle" },
+  failed: { E: "failed", Z: "idle" },
+  streaming: { d: "streaming", c: "serverDone", C: "shutdown", E: "failed" },
+  clientDone: { d: "clientDone", c: "ending", C: "shutdown", E: "failed" },
+  serverDone: { E: "failed" },
+  ending: { d: "ending", T: "ending", D: "ending", C: "busy", E: "failed" },
+  shutdown: { E: "shutdown" },
+  closed: {},
 };
 
 const ANY_TIME = "NSA";
-
-/** What happened. */
-export type WalReceiverEvent =
-  /** CopyBothResponse: the stream begins. */
-  | { readonly type: "CopyBothResponse"; readonly binary: boolean; readonly columnFormats: readonly number[] }
-  /** One CopyData payload; a view into what was received. */
-  | { readonly type: "CopyData"; readonly payload: Uint8Array }
-  /** The server ends the stream: answer with `copyDone` unless that was sent before. */
-  | { readonly type: "CopyDone" }
-  /** A message of the ordinary protocol: its type byte as a character, and its body. */
-  | { readonly type: "SessionMessage"; readonly tag: string; readonly body: Uint8Array };
-
-const nothing = new Uint8Array(0);
-const textEncoder = new TextEncoder();
+const COPY_DATA = 0x64;
 
 /**
  * The state of one connection, from the first ReadyForQuery on.
@@ -60,12 +60,21 @@ const textEncoder = new TextEncoder();
 export class WalReceiver {
   readonly #framer: Framer;
   #state: WalReceiverState = "idle";
+  /** Columns of the rows that are coming; undefined between result sets. */
+  #columns: number | undefined;
+  /** The command has had an answer besides ReadyForQuery. */
+  #answered = false;
+  #failure: Error | undefined;
 
-  /** @param options Limits of the framer. Frames come whole here, so `wholeUpTo` is not among them. */
+  /**
+   * @param options The limit of the framer. Frames come whole here, so `wholeUpTo` is not an option.
+   * @throws ArgumentError for a limit that is not a number of bytes.
+   */
   constructor(options: Pick<FramerOptions, "maxLength"> = {}) {
     this.#framer = new Framer(options);
   }
 
+  /** The state of the conversation. */
   get state(): WalReceiverState {
     return this.#state;
   }
@@ -75,18 +84,20 @@ export class WalReceiver {
    *
    * @returns the bytes to send, as a fresh array.
    * @throws ProtocolError unless the state is `idle`.
-   * @throws RangeError for text with a NUL, which would end the command early.
+   * @throws EncodeError for anything but text without NUL, which would end the command early.
    */
   query(text: string): Uint8Array {
     this.#only("a command", "idle");
-    if (text.includes("\0")) throw new RangeError("a command cannot hold a NUL character");
+    const bytes = encodeFrontendMessage({ type: "Query", query: text });
     this.#state = "busy";
-    return encodeFrame("Q", textEncoder.encode(`${text}\0`));
+    this.#answered = false;
+    return bytes;
   }
 
   /**
    * A message to the walsender, such as a StandbyStatusUpdate, wrapped in CopyData.
    *
+   * @returns the bytes to send, as a fresh array.
    * @throws ProtocolError unless the stream is open on our side.
    */
   copyData(payload: Uint8Array): Uint8Array {
@@ -94,16 +105,22 @@ export class WalReceiver {
     return encodeFrame("d", payload);
   }
 
-  /** The end of the stream from our side. @throws ProtocolError if it has not begun, or we have ended it before. */
+  /**
+   * The end of the stream from our side.
+   *
+   * @returns the bytes to send, as a fresh array.
+   * @throws ProtocolError unless the stream is open on our side.
+   */
   copyDone(): Uint8Array {
     this.#only("CopyDone", "streaming", "serverDone");
     this.#state = this.#state === "streaming" ? "clientDone" : "ending";
-    return encodeFrame("c", nothing);
+    return encodeFrontendMessage({ type: "CopyDone" });
   }
 
-  /** Good-bye: the server closes the connection. Possible at any time. */
+  /** Terminate: the server closes the connection. Possible in every state; nothing else can be sent after it. */
   terminate(): Uint8Array {
-    return encodeFrame("X", nothing);
+    this.#state = "closed";
+    return encodeFrontendMessage({ type: "Terminate" });
   }
 
   /** Bytes from the server, in any chunks. The chunk must not be written to any more. */
@@ -112,36 +129,81 @@ export class WalReceiver {
   }
 
   /**
-   * The next thing that happened; undefined if more bytes must come first.
+   * The next message; undefined if more bytes must come first. CopyData is a view of what was received.
    *
-   * @throws DecodeError for bytes that are no frame.
-   * @throws ProtocolError for a frame that may not come now.
+   * @throws DecodeError for bytes that are not a message.
+   * @throws ProtocolError for a message that may not come now. After either the state is `closed`, and each further call throws
+   *   the same error.
    */
-  next(): WalReceiverEvent | undefined {
-    const frame = this.#framer.next();
-    if (frame === undefined) return undefined;
-    const tag = String.fromCharCode(frame.tag);
-    const { bytes } = frame;
-    const following = ANY_TIME.includes(tag) ? this.#state : transitions[this.#state][tag];
-    if (following === undefined) {
-      throw new ProtocolError(`the server sent message ${JSON.stringify(tag)} while the connection is ${this.#state}`);
-    }
-    this.#state = following;
-    switch (tag) {
-      case "d":
-        return { type: "CopyData", payload: bytes };
-      case "c":
-        return { type: "CopyDone" };
-      case "W":
-        return copyBothResponse(bytes);
-      default:
-        return { type: "SessionMessage", tag, body: bytes };
+  next(): BackendMessage | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return this.#next();
+    } catch (error) {
+      this.#state = "closed";
+      this.#failure = error as Error;
+      throw error;
     }
   }
 
-  /** The server has closed the connection. @throws DecodeError TRUNCATED if that was in the middle of a frame */
+  /**
+   * The server has closed the connection.
+   *
+   * @throws DecodeError TRUNCATED if that was in the middle of a message.
+   */
   end(): void {
+    this.#state = "closed";
     this.#framer.end();
+  }
+
+  #next(): BackendMessage | undefined {
+    const frame = this.#framer.next();
+    if (frame === undefined) return undefined;
+    const tag = String.fromCharCode(frame.tag);
+    const following = ANY_TIME.includes(tag) ? this.#state : transitions[this.#state][tag];
+    if (following === undefined) this.#outOfOrder(frame.tag);
+    // Nearly all of a stream is this.
+    if (frame.tag === COPY_DATA) return { type: "CopyData", data: frame.bytes };
+    const message = decodeBackendMessage(frame);
+    this.#checkRows(message, frame.tag);
+    this.#state = following;
+    return message;
+  }
+
+  /** Rows stand between their RowDescription and CommandComplete and are as wide as it says; ReadyForQuery ends an answer. */
+  #checkRows(message: BackendMessage, tag: number): void {
+    const open = this.#columns;
+    switch (message.type) {
+      case "RowDescription":
+        if (open !== undefined) this.#outOfOrder(tag);
+        this.#columns = message.columns.length;
+        return;
+      case "DataRow":
+        if (open === undefined) this.#outOfOrder(tag);
+        if (message.values.length !== open) {
+          throw new ProtocolError(`the server sent a row of ${message.values.length} values under ${open} columns`);
+        }
+        return;
+      case "CommandComplete":
+      case "ErrorResponse":
+        this.#columns = undefined;
+        this.#answered = true;
+        return;
+      case "EmptyQueryResponse":
+        if (open !== undefined) this.#outOfOrder(tag);
+        this.#answered = true;
+        return;
+      case "CopyBothResponse":
+        if (open !== undefined) this.#outOfOrder(tag);
+        return;
+      case "ReadyForQuery":
+        if (open !== undefined || !this.#answered) this.#outOfOrder(tag);
+        return;
+    }
+  }
+
+  #outOfOrder(tag: number): never {
+    throw new ProtocolError(`the server sent message ${shownTag(tag)} while the connection is ${this.#state}`);
   }
 
   #only(what: string, ...states: readonly WalReceiverState[]): void {
@@ -149,15 +211,4 @@ export class WalReceiver {
       throw new ProtocolError(`${what} cannot be sent while the connection is ${this.#state}`);
     }
   }
-}
-
-/** CopyBothResponse: pg-protocol drops what is in it, so it is read here. */
-function copyBothResponse(body: Uint8Array): WalReceiverEvent {
-  const r = new Reader(body);
-  const binary = r.bool("CopyBothResponse.format");
-  const count = r.u16("CopyBothResponse.columnFormats");
-  const columnFormats: number[] = [];
-  for (let i = 0; i < count; i++) columnFormats.push(r.u16("CopyBothResponse.columnFormats", i));
-  r.end("CopyBothResponse");
-  return { type: "CopyBothResponse", binary, columnFormats };
 }

@@ -6,9 +6,10 @@
  * pg_stat_get_wal_senders.
  */
 
-import { EncodeError } from "../kernel/errors.ts";
+import { EncodeError, refuseArgument } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
 import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
+import { downcaseIdentifier } from "../text/identifier.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
 
@@ -102,7 +103,9 @@ export function evaluateSynchronousStandbys(
   standbys: readonly SyncRepStandby[],
   options: EvaluateOptions = {},
 ): SyncRepEvaluation {
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
   const { server = defaultServer, cascading = false } = options;
+  if (typeof cascading !== "boolean") refuseArgument("options.cascading", "a boolean", cascading);
   checkConfig(config, server);
   checkStandbys(standbys);
   const numSync = cascading || config === undefined ? 0 : config.numSync;
@@ -140,21 +143,16 @@ export function evaluateSynchronousStandbys(
   };
 }
 
-/** What a name is compared by. */
-export function foldName(name: string): string {
-  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-}
-
 /** The priority of a name: that of the first in the list that it equals, `*` being equal to any; with ANY 1 for each of these. */
 function standbyPriority({ syncrepMethod, memberNames }: SyncRepConfig): (name: string) => number {
   const first = new Map<string, number>();
   memberNames.forEach((name, i) => {
-    const folded = foldName(name);
+    const folded = downcaseIdentifier(name);
     if (!first.has(folded)) first.set(folded, i + 1);
   });
   const any = first.get("*") ?? Number.POSITIVE_INFINITY;
   return (name) => {
-    const priority = Math.min(first.get(foldName(name)) ?? Number.POSITIVE_INFINITY, any);
+    const priority = Math.min(first.get(downcaseIdentifier(name)) ?? Number.POSITIVE_INFINITY, any);
     if (priority > memberNames.length) return 0;
     return syncrepMethod === "QUORUM" ? 1 : priority;
   };

@@ -1,17 +1,8 @@
 /**
- * walwire/syncrep: `synchronous_standby_names`: parse, print, edit, lint, fix, and who is synchronous.
+ * walwire/syncrep: `synchronous_standby_names`: parse, print, edit, lint and fix.
  */
 export type * from "./ast.ts";
 export { type EditSynchronousStandbyNamesOptions, editSynchronousStandbyNames } from "./edit.ts";
-export {
-  type EvaluatedStandby,
-  type EvaluateOptions,
-  evaluateSynchronousStandbys,
-  type SyncLevel,
-  type SyncRepEvaluation,
-  type SyncRepRelease,
-  type SyncRepStandby,
-} from "./evaluate.ts";
 export {
   applyFixes,
   type Edit,

@@ -1,6 +1,6 @@
 /** Where things stand in a text that is known to be a value of `synchronous_standby_names`: the tokens alone tell. */
 import { syncrepCapabilities } from "./capabilities.ts";
-import { tokens } from "./parse.ts";
+import { type Token, tokens } from "./parse.ts";
 
 /** A piece of a text, in UTF-16 code units from its start; without the white space around it. */
 export interface TextRange {
@@ -18,17 +18,22 @@ export interface Parts {
 }
 
 export function partsOf(text: string, server: number): Parts {
-  const list = tokens(text, server).map((token) => ({
-    text: token.text,
-    range: { offset: token.offset, end: token.offset + token.text.length },
-  }));
+  const list = tokens(text, server);
   // Parentheses are around the names or nowhere, and a number is before them. Where there is no such grammar they are letters.
   const grammar = syncrepCapabilities.supports(server, "syncrepGrammar");
   const open = grammar ? list.findIndex((token) => token.text === "(") : -1;
-  const names = list.slice(open + 1).filter((token) => token.text !== "," && !(grammar && token.text === ")"));
+  const memberNames: TextRange[] = [];
+  for (let i = open + 1; i < list.length; i++) {
+    const token = list[i]!;
+    if (token.text !== "," && !(grammar && token.text === ")")) memberNames.push(rangeOf(token));
+  }
   return {
-    syncrepMethod: open > 1 ? list[0]!.range : undefined,
-    numSync: open > 0 ? list[open - 1]!.range : undefined,
-    memberNames: names.map(({ range }) => range),
+    syncrepMethod: open > 1 ? rangeOf(list[0]!) : undefined,
+    numSync: open > 0 ? rangeOf(list[open - 1]!) : undefined,
+    memberNames,
   };
+}
+
+function rangeOf({ text, offset }: Token): TextRange {
+  return { offset, end: offset + text.length };
 }

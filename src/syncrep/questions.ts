@@ -1,71 +1,212 @@
 /**
- * walwire/syncrep/questions: which losses block commits, how many copies are certain, what a change would do, in values and sentences.
+ * walwire/syncrep/questions: who is synchronous, which losses block commits, how many copies are certain, what a change would do.
  */
-import { EncodeError } from "../kernel/errors.ts";
+import { EncodeError, ParseError, refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
-import { defaultServer } from "../kernel/version.ts";
+import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
+import { downcaseIdentifier } from "../text/identifier.ts";
 import type { SyncRepConfig } from "./ast.ts";
+import { syncrepCapabilities } from "./capabilities.ts";
 import {
   checkNames,
   type EvaluatedStandby,
   type EvaluateOptions,
   evaluateSynchronousStandbys,
-  foldName,
   positionAt,
   type SyncLevel,
   type SyncRepEvaluation,
   type SyncRepStandby,
 } from "./evaluate.ts";
-import { listed, MANY, someOf } from "./words.ts";
+import { listedNames, MANY, someOf } from "./words.ts";
 
-/** What a standby has done with what a commit of each level waited for. */
+export {
+  type EvaluatedStandby,
+  type EvaluateOptions,
+  evaluateSynchronousStandbys,
+  type SyncLevel,
+  type SyncRepEvaluation,
+  type SyncRepRelease,
+  type SyncRepStandby,
+} from "./evaluate.ts";
+
+/** What a standby has done with a commit that a level waited for. */
 const done = { remote_write: "written", on: "flushed", remote_apply: "replayed" } as const;
 
+/** A value of `synchronous_commit`. `local` and `off` wait for no standby. */
+export type SynchronousCommit = SyncLevel | "local" | "off";
+
+const spellings: Readonly<Record<string, SynchronousCommit>> = {
+  ...{ local: "local", remote_write: "remote_write", remote_apply: "remote_apply", on: "on", off: "off" },
+  ...{ true: "on", yes: "on", 1: "on", false: "off", no: "off", 0: "off" },
+};
+
+/**
+ * Read a value of `synchronous_commit` as the server does.
+ *
+ * @throws ParseError INVALID_VALUE with the server's message and hint.
+ * @throws UnsupportedError for an unknown version.
+ * @source guc_tables.c (guc.c before 16): synchronous_commit_options; guc.c: config_enum_lookup_by_name
+ * @example parseSynchronousCommit("TRUE") // "on"
+ */
+export function parseSynchronousCommit(
+  text: string,
+  options: { readonly server?: Server | undefined } = {},
+): SynchronousCommit {
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+  const has = syncrepCapabilities.of(options.server ?? defaultServer);
+  const folded = typeof text === "string" ? downcaseIdentifier(text) : refuseArgument("text", "a string", text);
+  const level = Object.hasOwn(spellings, folded) ? spellings[folded] : undefined;
+  const known = ["local", ...(has.remoteWrite ? ["remote_write"] : []), ...(has.remoteApply ? ["remote_apply"] : [])];
+  if (level === undefined || !["on", "off", ...known].includes(level)) {
+    throw new ParseError({
+      code: "INVALID_VALUE",
+      message: `invalid value for parameter "synchronous_commit": "${text}"`,
+      sqlstate: "22023",
+      hint: `Available values: ${[...known, "on", "off"].join(", ")}.`,
+      text,
+      offset: 0,
+    });
+  }
+  return level;
+}
+
+function checkLevel(level: SynchronousCommit, server: Server = defaultServer): void {
+  if (typeof level !== "string" || !Object.hasOwn(spellings, level) || spellings[level] !== level) {
+    refuseArgument("level", "local, remote_write, remote_apply, on or off", level);
+  }
+  if (level === "remote_write") requireCapability(syncrepCapabilities, server, "remoteWrite", level);
+  if (level === "remote_apply") requireCapability(syncrepCapabilities, server, "remoteApply", level);
+}
+
+export interface LevelOptions extends EvaluateOptions {
+  /** The `synchronous_commit` of the commits; `on` if it is not given. */
+  readonly level?: SynchronousCommit | undefined;
+}
+
 export interface BlockingLosses {
-  /** How many of `of` have to go, whichever, before commits block: 0 if they are blocked now; undefined if nothing blocks them. */
+  /** How many have to go before commits block: 0 if they are blocked now; undefined if no loss blocks them. */
   readonly size: number | undefined;
-  /** The candidates, as indices of the standbys. Each `size` of them are a smallest set whose loss blocks. */
+  /** The candidates that belong to one of the smallest sets, as indices of the standbys; all candidates if `size` is 0 or undefined. */
   readonly of: readonly number[];
-  /** The first ten of them, in order. */
+  /** Smallest sets whose loss blocks commits, each in ascending order: all, or ten of them. */
   readonly sets: readonly (readonly number[])[];
   readonly sentence: string;
 }
 
 /**
- * Which standbys may not go away together: commits block when fewer candidates are left than the setting asks for, with
- * FIRST as with ANY, since one that was not chosen takes the place of one that was.
+ * Which standbys may not go away together: commits block when fewer candidates are left than the setting requires, with FIRST as with
+ * ANY, since a candidate that was not chosen takes the place of one that was.
  *
- * A candidate that never replays, as pg_receivewal, keeps commits going up to `on` but not with `remote_apply`.
+ * A candidate whose position at the level is unknown is taken for one that never reports it: pg_receivewal keeps commits going up to
+ * `on`, and with `remote_apply` counts without ever releasing one.
  *
- * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does.
+ * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does; UnsupportedError for a level that the server does not have.
  * @example blockingLosses(parseSynchronousStandbyNames("ANY 1 (a, b)"), ["a", "b"].map(streamingStandby)).sentence // "Losing a and b together blocks commits."
  */
 export function blockingLosses(
   config: SyncRepConfig | undefined,
   standbys: readonly SyncRepStandby[],
-  options: EvaluateOptions = {},
+  options: LevelOptions = {},
 ): BlockingLosses {
-  return lossesOf(evaluateSynchronousStandbys(config, standbys, options));
+  const evaluation = evaluateSynchronousStandbys(config, standbys, options);
+  checkLevel(options.level ?? "on", options.server);
+  return lossesOf(config, standbys, evaluation, options.level ?? "on", options.server);
 }
 
-function lossesOf({ standbys, numSync, missing }: SyncRepEvaluation): BlockingLosses {
-  const of = indicesOf(standbys, ({ candidate }) => candidate);
-  if (numSync === 0) {
-    const sentence = "Commits wait for no standby: no loss blocks them.";
-    return { size: undefined, of, sets: [], sentence };
-  }
-  const size = missing > 0 ? 0 : of.length - numSync + 1;
-  return { size, of, sets: firstSets(of, size), sentence: sentence() };
+/** Does every commit of this level wait for something that is not there? */
+function isBlocked({ numSync, missing, released }: SyncRepEvaluation, level: SynchronousCommit): boolean {
+  if (numSync === 0 || level === "local" || level === "off") return false;
+  const release = released[level];
+  // Of a number that the server cannot count to nothing is known.
+  return missing > 0 || (release?.lsn === undefined && (release?.needed ?? 0) > 0);
+}
 
-  function sentence(): string {
-    const names = of.map((i) => nameOf(standbys[i]!));
-    if (missing > 0) {
-      return `Commits are blocked: ${missing} more standby${missing > 1 ? "s" : ""} of the list must stream.`;
-    }
-    if (of.length === 1) return `Losing ${names[0]} blocks commits.`;
-    if (size === of.length) return `Losing ${listed(names, "and")} together blocks commits.`;
-    return `Losing any ${size === 1 ? "one" : size} of ${listed(names, "and")} blocks commits.`;
+interface Losses {
+  readonly size: number;
+  /** Any `size` of these. */
+  readonly of: readonly number[];
+  /** The sets, if not any of them does. */
+  readonly sets?: readonly (readonly number[])[];
+}
+
+function lossesOf(
+  config: SyncRepConfig | undefined,
+  rows: readonly SyncRepStandby[],
+  evaluation: SyncRepEvaluation,
+  level: SynchronousCommit,
+  server: Server = defaultServer,
+): BlockingLosses {
+  const { standbys, numSync, missing } = evaluation;
+  const of = indicesOf(standbys, ({ candidate }) => candidate);
+  const name = (i: number): string => nameOf(standbys[i]!);
+  const at = level === "on" ? "" : ` with synchronous_commit = ${level}`;
+  if (numSync === 0 || config === undefined || level === "local" || level === "off") {
+    return { size: undefined, of, sets: [], sentence: `Commits${at} wait for no standby: no loss blocks them.` };
   }
+  if (isBlocked(evaluation, level)) {
+    const { heldBy } = evaluation.released[level]!;
+    const why =
+      missing > 0
+        ? `${missing} more standby${missing > 1 ? "s" : ""} of the list must stream`
+        : haveDoneNothing(heldBy.map(name), level);
+    return { size: 0, of, sets: [[]], sentence: `Commits${at} are blocked: ${why}.` };
+  }
+  const found = smallestLosses(config, rows, evaluation, of, level, server);
+  const sets = found.sets ?? firstSets(found.of, found.size);
+  const sentence = (): string => {
+    if (found.sets !== undefined || found.size === found.of.length) {
+      const names = listedNames(sets[0]!.map(name), "and");
+      const example = sets.length > 1 ? ", for example," : "";
+      return `Losing ${names}${sets[0]!.length > 1 ? " together" : ""}${example} blocks commits${at}.`;
+    }
+    const names = listedNames(found.of.map(name), "and");
+    return `Losing any ${found.size === 1 ? "one" : found.size} of ${names} blocks commits${at}.`;
+  };
+  return { size: found.size, of: found.of, sets, sentence: sentence() };
+}
+
+function haveDoneNothing(names: readonly string[], level: SyncLevel): string {
+  return `${listedNames(names, "and")} ${names.length === 1 ? "has" : "have"} ${done[level]} nothing`;
+}
+
+/** Of candidates that are enough: how few of them have to go. */
+function smallestLosses(
+  { syncrepMethod, numSync }: SyncRepConfig,
+  rows: readonly SyncRepStandby[],
+  { standbys }: SyncRepEvaluation,
+  of: readonly number[],
+  level: SyncLevel,
+  server: Server,
+): Losses {
+  const isKnown = (i: number): boolean => (rows[i]![positionAt[level]] ?? 0n) !== 0n;
+  const tooFew: Losses = { size: of.length - numSync + 1, of };
+  if (syncrepMethod === "QUORUM") {
+    // The server keeps the number in a byte here.
+    const nth = numSync & 0xff;
+    const known = of.filter(isKnown);
+    return nth > 0 && known.length - nth + 1 <= tooFew.size ? { size: known.length - nth + 1, of: known } : tooFew;
+  }
+  // With FIRST a position that is unknown holds up commits if it is the last one that the server looks at. As long as there are
+  // more than enough candidates it looks at them in order of priority,
+  const byPriority = [...of].sort((a, b) => standbys[a]!.syncPriority - standbys[b]!.syncPriority);
+  const last = byPriority.findIndex((i, place) => place >= numSync - 1 && place < of.length - 1 && !isKnown(i));
+  if (last !== -1) return { size: last + 1 - numSync, of: byPriority.slice(0, last).sort((a, b) => a - b) };
+  // and when just enough are left in the order of the walsenders, in older minors with those of priority 1 first.
+  const inOrder = syncrepCapabilities.supports(server, "candidatesInArrayOrder")
+    ? of
+    : [...of].sort((a, b) => Math.min(standbys[a]!.syncPriority, 2) - Math.min(standbys[b]!.syncPriority, 2));
+  const size = of.length - numSync;
+  const sets: number[][] = [];
+  const members = new Set<number>();
+  for (let place = numSync - 1; place < inOrder.length && (sets.length < MANY || members.size < of.length); place++) {
+    if (isKnown(inOrder[place]!)) continue;
+    const [before, after] = [inOrder.slice(0, place), inOrder.slice(place + 1)];
+    // All after it go, and as many of those before it as are not needed.
+    const more = firstSets(before, place + 1 - numSync);
+    for (const set of more.slice(0, MANY - sets.length)) sets.push([...set, ...after].sort((a, b) => a - b));
+    for (const i of place + 1 > numSync ? [...before, ...after] : after) members.add(i);
+  }
+  return sets.length === 0 ? tooFew : { size, of: [...members].sort((a, b) => a - b), sets };
 }
 
 /** The first sets of `size` of these, in lexicographic order. */
@@ -97,24 +238,23 @@ export interface CertainCopies {
  * Of a commit whose wait was cancelled, or that returned while the setting was another, nothing is certain.
  *
  * @param level The `synchronous_commit` of the transaction.
- * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does; EncodeError for another level.
+ * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does; UnsupportedError for a level that the server does not have.
  * @example certainCopies(parseSynchronousStandbyNames("ANY 2 (a, b, c)"), [], "on").copies // 2
  */
 export function certainCopies(
   config: SyncRepConfig | undefined,
   standbys: readonly SyncRepStandby[],
-  level: SyncLevel | "local" | "off",
+  level: SynchronousCommit,
   options: EvaluateOptions = {},
 ): CertainCopies {
-  return copiesOf(evaluateSynchronousStandbys(config, standbys, options), level);
+  const evaluation = evaluateSynchronousStandbys(config, standbys, options);
+  checkLevel(level, options.server);
+  return copiesOf(evaluation, level);
 }
 
-function copiesOf({ numSync, released }: SyncRepEvaluation, level: SyncLevel | "local" | "off"): CertainCopies {
+function copiesOf({ numSync, released }: SyncRepEvaluation, level: SynchronousCommit): CertainCopies {
   const none = level === "local" || level === "off";
-  const release = typeof level === "string" && !none && Object.hasOwn(released, level) ? released[level] : undefined;
-  if (release === undefined && !none) {
-    throw new EncodeError("level", "level: it is no synchronous_commit that this server has");
-  }
+  const release = none ? undefined : released[level];
   const head = `A transaction that returned with synchronous_commit = ${level}`;
   if (release === undefined || none || numSync === 0) {
     return { copies: 0, done: undefined, sentence: `${head} need not be on any standby.` };
@@ -127,11 +267,11 @@ function copiesOf({ numSync, released }: SyncRepEvaluation, level: SyncLevel | "
   };
 }
 
-/** What may happen to standbys. Names are compared as the server compares them; all standbys of a name are meant. */
+/** A change of the standbys. Names are compared as the server compares them; it concerns every standby of a name. */
 export type StandbyChange =
   | { readonly type: "leave"; readonly names: readonly string[] }
   | { readonly type: "rename"; readonly from: string; readonly to: string }
-  /** Its walsender comes last here; in truth it takes the first place that is free, which matters among equals with FIRST. */
+  /** Its walsender comes last here; in a server it takes the first free place, which matters among equals with FIRST. */
   | { readonly type: "join"; readonly standby: SyncRepStandby };
 
 export interface ChangeOutcome {
@@ -150,14 +290,15 @@ export interface ChangeOutcome {
 /**
  * What happens if standbys go away, if one gets another name, or if one more comes.
  *
- * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does; EncodeError for what is no change.
+ * @param options.level Without it the sentence is about `on`, and about `remote_apply` where that differs.
+ * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does; EncodeError for an invalid change.
  * @example whatIfStandbysChange(parseSynchronousStandbyNames("a, b"), ["a", "b"].map(streamingStandby), { type: "leave", names: ["a"] }).sentence // "a: sync to gone. b: potential to sync. Commits go on."
  */
 export function whatIfStandbysChange(
   config: SyncRepConfig | undefined,
   standbys: readonly SyncRepStandby[],
   change: StandbyChange,
-  options: EvaluateOptions = {},
+  options: LevelOptions = {},
 ): ChangeOutcome {
   const before = evaluateSynchronousStandbys(config, standbys, options);
   // What each becomes, and at the end what is new.
@@ -176,33 +317,41 @@ export function whatIfStandbysChange(
     const name = renamed ? `${nameOf(a)}, now ${nameOf(b)}` : nameOf((a ?? b)!);
     return `${name}: ${a?.syncState ?? "not there"} to ${b?.syncState ?? "gone"}.`;
   });
-  if (differing.length === 0) words.push("Nobody's state changes.");
+  if (differing.length === 0) words.push("No state changes.");
   if (differing.length > MANY) words.push(`And ${differing.length - MANY} more.`);
-  words.push(commits(before.missing > 0, after.missing > 0));
+  const { level = "on" } = options;
+  checkLevel(level, options.server);
+  const outcome = (each: SynchronousCommit): string => outcomeOf(isBlocked(before, each), isBlocked(after, each));
+  words.push(`Commits ${outcome(level)}.`);
+  if (options.level === undefined && after.released.remote_apply && outcome("remote_apply") !== outcome("on")) {
+    words.push(`With synchronous_commit = remote_apply they ${outcome("remote_apply")}.`);
+  }
   return { before, after, standbys: remaining, changed: differing, sentence: words.join(" ") };
 }
 
-function commits(before: boolean, after: boolean): string {
-  if (after) return before ? "Commits stay blocked." : "Commits block.";
-  return before ? "Commits are released." : "Commits go on.";
+function outcomeOf(before: boolean, after: boolean): string {
+  if (after) return before ? "stay blocked" : "block";
+  return before ? "are released" : "go on";
 }
 
 function changed(standbys: readonly SyncRepStandby[], change: StandbyChange): (SyncRepStandby | undefined)[] {
   switch (change?.type) {
     case "leave": {
       checkNames("change.names", change.names);
-      const gone = new Set(change.names.map(foldName));
-      return standbys.map((standby) => (gone.has(foldName(standby.applicationName)) ? undefined : standby));
+      const gone = new Set(change.names.map(downcaseIdentifier));
+      return standbys.map((standby) => (gone.has(downcaseIdentifier(standby.applicationName)) ? undefined : standby));
     }
     case "rename": {
       const { from, to } = change;
       checkNames("change", [from, to]);
       return standbys.map((standby) =>
-        foldName(standby.applicationName) === foldName(from) ? { ...standby, applicationName: to } : standby,
+        downcaseIdentifier(standby.applicationName) === downcaseIdentifier(from)
+          ? { ...standby, applicationName: to }
+          : standby,
       );
     }
     case "join":
-      // What is no standby is refused by the evaluation, under the number that it gets here.
+      // An invalid standby is rejected by the evaluation, under the number that it gets here.
       return [...standbys, change.standby ?? (null as never)];
     default:
       throw new EncodeError("change.type", "change.type: it is leave, rename or join");
@@ -235,13 +384,15 @@ export function satisfiableWith(
   const counting = names.filter((_, i) => standbys[i]!.candidate);
   const asked = `${numSync} ${numSync === 1 ? "standby is" : "standbys are"} asked for`;
   const who =
-    counting.length === 0 ? "none counts" : `only ${listed(counting, "and")} count${counting.length === 1 ? "s" : ""}`;
+    counting.length === 0
+      ? "none counts"
+      : `only ${listedNames(counting, "and")} count${counting.length === 1 ? "s" : ""}`;
   const sentence =
     numSync === 0
       ? "Commits wait for no standby."
       : missing > 0
         ? `It cannot be met: ${asked}, and of these names ${who}.`
-        : `It can be met: ${asked}, and of these names ${listed(counting, "and")} count.`;
+        : `It can be met: ${asked}, and of these names ${listedNames(counting, "and")} count${counting.length === 1 ? "s" : ""}.`;
   return { satisfiable: missing === 0, counting, missing, sentence };
 }
 
@@ -251,6 +402,7 @@ export function satisfiableWith(
  * @example streamingStandby("a").flushLsn // 1n
  */
 export function streamingStandby(applicationName: string): SyncRepStandby {
+  if (typeof applicationName !== "string") refuseArgument("applicationName", "a string", applicationName);
   const lsn = 1n as Lsn;
   return { applicationName, state: "streaming", writeLsn: lsn, flushLsn: lsn, replayLsn: lsn };
 }
@@ -259,16 +411,18 @@ export function streamingStandby(applicationName: string): SyncRepStandby {
  * What a setting means, and with standbys what it leads to, in lines for a person.
  *
  * @param standbys undefined: explain the setting alone.
+ * @param options.level Without it, the losses are those of `on`, and those of `remote_apply` where they differ.
  * @throws EncodeError, UnsupportedError as evaluateSynchronousStandbys does.
  * @example explainSynchronousStandbys(parseSynchronousStandbyNames("2 (a, b, c)"))[0] // "A commit waits for the first 2 of these that stream: a, b, c."
  */
 export function explainSynchronousStandbys(
   config: SyncRepConfig | undefined,
   standbys?: readonly SyncRepStandby[],
-  options: EvaluateOptions = {},
+  options: LevelOptions = {},
 ): string[] {
-  const { server = defaultServer, cascading = false } = options;
   const evaluation = evaluateSynchronousStandbys(config, standbys ?? [], options);
+  const { server = defaultServer, cascading = false } = options;
+  checkLevel(options.level ?? "on", server);
   if (cascading)
     return ["This server is a standby itself: no standby of it is synchronous, whatever the setting says."];
   if (config === undefined) return ["A commit waits for no standby."];
@@ -276,8 +430,8 @@ export function explainSynchronousStandbys(
   const names = memberNames.map((name) => (name === "*" ? "* (any standby)" : nameOf({ applicationName: name })));
   const lines = [
     syncrepMethod === "QUORUM"
-      ? `A commit waits for any ${numSync} of these, whichever are first to have it: ${listed(names)}.`
-      : `A commit waits for the first ${numSync > 1 ? `${numSync} ` : ""}of these that stream${numSync > 1 ? "" : "s"}: ${listed(names)}.`,
+      ? `A commit waits for any ${numSync} of these, whichever are first to have it: ${listedNames(names)}.`
+      : `A commit waits for the first ${numSync > 1 ? `${numSync} ` : ""}of these that stream${numSync > 1 ? "" : "s"}: ${listedNames(names)}.`,
     copiesOf(evaluation, "on").sentence,
   ];
   if (standbys === undefined) return lines;
@@ -290,10 +444,15 @@ export function explainSynchronousStandbys(
   ];
   for (const [role, has] of roles) {
     const those = evaluation.standbys.filter(has).map(nameOf);
-    if (those.length > 0) lines.push(`${role}: ${listed(those)}.`);
+    if (those.length > 0) lines.push(`${role}: ${listedNames(those)}.`);
   }
-  lines.push(lossesOf(evaluation).sentence);
+  const losses = (level: SynchronousCommit): BlockingLosses => lossesOf(config, standbys, evaluation, level, server);
+  lines.push(losses(options.level ?? "on").sentence);
   if (evaluation.missing > 0) return lines;
+  if (options.level === undefined && evaluation.released.remote_apply !== undefined) {
+    const [on, apply] = [losses("on"), losses("remote_apply")];
+    if (JSON.stringify([on.size, on.sets]) !== JSON.stringify([apply.size, apply.sets])) lines.push(apply.sentence);
+  }
   for (const level of Object.keys(positionAt) as SyncLevel[]) {
     const release = evaluation.released[level];
     if (release === undefined) continue;
@@ -301,7 +460,7 @@ export function explainSynchronousStandbys(
     const holders = heldBy.map((i) => nameOf(evaluation.standbys[i]!));
     lines.push(
       lsn === undefined
-        ? `With ${level} nobody is released: ${holders.length > 0 ? `${listed(holders, "and")} has ${done[level]} nothing` : "the server cannot count to this number"}.`
+        ? `With ${level} no commit is released: ${holders.length > 0 ? haveDoneNothing(holders, level) : "the server cannot count to this number"}.`
         : `With ${level} commits up to ${formatLsn(lsn, { server })} are released; the next wait for ${someOf(needed, holders)}.`,
     );
   }

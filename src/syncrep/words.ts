@@ -1,17 +1,17 @@
-/** Lists of names in words. */
+/** Names of standbys in sentences. */
+import { listed } from "../kernel/words.ts";
 
-/** More names, or more sets, than a person would read. */
+/** More names, or more sets of them, than anybody reads. */
 export const MANY = 10;
 
-/** "a and b", "a or b", "any 2 of a, b and c". */
+/** "any 2 of a, b and c", "a or b", "a and b". */
 export function someOf(number: number, names: readonly string[]): string {
-  if (number > 1 && number < names.length) return `any ${number} of ${listed(names, "and")}`;
-  return listed(names, number === 1 ? "or" : "and");
+  if (number > 1 && number < names.length) return `any ${number} of ${listedNames(names, "and")}`;
+  return listedNames(names, number === 1 ? "or" : "and");
 }
 
-/** "a, b", or "a and b". */
-export function listed(words: readonly string[], last?: string): string {
-  if (words.length > MANY) return `${words.slice(0, MANY).join(", ")} and ${words.length - MANY} more`;
-  if (last === undefined || words.length < 2) return words.join(", ");
-  return `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
+/** "a, b", or with a conjunction "a and b"; of many names the first, and how many more there are. */
+export function listedNames(names: readonly string[], conjunction?: "and" | "or"): string {
+  if (names.length > MANY) return `${names.slice(0, MANY).join(", ")} and ${names.length - MANY} more`;
+  return conjunction === undefined ? names.join(", ") : listed(names, conjunction);
 }

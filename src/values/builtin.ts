@@ -6,13 +6,13 @@
 
 import { defaultServer, type Server } from "../kernel/version.ts";
 import { arrayOf, vectorOf } from "./array.ts";
-import type { Codec } from "./codec.ts";
+import { type Codec, opaque } from "./codec.ts";
 import { float4, float8 } from "./float.ts";
 import { bool, cid, int2, int4, int8, oid, oid8, pgLsnOf, xid, xid8 } from "./number.ts";
 import { numeric } from "./numeric.ts";
 import * as packed from "./packed.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
-import { bytea, charOf, jsonb, jsonpath, named, opaque, textCodec } from "./text.ts";
+import { bytea, charOf, jsonb, jsonpath, named, textCodec } from "./text.ts";
 import { date, interval, time, timestamp, timestamptz, timetz } from "./time.ts";
 
 type Row = readonly [oid: number, arrayOid: number, codec: Codec];

@@ -31,15 +31,10 @@ export interface Codec<T = unknown> {
   writeBinary(value: T): Uint8Array;
 }
 
-/** Throw the DecodeError of a text. `wanted` says what it is not: "a whole number of 0 to 255". */
+/** Throw the DecodeError of a text. `wanted` is what was expected: "a whole number from 0 to 255". */
 export function badText(name: string, text: string, wanted: string, offset = 0): never {
-  const shown = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
-  throw new DecodeError(
-    "BAD_VALUE",
-    name,
-    offset,
-    `${name} is ${shown}, but can be ${wanted} only, at offset ${offset}`,
-  );
+  const excerpt = shown(text);
+  throw new DecodeError("BAD_VALUE", name, offset, `${name} is ${excerpt}, expected ${wanted}, at offset ${offset}`);
 }
 
 /** Throw the DecodeError of bytes whose value no server sends: `what` goes between the name and "at offset N". */
@@ -52,7 +47,7 @@ export function mustHaveLength(bytes: Uint8Array, length: number, name: string):
   if (bytes.length === length) return;
   const short = bytes.length < length;
   const offset = short ? bytes.length : length;
-  const message = `${name} has ${bytesOf(length)}, not ${bytes.length}: wrong at offset ${offset}`;
+  const message = `${name} has ${bytesOf(bytes.length)}, expected ${length}, at offset ${offset}`;
   throw new DecodeError(short ? "TRUNCATED" : "TRAILING_BYTES", name, offset, message);
 }
 
@@ -97,35 +92,82 @@ export function bytesOfText(text: string, name: string, prefix = 0): Uint8Array 
   return room.slice(0, prefix + length);
 }
 
+/** @throws EncodeError if it is not bytes */
+export function mustBeBytes(value: Uint8Array, name: string): Uint8Array {
+  if (!isBytes(value)) refuse("a Uint8Array", value, name);
+  return value;
+}
+
+/**
+ * A type with a text format only, or whose binary format is another thing: that is given as it is.
+ *
+ * A string is written as text, bytes as binary.
+ */
+export function opaque(name: string): Codec<string | Uint8Array> {
+  return {
+    name,
+    twofold: true,
+    readText: (text) => mustBeText(text, name),
+    writeText: (value) => mustBeString(value as string, name),
+    readBinary: (bytes) => bytes,
+    writeBinary: (value) => mustBeBytes(value as Uint8Array, name),
+  };
+}
+
+// ---- Parts of values ----
+
+/** How deep values may be nested within values: what lies deeper is read as a string from text, and as bytes from binary. */
+const MAX_DEPTH = 32;
+
+/** How many values the read or write in progress is inside of. */
+let depth = 0;
+
+/** Go into a part: its codec. Who calls it takes one from `depth` afterwards, in the catch that there is anyway. */
+function enter(codec: Codec): Codec {
+  return ++depth <= MAX_DEPTH ? codec : opaque(codec.name);
+}
+
 /** Read a part of a value, which begins at `offset` of it: an error in the part is reported as one of the whole. */
 export function readTextPart(codec: Codec, text: string, offset: number, path: string, index?: number): unknown {
   try {
-    return codec.readText(text);
+    const value = enter(codec).readText(text);
+    depth--;
+    return value;
   } catch (error) {
+    depth--;
     throw ofWhole(readError(error, codec.name), codec, path, index, offset);
   }
 }
 
 export function readBinaryPart(codec: Codec, bytes: Uint8Array, offset: number, path: string, index?: number): unknown {
   try {
-    return codec.readBinary(bytes);
+    const value = enter(codec).readBinary(bytes);
+    depth--;
+    return value;
   } catch (error) {
+    depth--;
     throw ofWhole(readError(error, codec.name), codec, path, index, offset);
   }
 }
 
 export function writeTextPart(codec: Codec, value: unknown, path: string, index?: number): string {
   try {
-    return codec.writeText(value);
+    const text = enter(codec).writeText(value);
+    depth--;
+    return text;
   } catch (error) {
+    depth--;
     throw ofWhole(writeError(error, codec.name), codec, path, index, 0);
   }
 }
 
 export function writeBinaryPart(codec: Codec, value: unknown, path: string, index?: number): Uint8Array {
   try {
-    return codec.writeBinary(value);
+    const bytes = enter(codec).writeBinary(value);
+    depth--;
+    return bytes;
   } catch (error) {
+    depth--;
     throw ofWhole(writeError(error, codec.name), codec, path, index, 0);
   }
 }
@@ -211,31 +253,39 @@ function wrapped(codec: Codec, onRead: Convert, onWrite: Convert): Codec {
     readText(text) {
       if (typeof text !== "string") refuseArgument("text", "a string", text);
       try {
-        return codec.readText(text);
+        return enter(codec).readText(text);
       } catch (error) {
         throw onRead(error, codec.name);
+      } finally {
+        depth--;
       }
     },
     writeText(value) {
       try {
-        return codec.writeText(value);
+        return enter(codec).writeText(value);
       } catch (error) {
         throw onWrite(error, codec.name);
+      } finally {
+        depth--;
       }
     },
     readBinary(bytes) {
       if (!isBytes(bytes)) refuseArgument("bytes", "a Uint8Array", bytes);
       try {
-        return codec.readBinary(bytes);
+        return enter(codec).readBinary(bytes);
       } catch (error) {
         throw onRead(error, codec.name);
+      } finally {
+        depth--;
       }
     },
     writeBinary(value) {
       try {
-        return codec.writeBinary(value);
+        return enter(codec).writeBinary(value);
       } catch (error) {
         throw onWrite(error, codec.name);
+      } finally {
+        depth--;
       }
     },
   };

@@ -87,16 +87,12 @@ export function rowReader(
     refuseArgument("options.onUnreadable", "a function", onUnreadable);
   }
 
-  const readValue = (value: TupleValue, i: number): unknown => {
-    if (value === null || value === unchanged) return value;
-    const codec = codecs[i]!;
-    const path = paths[i]!;
-    if (onUnreadable === undefined) return readAs(codec, value as string | Uint8Array, path);
+  const readOr = (value: TupleValue, i: number, instead: OnUnreadable): unknown => {
     try {
-      return readAs(codec, value as string | Uint8Array, path);
+      return readValue(value, codecs[i]!, paths[i]!);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      return onUnreadable(error, value as string | Uint8Array, i);
+      return instead(error, value as string | Uint8Array, i);
     }
   };
   const readColumn = (tuple: TupleData, i: number): unknown => {
@@ -111,7 +107,7 @@ export function rowReader(
       if (onUnreadable === undefined) throw ours;
       return onUnreadable(ours, bytes, i);
     }
-    return readValue(value, i);
+    return onUnreadable === undefined ? readValue(value, codecs[i]!, paths[i]!) : readOr(value, i, onUnreadable);
   };
   const readAll = (tuple: TupleData): unknown[] => {
     mustHaveColumns(tuple, name, codecs.length);
@@ -122,7 +118,10 @@ export function rowReader(
       if (!isTooLong(error)) throw error;
       return codecs.map((_, i) => readColumn(tuple, i));
     }
-    for (let i = 0; i < row.length; i++) row[i] = readValue(row[i] as TupleValue, i);
+    for (let i = 0; i < row.length; i++) {
+      const value = row[i] as TupleValue;
+      row[i] = onUnreadable === undefined ? readValue(value, codecs[i]!, paths[i]!) : readOr(value, i, onUnreadable);
+    }
     return row;
   };
   const readKey = (tuple: TupleData): Row => {
@@ -149,8 +148,10 @@ export function rowReader(
   };
 }
 
-function readAs(codec: Codec, value: string | Uint8Array, path: string): unknown {
-  return typeof value === "string" ? readTextPart(codec, value, 0, path) : readBinaryPart(codec, value, 0, path);
+function readValue(value: TupleValue, codec: Codec, path: string): unknown {
+  if (typeof value === "string") return readTextPart(codec, value, 0, path);
+  if (value === null || value === unchanged) return value;
+  return readBinaryPart(codec, value as Uint8Array, 0, path);
 }
 
 /** The columns of a relation: how errors name them, and their codecs. */
@@ -185,7 +186,7 @@ function mustBeOptions<T extends object>(options: T): T {
 function mustHaveColumns(tuple: TupleData, name: string, count: number): void {
   if (!TupleData.is(tuple)) refuseArgument("tuple", "a TupleData", tuple);
   if (tuple.length === count) return;
-  const message = `a row of ${name} has ${tuple.length} columns, where the relation has ${count}`;
+  const message = `a row of ${name} has ${tuple.length} columns, expected ${count}`;
   throw new DecodeError("BAD_LENGTH", name, 0, message);
 }
 
@@ -285,14 +286,15 @@ export function rowWriter(
   return (row) => {
     if (!Array.isArray(row)) refuse("an array of values", row, name);
     if (row.length !== codecs.length) refuse(`${codecs.length} values`, row.length, name);
-    return TupleData.of(
-      Array.from(row as Row, (value, i): TupleValue => {
-        if (value === null || value === absent) return null;
-        if (value === unchanged) return unchanged;
-        const codec = codecs[i]!;
-        const binary = codec.twofold === true ? typeof value !== "string" : format === "binary";
-        return binary ? writeBinaryPart(codec, value, paths[i]!) : writeTextPart(codec, value, paths[i]!);
-      }),
-    );
+    const values = new Array<TupleValue>(codecs.length);
+    for (let i = 0; i < values.length; i++) values[i] = writeValue(row[i], codecs[i]!, paths[i]!, format);
+    return TupleData.of(values);
   };
+}
+
+function writeValue(value: unknown, codec: Codec, path: string, format: "text" | "binary"): TupleValue {
+  if (value === null || value === absent) return null;
+  if (value === unchanged) return unchanged;
+  const binary = codec.twofold === true ? typeof value !== "string" : format === "binary";
+  return binary ? writeBinaryPart(codec, value, path) : writeTextPart(codec, value, path);
 }

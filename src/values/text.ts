@@ -3,7 +3,7 @@
  */
 
 import type { Server } from "../kernel/version.ts";
-import { isBytes, refuse } from "../wire/check.ts";
+import { refuse } from "../wire/check.ts";
 import { hexOf } from "../wire/text.ts";
 import { valueCapabilities } from "./capabilities.ts";
 import {
@@ -11,6 +11,7 @@ import {
   badText,
   bytesOfText,
   type Codec,
+  mustBeBytes,
   mustBeString,
   mustBeText,
   mustHaveLength,
@@ -34,7 +35,7 @@ export function versioned(name: string): Codec<string> {
     ...textCodec(name),
     readBinary(bytes) {
       if (bytes.length === 0) mustHaveLength(bytes, 1, name);
-      if (bytes[0] !== 1) badBytes(name, `is of version ${bytes[0]}, but can be of 1 only,`);
+      if (bytes[0] !== 1) badBytes(name, `is of version ${bytes[0]}, expected 1,`);
       return textOf(bytes, name, 1);
     },
     writeBinary(value) {
@@ -47,27 +48,6 @@ export function versioned(name: string): Codec<string> {
 
 export const jsonb = /* @__PURE__ */ versioned("jsonb");
 export const jsonpath = /* @__PURE__ */ versioned("jsonpath");
-
-/**
- * A type with a text format only, or whose binary format is another thing: that is given as it is.
- *
- * A string is written as text, bytes as binary.
- */
-export function opaque(name: string): Codec<string | Uint8Array> {
-  return {
-    name,
-    twofold: true,
-    readText: (text) => mustBeText(text, name),
-    writeText: (value) => mustBeString(value as string, name),
-    readBinary: (bytes) => bytes,
-    writeBinary: (value) => mustBeBytes(value as Uint8Array, name),
-  };
-}
-
-function mustBeBytes(value: Uint8Array, name: string): Uint8Array {
-  if (!isBytes(value)) refuse("a Uint8Array", value, name);
-  return value;
-}
 
 /** A type whose text says more than its binary format, a number: the names of what has this oid, an amount in a currency. */
 export function named<T>(name: string, number: Codec<T>): Codec<string | T> {

@@ -8,18 +8,15 @@ import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { arrayOf } from "./array.ts";
 import { type Builtins, builtins } from "./builtin.ts";
 import { type CatalogRow, definitionOf, refuseRow } from "./catalog.ts";
-import { type Codec, checkedCodec, foreignCodec, isCodec } from "./codec.ts";
+import { type Codec, checkedCodec, foreignCodec, isCodec, opaque } from "./codec.ts";
 import { compositeOf } from "./composite.ts";
 import { checkedDefinition, isOid, type TypeDefinition } from "./definition.ts";
 import { extensionCodec } from "./extensions.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
-import { opaque, textCodec } from "./text.ts";
+import { textCodec } from "./text.ts";
 
-/** How deep types may be nested within types: what lies deeper is read as a string from text, and as bytes from binary. */
-const MAX_DEPTH = 32;
-
-/** How many types of a database the read or write in progress is inside of. */
-let depth = 0;
+/** How many domains may be over each other. */
+const MAX_DOMAINS = 32;
 
 /** The codec of a type in a map, for readers and writers of rows: it expects texts and bytes, and changes when the map does. */
 export let codecIn: (typeMap: TypeMap, oid: number) => Codec;
@@ -182,19 +179,14 @@ export class TypeMap {
    * one, so a type may contain itself, and no order of descriptions matters.
    */
   #live(oid: number): Codec {
-    let made: Codec | undefined;
+    let made: Codec = opaque("");
     let revision = -1;
     const now = (): Codec => {
-      if (made === undefined || revision !== this.#revision) {
+      if (revision !== this.#revision) {
         made = this.#make(oid);
         revision = this.#revision;
       }
       return made;
-    };
-    const enter = (): Codec => {
-      depth++;
-      const codec = now();
-      return depth <= MAX_DEPTH ? codec : opaque(codec.name);
     };
     return {
       get name() {
@@ -206,34 +198,10 @@ export class TypeMap {
       get twofold() {
         return now().twofold === true;
       },
-      readText(text) {
-        try {
-          return enter().readText(text);
-        } finally {
-          depth--;
-        }
-      },
-      writeText(value) {
-        try {
-          return enter().writeText(value);
-        } finally {
-          depth--;
-        }
-      },
-      readBinary(bytes) {
-        try {
-          return enter().readBinary(bytes);
-        } finally {
-          depth--;
-        }
-      },
-      writeBinary(value) {
-        try {
-          return enter().writeBinary(value);
-        } finally {
-          depth--;
-        }
-      },
+      readText: (text) => now().readText(text),
+      writeText: (value) => now().writeText(value),
+      readBinary: (bytes) => now().readBinary(bytes),
+      writeBinary: (value) => now().writeBinary(value),
     };
   }
 
@@ -248,7 +216,7 @@ export class TypeMap {
         return extensionCodec(definition.extension, name) ?? opaque(name);
       }
       case "array":
-        return arrayOf(name, this.#codec(definition.element), definition.element, definition.delimiter);
+        return arrayOf(name, this.#part(definition.element), definition.element, definition.delimiter);
       case "enum":
         return textCodec(name);
       case "domain": {
@@ -258,21 +226,29 @@ export class TypeMap {
       case "composite":
         return compositeOf(
           name,
-          definition.fields.map((field) => ({ ...field, codec: this.#codec(field.type) })),
+          definition.fields.map((field) => ({ ...field, codec: this.#part(field.type) })),
         );
       case "range":
-        return rangeOf(name, this.#codec(definition.subtype));
+        return rangeOf(name, this.#part(definition.subtype));
       case "multirange":
-        return multirangeOf(name, this.#codec(definition.subtype));
+        return multirangeOf(name, this.#part(definition.subtype));
       default:
         return definition satisfies never;
     }
   }
 
+  /** The codec of a type within another. A layer is made anew with each change, so only a type that may hold further ones is live. */
+  #part(oid: number): Codec {
+    const base = this.#baseOf(oid) ?? oid;
+    const kind = this.#definitions.get(base)?.kind;
+    const ends = kind === undefined || kind === "base" || kind === "enum" || kind === "domain";
+    return this.#builtins.byOid.get(base) ?? (ends ? this.#make(base) : this.#codec(base));
+  }
+
   /** The type itself, or of a domain what it is over in the end; undefined where domains are too many, or over each other. */
   #baseOf(oid: number): number | undefined {
     let base = oid;
-    for (let i = 0; i <= MAX_DEPTH; i++) {
+    for (let i = 0; i <= MAX_DOMAINS; i++) {
       const definition = this.#definitions.get(base);
       if (definition?.kind !== "domain") return base;
       base = definition.base;

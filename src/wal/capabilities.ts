@@ -1,4 +1,4 @@
-/** What differs between versions in WAL: its pages, its records, and what they hold. */
+/** How WAL differs between versions: pages, records, and their contents. */
 import {
   CapabilityTable,
   formatMajor,
@@ -45,7 +45,7 @@ export const walCapabilities = /* @__PURE__ */ new CapabilityTable({
 });
 export type WalCapabilities = ReturnType<typeof walCapabilities.of>;
 
-/** What is in WAL records: which operations there are, and which fields their data has. */
+/** The contents of WAL records: which operations a version has, and which fields their data has. */
 export const walRecordCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** heapam_xlog.h: XLOG_HEAP_TRUNCATE */
   heapTruncate: { since: [110000] },

@@ -1,5 +1,5 @@
 /**
- * WalCutter: cuts what a physical stream brings into segment files, as pg_receivewal does. It writes nothing: it says which bytes go
+ * WalCutter: cuts the WAL of a physical stream into segment files, as pg_receivewal does. It writes nothing: it says which bytes go
  * where.
  *
  * @source receivelog.c: ProcessWALDataMsg
@@ -21,7 +21,7 @@ export interface WalPiece {
 }
 
 /**
- * Cuts a stream of one timeline into files: push what arrives, and write what comes.
+ * Cuts a stream of one timeline into files: push what arrives, and write the pieces that it returns.
  *
  * @example new WalCutter({ timeline: 1 }).push(new Uint8Array(3), parseLsn("0/3000000")).map(({ name }) => name) // ["000000010000000000000003"]
  */
@@ -38,7 +38,7 @@ export class WalCutter {
   constructor(options: { readonly timeline: number; readonly segmentSize?: number | undefined }) {
     this.#timeline = options.timeline;
     this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
-    segmentName(this.#timeline, toLsn(0n), this.#segmentSize); // refuses what cannot be
+    segmentName(this.#timeline, toLsn(0n), this.#segmentSize); // throws for invalid options
   }
 
   /** Where the next byte must be in WAL; undefined before the first. */
@@ -54,7 +54,7 @@ export class WalCutter {
   }
 
   /**
-   * The pieces of files that these bytes are, one for each file.
+   * The pieces of files in these bytes, one for each file.
    *
    * @param lsn Where the bytes begin: XLogData.dataStart. The first must begin a segment, and all others follow.
    * @throws ProtocolError OUT_OF_ORDER with pg_receivewal's message if they do not.

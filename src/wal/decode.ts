@@ -32,7 +32,7 @@ import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 import type { WalBlock, WalImage, WalRecord, WalRecordHeader } from "./record.ts";
 
-/** Pages of relations (BLCKSZ), as servers are built unless somebody asks for other ones. */
+/** The default size of a relation's page in bytes (BLCKSZ). */
 export const DEFAULT_BLOCK_SIZE = 8192;
 
 /** Where a record is: its bytes, and its place in WAL. */
@@ -48,7 +48,7 @@ export interface RecordPlace {
   readonly lsn: Lsn;
   /** Where the record before begins: if `randomAccess`, what is known is only that it begins before this one. */
   readonly prev: Lsn;
-  /** Its halves, with signs: two numbers are compared in a fifth of the time that a bigint takes to be read and compared. */
+  /** Its halves, signed: comparing two numbers takes a fifth of the time of reading and comparing a bigint. */
   readonly prevLow: number;
   readonly prevHigh: number;
   readonly randomAccess: boolean;
@@ -203,7 +203,7 @@ export function checkContents(place: RecordPlace, length: number, blockSize: num
   let mainLength = 0;
   let origin: number | undefined;
   let toplevelXid: number | undefined;
-  // C counts what is left down, and stops where no more is left than the parts take that were announced.
+  // As in C: stop where the bytes left are no more than the announced parts need.
   while (end - at > total) {
     const id = view.getUint8(at++);
     if (id === XLR_BLOCK_ID_DATA_SHORT) {
@@ -329,7 +329,7 @@ function prevOf({ view, at, prev, randomAccess }: RecordPlace): Lsn {
   return randomAccess ? (view.getBigUint64(at + 8, true) as Lsn) : prev;
 }
 
-/** The record, of which all was checked. */
+/** The record, after all checks. */
 export function readRecord(
   place: RecordPlace,
   length: number,
@@ -419,7 +419,7 @@ function readBlocks(
   return blocks;
 }
 
-/** Reads what is asked for: to make an array of the bytes of each record takes a quarter of all the time. */
+/** Reads each field when it is asked for: an array of bytes for each record would take a quarter of all the time. */
 export class FramedRecord implements WalRecordHeader {
   readonly length: number;
   readonly lsn: Lsn;

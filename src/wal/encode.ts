@@ -81,7 +81,7 @@ export function encodeWalRecord(
 
   const length = data.reduce((sum, part) => sum + part.length, RECORD_HEADER + header.length);
   if (length > MAX_RECORD) {
-    throw new EncodeError("WalRecord", `WalRecord has ${length} bytes; a server takes ${MAX_RECORD} at most`);
+    throw new EncodeError("WalRecord", `WalRecord has ${length} bytes; a server accepts at most ${MAX_RECORD}`);
   }
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);

@@ -13,7 +13,7 @@ export class Origin {
   #low = 0;
   isKnown = false;
 
-  /** Take the origin below this LSN, whose position is returned. */
+  /** Put the origin below this LSN. Returns the position of the LSN. */
   set(lsn: Lsn): number {
     const origin = lsn - (lsn % UNIT);
     this.#high = Number(origin >> 32n);
@@ -22,7 +22,7 @@ export class Origin {
     return Number(lsn % UNIT);
   }
 
-  /** Two thirds of the time that `origin + BigInt(position)` takes. */
+  /** Takes two thirds of the time of `origin + BigInt(position)`. */
   lsnOf(position: number): Lsn {
     scratch.setInt32(0, this.lowOf(position), true);
     scratch.setInt32(4, this.highOf(position), true);

@@ -49,7 +49,7 @@ export function checkSizes({ pageSize, segmentSize }: Pick<WalPageOptions, "page
 }
 
 export class PageReader {
-  /** What is known of the pages: given, or said by the first page, and by the first long header. */
+  /** Format and sizes: given, or read from the first page and the first long header. */
   format: WalFormat | undefined;
   pageSize: number;
   segmentSize: number;
@@ -60,7 +60,7 @@ export class PageReader {
   /** The one in the name of the file, for messages. */
   fileTimeline: number | undefined;
   readonly #given: WalPageOptions;
-  /** A header of which not all has arrived. */
+  /** A header that has arrived in part. */
   readonly #bytes = new Uint8Array(LONG_HEADER);
   #got = 0;
 
@@ -85,7 +85,7 @@ export class PageReader {
     this.#got += bytes.length;
   }
 
-  /** The header, all of which has arrived. */
+  /** The header, once nothing of it is missing. */
   take(): WalPageHeader {
     this.#got = 0;
     const header = decodeWalPageHeader(this.#bytes);
@@ -93,7 +93,7 @@ export class PageReader {
     return header;
   }
 
-  /** What was not given, the first page and the first long header say. Later ones must agree. */
+  /** Learn from the first page and the first long header what was not given. Later ones must agree. */
   #learn({ magic, long }: WalPageHeader): void {
     this.format ??= walFormatOfMagic(magic);
     if (long === undefined || magic !== this.format?.magic || this.systemIdentifier !== undefined) return;

@@ -6,6 +6,7 @@
 import { DecodeError, EncodeError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { segmentName, segmentOffset } from "../kernel/wal-names.ts";
+import { shown } from "../kernel/words.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 
@@ -13,10 +14,10 @@ import type { WalFormat } from "./format.ts";
 export const SHORT_HEADER = 24;
 export const LONG_HEADER = 40;
 
-/** XLOG_BLCKSZ, as servers are built unless somebody asks for other pages. */
+/** The default size of a WAL page in bytes (XLOG_BLCKSZ). */
 export const DEFAULT_PAGE_SIZE = 8192;
 
-/** Can a page have so many bytes? It is a power of two, 1 kB to 64 kB (configure's --with-wal-blocksize). */
+/** Is this a valid page size in bytes: a power of two from 1 kB to 64 kB (configure --with-wal-blocksize)? */
 export function isPageSize(bytes: number): boolean {
   return bytes >= 1024 && bytes <= 65536 && Number.isInteger(Math.log2(bytes));
 }
@@ -61,7 +62,7 @@ export function pageHeaderSize({ long }: WalPageHeader): number {
 }
 
 /**
- * The header of the page that begins there. Whether a server would take it is not looked at: WalReader does.
+ * Decode the header of the page that begins there. It is not checked as a server does: WalReader does that.
  *
  * @param bytes Only read.
  * @throws DecodeError TRUNCATED if it does not fit.
@@ -129,19 +130,19 @@ function fitting<T extends number | bigint>(field: string, value: T, max: T): T 
     typeof value === "bigint" ? typeof max === "bigint" : Number.isInteger(value) && typeof max === "number";
   if (whole && value >= 0 && value <= max) return value;
   const path = `WalPageHeader.${field}`;
-  throw new EncodeError(path, `${path} takes a ${typeof max} of 0 to ${max}, not ${String(value)}`);
+  throw new EncodeError(path, `${path}: expected a ${typeof max} from 0 to ${max}, got ${shown(value)}`);
 }
 
-/** What a page must agree with. */
+/** What a page is compared with. */
 export interface PageContext {
   readonly format: WalFormat;
   /** Where in WAL the page is. */
   readonly lsn: Lsn;
   readonly pageSize: number;
   readonly segmentSize: number;
-  /** undefined: any will do. */
+  /** undefined accepts any. */
   readonly systemIdentifier: bigint | undefined;
-  /** undefined: any will do. */
+  /** undefined accepts any. */
   readonly timelines?: readonly number[] | undefined;
   /** The timeline of the page before; 0 if there was none. */
   readonly latestTimeline: number;
@@ -152,7 +153,7 @@ export interface PageContext {
 }
 
 /**
- * Insist on a header that a server takes.
+ * Check a header as a server does.
  *
  * @throws WalError with the server's message.
  * @source xlogreader.c: XLogReaderValidatePageHeader; of `timelines` xlogrecovery.c: ReadRecord

@@ -1,7 +1,7 @@
 /**
- * Questions about WAL: where recovery would stop, what was committed, where a checkpoint lets replay begin.
+ * Questions about WAL: where recovery stops, which transactions committed, where replay can begin.
  *
- * Each looks at one record, or at records one after the other, and remembers no more than its answer.
+ * Each reads one record, or records in order, and keeps only its answer.
  *
  * @source xlogrecovery.c: recoveryStopsBefore, recoveryStopsAfter, getRecordTimestamp
  *
@@ -34,13 +34,13 @@ export interface WalTransactionEnd {
   /** Where its commit is at its replication origin, and when it was committed there; undefined if it has none. */
   readonly originLsn: Lsn | undefined;
   readonly originTimestamp: PgTime | undefined;
-  /** Where the record begins, and one past it: who asks for WAL from `end` on has the transaction. */
+  /** Where the record begins, and one past it: WAL from `end` on no longer includes the transaction. */
   readonly lsn: Lsn;
   readonly end: Lsn;
 }
 
 /**
- * How a transaction ends with this record; undefined if none does.
+ * The end of a transaction that this record is; undefined if it is another record.
  *
  * @throws DecodeError if its main data is damaged.
  * @source xact.h: XLOG_XACT_COMMIT, XLOG_XACT_COMMIT_PREPARED, XLOG_XACT_ABORT, XLOG_XACT_ABORT_PREPARED
@@ -62,7 +62,7 @@ function isOfPrepared({ info }: WalRecord): boolean {
 }
 
 /**
- * Up to where recovery is to go: the settings recovery_target_time, _xid, _name, _lsn and _inclusive, and recovery_target = immediate.
+ * How far recovery goes: the settings recovery_target_time, _xid, _name, _lsn and _inclusive, and recovery_target = immediate.
  */
 export type RecoveryTarget =
   | { readonly type: "time"; readonly time: PgTime; readonly inclusive?: boolean | undefined }
@@ -78,9 +78,9 @@ export type RecoveryTarget =
 
 /** Where recovery stops, and why. */
 export interface RecoveryStop {
-  /** Is the record still replayed? */
+  /** Is the record replayed (`after`) or not (`before`)? */
   readonly side: "before" | "after";
-  /** Replay has come this far: to the record's beginning, or past it. */
+  /** The end of replay: the beginning of the record, or one past it. */
   readonly position: Lsn;
   /** The record. */
   readonly lsn: Lsn;
@@ -92,10 +92,10 @@ export interface RecoveryStop {
 }
 
 /**
- * Does recovery stop at this record? The first for which it does is where it stops.
+ * Does recovery stop at this record? It stops at the first record for which this returns a stop.
  *
  * @param target With `inclusive` left out, it is what the setting's default is: true.
- * @returns undefined if it goes on.
+ * @returns undefined if recovery goes on.
  * @throws DecodeError if the record's main data is damaged.
  * @source xlogrecovery.c: recoveryStopsBefore, recoveryStopsAfter
  */
@@ -155,8 +155,9 @@ function backupEndOf(record: WalRecord, server: Server): Lsn | undefined {
 /**
  * Where recovery stops, and the last transaction that is committed there.
  *
- * @param records In the order of WAL; those behind the stop are not asked for.
- * @returns `stop` is undefined if the records end before: recovery ends at the end of WAL then, and since 13 that is an error.
+ * @param records In the order of WAL, of one branch (see `selectWalSegments`) and without a gap. Records after the stop are not read.
+ * @returns `stop` is undefined if the records end before the target. A server then stops with an error since 13, and ends recovery at the
+ *   end of WAL before.
  * @throws DecodeError if the main data of a record is damaged.
  */
 export function findRecoveryStop(
@@ -176,7 +177,7 @@ export function findRecoveryStop(
 }
 
 /**
- * The transactions that were committed by these records, in the order in which they were.
+ * The transactions that these records commit, in their order.
  *
  * @throws DecodeError if the main data of a record is damaged.
  */
@@ -202,7 +203,7 @@ export interface WalCheckpoint {
 }
 
 /**
- * The checkpoint that this record is; undefined if it is none.
+ * The checkpoint that this record is; undefined if it is another record.
  *
  * @throws DecodeError if its main data is damaged.
  */

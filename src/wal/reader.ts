@@ -78,7 +78,7 @@ function checkReaderOptions(options: WalReaderOptions): void {
 }
 
 /**
- * Reads records: push WAL, and take records until there is none.
+ * Reads records: push WAL, then call `next` until it returns undefined.
  *
  * @source xlogreader.c: XLogReadRecord, XLogFindNextRecord
  * @example new WalReader().next() // undefined
@@ -89,7 +89,7 @@ export class WalReader {
   readonly #checkCrc: boolean;
   readonly #maxLength: number;
 
-  /** What has arrived: #chunk from #at on, then those that wait behind it. */
+  /** Bytes that arrived: #chunk from #at on, then the chunks that wait. */
   #chunk: Uint8Array = nothing;
   #view: DataView = new DataView(new ArrayBuffer(0));
   #words: Int32Array = noWords;
@@ -108,14 +108,14 @@ export class WalReader {
   /** The position to skip to, and what comes there. */
   #skipTo = 0;
   #skipStage = RECORD;
-  /** Not even the first record was found: what begins before is passed over. */
+  /** The first record was not found yet: the rest of a record before it is skipped. */
   #finding = true;
   /** Where the record before begins; -1 before the first. */
   #previous = -1;
   #previousLsn: Lsn = invalidLsn;
   #previousLow = 0;
   #previousHigh = 0;
-  /** The record that is being put together, where it began, its length if that is known, else 0. */
+  /** The record that arrives in parts, where it began, and its length, 0 if unknown. */
   readonly #partial = new RecordBuffer();
   #start = 0;
   #length = 0;
@@ -186,25 +186,24 @@ export class WalReader {
     return this.#origin.isKnown ? this.#origin.lsnOf(this.#last) : undefined;
   }
 
-  /** Where a record begins of which not all has come; undefined if there is none. Ask when `next` has given undefined. */
+  /** Where a record begins that has arrived in part; undefined if there is none. Valid after `next` returned undefined. */
   get incomplete(): Lsn | undefined {
     const begun = this.#stage === PARTIAL || this.#stage === CONTINUATION;
     return begun ? this.#origin.lsnOf(this.#start) : undefined;
   }
 
-  /** Where the last record begins that a crash cut short and that a server, when it was up again, wrote over. */
+  /** Where the last record begins that a crash cut short and that the restarted server overwrote. */
   get overwritten(): Lsn | undefined {
     return this.#overwritten;
   }
 
-  /** WAL ends, whatever is pushed: there is no record any more. Damage is not an end: `next` throws it. */
+  /** Where WAL ended: no record follows, whatever is pushed. Damage is not an end: `next` throws it. */
   get end(): WalEnd | undefined {
     return this.#end;
   }
 
   /**
-   * Add bytes of WAL, which follow those that were pushed before. They must not be written to any more: records are views into
-   * them.
+   * Add bytes of WAL that follow those pushed before. Do not write to them afterwards: records are views of them.
    *
    * @param lsn Where they begin. Without it the first must begin a page, whose header says where that is. If the first begin a
    *   page, what is left there of a record before is passed over; else a record must begin with them.
@@ -244,8 +243,8 @@ export class WalReader {
   }
 
   /**
-   * The same without a look at what is in the record: half the work for who counts records or cuts WAL. What is wrong with the
-   * headers of its parts is not found then. Each field is read from the bytes when it is asked for.
+   * The next record without its contents: half the work, to count records or cut WAL. Faults in the headers of its parts are not
+   * found. Each field is read from the bytes when it is asked for.
    *
    * @throws WalError as `next`.
    */
@@ -264,7 +263,8 @@ export class WalReader {
       if (lsn === expected) return;
       throw new ProtocolError(`the bytes begin at ${formatLsn(lsn)}, expected ${formatLsn(expected)}`);
     }
-    if (this.#last > 0) throw new ProtocolError("the first bytes were pushed without a position, and say none yet");
+    if (this.#last > 0)
+      throw new ProtocolError("the first bytes were pushed without a position, and their page header is incomplete");
     const { format, pageSize } = this.#pages;
     const pageOffset = Number(lsn & BigInt(pageSize - 1));
     if (pageOffset % 8 !== 0) refuseArgument("lsn", "the start of a page or of a record, a multiple of 8", lsn);
@@ -358,7 +358,7 @@ export class WalReader {
     this.#previousHigh = this.#origin.highOf(this.#start);
   }
 
-  /** Records are read no more. An end is no error, and gives undefined. */
+  /** After damage no record is read any more. */
   #failed(error: unknown): unknown {
     if (error instanceof WalError) this.#failure = error;
     return error;
@@ -403,7 +403,7 @@ export class WalReader {
     place.view = view;
     place.words = words;
     place.at = at;
-    // Most begin where the one before ends, which is known: LSNs are what takes most time.
+    // Most begin where the one before ends. That LSN is known, and computing LSNs takes the most time.
     place.lsn = this.#start === this.#foundEnd ? this.#foundEndLsn : this.#origin.lsnOf(this.#start);
     place.prev = this.#previousLsn;
     place.prevLow = this.#previousLow;
@@ -485,7 +485,7 @@ export class WalReader {
       checkRecordHeader(place);
       this.#headerChecked = true;
       const onOnePage = this.#pageEnd - this.#start >= this.#length;
-      // On the pages behind, a server looks at the header of the second page before it takes memory for the record.
+      // A server reads the header of the second page before it allocates memory for the record.
       if (onOnePage || place.format.has.lengthBelieved || this.#startedBefore())
         this.#mustBeAllowed(place, this.#length);
     }
@@ -509,7 +509,7 @@ export class WalReader {
     const there = partial.got + this.#chunk.length - this.#at + this.#waiting.length;
     let most = this.#length > 0 ? this.#length : RECORD_HEADER;
     if (partial.got === 0 && this.#chunk.length - this.#at >= RECORD_HEADER) {
-      // Its length can be seen before its header was looked at: one array is taken then, not two.
+      // Read the length before the header is checked: that takes one array, not two.
       const length = this.#view.getUint32(this.#at, true);
       if (length <= there) most = Math.max(most, length);
     }

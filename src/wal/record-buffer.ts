@@ -1,11 +1,11 @@
-/** RecordBuffer: the bytes of a record that arrives in parts. Memory is taken for bytes that have arrived, never for a length alone. */
+/** RecordBuffer: the bytes of a record that arrives in parts. Memory is allocated for bytes that have arrived, never for a length alone. */
 import { wordsOf } from "../kernel/crc32c.ts";
 import { align } from "./decode.ts";
 
-/** The least that is taken for a record, unless it is shorter. */
+/** The least that is allocated for a record, unless it is shorter. */
 const LEAST = 512;
 
-/** Short records share arrays of so many bytes, or of as many as have come: one of 8 kB each would take 3 us, and so 1.2. */
+/** Short records share arrays of up to this size: one array for each record of 8 kB takes 3 us, a shared one 1.2. */
 const POOL = 65536;
 
 /** Bytes, and views of the same. */
@@ -22,7 +22,7 @@ export function readable(bytes: Uint8Array): Readable {
 const none: Readable = /* @__PURE__ */ readable(/* @__PURE__ */ new Uint8Array(0));
 
 export class RecordBuffer {
-  /** Where the record is put together, and where in that it begins. */
+  /** The array that the record is copied into, and where it begins there. */
   into: Readable = none;
   at = 0;
   /** How many bytes of it there are. */
@@ -55,7 +55,7 @@ export class RecordBuffer {
    *
    * @param bytes For so many bytes of the record at least.
    * @param most So many it can have.
-   * @param there So many have arrived: if that is all of it, room is taken for all of it.
+   * @param there So many have arrived: if that is all of it, there is room for all of it.
    */
   makeRoom(bytes: number, most: number, there: number): void {
     if (this.#room >= bytes) return;

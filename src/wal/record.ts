@@ -28,7 +28,7 @@ export interface WalBlock {
   readonly tablespace: number;
   readonly database: number;
   readonly relation: number;
-  /** A number for a fork that there is not, which servers read all the same. */
+  /** A number for an unknown fork, which servers read too. */
   readonly fork: WalFork | number;
   /** In pages from the beginning of the relation's fork. */
   readonly block: number;
@@ -39,7 +39,7 @@ export interface WalBlock {
   readonly data: Uint8Array | undefined;
 }
 
-/** A record without a look at what is in it. */
+/** A record without its contents. */
 export interface WalRecordHeader {
   /** Where its header begins, and where the next record can begin: one past its last byte, rounded up to 8. */
   readonly lsn: Lsn;
@@ -49,7 +49,7 @@ export interface WalRecordHeader {
   readonly xid: number;
   /** Bytes of the whole record, its header included (xl_tot_len). */
   readonly length: number;
-  /** The resource manager's number and the info byte, of which the upper four bits are its own. */
+  /** The resource manager's number, and the info byte, whose upper four bits belong to the resource manager. */
   readonly rmid: number;
   readonly info: number;
   readonly crc: number;

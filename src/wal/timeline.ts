@@ -91,11 +91,11 @@ interface Candidates<F> {
 /**
  * Select the segments to read for a timeline, from the names of files.
  *
- * A segment is taken from the newest timeline of the history that had begun there and has a file, and never from an older timeline
- * than the segment before it: so does recovery. The file that a new timeline begins in holds what its parent had up to there.
+ * As in recovery, a segment is read from the newest timeline of the history that had begun there and has a file, and never from an
+ * older timeline than the segment before it. The file in which a new timeline begins starts with its parent's WAL.
  *
  * @param files In any order. Of two files with the same segment an unpacked one is preferred, then the first.
- * @throws ArgumentError for an invalid option, and for a timeline of which there is neither a history nor a segment.
+ * @throws ArgumentError for an invalid option, and for a timeline without a history and a segment.
  * @throws ParseError with the server's message if the history of the timeline is invalid.
  * @source xlogrecovery.c: XLogFileReadAnyTLI; timeline.c: findNewestTimeLine
  * @example selectWalSegments([{ name: "000000010000000000000003" }, { name: "000000020000000000000003" }, { name: "00000002.history", content: "1\t0/3000100\tx\n" }]).segments.map(({ file }) => file.name) // ["000000020000000000000003"]

@@ -34,7 +34,7 @@ export interface WalWriterOptions {
   readonly segmentSize?: number | undefined;
   /** BLCKSZ, of pages of relations. */
   readonly blockSize?: number | undefined;
-  /** A base backup is being taken, so images of pages must not be removed by archivers: says the header of each page before 19. */
+  /** A base backup is running, so archivers must not remove page images: before 19, the header of each page says so. */
   readonly backupRuns?: boolean | undefined;
   /**
    * `start` is a page on which a record should have gone on that a crash cut short: the page says so. The record to write there is
@@ -51,7 +51,7 @@ export interface WalRecordPlace {
 }
 
 /**
- * Writes WAL: give it records, and take bytes.
+ * Writes WAL: `write` records, then `take` the bytes.
  *
  * @example new WalWriter().write({ rmid: 0, info: 0x20 }).lsn // 16777256n
  */
@@ -109,7 +109,7 @@ export class WalWriter {
     return { lsn, end: this.position };
   }
 
-  /** All that was written since it was asked for last, in fresh bytes. */
+  /** The bytes written since the last call, in a new array. */
   take(): Uint8Array {
     const whole = new Uint8Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
     let at = 0;

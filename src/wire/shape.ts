@@ -196,6 +196,8 @@ export interface Message<Capability extends string = string> {
   readonly options?: readonly string[] | undefined;
   /** The condition of the family's context without which there is no such message. */
   readonly condition?: string | undefined;
+  /** What it is to the stream, in a family that tells kinds apart: its rules and lists derive from this. */
+  readonly kind?: string | undefined;
   readonly fields: Fields;
 }
 
@@ -231,6 +233,8 @@ export interface Family {
   /** A message as a server sent it, in hexadecimal digits, and its type: the example in the docs, and a test. */
   readonly example: { readonly hex: string; readonly type: string };
   readonly context: Context;
+  /** Kinds of which the generated code has a union of the messages, by its name. */
+  readonly unions?: Readonly<Record<string, { readonly kind: string; readonly doc: string }>>;
   readonly messages: readonly Message[];
 }
 
@@ -273,7 +277,7 @@ export function message<const N extends string, const F extends Fields, const C 
 
 export function family<const M extends readonly Message<C>[], C extends string>(
   name: string,
-  entry: Pick<Family, "doc" | "example" | "context"> & {
+  entry: Pick<Family, "doc" | "example" | "context" | "unions"> & {
     readonly capabilities: CapabilityTable<C>;
     readonly since: NoInfer<C>;
     readonly messages: M;

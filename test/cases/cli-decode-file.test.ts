@@ -143,7 +143,7 @@ const files: readonly {
   },
   {
     kind: "the state of a slot of 12",
-    bytes: encodeSlotState(slot, "12"),
+    bytes: encodeSlotState(slot, { server: "12" }),
     types: ["ReplicationSlotOnDisk"],
     says: ["version 2 of 176 bytes"],
   },

@@ -1,5 +1,5 @@
 /** `walwire sync` as people, programs and pull requests run it: whole outputs, exit statuses, files, and lines that are no JSON. */
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -169,14 +169,13 @@ describe("docs/synchronous-standby-names.md", () => {
   });
 });
 
-test("the demo fits a screen, and is in the README", async () => {
+test("the demo fits a screen", async () => {
   const output = await new Promise<string>((resolve, reject) =>
     execFile(process.execPath, ["--import", "tsx", "scripts/demo-sync.ts"], { cwd: root }, (error, stdout) =>
       // The bad value gives the exit status of a check.
       error === null || error.code === 1 ? resolve(stdout) : reject(error),
     ),
   );
-  expect(readFileSync(`${root}README.md`, "utf8")).toContain(`\n\`\`\`text\n${output}\`\`\`\n`);
   const shown = output.trimEnd().split("\n");
   expect(shown.length).toBeLessThanOrEqual(40);
   for (const line of shown) expect(line.length).toBeLessThanOrEqual(110);
@@ -184,7 +183,7 @@ test("the demo fits a screen, and is in the README", async () => {
     "$ walwire sync check 'ANY 2 (node-1, s2, s3)'",
     `$ walwire sync explain 'ANY 2 ("node-1", s2, s3)' --standbys standbys.json`,
   ]);
-  expect(output).toContain('\nwalwire sync fix makes it: ANY 2 ("node-1", s2, s3)\n');
+  expect(output).toContain('\nwalwire sync fix prints: ANY 2 ("node-1", s2, s3)\n');
   expect(output).toContain("\nLosing any one of node-1 and s2 blocks commits.\n");
 });
 
@@ -206,7 +205,7 @@ describe("check, for people", () => {
     const { status, stdout } = await walwire(["check", " "]);
     expect(status).toBe(1);
     expect(stdout).toContain("DETAIL:  syntax error at end of input\n");
-    expect(stdout).toMatch(/\nwalwire sync fix makes it empty\naccepted by 9\.1 to 9\.5\n$/);
+    expect(stdout).toMatch(/\nwalwire sync fix prints: the empty value\naccepted by 9\.1 to 9\.5\n$/);
   });
 
   test("what some versions read otherwise", async () => {
@@ -214,23 +213,25 @@ describe("check, for people", () => {
     expect([status, stdout]).toEqual([0, "✔ first, b is accepted by PostgreSQL 9.6.24\naccepted by 9.1 to 9.6\n"]);
     const name = "a".repeat(64);
     expect((await walwire(["check", name])).stdout).toContain(
-      `\nit means something else to 9.1 to 9.5: A commit waits for the first of these that streams: ${"a".repeat(63)}.\n`,
+      `\nmeans something else to 9.1 to 9.5: A commit waits for the first of these that streams: ${"a".repeat(63)}.\n`,
     );
     expect((await walwire(["check", "0 (a)", "--server", "9.6.1"])).stdout).toContain(
       "✔ 0 (a) is accepted by PostgreSQL 9.6.1\n",
     );
   });
 
-  test("warnings count with --strict only, and what commits wait for for ever always", async () => {
+  test("warnings count with --strict only, and commits that wait forever always", async () => {
     expect((await walwire(["check", "a, a"])).status).toBe(0);
     expect((await walwire(["check", "a, a", "--strict"])).status).toBe(1);
     expect((await walwire(["check", "FIRST 1 (*)", "--strict"])).status).toBe(0);
-    expect((await walwire(["check", "FIRST 2 (a)"])).status).toBe(1);
+    expect((await walwire(["check", "FIRST 2 (a)"])).status).toBe(0);
+    expect((await walwire(["check", "FIRST 2 (a)", "--strict"])).status).toBe(1);
+    for (const value of ["none", "OFF", '""', "é"]) expect((await walwire(["check", value])).status).toBe(1);
   });
 
   test("what a terminal would obey is shown as an escape, and what is long is cut", async () => {
     const { stdout } = await walwire(["check"], { input: `"\u001b[31m\u009b\u2028" x` });
-    expect(stdout).toContain('✘ "\\u{1b}[31m\\u{9b}\\u{2028}" x is refused');
+    expect(stdout).toContain('✘ "\\u{1b}[31m\\u{9b}\\u{2028}" x is rejected');
     expect(stdout).not.toMatch(/[^\n\P{C}]/u);
     const long = await walwire(["check"], { input: `${"x-".repeat(1e5)}, "y" z` });
     expect(long.stdout.length).toBeLessThan(5000);
@@ -249,6 +250,53 @@ describe("check, for people", () => {
   });
 });
 
+describe("what check offers, fix prints", () => {
+  const values = [
+    ...[
+      '"a "',
+      'a, "b c "',
+      "a, a",
+      "node-1, b, b",
+      "FIRST 3 (a, B, b)",
+      "FIRST 2 (a)",
+      "2 a, b",
+      "first a, b",
+      " ",
+      "none",
+      "ALL",
+    ],
+    ...[
+      '"ANY 1 (a)"',
+      "ANY 1 (a",
+      '"*"',
+      "a, é",
+      "4294967297 (a)",
+      "a b",
+      "'a'",
+      "2, a",
+      'ANY 1 ("x*")',
+      "a,,b",
+      "a, b",
+      '"',
+    ],
+  ];
+
+  test.each(values)("%j", async (value) => {
+    const { stdout } = await walwire(["check", value]);
+    const [, unsafe, offer] = /^walwire sync fix (--unsafe )?prints: (.*)$/m.exec(stdout) ?? [];
+    const safe = await walwire(["fix", value]);
+    if (offer === undefined) {
+      expect(["", `${value}\n`]).toContain(safe.stdout);
+      return;
+    }
+    expect(offer).not.toBe(value);
+    const fixed = await walwire(["fix", value, ...(unsafe === undefined ? [] : ["--unsafe"])]);
+    expect(fixed).toMatchObject({ status: 0, stdout: offer === "the empty value" ? "\n" : `${offer}\n` });
+    // And what fix offers in its turn is the same.
+    if (unsafe !== undefined) expect(safe.stderr).toContain(`walwire sync fix --unsafe prints: ${offer}\n`);
+  });
+});
+
 describe("fix", () => {
   test("the value alone is on standard output", async () => {
     expect(await walwire(["fix", "node-1, b, B"])).toEqual({
@@ -264,7 +312,7 @@ describe("fix", () => {
   });
 
   test("nothing is where it does not become good", async () => {
-    for (const value of ['a, "b', "a b", "FIRST 3 (a, b)"]) {
+    for (const value of ['a, "b', "a b", "none"]) {
       const { status, stdout, stderr } = await walwire(["fix", value]);
       expect([value, status, stdout]).toEqual([value, 1, ""]);
       expect(stderr).toMatch(/^(✘|error) /m);
@@ -291,10 +339,25 @@ describe("fix", () => {
 });
 
 describe("explain", () => {
+  test("names that differ in a letter beyond ASCII are different", async () => {
+    const { stdout } = await walwire(["explain", '"É", "é", a']);
+    expect(stdout).toMatch(/\n {2}1 +É\n {2}2 +é\n {2}3 +a\n/);
+  });
+
+  test("blocked commits have an exit status of their own", async () => {
+    const run = (value: string, ...args: string[]) =>
+      walwire(["explain", value, "--standbys", "-", ...args], { input: "[]" });
+    expect((await run("a")).status).toBe(4);
+    expect((await run("")).status).toBe(0);
+    expect((await run("a b")).status).toBe(1);
+    const answer = JSON.parse((await run("a", "--json")).stdout);
+    expect(answer).toMatchObject({ ok: false, verdict: "blocked", level: "on", blockingLosses: { size: 0 } });
+  });
+
   test("a value alone", async () => {
     expect((await walwire(["explain", "ANY 2 (a, A, b)"])).stdout).toBe(`\
 ✔ ANY 2 (a, A, b) is accepted by PostgreSQL 18.6
-warning DUPLICATE: "A" repeats "a", and counts once.
+warning DUPLICATE: "A" repeats "a" and has no effect.
 LINE 1: ANY 2 (a, A, b)
                   ^
 fix: Remove it.
@@ -316,7 +379,7 @@ What each version says
 
   test.each([
     ["18", "", /^A commit waits for no standby\.$/m],
-    ["9.5", " ", /^A commit waits for ever: no standby is listed\.$/m],
+    ["9.5", " ", /^A commit waits forever: no standby is listed\.$/m],
     ["9.6.1", "0 (a)", /^PostgreSQL 9\.6\.1 does not check the number, which is 0\.$/m],
     ["9.5", "2(a)", /^ {2}1 +2\(a\)$/m],
     ["18", `${"a".repeat(64)}`, /^→ 9\.1 to 9\.5: accepted, and means something else\. A commit waits/m],
@@ -471,7 +534,7 @@ describe("--conf", () => {
 → postgresql.conf:1: 'a' is overridden by postgresql.auto.conf:2
 → more.conf:1: 'b' is overridden by postgresql.auto.conf:2
 → d/1.conf:2: 'c' is overridden by postgresql.auto.conf:2
-ALTER SYSTEM RESET synchronous_standby_names takes it out of postgresql.auto.conf.
+ALTER SYSTEM RESET synchronous_standby_names removes it from postgresql.auto.conf.
 ✔ postgresql.auto.conf:2:30: ANY 1 (d, e) is accepted by PostgreSQL 18.6
 accepted by 10 and later
 `,
@@ -484,18 +547,18 @@ accepted by 10 and later
     const { status, stdout } = await walwire(["check", "--conf", "."], { cwd });
     expect(status).toBe(1);
     expect(stdout).toBe(`\
-✘ postgresql.conf:2:43: "it's", b-1, c is refused by PostgreSQL 18.6
+✘ postgresql.conf:2:43: "it's", b-1, c is rejected by PostgreSQL 18.6
 ERROR:  42601: invalid value for parameter "synchronous_standby_names": ""it's", b-1, c"
 DETAIL:  syntax error at or near "-"
 LINE 2:   synchronous_standby_names='"it''s", \\142-1, c' # x${" "}
                                                   ^
 expected "," or end of input
-Write a name with anything but letters, digits, _ and $ in double quotes.
-error NAME_NEEDS_QUOTES: b-1 is no name without quotes.
+Write a name with characters other than letters, digits, _ and $ in double quotes.
+error NAME_NEEDS_QUOTES: The name b-1 needs double quotes.
 LINE 2:   synchronous_standby_names='"it''s", \\142-1, c' # x${" "}
                                               ^^^^^^
 fix: Write "b-1".
-walwire sync fix makes it: "it's", "b-1", c
+walwire sync fix prints: "it's", "b-1", c
 accepted by 9.1 to 9.5
 `);
     const answer = JSON.parse((await walwire(["check", "--conf", ".", "--json"], { cwd })).stdout);
@@ -508,6 +571,7 @@ accepted by 9.1 to 9.5
       entry: { path: "postgresql.conf", line: 2, column: 29 },
       overridden: [],
       problems: [],
+      unread: [],
     });
   });
 
@@ -534,11 +598,11 @@ accepted by 9.1 to 9.5
     const { status, stdout } = await walwire(["check", "--conf", "."], { cwd });
     expect(status).toBe(1);
     expect(stdout).toBe(`\
-✘ postgresql.conf:2:9: a server takes nothing of all files
+✘ postgresql.conf:2:9: the server does not start, and ignores all files on a reload
 ERROR:  58P01: could not open configuration file "missing.conf": No such file or directory
 LINE 2: include 'missing.conf'
                 ^
-✘ postgresql.conf:3:8: a server takes nothing of all files
+✘ postgresql.conf:3:8: the server does not start, and ignores all files on a reload
 ERROR:  42601: syntax error in file "postgresql.conf" line 3, near token "="
 LINE 3: port = = 1
                ^
@@ -554,6 +618,145 @@ accepted by 9.1 and later
     ).toEqual([
       ["58P01", 2],
       ["42601", 3],
+    ]);
+  });
+
+  test("--json is ok if and only if the exit status is 0", async () => {
+    const good = "synchronous_standby_names = 'a'\n";
+    for (const [text, verdict, status] of [
+      [good, "good", 0],
+      ["synchronous_standby_names = 'a b'\n", "bad", 1],
+      [`${good}port = = 1\n`, "bad", 1],
+      [`${good}synchronous_commit = 'maybe'\n`, "bad", 1],
+      ["synchronous_standby_names = 'none'\n", "bad", 1],
+      [`${good}include_if_exists '/proc/self/mem'\n`, "unknown", 3],
+    ] as const) {
+      const run = await walwire(["check", "--conf", ".", "--json"], { cwd: directoryOf({ "postgresql.conf": text }) });
+      expect([text, run.status, JSON.parse(run.stdout).ok]).toEqual([text, status, status === 0]);
+      expect(JSON.parse(run.stdout).verdict).toBe(verdict);
+    }
+    const answer = JSON.parse((await walwire(["check", "none", "--json"])).stdout);
+    expect([answer.ok, answer.verdict]).toEqual([false, "bad"]);
+  });
+
+  test("a file that may not be read makes the verdict unknown", async () => {
+    const cwd = directoryOf({
+      "postgresql.conf": "data_directory = 'data'\ninclude_if_exists 'secret.conf'\n",
+      "secret.conf": "",
+      "data/postgresql.auto.conf": "synchronous_standby_names = 'FIRST 2 (a)'\n",
+    });
+    for (const [path, mode] of Object.entries({ "secret.conf": 0, data: 0, ".": 0o755 }))
+      chmodSync(join(cwd, path), mode);
+    // Nothing is closed to root: another user looks, who must get to the program.
+    const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    if (process.env.WALWIRE_PACKAGE === undefined) chmodSync(dirname(compiled.dist), 0o755);
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [program, "sync", ...args, "--conf", cwd], { ...user, encoding: "utf8" });
+    const { status, stdout } = run("check");
+    expect(stdout).toBe(`\
+✘ ${cwd}/secret.conf cannot be read (permission denied): a server may find another value there
+✘ ${cwd}/data/postgresql.auto.conf cannot be read (permission denied): a server may find another value there
+→ data_directory is relative to where the server starts; read ${cwd}/data/postgresql.auto.conf, next to the file
+→ ${cwd}/postgresql.conf does not set synchronous_standby_names in the files that can be read
+`);
+    expect(status).toBe(3);
+    expect(run("explain").status).toBe(3);
+    const answer = JSON.parse(run("check", "--json").stdout);
+    expect(answer).toMatchObject({ ok: false, verdict: "unknown" });
+    expect(answer.conf.unread).toEqual([
+      { path: `${cwd}/secret.conf`, code: "EACCES" },
+      { path: `${cwd}/data/postgresql.auto.conf`, code: "EACCES" },
+    ]);
+    chmodSync(join(cwd, "data"), 0o700);
+  });
+
+  test("an overridden entry in another case is checked as a server checks it", async () => {
+    const cwd = directoryOf({
+      "postgresql.conf": "Synchronous_Standby_Names = 'a b'\nsynchronous_standby_names = 'x'\n",
+    });
+    const { status, stdout } = await walwire(["check", "--conf", "."], { cwd });
+    expect(status).toBe(1);
+    expect(stdout).toContain(`\
+✘ postgresql.conf:1:32: the server does not start, and ignores all files on a reload
+ERROR:  42601: invalid value for parameter "synchronous_standby_names": "a b"
+DETAIL:  syntax error at or near "b"
+LINE 1: Synchronous_Standby_Names = 'a b'
+                                       ^
+`);
+  });
+
+  test.each([
+    ["\ufeffsynchronous_standby_names = 'm'\n", "unrecognized configuration parameter"],
+    ["\u00a0synchronous_standby_names = 'm'\n", "unrecognized configuration parameter"],
+    ["synchronous_standby_name = 'm'\n", "unrecognized configuration parameter"],
+    ["include_if_exists '.'\n", "input in flex scanner failed"],
+    ["synchronous_commit = maybe\n", 'HINT:  Available values: "?local, remote_write'],
+  ])("%j keeps a server from starting", async (text, said) => {
+    const { status, stdout } = await walwire(["check", "--conf", "."], {
+      cwd: directoryOf({ "postgresql.conf": text }),
+    });
+    expect([status, stdout]).toEqual([1, expect.stringMatching(said)]);
+  });
+
+  test("the cluster_name of the file is not a standby of itself", async () => {
+    const cwd = directoryOf({
+      "postgresql.conf": "cluster_name = 'n1'\nsynchronous_standby_names = 'ANY 2 (n1, n2)'\n",
+    });
+    const { status, stdout } = await walwire(["check", "--conf", ".", "--strict"], { cwd });
+    expect([status, stdout]).toEqual([1, expect.stringContaining('warning OWN_NAME: "n1" is the cluster_name')]);
+  });
+
+  test("findings are left out by --ignore, and by a comment at the entry", async () => {
+    const value = "synchronous_standby_names = 'none'";
+    const status = async (text: string, ...args: string[]) => {
+      return (await walwire(["check", "--conf", ".", ...args], { cwd: directoryOf({ "postgresql.conf": text }) }))
+        .status;
+    };
+    expect(await status(value)).toBe(1);
+    expect(await status(value, "--ignore", "LOOKS_LIKE_OFF")).toBe(0);
+    expect(await status(`${value} # walwire: ignore DUPLICATE, LOOKS_LIKE_OFF`)).toBe(0);
+    expect(await status(`# walwire: ignore LOOKS_LIKE_OFF\n${value}\n`)).toBe(0);
+    expect(await status(`# walwire: ignore LOOKS_LIKE_OFF\n\n${value}\n`)).toBe(1);
+    expect((await walwire(["check", "a, a", "--strict", "--ignore", "DUPLICATE"])).status).toBe(0);
+  });
+
+  test("a byte that is not UTF-8 is not taken for three others", async () => {
+    const cwd = directoryOf({
+      "postgresql.conf": Buffer.from("synchronous_standby_names = 'a, \"M\xfcller\"'\n", "latin1"),
+    });
+    const { stdout } = await walwire(["check", "--conf", "."], { cwd });
+    expect(stdout).toContain('No standby can have the name "M\ufffdller": the server changes it to ASCII.');
+  });
+
+  test("synchronous_commit of the files decides what blocks", async () => {
+    const rows = JSON.stringify([
+      { application_name: "barman", state: "streaming", write_lsn: "0/9", flush_lsn: "0/9", replay_lsn: null },
+      { application_name: "s2", state: "streaming", write_lsn: "0/9", flush_lsn: "0/9", replay_lsn: "0/9" },
+    ]);
+    const explain = (level: string) =>
+      walwire(["explain", "--conf", ".", "--standbys", "s.json"], {
+        cwd: directoryOf({
+          "s.json": rows,
+          "postgresql.conf": `synchronous_standby_names = 'barman, s2'\nsynchronous_commit = ${level}\n`,
+        }),
+      });
+    const on = await explain("on");
+    expect([on.status, on.stdout]).toEqual([
+      0,
+      expect.stringContaining("\nLosing barman and s2 together blocks commits.\n"),
+    ]);
+    expect(on.stdout).toContain(
+      "\nCommits with synchronous_commit = remote_apply are blocked: barman has replayed nothing.\n",
+    );
+    const apply = await explain("remote_apply");
+    expect(apply.status).toBe(4);
+    expect(apply.stdout).toContain(
+      "\nCommits with synchronous_commit = remote_apply are blocked: barman has replayed nothing.\n",
+    );
+    const local = await explain("local");
+    expect([local.status, local.stdout]).toEqual([
+      0,
+      expect.stringContaining("wait for no standby: no loss blocks them"),
     ]);
   });
 
@@ -669,7 +872,8 @@ describe("--format github", () => {
     expect(status).toBe(1);
     expect(stdout).toBe(
       "::error file=100%25%2Ca%3Ab.conf,line=1,col=31,title=synchronous_standby_names%3A 42601::" +
-        'invalid value for parameter "synchronous_standby_names": "a%2525\\u{a}b"%0Asyntax error at or near "%25"\n',
+        'invalid value for parameter "synchronous_standby_names": "a%2525\\u{a}b"%0Asyntax error at or near "%25"%0A' +
+        "Names have no patterns and no variables. List each name, or write * for any standby.\n",
     );
   });
 

@@ -1,6 +1,7 @@
 /** What a PgoutputDecoder says of messages that no server sends at that point, one case each, and what it does take. */
 import { describe, expect, test } from "vitest";
-import { ProtocolError } from "../../src/kernel/errors.ts";
+import { encodePgoutputMessage } from "../../src/generated/logical.ts";
+import { ArgumentError, ProtocolError } from "../../src/kernel/errors.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/decoder.ts";
 import { hex } from "../hex.ts";
 
@@ -122,10 +123,62 @@ describe("PgoutputDecoder refuses", () => {
   });
 
   test.each([
-    [{ streaming: "on" }, "streaming on needs protocol 2, not 1"],
-    [{ protocol: 3, streaming: "parallel" }, "streaming parallel needs protocol 4, not 3"],
-  ] as const)("the options %j", (options, sentence) => {
-    expect(() => new PgoutputDecoder(options)).toThrow(new RangeError(sentence));
+    [{ streaming: "on" }, 'options.protocol: expected 2 or more with streaming "on", got 1'],
+    [{ protocol: 3, streaming: "parallel" }, 'options.protocol: expected 4 or more with streaming "parallel", got 3'],
+    [{ protocol: 1, streaming: "PARALLEL" }, 'options.streaming: expected "off", "on" or "parallel", got "PARALLEL"'],
+    [{ streaming: "bogus" }, 'options.streaming: expected "off", "on" or "parallel", got "bogus"'],
+    [{ streaming: "toString" }, 'options.streaming: expected "off", "on" or "parallel", got "toString"'],
+    [{ protocol: 9 }, "options.protocol: expected 1, 2, 3 or 4, got 9"],
+    [{ limit: -1 }, "options.limit: expected a whole number from 0 on, or Infinity, got -1"],
+    [{ limit: "1" }, 'options.limit: expected a whole number from 0 on, or Infinity, got "1"'],
+    [{ memoryLimit: 0.5 }, "options.memoryLimit: expected a whole number from 0 on, or Infinity, got 0.5"],
+    [{ Limit: 5 }, 'options: expected protocol, streaming, limit or memoryLimit, got "Limit"'],
+    ["on", 'options: expected an object, got "on"'],
+    [null, "options: expected an object, got null"],
+  ])("the options %j", (options, message) => {
+    expect(() => new PgoutputDecoder(options as never)).toThrow(
+      expect.objectContaining({ constructor: ArgumentError, code: "BAD_ARGUMENT", message }),
+    );
+  });
+
+  test.each([
+    [undefined, "snapshot: expected an object, got undefined"],
+    [
+      { options: {}, open: undefined, originMayFollow: false, streamed: [], relations: {}, types: [] },
+      "snapshot.relations: expected an array, got an object",
+    ],
+    [
+      { options: {}, open: { type: "x" }, originMayFollow: false, streamed: [], relations: [], types: [] },
+      'snapshot.open.type: expected "Begin", "BeginPrepare" or "StreamStart", got "x"',
+    ],
+  ])("the snapshot %j", (snapshot, message) => {
+    expect(() => PgoutputDecoder.from(snapshot as never)).toThrow(
+      expect.objectContaining({ constructor: ArgumentError, message }),
+    );
+  });
+
+  test("relations and types that take more memory than the limit, counted as long as they are remembered", () => {
+    const decoder = new PgoutputDecoder({ memoryLimit: 2000 });
+    decoder.decode(hex(begin));
+    decoder.decode(hex(relation));
+    const one = decoder.memory;
+    decoder.decode(hex(relation));
+    expect(decoder.memory).toBe(one);
+    const wide = encodePgoutputMessage({
+      ...{
+        type: "Relation",
+        relationId: 5,
+        namespace: "",
+        name: "x".repeat(2000),
+        replicaIdentity: "full",
+        columns: [],
+      },
+    });
+    expect(() => decoder.decode(wide)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
+    expect(decoder.memory).toBe(one);
+    expect(decoder.relations.size).toBe(1);
+    decoder.reset();
+    expect(decoder.memory).toBe(0);
   });
 });
 

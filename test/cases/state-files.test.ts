@@ -2,8 +2,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
-  checkSlotState,
-  checkSnapshot,
   decodeReplicationOrigins,
   decodeSlotState,
   decodeSnapshot,
@@ -12,6 +10,8 @@ import {
   encodeSlotState,
   encodeSnapshot,
   explainSlot,
+  judgeSlotState,
+  judgeSnapshot,
   type ReplicationSlotPersistentData,
   slotInvalidation,
   slotStateVersions,
@@ -71,7 +71,7 @@ describe("slots", () => {
         failover,
       });
       expect(toHex(encodeReplicationSlotOnDisk(state))).toBe(toHex(file));
-      expect(toHex(encodeSlotState(state.slotdata, major))).toBe(toHex(file));
+      expect(toHex(encodeSlotState(state.slotdata, { server: major }))).toBe(toHex(file));
     },
   );
 
@@ -87,40 +87,44 @@ describe("slots", () => {
   });
 
   test("of 9.4 have the layout of 9.5 and another sum", () => {
-    const [of94, of95] = [encodeSlotState(physical, "9.4"), encodeSlotState(physical, "9.5")];
+    const [of94, of95] = [encodeSlotState(physical, { server: "9.4" }), encodeSlotState(physical, { server: "9.5" })];
     expect(of94.length).toBe(176);
     expect(slotStateVersions(decodeSlotState(of94))).toBe("9.4");
     expect(slotStateVersions(decodeSlotState(of95))).toBe("9.5 to 12");
     expect(toHex(of94.subarray(8))).toBe(toHex(of95.subarray(8)));
-    expect(checkSlotState(of94, { server: "9.4" })).toBeUndefined();
-    expect(checkSlotState(of94, { server: "9.5" })?.message).toMatch(
+    expect(judgeSlotState(of94, { server: "9.4" })).toBeUndefined();
+    expect(judgeSlotState(of94, { server: "9.5" })?.message).toMatch(
       /^replication slot file pg_replslot\/NAME\/state: checksum/,
     );
   });
 
   test("of one version are written for another, but for what that cannot say", () => {
     const of14 = decodeSlotState(vector("slot-state-14")).slotdata;
-    const of18 = decodeSlotState(encodeSlotState(of14, "18")).slotdata;
+    const of18 = decodeSlotState(encodeSlotState(of14, { server: "18" })).slotdata;
     expect(of18).toEqual({ ...of14, invalidatedAt: undefined, invalidated: "none", synced: false, failover: false });
-    expect(toHex(encodeSlotState(of18, "14"))).toBe(toHex(vector("slot-state-14")));
-    expect(() => encodeSlotState(of14, "13")).toThrow(EncodeError);
-    expect(() => encodeSlotState(of14, "13")).toThrow("PostgreSQL 13.23 knows no two_phase");
-    expect(() => encodeSlotState({ ...physical, synced: true }, "16")).toThrow("knows no synced slots");
-    expect(() => encodeSlotState({ ...physical, failover: true }, "9.4")).toThrow("knows no failover slots");
-    expect(() => encodeSlotState({ ...physical, invalidated: "wal_removed" }, "12")).toThrow(
+    expect(toHex(encodeSlotState(of18, { server: "14" }))).toBe(toHex(vector("slot-state-14")));
+    expect(() => encodeSlotState(of14, { server: "13" })).toThrow(EncodeError);
+    expect(() => encodeSlotState(of14, { server: "13" })).toThrow("PostgreSQL 13.23 knows no two_phase");
+    expect(() => encodeSlotState({ ...physical, synced: true }, { server: "16" })).toThrow("knows no synced slots");
+    expect(() => encodeSlotState({ ...physical, failover: true }, { server: "9.4" })).toThrow(
+      "knows no failover slots",
+    );
+    expect(() => encodeSlotState({ ...physical, invalidated: "wal_removed" }, { server: "12" })).toThrow(
       "knows no invalidated slots",
     );
-    expect(() => encodeSlotState({ ...physical, invalidated: "rows_removed" }, "15")).toThrow(
+    expect(() => encodeSlotState({ ...physical, invalidated: "rows_removed" }, { server: "15" })).toThrow(
       "invalidated in this way",
     );
-    expect(() => encodeSlotState({ ...physical, invalidated: "idle_timeout" }, "17")).toThrow("knows no idle_timeout");
-    expect(() => encodeSlotState(physical, "9.3")).toThrow(UnsupportedError);
+    expect(() => encodeSlotState({ ...physical, invalidated: "idle_timeout" }, { server: "17" })).toThrow(
+      "knows no idle_timeout",
+    );
+    expect(() => encodeSlotState(physical, { server: "9.3" })).toThrow(UnsupportedError);
   });
 
   test("are invalidated for causes whose numbers changed in 18", () => {
     const at = 16 + 88;
     const slot = { ...physical, invalidated: "wal_level_insufficient" as const };
-    const [of17, of18] = [encodeSlotState(slot, "17"), encodeSlotState(slot, "18")];
+    const [of17, of18] = [encodeSlotState(slot, { server: "17" }), encodeSlotState(slot, { server: "18" })];
     expect([of17[at], of18[at]]).toEqual([3, 4]);
     expect(decodeSlotState(of17).slotdata.invalidated).toBe(3);
     expect([of17, of18].map((file) => slotInvalidation(decodeSlotState(file).slotdata))).toEqual([
@@ -128,7 +132,7 @@ describe("slots", () => {
       "wal_level_insufficient",
     ]);
     const of15 = { ...physical, restartLsn: invalidLsn, invalidatedAt: parseLsn("0/1") };
-    expect(decodeSlotState(encodeSlotState(of15, "16")).slotdata.invalidated).toBe("wal_removed");
+    expect(decodeSlotState(encodeSlotState(of15, { server: "16" })).slotdata.invalidated).toBe("wal_removed");
   });
 
   test.each([
@@ -144,10 +148,10 @@ describe("slots", () => {
   });
 
   test("keep what is in their padding", () => {
-    const file = encodeSlotState(physical, "18");
+    const file = encodeSlotState(physical, { server: "18" });
     file[199] = 7;
     expect(() => decodeSlotState(file)).toThrow("checksum");
-    const state = decodeSlotState(encodeSlotState(physical, "18"));
+    const state = decodeSlotState(encodeSlotState(physical, { server: "18" }));
     const dirty = encodeReplicationSlotOnDisk({ ...state, padding: hex("01020304 0000000000") });
     expect(toHex(dirty.subarray(108, 112))).toBe("01020304");
     expect(dirty.length).toBe(200);
@@ -214,7 +218,7 @@ Standbys that synchronize slots keep a copy of it (failover).`);
     [7, "since it is not persistent."],
   ] as const)("one that goes: %s", (persistency, why) => {
     expect(words({ ...physical, persistency })).toContain(`A server removes it when it starts, ${why}`);
-    expect(checkSlotState(encodeSlotState({ ...physical, persistency }), { walLevel: "minimal" })).toBeUndefined();
+    expect(judgeSlotState(encodeSlotState({ ...physical, persistency }), { walLevel: "minimal" })).toBeUndefined();
   });
 });
 
@@ -245,8 +249,8 @@ describe("snapshots", () => {
     });
     expect(snapshot).toMatchObject({ committed: [], catchange });
     expect(toHex(encodeSnapshot(snapshot))).toBe(toHex(file));
-    expect(checkSnapshot(file, { server })).toBeUndefined();
-    expect(checkSnapshot(file, { server: server === "13" ? "14" : "13" })?.message).toContain("unsupported version");
+    expect(judgeSnapshot(file, { server })).toBeUndefined();
+    expect(judgeSnapshot(file, { server: server === "13" ? "14" : "13" })?.message).toContain("unsupported version");
   });
 
   test("a list that its struct does not have is refused, and so is one longer than the file", () => {
@@ -258,5 +262,27 @@ describe("snapshots", () => {
     expect(() => decodeSnapshot(vector("0-174DED0-18.snap").subarray(0, 144))).toThrow(
       "has 1 transactions at offset 144; 0 bytes",
     );
+  });
+});
+
+describe("limits of a slot's file", () => {
+  const file = encodeSlotState(physical, { server: "18" });
+
+  test("a file that is cut is too short, whatever its checksum", () => {
+    for (const length of [17, 100, file.length - 1]) {
+      expect(() => decodeSlotState(file.subarray(0, length))).toThrow(
+        expect.objectContaining({ name: "DecodeError", code: "TRUNCATED" }),
+      );
+    }
+    const damaged = Uint8Array.from(file);
+    damaged[file.length - 1]! ^= 1;
+    expect(() => decodeSlotState(damaged)).toThrow(expect.objectContaining({ code: "BAD_VALUE", offset: 4 }));
+  });
+
+  test("of 13 to 15 a slot has lost its WAL only if it has no position any more", () => {
+    const at = parseLsn("0/3000000");
+    expect(slotInvalidation({ invalidatedAt: at, restartLsn: invalidLsn })).toBe("wal_removed");
+    expect(slotInvalidation({ invalidatedAt: at, restartLsn: at })).toBe("none");
+    expect(slotInvalidation({ invalidatedAt: invalidLsn, restartLsn: invalidLsn })).toBe("none");
   });
 });

@@ -12,6 +12,13 @@ import {
 /** Code, the place by what stands there (or an offset), message, and the value with this fix alone: `!` safe, `?` not. */
 type Expected = [code: FindingCode, at: string | number, message: string, fixed?: string];
 
+const noPatterns = "Names have no patterns and no variables. List each name, or write * for any standby.";
+const isOff = (name: string) => `"${name}" is a name here: commits wait until a standby with it streams.`;
+const isAny = (name: string) => `"${name}" is a name here. Only * matches any standby.`;
+const isLiteral = (name: string) => `"${name}" is matched as written: names have no patterns and no variables.`;
+const isOwn = (name: string) =>
+  `"${name}" is the cluster_name of this server, and the other names are too few without it.`;
+
 const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expected[]][] = [
   ["", {}],
   ["a", {}],
@@ -26,16 +33,20 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
   [
     "node-1, b, a.b",
     {},
-    ["NAME_NEEDS_QUOTES", "node-1", "node-1 is no name without quotes.", '! "node-1", b, a.b'],
-    ["NAME_NEEDS_QUOTES", "a.b", "a.b is no name without quotes.", '! node-1, b, "a.b"'],
+    ["NAME_NEEDS_QUOTES", "node-1", "The name node-1 needs double quotes.", '! "node-1", b, a.b'],
+    ["NAME_NEEDS_QUOTES", "a.b", "The name a.b needs double quotes.", '! node-1, b, "a.b"'],
   ],
-  ["ANY 1 (1a)", {}, ["NAME_NEEDS_QUOTES", "1a", "1a is no name without quotes.", '! ANY 1 ("1a")']],
-  ["a, host:5432", {}, ["NAME_NEEDS_QUOTES", "host:5432", "host:5432 is no name without quotes.", '! a, "host:5432"']],
-  ["Any", {}, ["KEYWORD_NEEDS_QUOTES", "Any", "Any is a keyword, and as a name needs quotes.", '! "Any"']],
+  ["ANY 1 (1a)", {}, ["NAME_NEEDS_QUOTES", "1a", "The name 1a needs double quotes.", '! ANY 1 ("1a")']],
+  [
+    "a, host:5432",
+    {},
+    ["NAME_NEEDS_QUOTES", "host:5432", "The name host:5432 needs double quotes.", '! a, "host:5432"'],
+  ],
+  ["Any", {}, ["KEYWORD_NEEDS_QUOTES", "Any", "Any is a keyword; as a name it needs double quotes.", '! "Any"']],
   [
     "first 1 (first)",
     {},
-    ["KEYWORD_NEEDS_QUOTES", 9, "first is a keyword, and as a name needs quotes.", '! first 1 ("first")'],
+    ["KEYWORD_NEEDS_QUOTES", 9, "first is a keyword; as a name it needs double quotes.", '! first 1 ("first")'],
   ],
   ["'a'", {}, ["SINGLE_QUOTES", 0, "The value is in single quotes.", "! a"]],
   [" 'ANY 1 (a, b)' ", {}, ["SINGLE_QUOTES", 0, "The value is in single quotes.", "! ANY 1 (a, b)"]],
@@ -45,24 +56,33 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     ["SINGLE_QUOTES", "'a'", "'a' is in single quotes.", "! \"a\", 'b c'"],
     ["SINGLE_QUOTES", "'b c'", "'b c' is in single quotes.", "! 'a', \"b c\""],
   ],
-  ["(a, b)", {}, ["NUMBER_MISSING", 0, "The list in parentheses has no number before it.", "? FIRST 1 (a, b)"]],
-  ["(a)", { server: "9.6" }, ["NUMBER_MISSING", 0, "The list in parentheses has no number before it.", "? 1 (a)"]],
-  ["ANY(a, b)", {}, ["NUMBER_MISSING", 3, "The list in parentheses has no number before it.", "? ANY 1 (a, b)"]],
-  ["first (a)", {}, ["NUMBER_MISSING", 6, "The list in parentheses has no number before it.", "? first 1 (a)"]],
-  ["ANY (2, a, a)", {}, ["NUMBER_MISSING", 4, "The list in parentheses has no number before it.", "? ANY 1 (2, a, a)"]],
-  ["ANY 2 (a, b", {}, ["PARENTHESIS_MISSING", 11, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
-  ["ANY 2 a, b", {}, ["PARENTHESIS_MISSING", 5, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
-  ["ANY 2 a, b)", {}, ["PARENTHESIS_MISSING", 5, "The list lacks a parenthesis.", "? ANY 2 (a, b)"]],
-  ["a b", {}, ["COMMA_MISSING", 1, 'No comma is between "a" and "b".', "? a, b"]],
+  ["(a, b)", {}, ["NUMBER_MISSING", 0, "The number of standbys is missing.", "? FIRST 1 (a, b)"]],
+  ["(a)", { server: "9.6" }, ["NUMBER_MISSING", 0, "The number of standbys is missing.", "? 1 (a)"]],
+  ["ANY(a, b)", {}, ["NUMBER_MISSING", 3, "The number of standbys is missing.", "? ANY 1 (a, b)"]],
+  ["first (a)", {}, ["NUMBER_MISSING", 6, "The number of standbys is missing.", "? first 1 (a)"]],
+  ["ANY (2, a, a)", {}, ["NUMBER_MISSING", 4, "The number of standbys is missing.", "? ANY 1 (2, a, a)"]],
+  ["ANY 2 (a, b", {}, ["PARENTHESIS_MISSING", 11, "A parenthesis is missing.", "? ANY 2 (a, b)"]],
+  ["ANY 2 a, b", {}, ["PARENTHESIS_MISSING", 5, "A parenthesis is missing.", "? ANY 2 (a, b)"]],
+  ["ANY 2 a, b)", {}, ["PARENTHESIS_MISSING", 5, "A parenthesis is missing.", "? ANY 2 (a, b)"]],
+  ["a b", {}, ["COMMA_MISSING", 1, 'A comma is missing between "a" and "b".', "? a, b"]],
   [
     ",a,,b,",
     {},
-    ["NAME_MISSING", 0, "A name is missing beside this comma."],
-    ["NAME_MISSING", 3, "A name is missing beside this comma."],
-    ["NAME_MISSING", 5, "A name is missing beside this comma."],
+    ["NAME_MISSING", 0, "A name is missing next to this comma."],
+    ["NAME_MISSING", 3, "A name is missing next to this comma."],
+    ["NAME_MISSING", 5, "A name is missing next to this comma."],
   ],
-  [" \t", {}, ["BLANK", 0, "The value is white space alone.", "! "]],
-  ["{{node}}, b", {}, ["SYNTAX", 0, 'The server says: syntax error at or near "{".']],
+  [" \t", {}, ["BLANK", 0, "The value is only white space.", "! "]],
+  ["{{node}}, b", {}, ["SYNTAX", 0, `The server says: syntax error at or near "{". ${noPatterns}`]],
+  ["ANY 1 (pg-*, $b)", {}, ["SYNTAX", 9, `The server says: syntax error at or near "-". ${noPatterns}`]],
+  ["first a, b", {}, ["NUMBER_MISSING", 5, "The number of standbys is missing.", "? first 1 (a, b)"]],
+  [
+    "ANY node-1, b)",
+    {},
+    ["NUMBER_MISSING", 3, "The number of standbys is missing.", "? ANY 1 (node-1, b)"],
+    ["NAME_NEEDS_QUOTES", "node-1", "The name node-1 needs double quotes.", '! ANY "node-1", b)'],
+  ],
+  ["first 1, b", {}, ["SYNTAX", 7, 'The server says: syntax error at or near ",".']],
   ['a, "b', {}, ["SYNTAX", 3, "The server says: unterminated quoted identifier at end of input."]],
   ['a"b"', {}, ["SYNTAX", 1, 'The server says: syntax error at or near """.']],
   ["ANY 1 (a), b", {}, ["SYNTAX", 9, 'The server says: syntax error at or near ",".']],
@@ -71,39 +91,27 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     {},
     ["SYNTAX", 1, 'The server says: invalid byte sequence for encoding "UTF8": 0x00. A NUL character ends a C string.'],
   ],
-  [
-    "ANY 0 (a)",
-    {},
-    ["NUMBER_NOT_POSITIVE", "0", "The server reads the number as 0, and waits for one standby at least."],
-  ],
+  ["ANY 0 (a)", {}, ["NUMBER_NOT_POSITIVE", "0", "The server reads the number as 0. Expected 1 or more."]],
   [
     "2147483648 (a)",
     {},
-    [
-      "NUMBER_NOT_POSITIVE",
-      "2147483648",
-      "The server reads the number as -2147483648, and waits for one standby at least.",
-    ],
+    ["NUMBER_NOT_POSITIVE", "2147483648", "The server reads the number as -2147483648. Expected 1 or more."],
   ],
-  [
-    "0 (a)",
-    { server: "9.6.1" },
-    ["NUMBER_NOT_POSITIVE", "0", "The server reads the number as 0, and waits for one standby at least."],
-  ],
+  ["0 (a)", { server: "9.6.1" }, ["NUMBER_NOT_POSITIVE", "0", "The server reads the number as 0. Expected 1 or more."]],
   [
     "first 2 (a, b)",
     { server: "9.6" },
     [
       "TOO_NEW",
       0,
-      'The server says: syntax error at or near "2". ANY and FIRST are known since PostgreSQL 10.',
+      'The server says: syntax error at or near "2". ANY and FIRST are new in PostgreSQL 10.',
       "! 2 (a, b)",
     ],
   ],
   [
     "ANY 1 (a, b)",
     { server: "9.6" },
-    ["TOO_NEW", 0, 'The server says: syntax error at or near "1". ANY and FIRST are known since PostgreSQL 10.'],
+    ["TOO_NEW", 0, 'The server says: syntax error at or near "1". ANY and FIRST are new in PostgreSQL 10.'],
   ],
   [
     '1 ("a")',
@@ -111,7 +119,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "TOO_NEW",
       0,
-      "The server says: List syntax is invalid. A number of standbys is known since PostgreSQL 9.6: before, write the names alone.",
+      "The server says: List syntax is invalid. A number of standbys is new in PostgreSQL 9.6. Write only the names.",
       "! a",
     ],
   ],
@@ -121,16 +129,16 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
   [
     "FIRST 3 (node-1, node-2, Node-1)",
     {},
-    ["NAME_NEEDS_QUOTES", "node-1", "node-1 is no name without quotes.", '! FIRST 3 ("node-1", node-2, Node-1)'],
-    ["NAME_NEEDS_QUOTES", "node-2", "node-2 is no name without quotes.", '! FIRST 3 (node-1, "node-2", Node-1)'],
-    ["NAME_NEEDS_QUOTES", "Node-1", "Node-1 is no name without quotes.", '! FIRST 3 (node-1, node-2, "Node-1")'],
+    ["NAME_NEEDS_QUOTES", "node-1", "The name node-1 needs double quotes.", '! FIRST 3 ("node-1", node-2, Node-1)'],
+    ["NAME_NEEDS_QUOTES", "node-2", "The name node-2 needs double quotes.", '! FIRST 3 (node-1, "node-2", Node-1)'],
+    ["NAME_NEEDS_QUOTES", "Node-1", "The name Node-1 needs double quotes.", '! FIRST 3 (node-1, node-2, "Node-1")'],
     [
-      "WAITS_FOR_EVER",
+      "NEEDS_SHARED_NAMES",
       "3",
-      "Unless standbys share a name, commits wait for ever: for 3 of 2 names that a standby can have.",
+      "Commits wait forever unless standbys share a name: 3 are required, and the list has 2 names.",
       "? FIRST 2 (node-1, node-2, Node-1)",
     ],
-    ["DUPLICATE", "Node-1", '"Node-1" repeats "node-1", and counts once.', "! FIRST 3 (node-1, node-2)"],
+    ["DUPLICATE", "Node-1", '"Node-1" repeats "node-1" and has no effect.', "! FIRST 3 (node-1, node-2)"],
   ],
 
   // Taken
@@ -138,45 +146,37 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     "ANY 2 (a)",
     {},
     [
-      "WAITS_FOR_EVER",
+      "NEEDS_SHARED_NAMES",
       "2",
-      "Unless standbys share a name, commits wait for ever: for 2 of 1 names that a standby can have.",
+      "Commits wait forever unless standbys share a name: 2 are required, and the list has 1 name.",
       "? ANY 1 (a)",
     ],
   ],
-  [
-    " ",
-    { server: "9.5" },
-    [
-      "WAITS_FOR_EVER",
-      0,
-      "Unless standbys share a name, commits wait for ever: for 1 of 0 names that a standby can have.",
-    ],
-  ],
+  [" ", { server: "9.5" }, ["WAITS_FOR_EVER", 0, "Commits wait forever: no standby can have one of these names."]],
   [
     "ANY 2 (a, B , A,b)",
     {},
-    ["DUPLICATE", 14, '"A" repeats "a", and counts once.', "! ANY 2 (a, B,b)"],
-    ["DUPLICATE", 16, '"b" repeats "B", and counts once.', "! ANY 2 (a, B , A)"],
+    ["DUPLICATE", 14, '"A" repeats "a" and has no effect.', "! ANY 2 (a, B,b)"],
+    ["DUPLICATE", 16, '"b" repeats "B" and has no effect.', "! ANY 2 (a, B , A)"],
   ],
   [
     "a, *, b",
     {},
-    ["ANY_STANDBY", "*", "* is whatever streams and confirms, such as pg_receivewal."],
-    ["NEVER_MATTERS", "b", '"b" never matters: * takes it too.', "! a, *"],
+    ["ANY_STANDBY", "*", "* matches every client that streams and confirms, such as pg_receivewal."],
+    ["NEVER_MATTERS", "b", '"b" has no effect: * matches it too.', "! a, *"],
   ],
   [
     "ANY 1 (a, *, b)",
     {},
-    ["NEVER_MATTERS", "a", '"a" never matters: * takes it too.', "! ANY 1 (*, b)"],
-    ["ANY_STANDBY", "*", "* is whatever streams and confirms, such as pg_receivewal."],
-    ["NEVER_MATTERS", "b", '"b" never matters: * takes it too.', "! ANY 1 (a, *)"],
+    ["NEVER_MATTERS", "a", '"a" has no effect: * matches it too.', "! ANY 1 (*, b)"],
+    ["ANY_STANDBY", "*", "* matches every client that streams and confirms, such as pg_receivewal."],
+    ["NEVER_MATTERS", "b", '"b" has no effect: * matches it too.', "! ANY 1 (a, *)"],
   ],
   [
     'FIRST 3 ("*")',
     {},
-    ["ANY_STANDBY", '"*"', "* is whatever streams and confirms, such as pg_receivewal."],
-    ["QUOTED_STAR", '"*"', "In quotes too, * is any standby.", "! FIRST 3 (*)"],
+    ["ANY_STANDBY", '"*"', "* matches every client that streams and confirms, such as pg_receivewal."],
+    ["QUOTED_STAR", '"*"', "In double quotes, too, * matches any standby.", "! FIRST 3 (*)"],
   ],
   [
     "a, é",
@@ -184,15 +184,15 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "NEVER_MATCHES",
       "é",
-      'No standby has the name "é": the server makes "\\\\xc3\\\\xa9" of it.',
+      'No standby can have the name "é": the server changes it to "\\\\xc3\\\\xa9".',
       '? a, "\\xc3\\xa9"',
     ],
   ],
-  ["a, é", { server: 15 }, ["NEVER_MATCHES", "é", 'No standby has the name "é": the server makes "??" of it.']],
+  ["a, é", { server: 15 }, ["NEVER_MATCHES", "é", 'No standby can have the name "é": the server changes it to "??".']],
   [
     'a, "b\t"',
     { server: "9.4" },
-    ["NEVER_MATCHES", '"b\t"', 'No standby has the name "b\\t": the server makes "b?" of it.'],
+    ["NEVER_MATCHES", '"b\t"', 'No standby can have the name "b\\t": the server changes it to "b?".'],
   ],
   [
     `a, ${"x".repeat(64)}`,
@@ -200,7 +200,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "TOO_LONG",
       "x".repeat(64),
-      `No standby has the name "${"x".repeat(64)}": of its 64 bytes the server would cut all after 63.`,
+      `No standby can have the name "${"x".repeat(64)}": the server cuts its 64 bytes to 63.`,
     ],
   ],
   [`a, ${"x".repeat(63)}`, {}],
@@ -214,24 +214,67 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "TOO_LONG",
       `"${"\\xe9".repeat(63)}"`,
-      `No standby has the name "${"\\\\xe9".repeat(20)}…": of its 252 bytes the server would cut all after 63.`,
+      `No standby can have the name "${"\\\\xe9".repeat(20)}…": the server cuts its 252 bytes to 63.`,
     ],
   ],
-  [
-    'a, "", " "',
-    {},
-    ["EMPTY_NAME", '""', 'Nothing is in the name "".'],
-    ["EMPTY_NAME", '" "', 'Nothing is in the name " ".'],
-  ],
+  ['a, "", " "', {}, ["EMPTY_NAME", '""', 'The name "" is blank.'], ["EMPTY_NAME", '" "', 'The name " " is blank.']],
   ['" a", b', {}, ["BLANKS_IN_NAME", '" a"', 'The blanks around "a" are part of the name.', '? "a", b']],
-  ['"s1, s2"', {}, ["LIST_IN_QUOTES", '"s1, s2"', 'In quotes "s1, s2" is one name.']],
-  ['"s-1,s2"', {}, ["LIST_IN_QUOTES", '"s-1,s2"', 'In quotes "s-1,s2" is one name.']],
+  ['"s1, s2"', {}, ["LIST_IN_QUOTES", '"s1, s2"', 'In double quotes, "s1, s2" is one name.', "? s1, s2"]],
+  ['"s-1,s2"', {}, ["LIST_IN_QUOTES", '"s-1,s2"', 'In double quotes, "s-1,s2" is one name.']],
   ["4294967298 (a, b)", {}, ["NUMBER_WRAPPED", "4294967298", "The server reads 4294967298 as 2.", "! 2 (a, b)"]],
   ["00002 (a, b)", {}],
   ["2", {}, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here."]],
   ["2, a, b", {}, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here.", "? FIRST 2 (a, b)"]],
   ["2, a", { server: "9.6" }, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here.", "? 2 (a)"]],
   ["2, a", { server: "9.5" }, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here."]],
+
+  // Accepted, and commits hang
+  ["none", {}, ["LOOKS_LIKE_OFF", 0, isOff("none"), "? "]],
+  ["1 (OFF)", {}, ["LOOKS_LIKE_OFF", 3, isOff("OFF"), "? "]],
+  ['"NULL"', { server: "9.5" }, ["LOOKS_LIKE_OFF", 0, isOff("NULL"), "? "]],
+  ['""', {}, ["LOOKS_LIKE_OFF", 0, isOff(""), "? "]],
+  ["none, b", {}],
+  ["office", {}],
+  ["ALL", {}, ["LOOKS_LIKE_ANY", 0, isAny("ALL"), "? *"]],
+  ['ANY 1 (a, "all")', {}, ["LOOKS_LIKE_ANY", '"all"', isAny("all"), "? ANY 1 (a, *)"]],
+  ["small, alle", {}],
+  ['"ANY 1 (a)"', {}, ["LIST_IN_QUOTES", 0, 'In double quotes, "ANY 1 (a)" is one name.', "? ANY 1 (a)"]],
+  ['"2 (a)"', {}, ["LIST_IN_QUOTES", 0, 'In double quotes, "2 (a)" is one name.', "? 2 (a)"]],
+  ['"ANY (a)", b', {}, ["LIST_IN_QUOTES", 0, 'In double quotes, "ANY (a)" is one name.']],
+  ['"a (b)"', {}],
+  ['ANY 1 ("pg-node-*")', {}, ["LOOKS_LIKE_PATTERN", '"pg-node-*"', isLiteral("pg-node-*")]],
+  ['a, "${NODE}"', {}, ["LOOKS_LIKE_PATTERN", '"${NODE}"', isLiteral("${NODE}")]],
+  ["a$b, c", {}, ["LOOKS_LIKE_PATTERN", "a$b", isLiteral("a$b")]],
+  ['"n?"', { server: 16 }, ["LOOKS_LIKE_PATTERN", 0, isLiteral("n?")]],
+  // A byte that is not ASCII becomes a question mark there.
+  ['"n?"', { server: 15 }],
+  ["a$, a$1", {}],
+  ["n1", { clusterName: "N1" }, ["OWN_NAME", 0, isOwn("n1")]],
+  ["ANY 2 (n1, n2)", { clusterName: "n1" }, ["OWN_NAME", "n1", isOwn("n1")]],
+  ["ANY 1 (n1, n2)", { clusterName: "n1" }],
+  [
+    "n1, *",
+    { clusterName: "n1" },
+    ["ANY_STANDBY", "*", "* matches every client that streams and confirms, such as pg_receivewal."],
+  ],
+  [
+    "M\ufffdller",
+    {},
+    ["NEVER_MATCHES", 0, 'No standby can have the name "M\ufffdller": the server changes it to ASCII.'],
+    ["WAITS_FOR_EVER", 0, "Commits wait forever: no standby can have one of these names."],
+  ],
+  // Ignored
+  ["none", { ignore: ["LOOKS_LIKE_OFF"] }],
+  [
+    "a, a, *",
+    { ignore: ["DUPLICATE"] },
+    ["ANY_STANDBY", "*", "* matches every client that streams and confirms, such as pg_receivewal."],
+  ],
+  [
+    "a b",
+    { server: "9.5", ignore: ["SYNTAX"] },
+    ["SYNTAX", 2, "The server says: List syntax is invalid. Separate names with commas."],
+  ],
 
   // Other servers
   ["a, b", { also: [10, "9.6", "9.1"] }],
@@ -242,13 +285,13 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "REFUSED_ELSEWHERE",
       4,
-      'PostgreSQL 9.6.24 says: syntax error at or near "-". Write a name with anything but letters, digits, _ and $ in double quotes.',
+      'PostgreSQL 9.6.24 says: syntax error at or near "-". Write a name with characters other than letters, digits, _ and $ in double quotes.',
       '! "node-1", b',
     ],
     [
       "REFUSED_ELSEWHERE",
       4,
-      'PostgreSQL 18.6 says: syntax error at or near "-". Write a name with anything but letters, digits, _ and $ in double quotes.',
+      'PostgreSQL 18.6 says: syntax error at or near "-". Write a name with characters other than letters, digits, _ and $ in double quotes.',
       '! "node-1", b',
     ],
   ],
@@ -258,7 +301,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "REFUSED_ELSEWHERE",
       5,
-      'PostgreSQL 10.23 says: syntax error at end of input. first is a keyword: write "first" to name a standby so.',
+      'PostgreSQL 10.23 says: syntax error at end of input. first is a keyword. Write "first" if it is the name of a standby.',
       '! "first"',
     ],
   ],
@@ -268,7 +311,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "REFUSED_ELSEWHERE",
       4,
-      'PostgreSQL 9.6.24 says: syntax error at or near "1". ANY and FIRST are known since PostgreSQL 10.',
+      'PostgreSQL 9.6.24 says: syntax error at or near "1". ANY and FIRST are new in PostgreSQL 10.',
     ],
   ],
   [
@@ -304,7 +347,7 @@ test("there is a case of each code", () => {
 test("what a server refuses has its error", () => {
   const [first, second] = lintSynchronousStandbyNames("FIRST 2 (node-1)");
   expect(first!.error).toMatchObject({ sqlstate: "42601", detail: 'syntax error at or near "-"', offset: 13 });
-  expect(second).toMatchObject({ code: "WAITS_FOR_EVER", error: undefined });
+  expect(second).toMatchObject({ code: "NEEDS_SHARED_NAMES", error: undefined });
 });
 
 describe("fixes without asking", () => {

@@ -131,14 +131,22 @@ describe("the server's errors", () => {
   });
 
   test.each([
-    ["node-1, b", "Write a name with anything but letters, digits, _ and $ in double quotes."],
+    ["node-1, b", "Write a name with characters other than letters, digits, _ and $ in double quotes."],
     ["1a", "Write a name that begins with a digit in double quotes."],
-    ["first, any", 'first is a keyword: write "first" to name a standby so.'],
-    ["any", 'any is a keyword: write "any" to name a standby so.'],
-    ["(a, b)", "Write how many standbys to wait for before the list: FIRST 1 (a, b) or ANY 1 (a, b)."],
-    ["'a'", "Standby names stand in double quotes, or in none."],
+    ["first, any", 'first is a keyword. Write "first" if it is the name of a standby.'],
+    ["any", 'any is a keyword. Write "any" if it is the name of a standby.'],
+    ["first a, b", "After first, write a number and the list in parentheses: first 1 (a, b)."],
+    ["(a, b)", "Write the number of standbys before the list: FIRST 1 (a, b) or ANY 1 (a, b)."],
+    ["ANY -1 (a)", "Write the number of standbys as digits alone, 1 or more."],
+    ["ANY 1.5 (a)", "Write the number of standbys as digits alone, 1 or more."],
+    ["-2 (a)", "Write the number of standbys as digits alone, 1 or more."],
+    ["2.5 (a, b)", "Write the number of standbys as digits alone, 1 or more."],
+    ["priority 1 (a)", "Before a number and a list, write FIRST, ANY or nothing. priority is not a keyword."],
+    ["ANY 1 (pg-*)", "Names have no patterns and no variables. List each name, or write * for any standby."],
+    ["$PRIMARY", "Names have no patterns and no variables. List each name, or write * for any standby."],
+    ["'a'", "Write standby names in double quotes or without quotes."],
     ["a b", "Separate names with commas."],
-    [" ", "Write the empty string, without blanks, to switch synchronous replication off."],
+    [" ", "Write the empty string, without blanks, to turn synchronous replication off."],
   ])("%j comes with advice", (text, advice) => expect(refused(text).advice).toBe(advice));
 
   test("drawn with a caret", () => {
@@ -149,7 +157,7 @@ DETAIL:  syntax error at or near "-"
 LINE 1: FIRST 2 (node-1, node-2)
                      ^
 expected "," or ")"
-Write a name with anything but letters, digits, _ and $ in double quotes.`);
+Write a name with characters other than letters, digits, _ and $ in double quotes.`);
   });
 });
 

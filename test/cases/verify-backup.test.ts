@@ -12,8 +12,9 @@ import type { Server } from "../../src/kernel/version.ts";
 import { type VerifyBackupOptions, type VerifyProgress, verifyBackup } from "../../src/node/verify-backup.ts";
 import { contents, controlFile, makeBackup, makeWal, manifestOf, systemIdentifier } from "../backups.ts";
 import { type Compiled, compile } from "../compiled.ts";
+import { lz4Frame, zstdFrame } from "../compress.ts";
 import { withChecksum } from "../manifests.ts";
-import { spawnWalwire } from "../walwire.ts";
+import { runWalwire, spawnWalwire } from "../walwire.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "walwire-backup-"));
 let compiled: Compiled;
@@ -43,7 +44,9 @@ function newArchives(edit: (directory: string) => void = () => {}, suffix = ".ta
   mkdirSync(directory);
   const tar = (from: string, name: string, names: readonly string[]) => {
     const bytes = execFileSync("tar", ["--format=ustar", "-cf", "-", ...names], { cwd: from });
-    writeFileSync(join(directory, name), suffix === ".tar" ? bytes : gzipSync(bytes));
+    const compress =
+      { ".tar": (same: Buffer) => same, ".tar.lz4": lz4Frame, ".tar.zst": zstdFrame }[suffix] ?? gzipSync;
+    writeFileSync(join(directory, name), compress(bytes));
   };
   tar(join(plain, "pg_tblspc/16384"), `16384${suffix}`, ["PG_15_202209061"]);
   rmSync(join(plain, "pg_tblspc"), { recursive: true });
@@ -104,6 +107,20 @@ describe("archives, since 18", () => {
     expect([format, checked.files, checked.checksums]).toEqual(["tar", manifest!.files, manifest!.files]);
   });
 
+  test.each([".tar.lz4", ".tar.zst"])("are read as %s too", async (suffix) => {
+    const { ok, verdict, checked, manifest } = await verifyBackup(newArchives(undefined, suffix), { parseWal: false });
+    expect([ok, verdict, checked.checksums]).toEqual([true, "intact", manifest!.files]);
+    const damaged = newArchives((plain) => writeFileSync(join(plain, "base/1/1259"), "Z".repeat(16384)), suffix);
+    expect(await messages(damaged)).toEqual([`checksum mismatch for file "base/1/1259" in archive "base${suffix}"`]);
+    const cut = newArchives(undefined, suffix);
+    const archive = join(cut, `base${suffix}`);
+    truncateSync(archive, 68_000);
+    expect((await messages(cut))[0]).toBe("fatal: COPY stream ended before last file was finished");
+    writeFileSync(archive, "no archive at all");
+    const said = suffix === ".tar.lz4" ? "ERROR_frameType_unknown" : "Unknown frame descriptor";
+    expect((await messages(cut))[0]).toBe(`fatal: could not decompress data: ${said}`);
+  });
+
   test("have files that are damaged", async () => {
     const directory = newArchives((plain) => {
       writeFileSync(join(plain, "base/1/1259"), "Z".repeat(16384));
@@ -151,7 +168,7 @@ describe("archives, since 18", () => {
       "fatal: COPY stream ended before last file was finished",
     ]);
     expect(await damage((bytes) => bytes, "base.tar.lz4")).toEqual([
-      "fatal: this build does not support compression with LZ4",
+      "fatal: could not decompress data: ERROR_frameType_unknown",
     ]);
   });
 
@@ -329,4 +346,69 @@ test.each([
   const { status, stderr } = await spawnWalwire(compiled.dist, args);
   expect(status).toBe(2);
   expect(stderr).toContain(message);
+});
+
+describe("what could not be looked at", () => {
+  test("is no damage: a directory and a manifest that are not there", async () => {
+    const directory = join(folder, "nothing");
+    const { status, stdout } = await runWalwire(["verify-backup", directory]);
+    expect(stdout).toContain("1 thing could not be read: nobody knows whether the backup is good");
+    expect(status).toBe(3);
+    const { verdict, problems } = await verifyBackup(directory);
+    expect([verdict, problems[0]!.kind]).toEqual(["unknown", "unreadable"]);
+    const json = await runWalwire(["verify-backup", directory, "--jsonl"]);
+    expect(JSON.parse(json.stdout.trim().split("\n").at(-1)!)).toMatchObject({ ok: false, verdict: "unknown" });
+    // As the program: 1 for whatever goes wrong.
+    expect((await runWalwire(["verify-backup", "--plain", directory])).status).toBe(1);
+  });
+
+  test("beside damage counts as damage", async () => {
+    const directory = newBackup();
+    rmSync(join(directory, "base/1/1259"));
+    mkdirSync(join(directory, "base/1/1259"));
+    writeFileSync(join(directory, "base/5/new"), "");
+    expect((await verifyBackup(directory, { parseWal: false })).verdict).toBe("damaged");
+  });
+});
+
+describe("with --plain, calls are pg_verifybackup's", () => {
+  const hint = 'pg_verifybackup: hint: Try "pg_verifybackup --help" for more information.\n';
+
+  test.each([
+    [[], `error: no backup directory specified\n${hint}`],
+    [["a", "b"], `error: too many command-line arguments (first is "b")\n${hint}`],
+    [["--nothing"], `unrecognized option '--nothing'\n${hint}`],
+    [["-x"], `invalid option -- 'x'\n${hint}`],
+    [["a", "--format"], `option '--format' requires an argument\n${hint}`],
+    [["a", "-nF"], `option requires an argument -- 'F'\n${hint}`],
+    [["--quiet=1"], `option '--quiet' doesn't allow an argument\n${hint}`],
+    [["--"], `error: no backup directory specified\n${hint}`],
+    [["-F", "y", "a"], 'error: invalid backup format "y", must be "plain" or "tar"\n'],
+    [["a", "--pro", "-q"], "error: cannot specify both -P/--progress and -q/--quiet\n"],
+    [["--server=17", "-F", "p", "a"], `invalid option -- 'F'\n${hint}`],
+    [
+      ["--server", "14", "a", "b"],
+      'fatal: too many command-line arguments (first is "b")\nTry "pg_verifybackup --help" for more information.\n',
+    ],
+  ])("%j", async (args, said) => {
+    const { status, stdout, stderr } = await runWalwire(["verify-backup", "--plain", ...args]);
+    expect([status, stdout, stderr]).toEqual([1, "", `pg_verifybackup: ${said}`]);
+  });
+
+  test("its help and version go to standard output", async () => {
+    const help = await runWalwire(["verify-backup", "--plain", "--help"]);
+    expect([help.status, help.stderr]).toEqual([0, ""]);
+    expect(help.stdout).toContain("  -F, --format=p|t            backup format (plain, tar)\n");
+    expect(help.stdout).toContain("  -w, --wal-directory=PATH    use specified path for WAL files\n");
+    const of19 = await runWalwire(["verify-backup", "--plain", "--server", "19", "-?"]);
+    expect(of19.stdout).toContain("      --wal-directory=PATH    (same as --wal-path, deprecated)\n");
+    const version = await runWalwire(["verify-backup", "--plain", "-V", "--server", "15.18"]);
+    expect([version.status, version.stdout]).toEqual([0, "pg_verifybackup (PostgreSQL) 15.18\n"]);
+  });
+
+  test("options stand behind the directory, together, and cut", async () => {
+    const directory = newBackup();
+    const { status, stdout, stderr } = await runWalwire(["verify-backup", directory, "-sn", "--ign=base", "--plain"]);
+    expect([status, stdout, stderr]).toEqual([0, "backup successfully verified\n", ""]);
+  });
 });

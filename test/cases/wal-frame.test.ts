@@ -328,6 +328,34 @@ describe("one record", () => {
     );
   });
 
+  test("cannot be its own predecessor, also where the one before is not known", () => {
+    const { format, lsn } = place(18);
+    for (const [prev, good] of [
+      [lsn, false],
+      [toLsn(lsn + 8n), false],
+      [toLsn(lsn - 8n), true],
+    ] as const) {
+      const bytes = encodeWalRecord({ ...message(10), prev }, { format });
+      const decode = () => decodeWalRecord(bytes, { format, lsn });
+      if (good) expect(decode().prev).toBe(prev);
+      else expect(decode).toThrow("record with incorrect prev-link");
+    }
+    const writer = new WalWriter({ server: 18, start, prev: toLsn(0x3000028n) });
+    writer.write(message(10));
+    expect(ends(writer.take())).toBe("record with incorrect prev-link 0/3000028 at 0/3000028");
+  });
+
+  test("names its top-level transaction since 14; before, that is not a block", () => {
+    const bytes = encodeWalRecord({ ...message(10), xid: 6, toplevelXid: 5 }, { format: walFormat({ server: 14 }) });
+    const lsn = toLsn(0x1000n);
+    expect(decodeWalRecord(bytes, { format: walFormat({ server: 14 }), lsn }).toplevelXid).toBe(5);
+    for (const server of [10, 13]) {
+      expect(() => decodeWalRecord(bytes, { format: walFormat({ server }), lsn })).toThrow(
+        "invalid block_id 252 at 0/1000",
+      );
+    }
+  });
+
   test("is not written if no server would read it", () => {
     const refused = (server: string | number, record: object): string => {
       try {
@@ -345,6 +373,11 @@ describe("one record", () => {
       "holeLength takes 8000, which is what the bytes leave of a page, not 7",
     );
     expect(refused(18, one({ image: { ...image, holeOffset: 0 } }))).toMatch("BKPIMAGE_HAS_HOLE set, but");
+    const whole = { ...image, bytes: new Uint8Array(8192), holeLength: 50, compression: "pglz" };
+    expect(refused(18, one({ image: whole }))).toMatch(
+      "BKPIMAGE_HAS_HOLE set, but hole offset 40 length 50 block image length 8192",
+    );
+    expect(refused(18, one({ image: { ...whole, bytes: new Uint8Array(8191) } }))).toBe("written");
     expect(refused(18, { blocks: [1, 0].map((id) => ({ ...block, id, image: undefined, data: undefined })) })).toMatch(
       "out-of-order block_id 0",
     );

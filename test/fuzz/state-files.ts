@@ -3,9 +3,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { structOf } from "../../src/arbitraries/messages.ts";
 import {
-  checkReplicationOrigins,
-  checkSlotState,
-  checkSnapshot,
   decodeReplicationOrigins,
   decodeSlotState,
   decodeSnapshot,
@@ -14,6 +11,9 @@ import {
   encodeSlotState,
   encodeSnapshot,
   explainSlot,
+  judgeReplicationOrigins,
+  judgeSlotState,
+  judgeSnapshot,
   slotStateVersions,
 } from "../../src/files/index.ts";
 import * as structs from "../../src/files/structs.ts";
@@ -75,13 +75,13 @@ const slotState: FuzzTarget = {
     return [
       ...recorded(/^slot-state/),
       ...any.map(({ slotdata }) => encodeSlotState({ ...slotdata, invalidated: "none" })),
-      ...servers.map((server) => encodeSlotState({ ...any[0]!.slotdata, ...plain }, server)),
+      ...servers.map((server) => encodeSlotState({ ...any[0]!.slotdata, ...plain }, { server })),
     ];
   },
   check: (bytes) => {
     const file = mended(bytes, 4, 8, bytes.length);
     const result = checkFile(file, decodeSlotState, encodeReplicationSlotOnDisk, (server) => {
-      const refusal = checkSlotState(file, { server, directory: "s" });
+      const refusal = judgeSlotState(file, { server, directory: "s" });
       return file[8] === 1 ? undefined : refusal; // of betas of 9.4
     });
     if (result === "value") {
@@ -105,7 +105,7 @@ const origins: FuzzTarget = {
   check: (bytes) => {
     const file = mended(bytes, bytes.length - 4, 0, bytes.length - 4);
     return checkFile(file, decodeReplicationOrigins, encodeReplicationOrigins, (server) =>
-      checkReplicationOrigins(file, { server }),
+      judgeReplicationOrigins(file, { server }),
     );
   },
 };
@@ -115,7 +115,7 @@ const snap: FuzzTarget = {
   corpus: () => recorded(/\.snap$/),
   check: (bytes) => {
     const file = mended(bytes, 4, 8, bytes.length);
-    return checkFile(file, decodeSnapshot, encodeSnapshot, (server) => checkSnapshot(file, { server }));
+    return checkFile(file, decodeSnapshot, encodeSnapshot, (server) => judgeSnapshot(file, { server }));
   },
 };
 

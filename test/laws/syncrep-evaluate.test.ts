@@ -2,19 +2,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { supports } from "../../src/capabilities.ts";
-import { EncodeError, type UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
+import { type ParseError, type UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
 import type { Lsn } from "../../src/kernel/lsn.ts";
 import type { Server } from "../../src/kernel/version.ts";
-import {
-  evaluateSynchronousStandbys,
-  type SyncLevel,
-  type SyncRepConfig,
-  type SyncRepStandby,
-} from "../../src/syncrep/index.ts";
+import type { SyncRepConfig } from "../../src/syncrep/index.ts";
 import {
   blockingLosses,
   certainCopies,
+  evaluateSynchronousStandbys,
   explainSynchronousStandbys,
+  parseSynchronousCommit,
+  type SynchronousCommit,
+  type SyncLevel,
+  type SyncRepStandby,
   satisfiableWith,
   streamingStandby,
   whatIfStandbysChange,
@@ -256,27 +256,35 @@ law(
 );
 
 law(
-  "the smallest losses that block are all that there are, by trying every one",
-  fc.property(scene, ({ server, config, rows: all }) => {
-    const rows = all.slice(0, 6);
-    const blocks = (lost: number) => {
-      const left = rows.filter((_, i) => (lost & (1 << i)) === 0);
-      return evaluateSynchronousStandbys(config, left, { server }).missing > 0;
-    };
-    const minimal: number[][] = [];
-    for (let lost = 0; lost < 1 << rows.length; lost++) {
-      if (!blocks(lost)) continue;
-      const members = [...rows.keys()].filter((i) => (lost & (1 << i)) !== 0);
-      if (members.every((i) => !blocks(lost & ~(1 << i)))) minimal.push(members);
-    }
-    const inOrder = (sets: readonly (readonly number[])[]) => sets.map((set) => set.join()).sort();
-    const { sets, of, size } = blockingLosses(config, rows, { server });
-    expect(new Set(minimal.flat())).toEqual(new Set(size === 0 ? [] : of));
-    if (minimal.length <= 10) expect(inOrder(sets)).toEqual(inOrder(minimal));
-    else expect(inOrder(minimal)).toEqual(expect.arrayContaining(inOrder(sets)));
-    expect(new Set(inOrder(sets)).size).toBe(Math.min(10, minimal.length));
-    for (const set of sets) expect(set.length).toBe(size);
-  }),
+  "the smallest losses that block at a level are those that trying every set finds",
+  fc.property(
+    scene,
+    fc.constantFrom(...levels, "local" as const, "off" as const),
+    ({ server, config, rows: all }, level) => {
+      const rows = all.slice(0, 6);
+      if (level === "remote_write" && !supports(server, "remoteWrite")) return;
+      if (level === "remote_apply" && !supports(server, "remoteApply")) return;
+      const blocks = (lost: number) => {
+        if (level === "local" || level === "off") return false;
+        const left = rows.filter((_, i) => (lost & (1 << i)) === 0);
+        const { missing, released } = evaluateSynchronousStandbys(config, left, { server });
+        return missing > 0 || released[level]!.lsn === undefined;
+      };
+      const blocking = [...Array(1 << rows.length).keys()].filter(blocks);
+      const members = (lost: number) => [...rows.keys()].filter((i) => (lost & (1 << i)) !== 0);
+      const least = Math.min(...blocking.map((lost) => members(lost).length));
+      const smallest = blocking.map(members).filter(({ length }) => length === least);
+      const { sets, of, size } = blockingLosses(config, rows, { server, level });
+      expect(size).toBe(blocking.length === 0 ? undefined : least);
+      if (size !== undefined && size > 0) {
+        const inOrder = (sets: readonly (readonly number[])[]) => sets.map((set) => set.join()).sort();
+        expect(of).toEqual([...new Set(smallest.flat())].sort((a, b) => a - b));
+        expect(inOrder(smallest)).toEqual(expect.arrayContaining(inOrder(sets)));
+        expect(new Set(inOrder(sets)).size).toBe(Math.min(10, smallest.length));
+      }
+    },
+  ),
+  3000,
 );
 
 law(
@@ -301,7 +309,9 @@ law(
     const unchanged = rows.length - outcome.changed.filter(({ before }) => before !== undefined).length;
     expect(unchanged + outcome.changed.filter(({ after }) => after !== undefined).length).toBe(left.length);
     for (const { before, after } of outcome.changed) expect(before).not.toEqual(after);
-    expect(outcome.sentence).toMatch(/^("|\S).*\. Commits (block|go on|stay blocked|are released)\.$/);
+    expect(outcome.sentence).toMatch(
+      /^("|\S).*\. Commits (block|go on|stay blocked|are released)\.( With synchronous_commit = remote_apply they (block|go on|stay blocked|are released)\.)?$/,
+    );
   }),
 );
 
@@ -438,9 +448,15 @@ describe("a standby that never replays, with FIRST 2", () => {
     expect(applied([node, recv])).toEqual({ lsn: undefined, heldBy: [1], needed: 1, copies: 0 });
   });
 
-  test("before 12.3 the one that comes first in the list is looked at first", () => {
-    expect(applied([node, recv], "12.2")).toEqual({ lsn: 7n, heldBy: [0], needed: 1, copies: 1 });
-    expect(applied([node, recv], "12.3")?.lsn).toBeUndefined();
+  test.each([
+    ["9.6", "10.13"],
+    ["10.12", "10.13"],
+    ["11.7", "11.8"],
+    ["12.2", "12.3"],
+    ["12.2", "13.0"],
+  ])("in %s the one that comes first in the list is looked at first, in %s no longer", (before, after) => {
+    expect(applied([node, recv], before)).toEqual({ lsn: 7n, heldBy: [0], needed: 1, copies: 1 });
+    expect(applied([node, recv], after)?.lsn).toBeUndefined();
   });
 });
 
@@ -455,7 +471,9 @@ describe("what a version cannot do", () => {
   });
 
   test("remote_apply before 9.6 is no level", () => {
-    expect(() => certainCopies(first(1, "a"), [], "remote_apply", { server: "9.5" })).toThrow(EncodeError);
+    expect(() => certainCopies(first(1, "a"), [], "remote_apply", { server: "9.5" })).toThrow(
+      expect.objectContaining({ capability: "remoteApply" }) as UnsupportedError,
+    );
     expect(certainCopies(first(1, "a"), [], "remote_write", { server: "9.5" })).toMatchObject({
       copies: 1,
       done: "written",
@@ -489,6 +507,7 @@ test.each<[string, SyncRepConfig | undefined, SyncRepStandby[] | undefined, stri
       "Quorum: node-1, Node-2, node-3.",
       "Asynchronous: other.",
       "Losing any 2 of node-1, Node-2 and node-3 blocks commits.",
+      "Losing any one of node-1 and node-3 blocks commits with synchronous_commit = remote_apply.",
       "With remote_write commits up to 0/30 are released; the next wait for any 2 of node-1, Node-2 and node-3.",
       "With on commits up to 0/20 are released; the next wait for Node-2 or node-3.",
       "With remote_apply commits up to 0/10 are released; the next wait for Node-2 or node-3.",
@@ -507,6 +526,89 @@ test.each<[string, SyncRepConfig | undefined, SyncRepStandby[] | undefined, stri
   ],
 ])("in words: %s", (_, config, rows, lines) => {
   expect(explainSynchronousStandbys(config, rows)).toEqual(lines);
+});
+
+describe("a standby that never replays, at each level", () => {
+  const [barman, s2, s3] = [streaming("barman", 9, 9, 0), streaming("s2", 9, 9, 9), streaming("s3", 9, 9, 9)];
+  const rows = [barman, s2, s3];
+  const says = (config: SyncRepConfig, level: SynchronousCommit) => blockingLosses(config, rows, { level }).sentence;
+
+  test.each<[SyncRepConfig, SynchronousCommit, string]>([
+    [first(1, "barman", "s2"), "on", "Losing barman and s2 together blocks commits."],
+    [
+      first(1, "barman", "s2"),
+      "remote_write",
+      "Losing barman and s2 together blocks commits with synchronous_commit = remote_write.",
+    ],
+    [
+      first(1, "barman", "s2"),
+      "remote_apply",
+      "Commits with synchronous_commit = remote_apply are blocked: barman has replayed nothing.",
+    ],
+    [
+      first(1, "s2", "barman", "s3"),
+      "remote_apply",
+      "Losing s2 blocks commits with synchronous_commit = remote_apply.",
+    ],
+    [
+      any(1, "barman", "s2", "s3"),
+      "remote_apply",
+      "Losing s2 and s3 together blocks commits with synchronous_commit = remote_apply.",
+    ],
+    [
+      any(3, "*"),
+      "remote_apply",
+      "Commits with synchronous_commit = remote_apply are blocked: barman has replayed nothing.",
+    ],
+    [first(1, "a"), "local", "Commits with synchronous_commit = local wait for no standby: no loss blocks them."],
+    [first(1, "a"), "off", "Commits with synchronous_commit = off wait for no standby: no loss blocks them."],
+  ])("%j %s", (config, level, sentence) => {
+    expect(says(config, level)).toBe(sentence);
+  });
+
+  test("a change says what it does to remote_apply", () => {
+    const leave = { type: "leave", names: ["s2"] } as const;
+    const outcome = (level?: SynchronousCommit) =>
+      whatIfStandbysChange(first(1, "s2", "barman"), rows, leave, { level }).sentence.replace(/^.*?(?=Commits)/, "");
+    expect(outcome()).toBe("Commits go on. With synchronous_commit = remote_apply they block.");
+    expect(outcome("on")).toBe("Commits go on.");
+    expect(outcome("remote_apply")).toBe("Commits block.");
+    expect(outcome("local")).toBe("Commits go on.");
+  });
+
+  test("one has, two have replayed nothing", () => {
+    const two = [barman, { ...barman, applicationName: "recv" }];
+    const line = (n: number) => explainSynchronousStandbys(any(n, "*"), two.slice(0, n)).at(-1);
+    expect(line(1)).toBe("With remote_apply no commit is released: barman has replayed nothing.");
+    expect(line(2)).toBe("With remote_apply no commit is released: barman and recv have replayed nothing.");
+    const { sentence } = blockingLosses(any(2, "*"), two, { level: "remote_apply" });
+    expect(sentence).toBe(
+      "Commits with synchronous_commit = remote_apply are blocked: barman and recv have replayed nothing.",
+    );
+  });
+});
+
+test.each([
+  ["on", "on"],
+  ["TRUE", "on"],
+  ["1", "on"],
+  ["Remote_Apply", "remote_apply"],
+  ["no", "off"],
+  ["local", "local"],
+])("synchronous_commit = %s", (text, level) => {
+  expect(parseSynchronousCommit(text)).toBe(level);
+});
+
+test.each<[string, Server, string]>([
+  ["remote_apply", "9.5", "Available values: local, remote_write, on, off."],
+  ["remote_write", "9.1", "Available values: local, on, off."],
+  ["t", "18", "Available values: local, remote_write, remote_apply, on, off."],
+  ["", "18", "Available values: local, remote_write, remote_apply, on, off."],
+])("synchronous_commit = %j on %s is rejected", (text, server, hint) => {
+  const message = `invalid value for parameter "synchronous_commit": "${text}"`;
+  expect(() => parseSynchronousCommit(text, { server })).toThrow(
+    expect.objectContaining({ sqlstate: "22023", message, hint }) as ParseError,
+  );
 });
 
 test("on a standby nobody is synchronous, and commits wait for nobody", () => {

@@ -1,30 +1,35 @@
 /** Laws and cases of the receiver's state machine, of feedback, and of the messages around a stream. */
 import fc from "fast-check";
-import { DatabaseError } from "pg-protocol";
 import { describe, expect, test } from "vitest";
 import { concat, splits } from "../../src/arbitraries/bytes.ts";
 import { lsn, walSenderMessage } from "../../src/arbitraries/messages.ts";
-import { DecodeError, ProtocolError } from "../../src/kernel/errors.ts";
-import { toLsn } from "../../src/kernel/lsn.ts";
-import { toPgTime } from "../../src/kernel/time.ts";
-import { decodeSessionMessage } from "../../src/node/session-message.ts";
+import type { WalSenderMessage } from "../../src/generated/physical.ts";
+import { ArgumentError, ConnectionError, DecodeError, EncodeError, ProtocolError } from "../../src/kernel/errors.ts";
+import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
+import { type PgTime, toPgTime } from "../../src/kernel/time.ts";
 import { Feedback } from "../../src/session/feedback.ts";
-import { WalReceiver, type WalReceiverEvent } from "../../src/session/walreceiver.ts";
+import type { BackendMessage } from "../../src/session/messages.ts";
+import { encodeBackendMessage } from "../../src/session/messages.ts";
+import { WalReceiver } from "../../src/session/walreceiver.ts";
 import { encodeFrame } from "../../src/wire/framer.ts";
 import { hex, toHex } from "../hex.ts";
 import { law } from "./law.ts";
 
 const ready = encodeFrame("Z", hex("49"));
 const copyBoth = encodeFrame("W", hex("00 0000"));
+const copyDone = encodeFrame("c", hex(""));
+const complete = encodeBackendMessage({ type: "CommandComplete", tag: "SHOW" });
+const failed = encodeBackendMessage({ type: "ErrorResponse", fields: { C: "XX000" } });
+const none = { tableId: 0, columnNumber: 0, typeId: 25, typeSize: -1, typeModifier: -1, format: "text" } as const;
+const oneColumn = encodeBackendMessage({ type: "RowDescription", columns: [{ name: "a", ...none }] });
+const row = (...values: (string | null)[]): Uint8Array => encodeBackendMessage({ type: "DataRow", values });
 const nothing = new Uint8Array(0);
 
 /** All events that the bytes give, with the state after each, and the error that ends them. */
 function events(session: WalReceiver, ...chunks: readonly Uint8Array[]): string[] {
   const seen: string[] = [];
-  const show = (event: WalReceiverEvent): string => {
-    if (event.type === "CopyData") return `CopyData ${toHex(event.payload)}`;
-    return event.type === "SessionMessage" ? event.tag : event.type;
-  };
+  const show = (event: BackendMessage): string =>
+    event.type === "CopyData" ? `CopyData ${toHex(event.data)}` : event.type;
   try {
     for (const chunk of chunks) {
       session.receive(chunk);
@@ -52,8 +57,13 @@ describe("WalReceiver", () => {
     const session = new WalReceiver();
     expect(toHex(session.query("SHOW a"))).toBe(toHex(hex("51 0000000b 53484f572061 00")));
     expect(session.state).toBe("busy");
-    const answer = ["T", "D", "C"].map((tag) => encodeFrame(tag, nothing));
-    expect(events(session, ...answer, ready)).toEqual(["T -> busy", "D -> busy", "C -> busy", "Z -> idle"]);
+    expect(events(session, oneColumn, row("1"), row(null), complete, ready)).toEqual([
+      "RowDescription -> busy",
+      "DataRow -> busy",
+      "DataRow -> busy",
+      "CommandComplete -> busy",
+      "ReadyForQuery -> idle",
+    ]);
   });
 
   test("a stream that we end: what is under way still comes, then the server's end, the tags, and ready", () => {
@@ -63,48 +73,67 @@ describe("WalReceiver", () => {
     expect(toHex(session.copyDone())).toBe("6300000004");
     expect(session.state).toBe("clientDone");
     expect(() => session.copyData(hex("72"))).toThrow(ProtocolError);
-    const frames = [encodeFrame("d", hex("77")), encodeFrame("c", nothing), encodeFrame("C", nothing), ready];
-    expect(events(session, ...frames)).toEqual([
+    expect(() => session.copyDone()).toThrow(ProtocolError);
+    expect(events(session, encodeFrame("d", hex("77")), copyDone, complete, ready)).toEqual([
       "CopyData 77 -> clientDone",
       "CopyDone -> ending",
-      "C -> busy",
-      "Z -> idle",
+      "CommandComplete -> busy",
+      "ReadyForQuery -> idle",
     ]);
   });
 
   test("a stream that the server ends waits for our end; then comes the next timeline", () => {
     const session = streaming();
-    expect(events(session, encodeFrame("c", nothing))).toEqual(["CopyDone -> serverDone"]);
+    expect(events(session, copyDone)).toEqual(["CopyDone -> serverDone"]);
     session.copyData(hex("72"));
     session.copyDone();
-    const row = [encodeFrame("T", nothing), encodeFrame("D", nothing), encodeFrame("C", nothing), ready];
-    expect(events(session, ...row)).toEqual(["T -> ending", "D -> ending", "C -> busy", "Z -> idle"]);
+    expect(events(session, oneColumn, row("2"), complete, ready)).toEqual([
+      "RowDescription -> ending",
+      "DataRow -> ending",
+      "CommandComplete -> busy",
+      "ReadyForQuery -> idle",
+    ]);
   });
 
   test("a keepalive may come after the server's CopyDone", () => {
     const session = streaming();
     session.copyDone();
-    const frames = [encodeFrame("c", nothing), encodeFrame("d", hex("6b")), encodeFrame("C", nothing), ready];
-    expect(events(session, ...frames)).toEqual([
+    expect(events(session, copyDone, encodeFrame("d", hex("6b")), complete, ready)).toEqual([
       "CopyDone -> ending",
       "CopyData 6b -> ending",
-      "C -> busy",
-      "Z -> idle",
+      "CommandComplete -> busy",
+      "ReadyForQuery -> idle",
     ]);
   });
 
   test("a stream that fails is over with the ErrorResponse, without CopyDone", () => {
-    expect(events(streaming(), encodeFrame("E", nothing), ready)).toEqual(["E -> busy", "Z -> idle"]);
+    expect(events(streaming(), failed, ready)).toEqual(["ErrorResponse -> failed", "ReadyForQuery -> idle"]);
   });
 
-  test("a server that shuts down ends the stream with CommandComplete", () => {
-    expect(events(streaming(), encodeFrame("C", nothing))).toEqual(["C -> busy"]);
-  });
+  test.each([false, true])(
+    "a server that shuts down ends the stream with CommandComplete; we were done: %s",
+    (done) => {
+      const session = streaming();
+      if (done) session.copyDone();
+      expect(events(session, complete)).toEqual(["CommandComplete -> shutdown"]);
+      session.end();
+      expect(session.state).toBe("closed");
+    },
+  );
 
   test("notices, parameters and notifications come at any time", () => {
-    for (const tag of ["N", "S", "A"]) {
-      expect(events(new WalReceiver(), encodeFrame(tag, nothing))).toEqual([`${tag} -> idle`]);
-      expect(events(streaming(), encodeFrame(tag, nothing))).toEqual([`${tag} -> streaming`]);
+    const messages: BackendMessage[] = [
+      { type: "NoticeResponse", fields: { M: "a" } },
+      { type: "ParameterStatus", name: "a", value: "b" },
+      { type: "NotificationResponse", processId: 1, channel: "a", payload: "" },
+    ];
+    for (const message of messages) {
+      const bytes = encodeBackendMessage(message);
+      expect(events(new WalReceiver(), bytes)).toEqual([`${message.type} -> idle`]);
+      expect(events(streaming(), bytes)).toEqual([`${message.type} -> streaming`]);
+      const inRows = new WalReceiver();
+      inRows.query("SHOW a");
+      expect(events(inRows, oneColumn, bytes, row("1"), complete).at(-1)).toBe("CommandComplete -> busy");
     }
   });
 
@@ -115,8 +144,43 @@ describe("WalReceiver", () => {
     ["a stream in a stream", streaming(), "W", "streaming"],
     ["a message that there is not", streaming(), "?", "streaming"],
   ])("%s is out of order", (_, session, tag, state) => {
-    const message = `ProtocolError: the server sent message ${JSON.stringify(tag)} while the connection is ${state}`;
-    expect(events(session, encodeFrame(tag, nothing))).toEqual([message]);
+    const message = `the server sent message ${JSON.stringify(tag)} while the connection is ${state}`;
+    expect(events(session, encodeFrame(tag, nothing))).toEqual([`ProtocolError: ${message}`]);
+    expect(session.state).toBe("closed");
+    // It stays so, whatever else comes.
+    expect(events(session, ready)).toEqual([`ProtocolError: ${message}`]);
+    expect(() => session.query("SHOW a")).toThrow("a command cannot be sent while the connection is closed");
+  });
+
+  test.each<[string, Uint8Array[], RegExp]>([
+    ["a row before its columns", [row("1")], /message "D" while/],
+    ["a row that is too wide", [oneColumn, row("1", "2")], /a row of 2 values under 1 columns/],
+    ["a row that is too narrow", [oneColumn, row()], /a row of 0 values under 1 columns/],
+    ["a row after its end", [oneColumn, complete, row("1")], /message "D" while/],
+    ["columns under columns", [oneColumn, oneColumn], /message "T" while/],
+    ["an empty query in rows", [oneColumn, encodeFrame("I", nothing)], /message "I" while/],
+    ["a stream in rows", [oneColumn, copyBoth], /message "W" while/],
+    ["the end in rows", [oneColumn, ready], /message "Z" while/],
+    ["the end without an answer", [ready], /message "Z" while/],
+    ["a row after an error", [oneColumn, failed, row("1")], /message "D" while the connection is failed/],
+    [
+      "an unknown transaction status",
+      [complete, encodeFrame("Z", hex("21"))],
+      /^DecodeError: ReadyForQuery.status is "!"/,
+    ],
+  ])("%s is refused", (_, frames, message) => {
+    const session = new WalReceiver();
+    session.query("SHOW a");
+    expect(events(session, ...frames).at(-1)).toMatch(message);
+    expect(session.state).toBe("closed");
+  });
+
+  test("each answer ends with its own ReadyForQuery", () => {
+    const session = new WalReceiver();
+    session.query("SHOW a");
+    expect(events(session, complete, ready).at(-1)).toBe("ReadyForQuery -> idle");
+    session.query("SHOW b");
+    expect(events(session, ready)).toEqual(['ProtocolError: the server sent message "Z" while the connection is busy']);
   });
 
   test("we cannot do what is out of order either", () => {
@@ -125,8 +189,14 @@ describe("WalReceiver", () => {
     expect(() => session.copyDone()).toThrow(ProtocolError);
     session.query("SHOW a");
     expect(() => session.query("SHOW a")).toThrow("a command cannot be sent while the connection is busy");
-    expect(() => new WalReceiver().query("a\0b")).toThrow(RangeError);
     expect(toHex(session.terminate())).toBe("5800000004");
+    expect(session.state).toBe("closed");
+  });
+
+  test.each<[unknown]>([["a\0b"], [undefined], [1], [{}], ["\ud800"]])("%j is not a command", (text) => {
+    const session = new WalReceiver();
+    expect(() => session.query(text as string)).toThrow(EncodeError);
+    expect(session.state).toBe("idle");
   });
 
   test.each(["", "00", "00 0001", "02 0000", "00 0000 00"])(
@@ -143,10 +213,15 @@ describe("WalReceiver", () => {
     fc.property(
       splits(
         fc
-          .array(fc.record({ tag: fc.constantFrom(..."dcWTDCEZNSA?"), body: fc.uint8Array({ maxLength: 9 }) }))
-          .map((frames) =>
-            concat(...frames.map(({ tag, body }) => encodeFrame(tag, tag === "W" ? hex("00 0000") : body))),
-          ),
+          .array(
+            fc.oneof(
+              fc.constantFrom(complete, ready, copyBoth, copyDone, failed, oneColumn, row("1"), row()),
+              fc
+                .record({ tag: fc.constantFrom(..."dcWTDCEZNSAI?"), body: fc.uint8Array({ maxLength: 9 }) })
+                .map(({ tag, body }) => encodeFrame(tag, body)),
+            ),
+          )
+          .map((frames) => concat(...frames)),
       ),
       fc.constantFrom("idle", "busy", "streaming"),
       (chunks, state) => {
@@ -162,74 +237,161 @@ describe("WalReceiver", () => {
 });
 
 describe("Feedback", () => {
+  const at = (microseconds: bigint): PgTime => toPgTime(microseconds);
+  const keepalive = (walEnd: bigint, replyRequested = false): WalSenderMessage => ({
+    type: "Keepalive",
+    walEnd: toLsn(walEnd),
+    sendTime: at(0n),
+    replyRequested,
+  });
+  /** What a logical walsender sends: the same position twice. */
+  const change = (position: bigint, data: string): WalSenderMessage => ({
+    type: "XLogData",
+    dataStart: toLsn(position),
+    walEnd: toLsn(position),
+    sendTime: at(0n),
+    data: new TextEncoder().encode(data),
+  });
+  /** What a physical one sends: where the bytes begin, and where all of its WAL ends. */
+  const wal = (dataStart: bigint, walEnd: bigint, length: number): WalSenderMessage => ({
+    type: "XLogData",
+    dataStart: toLsn(dataStart),
+    walEnd: toLsn(walEnd),
+    sendTime: at(0n),
+    data: new Uint8Array(length),
+  });
+  const positions = (feedback: Feedback): bigint[] => {
+    const { write, flush, apply } = feedback.update(at(0n));
+    return [write, flush, apply];
+  };
+
   law(
     "positions never go back, and what is flushed has been received",
-    fc.property(fc.array(fc.oneof(walSenderMessage(), lsn())), (steps) => {
-      const feedback = new Feedback();
-      let last = feedback.update(toPgTime(0n));
-      for (const step of steps) {
-        if (typeof step === "bigint") feedback.flushed(step);
-        else feedback.note(step);
-        const next = feedback.update(toPgTime(0n));
-        expect(next.write >= last.write && next.flush >= last.flush && next.write >= next.flush).toBe(true);
-        last = next;
-      }
-    }),
-  );
-
-  test("an update is due at first, at every interval, and when the server asks", () => {
-    const feedback = new Feedback(10n);
-    const due = (time: bigint): boolean => feedback.due(toPgTime(time)) !== undefined;
-    expect([due(0n), due(9n), due(10n), due(11n)]).toEqual([true, false, true, false]);
-    feedback.note({ type: "Keepalive", walEnd: toLsn(5n), sendTime: toPgTime(0n), replyRequested: true });
-    expect([due(12n), due(13n)]).toEqual([true, false]);
-    expect(feedback.received).toBe(5n);
-  });
-});
-
-describe("session messages", () => {
-  law(
-    "any body of any message is decoded or refused, and never hangs",
     fc.property(
-      fc.constantFrom(..."TDECNSAZI?d"),
-      fc.oneof(
-        fc.uint8Array({ maxLength: 40 }),
-        fc.array(fc.constantFrom(0, 0, 1, 77, 255)).map((bytes) => Uint8Array.from(bytes)),
-      ),
-      (tag, body) => {
-        try {
-          expect(decodeSessionMessage(tag, body)).toHaveProperty("name");
-        } catch (error) {
-          if (!(error instanceof DecodeError)) throw error;
+      fc.array(fc.oneof(walSenderMessage(), lsn())),
+      fc.constantFrom(undefined, "pgoutput" as const),
+      (steps, plugin) => {
+        const feedback = new Feedback({ plugin });
+        let last = feedback.update(at(0n));
+        for (const step of steps) {
+          if (typeof step === "bigint") feedback.flushed(step);
+          else feedback.note(step);
+          const next = feedback.update(at(0n));
+          expect(next.write >= last.write && next.flush >= last.flush && next.write >= next.flush).toBe(true);
+          last = next;
         }
       },
     ),
-    10_000,
   );
 
-  test("an ErrorResponse becomes a DatabaseError with its fields", () => {
-    const error = decodeSessionMessage(
-      "E",
-      new TextEncoder().encode("SERROR\0C42601\0Msyntax error\0Rreplication_yyerror\0\0"),
-    );
-    expect(error).toBeInstanceOf(DatabaseError);
-    expect(error).toMatchObject({
-      name: "error",
-      code: "42601",
-      message: "syntax error",
-      routine: "replication_yyerror",
-    });
+  law(
+    "nothing counts as flushed that was received and not said to be flushed",
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom("keepalive", "change", "flush"), fc.bigInt({ min: 1n, max: 9n }))),
+      (steps) => {
+        const feedback = new Feedback();
+        let position = 0n;
+        let data = 0n;
+        let flushed = 0n;
+        for (const [what, distance] of steps) {
+          if (what === "flush") {
+            flushed = data;
+            feedback.flushed(toLsn(flushed));
+          } else {
+            position += distance;
+            if (what === "change") data = position;
+            feedback.note(what === "change" ? change(position, "I") : keepalive(position));
+          }
+          const [write, flush] = positions(feedback);
+          expect(write).toBe(position);
+          if (flushed === data) expect(flush).toBe(position);
+          else expect(flush).toBeLessThan(data);
+        }
+      },
+    ),
+  );
+
+  test("a keepalive counts as flushed while nothing is pending", () => {
+    const feedback = new Feedback();
+    feedback.note(keepalive(50n));
+    expect(positions(feedback)).toEqual([50n, 50n, 50n]);
+    feedback.note(change(60n, "I"));
+    feedback.note(change(70n, "C"));
+    feedback.note(keepalive(80n));
+    expect(positions(feedback)).toEqual([80n, 50n, 50n]);
+    feedback.flushed(toLsn(70n));
+    expect(positions(feedback)).toEqual([80n, 80n, 80n]);
+    feedback.note(keepalive(90n));
+    expect(positions(feedback)).toEqual([90n, 90n, 90n]);
   });
 
-  test.each([
-    ["E", "53 4552524f52 00", "an ErrorResponse without its end"],
-    ["D", "0001 00000005 61", "a value that is cut short"],
-    ["D", "0001 fffffffe", "a negative length"],
-    ["T", "0001 61", "a name without its end"],
-    ["C", "53", "a tag without its end"],
-    ["Z", "", "no status"],
-    ["Z", "49 49", "a byte too many"],
-  ])("%s [%s] is refused: %s", (tag, digits) => {
-    expect(() => decodeSessionMessage(tag, hex(digits))).toThrow(DecodeError);
+  test("with pgoutput only the end of a transaction waits: messages and rolled back streams need no answer", () => {
+    const [any, pgoutput] = [new Feedback(), new Feedback({ plugin: "pgoutput" })];
+    for (const feedback of [any, pgoutput]) {
+      feedback.note(keepalive(50n));
+      feedback.note(change(60n, "M")); // not transactional
+      feedback.note(change(70n, "A")); // StreamAbort
+      feedback.note(keepalive(80n));
+    }
+    expect(positions(any)).toEqual([80n, 50n, 50n]);
+    expect(positions(pgoutput)).toEqual([80n, 80n, 80n]);
+    for (const tag of "CcPpKr") {
+      const feedback = new Feedback({ plugin: "pgoutput" });
+      feedback.note(change(60n, tag));
+      feedback.note(keepalive(80n));
+      expect(positions(feedback)).toEqual([80n, 0n, 0n]);
+    }
+  });
+
+  test("a physical receiver has what has come, and not all that the server has", () => {
+    const feedback = new Feedback();
+    feedback.note(wal(100n, 1000n, 50));
+    expect(positions(feedback)).toEqual([150n, 0n, 0n]);
+    feedback.flushed(toLsn(150n));
+    expect(positions(feedback)).toEqual([150n, 150n, 150n]);
+  });
+
+  test("an update is due at first, at every interval, and when the server asks", () => {
+    const feedback = new Feedback({ interval: 10n });
+    const due = (time: bigint): boolean => feedback.due(at(time)) !== undefined;
+    expect([due(0n), due(9n), due(10n), due(11n)]).toEqual([true, false, true, false]);
+    feedback.note(keepalive(5n, true));
+    expect([due(12n), due(13n)]).toEqual([true, false]);
+    expect(feedback.received).toBe(5n);
+    // A clock that was set back does not silence us.
+    expect([due(1n), due(2n), due(11n)]).toEqual([true, false, true]);
+  });
+
+  test("a silent server is asked after half of the time limit, and given up after all of it", () => {
+    const feedback = new Feedback({ interval: 1000n, timeout: 100n });
+    expect(feedback.pace).toBe(12n);
+    expect(feedback.due(at(0n))).toMatchObject({ replyRequested: false });
+    expect(feedback.due(at(500n))).toBeUndefined(); // Nobody has listened yet.
+    feedback.heard(at(500n));
+    expect(feedback.due(at(549n))).toBeUndefined();
+    expect(feedback.due(at(550n))).toMatchObject({ replyRequested: true });
+    expect(feedback.due(at(599n))).toBeUndefined();
+    expect(() => feedback.due(at(600n))).toThrow(
+      expect.objectContaining({ constructor: ConnectionError, code: "TIMEOUT" }),
+    );
+    feedback.heard(at(600n));
+    expect(feedback.due(at(649n))).toBeUndefined();
+    expect(feedback.due(at(650n))).toMatchObject({ replyRequested: true });
+    const patient = new Feedback({ interval: 1000n, timeout: 0n });
+    patient.heard(at(0n));
+    patient.due(at(0n));
+    expect(patient.due(at(999n))).toBeUndefined();
+    expect(patient.pace).toBe(250n);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["an interval of 0", () => new Feedback({ interval: 0n })],
+    ["an interval that is a number", () => new Feedback({ interval: 10 as unknown as bigint })],
+    ["a negative timeout", () => new Feedback({ timeout: -1n })],
+    ["an unknown plugin", () => new Feedback({ plugin: "wal2json" as "pgoutput" })],
+    ["a position that is a number", () => new Feedback().flushed(1 as unknown as Lsn)],
+    ["a time that is a number", () => new Feedback().due(1 as unknown as PgTime)],
+  ])("%s is an ArgumentError", (_, call) => {
+    expect(call).toThrow(ArgumentError);
   });
 });

@@ -100,7 +100,11 @@ describe.each([majors[0]!, majors.at(-1)!])("PostgreSQL %i", (major) => {
     expect(stdout).toMatch(/^ {2}Other +streaming +1 +quorum /m);
     expect(stdout).toMatch(/^ {2}on +\S+\/\S+ +node-1 or Other +flushed on 1 standby$/m);
     expect(stdout).toMatch(/^ {2}remote_apply +nothing +/m);
-    expect(stdout).toContain("\nLosing node-1 and Other together blocks commits.\n");
+    // What nobody waits for is no matter, but that nobody has replayed is.
+    expect(stdout).toContain("\nCommits with synchronous_commit = local wait for no standby: no loss blocks them.\n");
+    expect(stdout).toContain(
+      "\nCommits with synchronous_commit = remote_apply are blocked: node-1 and Other have replayed nothing.\n",
+    );
     expect(stdout).toContain("\nsynchronous_commit is local there, unless a session or transaction sets it.\n");
     const behind = Number(/node-1 .* ([\d,]+) bytes$/m.exec(stdout)![1]!.replaceAll(",", ""));
     expect(behind).toBeGreaterThanOrEqual(1024);
@@ -118,7 +122,7 @@ describe.each([majors[0]!, majors.at(-1)!])("PostgreSQL %i", (major) => {
     await set('ANY 1 ("node-1", other, OTHER)');
     const checked = await walwire("check", "--from", url(server), "--strict");
     expect(checked.status).toBe(1);
-    expect(checked.stdout).toContain('warning DUPLICATE: "OTHER" repeats "other", and counts once.\n');
+    expect(checked.stdout).toContain('warning DUPLICATE: "OTHER" repeats "other" and has no effect.\n');
     expect((await walwire("fix", "--from", url(server))).stdout).toBe('ANY 1 ("node-1", other)\n');
     expect((await server.sql("SHOW synchronous_standby_names")).rows).toEqual([['ANY 1 ("node-1", other, OTHER)']]);
   });
@@ -127,19 +131,45 @@ describe.each([majors[0]!, majors.at(-1)!])("PostgreSQL %i", (major) => {
     await server.sql("CREATE ROLE nobody LOGIN");
     const { status, stderr } = await walwire("explain", "a", "--from", url(server, "nobody"));
     expect([status, stderr]).toEqual([
-      1,
-      "walwire: pg_stat_replication: [0].state is null: the role needs pg_monitor, or to be superuser, to see it\n",
+      3,
+      "walwire: this role may not see the standbys: it needs pg_monitor, or to be superuser\n",
+    ]);
+    // The value can be checked all the same.
+    await set("a");
+    const checked = await walwire("check", "--from", url(server, "nobody"));
+    expect([checked.status, checked.stdout]).toEqual([
+      0,
+      expect.stringContaining("\nThis role may not see the standbys (pg_monitor may): not checked whether commits are"),
     ]);
     await server.sql("GRANT pg_monitor TO nobody");
     expect((await walwire("explain", "a", "--from", url(server, "nobody"))).status).toBe(0);
   });
 
+  test("a primary whose commits are blocked now has an exit status of its own", async () => {
+    await set("nowhere");
+    // This role's commits wait for no standby.
+    expect((await walwire("check", "--from", url(server))).status).toBe(0);
+    await server.sql("CREATE ROLE waits LOGIN SUPERUSER");
+    await server.sql("ALTER ROLE waits SET synchronous_commit = on");
+    const check = await walwire("check", "--from", url(server, "waits"));
+    expect([check.status, check.stdout]).toEqual([
+      4,
+      expect.stringContaining("\n✘ Commits are blocked: 1 more standby of the list must stream.\n"),
+    ]);
+    expect((await walwire("explain", "--from", url(server, "waits"))).status).toBe(4);
+    await set("*");
+    expect((await walwire("check", "--from", url(server, "waits"))).status).toBe(0);
+    await server.sql("ALTER ROLE waits SET synchronous_commit = remote_apply");
+    expect((await walwire("check", "--from", url(server, "waits"))).status).toBe(4);
+    expect((await walwire("check", "b", "--from", url(server, "waits"))).status).toBe(0);
+  });
+
   test("a server that says no, and none", async () => {
     const refused = await walwire("explain", "--from", url(server, "somebody"));
-    expect([refused.status, refused.stdout]).toEqual([1, ""]);
-    expect(refused.stderr).toMatch(/^walwire: the server says: role "somebody" does not exist/);
+    expect([refused.status, refused.stdout]).toEqual([3, ""]);
+    expect(refused.stderr).toMatch(/^walwire: the server reported: role "somebody" does not exist/);
     const gone = await walwire("explain", "--from", `postgres://me@/x?host=${encodeURIComponent("/nowhere")}`);
-    expect(gone.status).toBe(1);
+    expect(gone.status).toBe(3);
     expect(gone.stderr).toMatch(/^walwire: cannot reach the server: .*ENOENT/);
   });
 });

@@ -25,8 +25,8 @@ afterAll(() => compiled.remove());
 
 function walwire(...args: string[]): Run {
   // The demo needs test/servers, which is TypeScript.
-  const isDemo = args.join() === "tail";
-  const program = isDemo ? ["--import", "tsx", "src/node/cli.ts"] : [join(compiled.dist, "node/cli.js")];
+  const isDemo = args.length === 0;
+  const program = isDemo ? ["--import", "tsx", "scripts/demo/index.ts"] : [join(compiled.dist, "node/cli.js")];
   const child = spawn(process.execPath, [...program, ...args], { cwd: root });
   const output = { stdout: "", stderr: "" };
   child.stdout.setEncoding("utf8").on("data", (text) => {
@@ -72,29 +72,29 @@ function expectSentence(
   expect(result.status).toBe(code);
 }
 
-describe("without a URL", () => {
+describe("npm start", () => {
   test("the demo prints the conversation, shows that nothing was lost, and ends with 0", async () => {
-    const { status, stdout, stderr } = await run("tail");
+    const { status, stdout, stderr } = await run();
     expect(stderr).toBe("");
     expect(status).toBe(0);
     expect(stdout).toContain("→ START_REPLICATION SLOT walwire_demo_slot LOGICAL 0/0 (proto_version '1',");
     expect(stdout).toMatch(/^✔ (\S+) of \1 payloads encode back to the same bytes$/m);
     expect(stdout).toMatch(/^✔ public\.measurement: 10,000 rows from the stream, 10,000 by SELECT, all the same$/m);
-    expect(stdout.endsWith("The server is stopped, and nothing of it is left.\n")).toBe(true);
+    expect(stdout.endsWith("Server stopped; its data directory was removed.\n")).toBe(true);
   });
 
   test("Ctrl-C ends it, and its server with it", async () => {
-    const it = walwire("tail");
+    const it = walwire();
     await it.says("# A replication connection");
     it.process.kill("SIGINT");
     expect(await it.ended).toBe(130);
   });
 
   test("output that nobody reads any more ends it quietly", async () => {
-    const it = walwire("tail");
+    const it = walwire();
     await it.says("# The tables");
     it.process.stdout?.destroy();
-    expect(await it.ended).toBe(0);
+    expect(await it.ended).toBe(141);
     expect(it.output.stderr).toBe("");
   });
 });
@@ -201,7 +201,7 @@ describe("with a URL", () => {
     onTestFinished(() => full.stop());
     await full.sql("CREATE PUBLICATION p FOR ALL TABLES");
     await full.sql("SELECT pg_create_physical_replication_slot('taken')");
-    expectSentence(await run("tail", url(full)), "all replication slots are in use", 1);
+    expectSentence(await run("tail", url(full)), "all replication slots are in use");
   });
 
   test("a server that stops", async () => {
@@ -250,7 +250,7 @@ describe("what is no PostgreSQL server", () => {
 
 describe("a call that is wrong", () => {
   test.each([
-    [[], "missing command"],
+    [["tail"], "missing URL: the server and database, such as postgres://user@host/database"],
     [["watch"], 'unknown command "watch"'],
     [["tail", "postgres://a", "postgres://b"], "expected one URL, got 2"],
     [["tail", "localhost"], 'expected a URL such as postgres://user@host/database, got "localhost"'],

@@ -1,11 +1,11 @@
 /** The demo on every live server: the stream of `npm start`, byte for byte, and the tables that it makes. */
 import { describe, expect, test } from "vitest";
+import { demo } from "../../scripts/demo/demo.ts";
 import { supports } from "../../src/capabilities.ts";
 import { decodePgoutputMessage, encodePgoutputMessage } from "../../src/generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
 import { Conversation } from "../../src/node/conversation.ts";
-import { demo } from "../../src/node/demo.ts";
 import { WalSenderMessage } from "../../src/physical/messages.ts";
 import { interpretDecode, interpretEncode } from "../../src/wire/interpret.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";

@@ -7,9 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
-  checkReplicationOrigins,
-  checkSlotState,
-  checkSnapshot,
   decodeReplicationOrigins,
   decodeSlotState,
   decodeSnapshot,
@@ -17,6 +14,9 @@ import {
   encodeReplicationSlotOnDisk,
   encodeSlotState,
   encodeSnapshot,
+  judgeReplicationOrigins,
+  judgeSlotState,
+  judgeSnapshot,
   parseSnapshotFileName,
   type ReplicationSlotPersistentData,
   type StateFileRefusal,
@@ -206,8 +206,8 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
         ),
       );
       expect(bufferOf(encodeReplicationSlotOnDisk(state)).equals(file)).toBe(true);
-      expect(bufferOf(encodeSlotState(state.slotdata, major)).equals(file)).toBe(true);
-      expect(checkSlotState(file, { server: major, directory: name })).toBeUndefined();
+      expect(bufferOf(encodeSlotState(state.slotdata, { server: major })).equals(file)).toBe(true);
+      expect(judgeSlotState(file, { server: major, directory: name })).toBeUndefined();
       expect(slotStateVersions(state)).toMatch(
         major <= 12
           ? /^9.5 to 12$/
@@ -250,7 +250,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       const snapshot = decodeSnapshot(file);
       expect(snapshotFileName(parseSnapshotFileName(name)!)).toBe(name);
       expect(bufferOf(encodeSnapshot(snapshot)).equals(file)).toBe(true);
-      expect(checkSnapshot(file, { server: major, name })).toBeUndefined();
+      expect(judgeSnapshot(file, { server: major, name })).toBeUndefined();
       const { length, builder } = snapshot.head;
       expect(length).toBe(file.length);
       expect(builder).toMatchObject({ state: "consistent", memoryContext: 0n, snapshot: 0n, reorder: 0n });
@@ -291,7 +291,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     for (const [kind, make] of Object.entries(kinds)) {
       const bad = make(good);
       writeFileSync(path, bad);
-      const expected = checkSnapshot(bad, { server: server.versionNum, name });
+      const expected = judgeSnapshot(bad, { server: server.versionNum, name });
       const said = await peek().then(
         () => undefined,
         (error: unknown) => {
@@ -350,7 +350,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     ];
     put(
       copy,
-      new Map([...written, ...gone].map((slot) => [slot.name, encodeSlotState(slot, major)])),
+      new Map([...written, ...gone].map((slot) => [slot.name, encodeSlotState(slot, { server: major })])),
       encodeReplicationOrigins([
         { roident: 2, remoteLsn: parseLsn("FEDCBA98/76543210") },
         { roident: 0xfffe, remoteLsn: parseLsn("0/2") },
@@ -361,7 +361,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       const found = await slotsOf(started);
       expect([...found.keys()].sort()).toEqual(written.map(({ name }) => name).sort());
       for (const slot of written) {
-        const meant = decodeSlotState(encodeSlotState(slot, major)).slotdata;
+        const meant = decodeSlotState(encodeSlotState(slot, { server: major })).slotdata;
         expect(found.get(slot.name), slot.name).toMatchObject(viewOf(meant, major));
         if (slotInvalidation(meant) === "wal_removed") expect(found.get(slot.name)!.wal_status).toBe("lost");
       }
@@ -388,7 +388,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       async (kind) => {
         const bad = damage[kind]!(files.get("physical")!);
         put(skeleton, new Map([["physical", bad]]));
-        const expected = checkSlotState(bad, { server: server(), directory: "physical" });
+        const expected = judgeSlotState(bad, { server: server(), directory: "physical" });
         if (expected === undefined) return expect(kind).toMatch(/more/);
         expect(await refusalOf(start())).toEqual(expected);
       },
@@ -400,7 +400,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       async (kind) => {
         const bad = damage[kind]!(origins);
         put(skeleton, new Map(), bad);
-        const expected = checkReplicationOrigins(bad, { server: server() });
+        const expected = judgeReplicationOrigins(bad, { server: server() });
         // A length in the middle of a record of an origin means nothing: it is the position.
         expect(expected, kind).toBeDefined();
         expect(await refusalOf(start())).toEqual(expected);
@@ -419,7 +419,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       async (name, more, options) => {
         const file = files.get(name)!;
         put(skeleton, new Map([[name, file]]), encodeReplicationOrigins([]));
-        const expected = checkSlotState(file, { server: server(), directory: name, ...options });
+        const expected = judgeSlotState(file, { server: server(), directory: name, ...options });
         expect(expected?.level).toMatch(major < 12 && "maxReplicationSlots" in options ? "PANIC" : "FATAL");
         expect(await refusalOf(start(more))).toEqual(expected);
       },
@@ -431,7 +431,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     const file = encodeReplicationOrigins([1, 2].map((roident) => ({ roident, remoteLsn: parseLsn("0/1") })));
     put(skeleton, new Map(), file);
     const name = major >= 18 ? "max_active_replication_origins" : "max_replication_slots";
-    const expected = checkReplicationOrigins(file, { server: major, maxOrigins: 1 });
+    const expected = judgeReplicationOrigins(file, { server: major, maxOrigins: 1 });
     expect(expected).toBeDefined();
     const more = { ...settingsOf(major), [name]: "1" };
     expect(await refusalOf(startServer({ major, from: skeleton, settings: more }))).toEqual(expected);

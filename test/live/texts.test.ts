@@ -10,6 +10,8 @@ import {
   type BackupLabel,
   checkBackupLabel,
   checkSlotName,
+  judgeRecovery,
+  judgeStartReplication,
   parseBackupHistory,
   parseBackupLabel,
   parseTablespaceMap,
@@ -18,8 +20,6 @@ import {
   printBackupLabel,
   printTablespaceMap,
   printTimeLineHistory,
-  refuseRecovery,
-  refuseStartReplication,
   tliInHistory,
 } from "../../src/files/index.ts";
 import { ParseError } from "../../src/kernel/errors.ts";
@@ -377,7 +377,7 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
         expect(said?.message, what).toMatch(/^could not locate (?:a valid|required) checkpoint record/);
         continue;
       }
-      const verdict = refuseRecovery(parsed, { checkpoint: { tli: Number(tli), lsn: parseLsn(lsn) } }, own);
+      const verdict = judgeRecovery(parsed, { checkpoint: { tli: Number(tli), lsn: parseLsn(lsn) } }, own);
       expect(said, what).toEqual({ message: verdict?.message, detail: verdict?.detail, hint: undefined });
     }
   });
@@ -451,7 +451,7 @@ describe.each(damaged)("PostgreSQL %d starts, or refuses to", (major) => {
       ]) {
         const messages = await connection.query(`START_REPLICATION ${formatLsn(from.lsn)} TIMELINE ${from.tli}`);
         const said = errorFields(messages.find(({ type }) => type === "E")!.body);
-        const ours = refuseStartReplication(history, from, own);
+        const ours = judgeStartReplication(history, from, own);
         expect([ours?.sqlstate, ours?.message, ours?.detail]).toEqual([said.C, said.M, said.D]);
       }
       await connection.close();

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { Replica } from "../../scripts/demo/replica.ts";
 import { supports } from "../../src/capabilities.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
 import { formatLsn } from "../../src/kernel/lsn.ts";
@@ -17,7 +18,6 @@ import {
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
-import { Replica } from "../../src/node/replica.ts";
 import { SpillDirectory } from "../../src/node/spill-directory.ts";
 import { seed } from "../seed.ts";
 import { checked, type RawConnection, type Server } from "../servers/index.ts";

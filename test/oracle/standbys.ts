@@ -12,12 +12,8 @@ import { supports } from "../../src/capabilities.ts";
 import { type Lsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
-import {
-  evaluateSynchronousStandbys,
-  type SyncLevel,
-  type SyncRepConfig,
-  type SyncRepStandby,
-} from "../../src/syncrep/index.ts";
+import type { SyncRepConfig } from "../../src/syncrep/index.ts";
+import { evaluateSynchronousStandbys, type SyncLevel, type SyncRepStandby } from "../../src/syncrep/questions.ts";
 import { checked, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { setting, standbyNames } from "../standbys.ts";
 

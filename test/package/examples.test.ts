@@ -15,8 +15,10 @@ import * as walNames from "../../src/kernel/wal-names.ts";
 import * as words from "../../src/kernel/words.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as transactions from "../../src/logical/transactions.ts";
+import * as confDisk from "../../src/node/conf-disk.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
 import * as session from "../../src/session/index.ts";
+import * as syncrepJudge from "../../src/syncrep/judge.ts";
 import * as values from "../../src/values/index.ts";
 import * as wal from "../../src/wal/index.ts";
 import * as json from "../../src/wire/json.ts";
@@ -32,6 +34,8 @@ const scope = {
   ...arbitraries,
   ...session,
   ...conf,
+  ...confDisk,
+  ...syncrepJudge,
   ...json,
   ...values,
   ...trace,

@@ -29,13 +29,17 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   files: { from: ["kernel", "text", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
   // WAL is read along the history of a timeline.
   wal: { from: ["kernel", "text", "wire", "files", "generated/wal"] },
-  basebackup: { from: ["kernel", "text", "wire", "command", "generated/basebackup"], packages: /^modern-tar$/ },
+  // Its copy streams stand among the messages of a session.
+  basebackup: {
+    from: ["kernel", "text", "wire", "command", "session", "generated/basebackup"],
+    packages: /^modern-tar$/,
+  },
   session: { from: ["kernel", "text", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
   index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
     from: [
       ...["kernel", "text", "wire", "generated/physical", "generated/logical", "generated/basebackup"],
-      ...["command", "syncrep", "physical", "logical", "values", "files", "wal", "basebackup"],
+      ...["command", "syncrep", "physical", "logical", "values", "files", "wal", "basebackup", "session"],
     ],
     packages: /^fast-check$/,
   },
@@ -45,7 +49,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
       ...["files", "wal", "basebackup"],
     ],
-    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|pg-protocol(\/.*)?|@walwire\/test-servers)$/,
+    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm)$/,
   },
 };
 

@@ -48,7 +48,7 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     entry: "walwire/logical/transactions",
     file: "logical/transactions.ts",
     names: "*",
-    limit: 12_000,
+    limit: 13_000,
     reason: "who assembles transactions needs the messages, but no encoder",
   },
   {

@@ -1,7 +1,9 @@
 /** What we say of WAL and what PostgreSQL 15's pg_waldump says: record by record, of nearly every kind that there is. */
-import { readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatLsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { WalStats } from "../../src/node/cli/wal/stats.ts";
 import { describeWalRecord } from "../../src/wal/contents.ts";
 import { formatWalBlocks, formatWalRecord } from "../../src/wal/desc.ts";
@@ -9,6 +11,7 @@ import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";
 import type { OwnServer } from "../servers/index.ts";
 import { startWalServer, writeWal } from "../wal-workload.ts";
+import { runWalwire } from "../walwire.ts";
 import { runProgram } from "./programs.ts";
 
 let server: OwnServer;
@@ -108,6 +111,85 @@ describe("pg_waldump", () => {
       const total = /^Total +(\d+) +(\d+) \[.*?\] +(\d+) \[/.exec(lines.at(-1)!)!;
       const { count, recordBytes, imageBytes } = stats.all;
       expect(total.slice(1).map(Number)).toEqual([count, recordBytes, imageBytes]);
+    }
+  });
+});
+
+describe("walwire wal", () => {
+  const lsnsOf = (lines: readonly string[]): string[] =>
+    lines
+      .flatMap((line) => /, lsn: ([0-9A-F]+\/[0-9A-F]+),/.exec(line)?.[1] ?? [])
+      .map((lsn) => formatLsn(parseLsn(lsn)));
+  const ours = async (...args: string[]): Promise<string[]> => {
+    const { stdout } = await runWalwire(["wal", directory, "--jsonl", ...args]);
+    return stdout
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+      .filter(({ notice }) => notice === undefined)
+      .map(({ lsn }) => lsn);
+  };
+
+  test("chooses the records that pg_waldump chooses", { timeout: 60_000 }, async () => {
+    const changed = records.find(({ blocks }) => blocks.some(({ block, fork }) => block > 0 && fork === "main"))!;
+    const { tablespace, database, relation, block } = changed.blocks.find((each) => each.block > 0)!;
+    const relationArgs = ["--relation", `${tablespace}/${database}/${relation}`];
+    const end = records.at(-20)!;
+    for (const args of [
+      relationArgs,
+      [...relationArgs, "--block", String(block)],
+      [...relationArgs, "--block", "0", "--fork", "main"],
+      ["--fork", "vm"],
+      ["--fork", "init"],
+      ["--fullpage"],
+      ["--limit", "17"],
+      ["--fullpage", "--limit", "3"],
+      ["--rmgr", "Heap", "--rmgr", "btree", "--limit", "500"],
+      ["--xid", String(records.findLast(({ xid }) => xid > 0)!.xid)],
+      ["--start", formatLsn(end.lsn), "--limit", "10"],
+      ["--start", formatLsn(records.at(-60)!.lsn), "--end", formatLsn(end.lsn)],
+      ["--start", formatLsn(records.at(-60)!.lsn), "--end", formatLsn(toLsn(end.lsn + 8n))],
+    ]) {
+      // With segments it wants the start to be in the first, and the end in the last.
+      const { stdout } = args.includes("--start")
+        ? await runProgram("pg_waldump", [...args, "--path", directory])
+        : { stdout: (await waldump(...args)).lines.join("\n") };
+      const theirs = lsnsOf(stdout.split("\n"));
+      expect(theirs.length, args.join(" ")).toBeGreaterThan(0);
+      expect(await ours(...args), args.join(" ")).toEqual(theirs);
+    }
+  });
+
+  test("refuses what pg_waldump refuses", async () => {
+    for (const args of [
+      ["--block", "1"],
+      ["--relation", "1663/5"],
+      ["--fork", "none"],
+      ["--rmgr", "None"],
+    ]) {
+      const theirs = await runProgram("pg_waldump", [...args, "--path", directory, segments[0]!]);
+      expect(theirs.status, args.join(" ")).toBe(1);
+      expect((await runWalwire(["wal", directory, ...args])).status, args.join(" ")).toBe(2);
+    }
+  });
+
+  test("counts nothing of a segment that was recycled, of which pg_waldump finds no record", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "walwire-recycled-"));
+    try {
+      const recycled = `${segments[0]!.slice(0, 16)}000000F0`;
+      cpSync(join(directory, segments[0]!), join(folder, recycled));
+      const theirs = await runProgram("pg_waldump", ["--path", folder, recycled]);
+      const alone = await runWalwire(["wal", join(folder, recycled)]);
+      expect([theirs.status, alone.status]).toEqual([1, 1]);
+      const message = /could not find a valid record after 0\/F0000000/;
+      expect([theirs.stderr, alone.stdout]).toEqual([expect.stringMatching(message), expect.stringMatching(message)]);
+      for (const segment of segments) cpSync(join(directory, segment), join(folder, segment));
+      const all = await runProgram("pg_waldump", ["--path", folder, segments[0]!, segments.at(-1)!]);
+      const { stdout } = await runWalwire(["wal", folder, "--stats", "--jsonl"]);
+      const { stats } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+      expect(stats.count).toBe(all.stdout.trimEnd().split("\n").length);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });

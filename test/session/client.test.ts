@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
 import { ProtocolError } from "../../src/kernel/errors.ts";
 import { pgTimeFromDate, toPgTime } from "../../src/kernel/time.ts";
-import { connect, DatabaseError, type ReplicationConnection } from "../../src/node/client.ts";
+import { connect, type ReplicationConnection, ServerError } from "../../src/node/client.ts";
 import { Feedback } from "../../src/session/feedback.ts";
 import { startServer } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
@@ -37,7 +37,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     expect(system.rows[0]?.[3]).toBe("postgres");
     expect(system.commandTags).toEqual([major < 13 ? "SELECT" : "IDENTIFY_SYSTEM"]);
     await expect(connection.query("IDENTIFY_SYSTEM x")).rejects.toThrow(
-      expect.objectContaining({ constructor: DatabaseError, code: "42601", message: "syntax error" }),
+      expect.objectContaining({ constructor: ServerError, sqlstate: "42601", message: "syntax error" }),
     );
     expect((await connection.query("SELECT 1 AS a, NULL AS b")).rows).toEqual([["1", null]]);
     expect((await connection.query("")).rows).toEqual([]);
@@ -68,7 +68,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     await connection.disconnect();
   });
 
-  test("a stream that the server refuses is a DatabaseError, before CopyBothResponse or after it", async () => {
+  test("a stream that the server refuses is a ServerError, before CopyBothResponse or after it", async () => {
     const connection = await open(major, "true");
     const started = connection.startReplication("START_REPLICATION SLOT nosuch PHYSICAL 0/0");
     await expect(started).rejects.toThrow('replication slot "nosuch" does not exist');
@@ -94,7 +94,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
 test("a login that is refused says why", async () => {
   const { host, port } = liveServer(liveMajors[0]!);
   const refused = connect({ host, port, user: "nobody_here", database: "postgres", replication: "database" });
-  await expect(refused).rejects.toThrow(expect.objectContaining({ constructor: DatabaseError, code: "28000" }));
+  await expect(refused).rejects.toThrow(expect.objectContaining({ constructor: ServerError, sqlstate: "28000" }));
 });
 
 test("a server that goes away is an error, never a hang, and saying good-bye to it works", async () => {

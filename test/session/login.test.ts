@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeWalSenderMessage } from "../../src/generated/physical.ts";
-import { connect, DatabaseError } from "../../src/node/client.ts";
+import { connect, ServerError } from "../../src/node/client.ts";
 import { majors, type OwnServer, startServer } from "../servers/index.ts";
 
 const tls = fileURLToPath(new URL("tls/", import.meta.url));
@@ -74,7 +74,7 @@ test("a password by SCRAM", async () => {
 
 test("a wrong password is the server's error 28P01", async () => {
   const wrong = connect({ ...secret, password: "wrong", host: server.host, port: server.port });
-  await expect(wrong).rejects.toThrow(expect.objectContaining({ constructor: DatabaseError, code: "28P01" }));
+  await expect(wrong).rejects.toThrow(expect.objectContaining({ constructor: ServerError, sqlstate: "28P01" }));
 });
 
 test("TLS, with the server's certificate checked", async () => {
@@ -90,5 +90,5 @@ test("TLS, with a certificate that nobody has signed, is refused", async () => {
 
 test("without TLS, where pg_hba.conf wants it, is the server's error 28000", async () => {
   const plain = connect({ ...secret, host: "127.0.0.1", port: server.port });
-  await expect(plain).rejects.toThrow(expect.objectContaining({ code: "28000" }));
+  await expect(plain).rejects.toThrow(expect.objectContaining({ sqlstate: "28000" }));
 });

@@ -6,9 +6,18 @@
  *
  * @source parse_manifest.c: verify_manifest_checksum
  */
+import { refuseArgument } from "../../kernel/errors.ts";
 import type { Sha256 } from "./types.ts";
 
 const NEWLINE = 0x0a;
+
+/** What a caller's function makes. @throws ArgumentError for what cannot sum up anything. */
+export function madeBy(make: () => Sha256): Sha256 {
+  const sum: unknown = typeof make === "function" ? make() : undefined;
+  const { update, digest } = (sum ?? {}) as Partial<Sha256>;
+  if (typeof update === "function" && typeof digest === "function") return sum as Sha256;
+  return refuseArgument("sha256", "a function that returns an object with update and digest", make);
+}
 
 /** Sums up bytes as they come, and keeps back what may yet be the last line. Whatever is kept is copied. */
 export class ManifestDigest {

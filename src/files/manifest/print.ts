@@ -8,11 +8,20 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { EncodeError } from "../../kernel/errors.ts";
 import { formatLsn } from "../../kernel/lsn.ts";
+import { checkOptions } from "../../kernel/options.ts";
 import { formatPgTime, type PgTime } from "../../kernel/time.ts";
-import type { Server } from "../../kernel/version.ts";
+import { type Server, serverVersionNum } from "../../kernel/version.ts";
+import { listed, shown } from "../../kernel/words.ts";
+import { isBytes, mustBeArray, mustBeBytes, mustBeObject } from "../../wire/check.ts";
 import { encodeText, hexOf, TEXT_WANTED } from "../../wire/text.ts";
-import { ManifestDigest } from "./digest.ts";
-import type { BackupManifest, ManifestFile, ManifestWalRange, Sha256 } from "./types.ts";
+import { ManifestDigest, madeBy } from "./digest.ts";
+import {
+  type BackupManifest,
+  checksumLengths,
+  type ManifestFile,
+  type ManifestWalRange,
+  type Sha256,
+} from "./types.ts";
 
 export interface BackupManifestWriterOptions {
   /** 1 as servers 13 to 16 write it, 2 as those from 17 on. */
@@ -37,7 +46,11 @@ export function printBackupManifest(
   manifest: BackupManifest,
   options: Pick<BackupManifestWriterOptions, "server" | "sha256"> = {},
 ): Uint8Array {
+  mustBeObject(manifest, "manifest");
+  checkOptions(options, ["server", "sha256"]);
   const { version, systemIdentifier, files, walRanges } = manifest;
+  mustBeArray(files, "files");
+  mustBeArray(walRanges, "walRanges");
   const writer = new BackupManifestWriter({ ...options, version, systemIdentifier });
   const chunks = [...files.map((file) => writer.file(file)), writer.end(walRanges)];
   const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
@@ -57,7 +70,8 @@ export function printBackupManifest(
  * @source parse_manifest.c: verify_manifest_checksum
  */
 export function manifestChecksum(manifest: Uint8Array, make: () => Sha256 = sha256.create): Uint8Array | undefined {
-  const digest = new ManifestDigest(make());
+  mustBeBytes(manifest, "manifest");
+  const digest = new ManifestDigest(madeBy(make));
   digest.tail(manifest);
   const sum = digest.end();
   return typeof sum === "string" ? undefined : sum;
@@ -72,9 +86,12 @@ export class BackupManifestWriter {
   #count = 0;
 
   /** @throws EncodeError */
-  constructor({ version, systemIdentifier, server, sha256: make }: BackupManifestWriterOptions) {
-    if (version !== 1 && version !== 2) refuse("version", `it must be 1 or 2, not ${String(version)}`);
-    this.#sha256 = (make ?? sha256.create)();
+  constructor(options: BackupManifestWriterOptions) {
+    checkOptions(options, ["version", "systemIdentifier", "server", "sha256"]);
+    const { version, systemIdentifier, server, sha256: make } = options;
+    if (server !== undefined) serverVersionNum(server);
+    if (version !== 1 && version !== 2) refuse("version", `it must be 1 or 2, not ${shown(version)}`);
+    this.#sha256 = madeBy(make ?? sha256.create);
     this.#server = server;
     let text = `{ "PostgreSQL-Backup-Manifest-Version": ${version},\n`;
     if (version === 2) text += `"System-Identifier": ${uint64("systemIdentifier", systemIdentifier)},\n`;
@@ -89,7 +106,9 @@ export class BackupManifestWriter {
    * @throws EncodeError
    */
   file(file: ManifestFile): Uint8Array {
-    const at = `files[${this.#count++}]`;
+    const at = `files[${this.#count}]`;
+    mustBeObject(file, at);
+    this.#count++;
     const text = this.#before + fileText(at, file);
     this.#before = ",\n";
     return this.#take(at, text);
@@ -103,6 +122,7 @@ export class BackupManifestWriter {
    * @throws EncodeError
    */
   end(walRanges: readonly ManifestWalRange[]): Uint8Array {
+    mustBeArray(walRanges, "walRanges");
     // Without a file the list's bracket is followed by the newline that ends it.
     const before = this.#count === 0 ? this.#before.slice(0, -1) : "";
     const ranges = walRanges.map((range, i) => this.#walRangeText(`walRanges[${i}]`, range));
@@ -114,9 +134,11 @@ export class BackupManifestWriter {
     return bytes;
   }
 
-  #walRangeText(at: string, { timeline, startLsn, endLsn }: ManifestWalRange): string {
+  #walRangeText(at: string, range: ManifestWalRange): string {
+    mustBeObject(range, at);
+    const { timeline, startLsn, endLsn } = range;
     if (!Number.isInteger(timeline) || timeline < 0 || timeline > 0xffffffff) {
-      refuse(`${at}.timeline`, `it must be 0 to 4294967295, not ${String(timeline)}`);
+      refuse(`${at}.timeline`, `it must be 0 to 4294967295, not ${shown(timeline)}`);
     }
     const lsn = (name: "startLsn" | "endLsn", value: ManifestWalRange[typeof name]): string => {
       uint64(`${at}.${name}`, value);
@@ -140,6 +162,18 @@ export function formatLastModified(time: PgTime): string {
 
 function fileText(at: string, file: ManifestFile): string {
   const { path, encoded: isEncoded, size, lastModified, checksumAlgorithm, checksum } = file;
+  if (typeof path !== "string") refuse(`${at}.path`, `it must be a string, not ${shown(path)}`);
+  if (lastModified !== undefined && typeof lastModified !== "string") {
+    refuse(`${at}.lastModified`, `it must be a string, not ${shown(lastModified)}`);
+  }
+  if (!Object.hasOwn(checksumLengths, checksumAlgorithm)) {
+    refuse(
+      `${at}.checksumAlgorithm`,
+      `it must be ${listed(Object.keys(checksumLengths))}, not ${shown(checksumAlgorithm)}`,
+    );
+  }
+  if (checksum !== undefined && !isBytes(checksum))
+    refuse(`${at}.checksum`, `it must be a Uint8Array, not ${shown(checksum)}`);
   if (path.includes("\0")) refuse(`${at}.path`, "a NUL character would end it");
   const hexadecimal = isEncoded || /\p{Surrogate}/u.test(path);
   let text = hexadecimal
@@ -175,7 +209,7 @@ const escapes: Readonly<Record<string, string | undefined>> = {
 
 function uint64(path: string, value: bigint | undefined): string {
   if (typeof value !== "bigint" || value < 0n || value >> 64n !== 0n) {
-    refuse(path, `it must be a bigint of 0 to 2^64 - 1, not ${String(value)}`);
+    refuse(path, `it must be a bigint of 0 to 2^64 - 1, not ${shown(value)}`);
   }
   return String(value);
 }

@@ -11,10 +11,14 @@
  */
 
 import { sha256 } from "@noble/hashes/sha2.js";
+import { refuseArgument } from "../../kernel/errors.ts";
+import { checkOneOf, checkOptions } from "../../kernel/options.ts";
 import { defaultServer, requireCapability, type Server } from "../../kernel/version.ts";
+import { mustBeBytes } from "../../wire/check.ts";
 import { byteText, isAscii } from "../../wire/text.ts";
+import { checkLsn } from "../arguments.ts";
 import { manifestCapabilities } from "../capabilities.ts";
-import { ManifestDigest } from "./digest.ts";
+import { ManifestDigest, madeBy } from "./digest.ts";
 import { bytesText } from "./error.ts";
 import type { JsonRules } from "./json.ts";
 import { IncrementalPieces, JoinedPieces } from "./json-pieces.ts";
@@ -70,7 +74,9 @@ export function collectManifest(entries: Iterable<ManifestEntry>): BackupManifes
   let systemIdentifier: bigint | undefined;
   const files: ManifestFile[] = [];
   const walRanges: ManifestWalRange[] = [];
+  if (typeof entries?.[Symbol.iterator] !== "function") refuseArgument("entries", "an iterable", entries);
   for (const entry of entries) {
+    if (typeof entry !== "object" || entry === null) refuseArgument("entries", "entries of a manifest", entry);
     if (entry.type === "File") files.push(entry.file);
     else if (entry.type === "WalRange") walRanges.push(entry.walRange);
     else if (entry.type === "Version") version = entry.version;
@@ -105,7 +111,12 @@ export class BackupManifestReader {
 
   /** @throws UnsupportedError for a judge that knows no manifests. */
   constructor(options: BackupManifestOptions = {}) {
+    checkOptions(options, ["server", "judge", "systemIdentifier", "encoding", "sha256", "duplicates"]);
     const { server = defaultServer, judge = "pg_verifybackup", duplicates = false } = options;
+    checkOneOf("options.judge", judge, ["pg_verifybackup", "server"]);
+    checkOneOf("options.encoding", options.encoding ?? "SQL_ASCII", ["SQL_ASCII", "UTF8"]);
+    checkOneOf("options.duplicates", duplicates, [true, false]);
+    if (options.systemIdentifier !== undefined) checkLsn("options.systemIdentifier", options.systemIdentifier);
     requireCapability(manifestCapabilities, server, "backupManifest", "A backup manifest");
     if (judge === "server") requireCapability(manifestCapabilities, server, "manifestInPieces", "UPLOAD_MANIFEST");
     const has = manifestCapabilities.of(server);
@@ -122,7 +133,7 @@ export class BackupManifestReader {
       lsnLowHalfIsEightDigits: has.lsnLowHalfIsEightDigits,
       check: judge === "server" ? serverCheck(options.systemIdentifier) : duplicates ? () => undefined : pathCheck(),
     };
-    this.#digest = new ManifestDigest((options.sha256 ?? sha256.create)());
+    this.#digest = new ManifestDigest(madeBy(options.sha256 ?? sha256.create));
     if (this.#cut === "none") this.#parser = new ManifestParser(this.#rules, new JoinedPieces(this.#json));
     if (this.#cut === "server") this.#parser = this.#incremental();
   }
@@ -142,6 +153,7 @@ export class BackupManifestReader {
    * @throws BackupManifestError; then every later call throws it too.
    */
   push(bytes: Uint8Array): ManifestEntry[] {
+    mustBeBytes(bytes);
     return this.#guarded(() => {
       this.#total += bytes.length;
       if (this.#cut === "none") {

@@ -19,7 +19,7 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(name, rest);
   } catch (error) {
-    if (error instanceof UsageError) return sayWrongCall(error, name, rest);
+    if (error instanceof UsageError) return sayWrongCall(error, name);
     const { explain } = await import("./shared/explain-error.ts");
     const explained = explain(error);
     if (explained === undefined) throw error;
@@ -36,6 +36,8 @@ async function dispatch(name: string | undefined, args: readonly string[]): Prom
   }
   if (name === undefined) throw new UsageError("missing command");
   const subcommand = find(name);
+  const instead = subcommand.instead?.(args);
+  if (instead !== undefined) return instead;
   const options = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
   if (options.includes("--help") || options.includes("-h")) return print(help(subcommand.declaration));
   return subcommand.run(args);
@@ -54,12 +56,11 @@ function find(name: string): Subcommand {
   throw new UsageError(`unknown command ${JSON.stringify(name)}${didYouMean(meant)}`);
 }
 
-function sayWrongCall(error: UsageError, name: string | undefined, args: readonly string[]): number {
+function sayWrongCall(error: UsageError, name: string | undefined): number {
   const declaration = declarations.find((each) => each.name === name);
-  const own = declaration?.wrongCall?.(error, args);
   const called = declaration === undefined ? "walwire" : `walwire ${name}`;
-  process.stderr.write(own?.text ?? `${called}: ${error.message}\nSee ${called} --help.\n`);
-  return own?.status ?? status.wrongCall;
+  process.stderr.write(`${called}: ${error.message}\nSee ${called} --help.\n`);
+  return status.wrongCall;
 }
 
 function print(text: string): Status {

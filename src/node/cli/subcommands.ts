@@ -14,6 +14,8 @@ export interface Subcommand {
   readonly declaration: Declaration;
   /** @throws UsageError if the call is wrong. */
   readonly run: (args: readonly string[]) => Promise<Status>;
+  /** Where it stands in for another program, whose help and wrong calls are its own: the call, or undefined if it does not. */
+  readonly instead?: (args: readonly string[]) => Promise<Status> | undefined;
 }
 
 /** In the order of the help. */
@@ -22,7 +24,13 @@ export const subcommands: readonly Subcommand[] = [
   subcommand(sync, () => import("./sync/index.ts")),
   subcommand(decode, () => import("./decode/index.ts")),
   subcommand(wal, () => import("./wal/index.ts")),
-  subcommand(verifyBackup, () => import("./verify-backup/index.ts")),
+  {
+    ...subcommand(verifyBackup, () => import("./verify-backup/index.ts")),
+    instead: (args) =>
+      args.includes("--plain") && !args.includes("--jsonl")
+        ? import("./verify-backup/pg-verifybackup.ts").then(({ run }) => run(args))
+        : undefined,
+  },
   subcommand(tail, () => import("./tail/index.ts")),
   subcommand(completion, async () => {
     const { run } = await import("./completion/index.ts");

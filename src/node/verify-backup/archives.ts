@@ -7,9 +7,9 @@
  * @source astreamer_verify.c
  */
 import { createReadStream, readdirSync, statSync } from "node:fs";
-import type { Readable, Transform } from "node:stream";
-import * as zlib from "node:zlib";
 import { strtoul } from "../../files/manifest/numbers.ts";
+import { DecodeError } from "../../kernel/errors.ts";
+import { decompress, type ReadableCompression } from "../decompress.ts";
 import { type ManifestRecord, shouldVerifyChecksum, type VerifyContext } from "./context.ts";
 import { CONTROL_FILE, checkControlFile, controlFileLayout, PG_CONTROL_FILE_SIZE } from "./control-file.ts";
 import { binaryPath, canonicalPath, systemPath, textPath } from "./paths.ts";
@@ -21,15 +21,15 @@ interface Archive {
   readonly name: string;
   /** Of its tablespace; 0 of the data directory. */
   readonly tablespace: number;
-  readonly compression: "none" | "gzip" | "LZ4" | "ZSTD";
+  readonly compression: "none" | ReadableCompression;
 }
 
 const suffixes: Readonly<Record<string, Archive["compression"] | undefined>> = {
   ".tar": "none",
   ".tgz": "gzip",
   ".tar.gz": "gzip",
-  ".tar.lz4": "LZ4",
-  ".tar.zst": "ZSTD",
+  ".tar.lz4": "lz4",
+  ".tar.zst": "zstd",
 };
 
 const OID_MAX = 0xffffffffn;
@@ -89,49 +89,41 @@ async function verifyArchive(context: VerifyContext, archive: Archive, full: str
   const members = new MemberVerifier(context, archive);
   const parser = new TarParser(members, context.has.tarHeadersChecked);
   const file = createReadStream(systemPath(full), { highWaterMark: 1024 * 1024 });
-  file.on("data", (bytes) => {
-    context.progress.doneBytes += bytes.length;
-    context.progress.tell();
-  });
+  // A listener of "data" would make the file flow before its reader is there.
+  async function* bytesOfFile(): AsyncGenerator<Uint8Array> {
+    for await (const bytes of file) {
+      context.progress.doneBytes += bytes.length;
+      context.progress.tell();
+      yield bytes;
+    }
+  }
   let opened = false;
   file.once("open", () => {
     opened = true;
   });
   try {
-    for await (const bytes of decompressed(file, archive)) {
+    const { compression } = archive;
+    for await (const bytes of compression === "none" ? bytesOfFile() : decompress(bytesOfFile(), compression)) {
       parser.push(bytes);
       await context.breathe();
     }
   } catch (error) {
     file.destroy();
     if (error instanceof TarError) throw new FatalProblem("archive", name, error.message);
-    if (isZlibError(error)) throw new FatalProblem("archive", name, `could not decompress data: ${error.message}`);
-    if (!("syscall" in (error as object))) throw error;
-    context.report("unreadable", name, `could not ${opened ? "read" : "open"} file "${name}": ${strerror(error)}`);
-    if (!opened) return;
+    if (!(error instanceof DecodeError)) {
+      context.report("unreadable", name, `could not ${opened ? "read" : "open"} file "${name}": ${strerror(error)}`);
+      if (!opened) return;
+    } else if (error.code !== "TRUNCATED") {
+      const { message } = error.cause as Error;
+      throw new FatalProblem("archive", name, `could not decompress data: ${message}`);
+    }
+    // What is compressed ends too early: then the archive does too, and that is what is said.
   }
   try {
     parser.end();
   } catch (error) {
     throw error instanceof TarError ? new FatalProblem("archive", name, error.message) : error;
   }
-}
-
-function decompressed(file: Readable, { name, compression }: Archive): Readable {
-  if (compression === "none") return file;
-  const zstd = (zlib as { createZstdDecompress?: (options?: object) => Transform }).createZstdDecompress;
-  const make = compression === "gzip" ? zlib.createGunzip : compression === "ZSTD" ? zstd : undefined;
-  if (make === undefined) {
-    throw new FatalProblem("archive", name, `this build does not support compression with ${compression}`);
-  }
-  // What ends too early ends the archive too early, and that is what is said.
-  const stream = make(compression === "gzip" ? { finishFlush: zlib.constants.Z_SYNC_FLUSH } : undefined);
-  file.on("error", (error) => stream.destroy(error));
-  return file.pipe(stream);
-}
-
-function isZlibError(error: unknown): error is Error {
-  return /^(Z_|ZSTD_)/.test(String((error as NodeJS.ErrnoException).code));
 }
 
 /** Looks at each member as pg_verifybackup does. */

@@ -6,9 +6,9 @@
 
 /** What a problem is about. */
 export type BackupProblemKind =
-  /** The manifest cannot be read, or is refused. */
+  /** The manifest is refused. */
   | "manifest"
-  /** A file or directory cannot be opened, looked at or read. */
+  /** A file or directory, the manifest among them, cannot be opened, looked at or read. */
   | "unreadable"
   /** It is neither a file nor a directory. */
   | "not a file"

@@ -1,4 +1,5 @@
 /** Many files summed up at once, by as many worker threads as there are processors. */
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { type SumResult, type SumTask, sumFile } from "./sum.ts";
@@ -26,13 +27,24 @@ const BATCH_FILES = 256;
 /** The results, in the order of the items; each is handed over as soon as all before it are there. */
 export async function* sumFiles(items: readonly SumItem[], options: SumOptions): AsyncGenerator<SumResult> {
   const total = items.reduce((bytes, { size }) => bytes + size, 0);
-  // Sources in TypeScript, as tests have them, are nothing that a worker thread could load.
-  const loadable = !import.meta.url.endsWith(".ts");
-  const most = loadable ? Math.ceil(total / WORTH_A_WORKER) : 0;
+  const worker = workerUrl();
+  const most = worker === undefined ? 0 : Math.ceil(total / WORTH_A_WORKER);
   const workers = Math.min(options.workers ?? availableParallelism(), most);
-  if (workers < 1 || (workers === 1 && options.workers === undefined && most === 1))
+  if (worker === undefined || workers < 1 || (workers === 1 && options.workers === undefined && most === 1)) {
     return yield* sumHere(items, options);
-  yield* sumThere(items, workers, options);
+  }
+  yield* sumThere(items, workers, worker, options);
+}
+
+/**
+ * The file that a worker thread runs. Undefined if there is none: where a bundler has put this module into another file (as CommonJS it
+ * has no import.meta), and in the sources, which are TypeScript. The files are then summed up in this thread.
+ */
+function workerUrl(): URL | undefined {
+  const here = import.meta.url as string | undefined;
+  if (here === undefined || !/\/verify-backup\/sums\.js$/.test(here)) return undefined;
+  const url = new URL("./worker.js", here);
+  return existsSync(url) ? url : undefined;
 }
 
 async function* sumHere(items: readonly SumItem[], { tell, breathe }: SumOptions): AsyncGenerator<SumResult> {
@@ -63,13 +75,17 @@ function batchesOf(items: readonly SumItem[]): SumItem[][] {
   return batches;
 }
 
-async function* sumThere(items: readonly SumItem[], count: number, options: SumOptions): AsyncGenerator<SumResult> {
+async function* sumThere(
+  items: readonly SumItem[],
+  count: number,
+  url: URL,
+  options: SumOptions,
+): AsyncGenerator<SumResult> {
   const batches = batchesOf(items);
   const done: (readonly SumResult[] | undefined)[] = batches.map(() => undefined);
   let next = 0;
   let wake = (): void => {};
   let failure: Error | undefined;
-  const url = new URL("./worker.js", import.meta.url);
   const workers = Array.from({ length: Math.min(count, batches.length) }, () => {
     // Options of this process such as --input-type=module are none for a file.
     const worker = new Worker(url, { execArgv: [] });

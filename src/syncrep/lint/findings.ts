@@ -1,47 +1,57 @@
-/** What the lint may find, and how a finding is mended. */
-import type { ParseError } from "../../kernel/errors.ts";
+/** The findings of the lint, and their fixes. */
+import { type ParseError, refuseArgument } from "../../kernel/errors.ts";
 
-/** Not fixed; fixed if someone says so; or, where the meaning stays as it is or can have been one only, without asking. */
+/** Not fixed; fixed on request; or fixed without asking, where the meaning stays the same or only one can have been intended. */
 type Fixing = readonly [] | readonly [message: string, how: "ask" | "safe"];
 
 /**
- * Every code with how bad it is, the sentence that says so, and the one that says how it is fixed, if it can be: `{}` stands for
- * names and numbers. An error: the server refuses the value, or commits wait for ever. A warning: it is hardly what was meant. A
- * code is never reused for another meaning.
+ * Every code with its severity, its message, and the message of its fix if it has one: `{}` stands for names and numbers. An error: the
+ * server rejects the value, or commits wait forever. A warning: probably not what was intended. A code is never reused for another
+ * meaning.
  */
 export const findingCodes = {
-  // The server refuses the text
+  // The server rejects the value
   SYNTAX: ["error", "The server says: {}"],
-  BLANK: ["error", "The value is white space alone.", "Write the empty string, which switches it off.", "safe"],
-  NAME_NEEDS_QUOTES: ["error", "{} is no name without quotes.", "Write {}.", "safe"],
-  KEYWORD_NEEDS_QUOTES: ["error", "{} is a keyword, and as a name needs quotes.", "Write {}.", "safe"],
+  BLANK: ["error", "The value is only white space.", "Write the empty string.", "safe"],
+  NAME_NEEDS_QUOTES: ["error", "The name {} needs double quotes.", "Write {}.", "safe"],
+  KEYWORD_NEEDS_QUOTES: ["error", "{} is a keyword; as a name it needs double quotes.", "Write {}.", "safe"],
   SINGLE_QUOTES: ["error", "{} is in single quotes.", "Write {}.", "safe"],
-  NUMBER_MISSING: ["error", "The list in parentheses has no number before it.", "Write {} before it.", "ask"],
-  PARENTHESIS_MISSING: ["error", "The list lacks a parenthesis.", "Put the list in parentheses.", "ask"],
-  COMMA_MISSING: ["error", "No comma is between {} and {}.", "Write one.", "ask"],
-  NAME_MISSING: ["error", "A name is missing beside this comma.", "Remove the comma.", "ask"],
-  NUMBER_NOT_POSITIVE: ["error", "The server reads the number as {}, and waits for one standby at least."],
+  NUMBER_MISSING: ["error", "The number of standbys is missing.", "Write {}.", "ask"],
+  PARENTHESIS_MISSING: ["error", "A parenthesis is missing.", "Put the list in parentheses.", "ask"],
+  COMMA_MISSING: ["error", "A comma is missing between {} and {}.", "Insert it.", "ask"],
+  NAME_MISSING: ["error", "A name is missing next to this comma.", "Remove the comma.", "ask"],
+  NUMBER_NOT_POSITIVE: ["error", "The server reads the number as {}. Expected 1 or more."],
   TOO_NEW: ["error", "The server says: {}", "Write {}.", "safe"],
-  // It takes it
-  WAITS_FOR_EVER: [
+  // It accepts it
+  WAITS_FOR_EVER: ["error", "Commits wait forever: no standby can have one of these names."],
+  LOOKS_LIKE_OFF: [
     "error",
-    "Unless standbys share a name, commits wait for ever: for {} of {} names that a standby can have.",
-    "Wait for {}.",
+    "{} is a name here: commits wait until a standby with it streams.",
+    "Write the empty string to turn synchronous replication off.",
     "ask",
   ],
-  NEVER_MATCHES: ["warning", "No standby has the name {}: the server makes {} of it.", "Write that.", "ask"],
-  TOO_LONG: ["warning", "No standby has the name {}: of its {} bytes the server would cut all after {}."],
-  EMPTY_NAME: ["warning", "Nothing is in the name {}."],
+  NEEDS_SHARED_NAMES: [
+    "warning",
+    "Commits wait forever unless standbys share a name: {} are required, and the list has {}.",
+    "Require {}.",
+    "ask",
+  ],
+  NEVER_MATCHES: ["warning", "No standby can have the name {}: the server changes it to {}.", "Write that.", "ask"],
+  TOO_LONG: ["warning", "No standby can have the name {}: the server cuts its {} bytes to {}."],
+  EMPTY_NAME: ["warning", "The name {} is blank."],
   BLANKS_IN_NAME: ["warning", "The blanks around {} are part of the name.", "Remove them.", "ask"],
-  LIST_IN_QUOTES: ["warning", "In quotes {} is one name."],
-  DUPLICATE: ["warning", "{} repeats {}, and counts once.", "Remove it.", "safe"],
-  NEVER_MATTERS: ["warning", "{} never matters: * takes it too.", "Remove it.", "safe"],
-  QUOTED_STAR: ["warning", "In quotes too, * is any standby.", "Remove the quotes.", "safe"],
+  LIST_IN_QUOTES: ["warning", "In double quotes, {} is one name.", "Remove the quotes.", "ask"],
+  LOOKS_LIKE_ANY: ["warning", "{} is a name here. Only * matches any standby.", "Write *.", "ask"],
+  LOOKS_LIKE_PATTERN: ["warning", "{} is matched as written: names have no patterns and no variables."],
+  OWN_NAME: ["warning", "{} is the cluster_name of this server, and the other names are too few without it."],
+  DUPLICATE: ["warning", "{} repeats {} and has no effect.", "Remove it.", "safe"],
+  NEVER_MATTERS: ["warning", "{} has no effect: * matches it too.", "Remove it.", "safe"],
+  QUOTED_STAR: ["warning", "In double quotes, too, * matches any standby.", "Remove the quotes.", "safe"],
   NUMBER_WRAPPED: ["warning", "The server reads {} as {}.", "Write {}.", "safe"],
-  NUMBER_IS_NAME: ["warning", "{} is the name of a standby here.", "Wait for {} of the others.", "ask"],
-  ANY_STANDBY: ["info", "* is whatever streams and confirms, such as pg_receivewal."],
+  NUMBER_IS_NAME: ["warning", "{} is the name of a standby here.", "Require {} of the others.", "ask"],
+  ANY_STANDBY: ["info", "* matches every client that streams and confirms, such as pg_receivewal."],
   // Other servers
-  REFUSED_ELSEWHERE: ["error", "PostgreSQL {} says: {}", "Write it so that both take it.", "safe"],
+  REFUSED_ELSEWHERE: ["error", "PostgreSQL {} says: {}", "Write it so that both accept it.", "safe"],
   DIFFERENT_ELSEWHERE: ["warning", "PostgreSQL {} reads {} here, and PostgreSQL {} {}."],
 } as const satisfies Record<string, readonly [FindingSeverity, string, ...Fixing]>;
 
@@ -136,12 +146,24 @@ export function quoted(name: string): string {
  * @returns the new text, and the findings whose fixes are in it.
  */
 export function applyFixes(text: string, findings: readonly Finding[]): { text: string; fixed: readonly Finding[] } {
+  if (typeof text !== "string") refuseArgument("text", "a string", text);
+  const isEdit = (each: Edit): boolean =>
+    typeof each?.text === "string" &&
+    [each.offset, each.end].every(Number.isSafeInteger) &&
+    each.offset >= 0 &&
+    each.end >= each.offset &&
+    each.end <= text.length;
+  const isFinding = (each: Finding): boolean =>
+    typeof each === "object" && each !== null && (each.fix == null || each.fix.edits?.every?.(isEdit) === true);
+  if (!Array.isArray(findings) || !Array.from(findings).every(isFinding)) {
+    refuseArgument("findings", "an array of findings in the text", findings);
+  }
   // The gap before each character, and the character. An edit takes its own and the gap that it begins at, so that nothing is put
   // in front of what is gone; the gap at its end is free.
   const taken = new Uint8Array(2 * text.length + 1);
   const edits: Edit[] = [];
   const cells = ({ offset, end }: Place): [number, number] => [2 * offset, Math.max(2 * end, 2 * offset + 1)];
-  const fixed = findings.filter(({ fix }) => {
+  const fixed = (findings as readonly Finding[]).filter(({ fix }) => {
     if (fix === undefined || fix.edits.some((each) => taken.subarray(...cells(each)).includes(1))) return false;
     for (const each of fix.edits) taken.fill(1, ...cells(each));
     edits.push(...fix.edits);

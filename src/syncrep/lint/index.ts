@@ -1,56 +1,93 @@
 /**
- * What is wrong with a value of `synchronous_standby_names`, or is hardly what was meant by it, and how to mend it.
+ * Mistakes in a value of `synchronous_standby_names`, and their fixes.
  *
  * The rules of what standbys match are those of syncrep.c: SyncRepGetStandbyPriority, and of what application_name can be those of
  * variable.c (guc.c before 16): check_application_name.
  */
-import { ParseError } from "../../kernel/errors.ts";
+import { ParseError, refuseArgument } from "../../kernel/errors.ts";
 import { defaultServer, formatServerVersion, type Server, serverVersionNum } from "../../kernel/version.ts";
 import { downcaseIdentifier, identifierBytes } from "../../text/identifier.ts";
 import { atoi } from "../../text/scan.ts";
 import type { SyncRepConfig } from "../ast.ts";
 import { syncrepCapabilities } from "../capabilities.ts";
 import { locateSynchronousStandbyNames } from "../locate.ts";
-import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "../parse.ts";
+import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
+import type { TextRange } from "../parts.ts";
 import { printSynchronousStandbyNames } from "../print.ts";
-import { applyFixes, edit, type Finding, type FindingCode, finding, MAX_FINDINGS, quoted, show } from "./findings.ts";
+import {
+  applyFixes,
+  edit,
+  type Finding,
+  type FindingCode,
+  finding,
+  findingCodes,
+  MAX_FINDINGS,
+  quoted,
+  show,
+} from "./findings.ts";
 import { type Member, type Repair, repair } from "./repair.ts";
 
 export interface LintSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
-  /** Servers to which the value should mean the same: what an upgrade goes to, or what else takes the same files. */
+  /** Servers that should read the same: the target of an upgrade, or others that share the file. */
   readonly also?: readonly Server[] | undefined;
+  /** The `cluster_name` of the server that the value is for. From 12 on a standby may use its own as `application_name`. */
+  readonly clusterName?: string | undefined;
+  /** Findings that are not wanted. What the server rejects is found anyway. */
+  readonly ignore?: readonly FindingCode[] | undefined;
 }
 
 /**
- * Find what a server refuses in a value of `synchronous_standby_names`, and what it takes and is hardly meant.
+ * Find what a server rejects in a value of `synchronous_standby_names`, and what it accepts although it is probably a mistake.
  *
  * @param text The value itself, without the quotes that it has in postgresql.conf.
- * @returns what was found, a thousand or so at most: first what makes the server refuse the value, then by place. Nothing is
+ * @returns The findings, about a thousand at most: first the reasons why the server rejects the value, then by position. Nothing is
  * thrown for bad text.
- * @throws UnsupportedError for a version that walwire does not know.
+ * @throws UnsupportedError for an unknown version; ArgumentError for options of another kind.
  * @example lintSynchronousStandbyNames("ANY 2 (node-1, b)")[0].fix.edits // [{ offset: 7, end: 13, text: '"node-1"' }]
- * @example lintSynchronousStandbyNames("FIRST 3 (a, b)").map(({ code }) => code) // ["WAITS_FOR_EVER"]
+ * @example lintSynchronousStandbyNames("FIRST 3 (a, b)").map(({ code }) => code) // ["NEEDS_SHARED_NAMES"]
  * @example lintSynchronousStandbyNames("node-1", { server: "9.5", also: [18] })[0].code // "REFUSED_ELSEWHERE"
  */
 export function lintSynchronousStandbyNames(
   text: string,
   options: LintSynchronousStandbyNamesOptions = {},
 ): readonly Finding[] {
-  const server = serverVersionNum(options.server ?? defaultServer);
-  const also = Array.from(options.also ?? [], serverVersionNum);
+  const { server, also, clusterName, ignore } = optionsOf(options);
   const { config, error } = read(text, server);
-  if (error !== undefined) return refused(error, server);
-  const elsewhere = also.flatMap((other) => compared(text, config, server, other));
-  if (config === undefined) return elsewhere;
-  const { memberNames, numSync } = locateSynchronousStandbyNames(config);
-  return [...meaning(text, config, memberNames, numSync, server), ...elsewhere];
+  const found = (): Finding[] => {
+    if (error !== undefined) return refused(error, server, clusterName);
+    const elsewhere = also.flatMap((other) => compared(text, config, server, other));
+    if (config === undefined) return elsewhere;
+    const { memberNames, numSync } = locateSynchronousStandbyNames(config);
+    return [...meaning(text, config, memberNames, numSync, server, clusterName), ...elsewhere];
+  };
+  if (ignore.length === 0) return found();
+  return found().filter(({ code, error: refusal }) => refusal !== undefined || !ignore.includes(code));
+}
+
+function optionsOf(options: LintSynchronousStandbyNamesOptions) {
+  const server = serverOf(options);
+  const { also = [], clusterName, ignore = [] } = options;
+  if (!Array.isArray(also)) refuseArgument("options.also", "an array of servers", also);
+  if (clusterName !== undefined && typeof clusterName !== "string") {
+    refuseArgument("options.clusterName", "a string", clusterName);
+  }
+  if (!Array.isArray(ignore)) refuseArgument("options.ignore", "an array of codes", ignore);
+  for (const code of ignore)
+    if (typeof code !== "string" || !Object.hasOwn(findingCodes, code))
+      refuseArgument("options.ignore", "codes of findings", code);
+  return {
+    server,
+    also: Array.from(also, (each) => serverVersionNum(each)),
+    clusterName: clusterName && downcaseIdentifier(clusterName),
+    ignore,
+  };
 }
 
 /**
- * Make the fixes that can be made without asking, those that leave the meaning as it is or as it must have been, until there are
- * none.
+ * Make the fixes that are safe, which keep the meaning or restore the only one that can have been intended, until none is left. In a
+ * text with a thousand mistakes or more the first thousand or so are fixed.
  *
- * @returns the new text, and the findings whose fixes were made, in order; places are those in the text as it was then.
+ * @returns The new text, and the findings that were fixed, in order; each offset is one in the text as it was then.
  * @throws UnsupportedError for a version that walwire does not know.
  * @example fixSynchronousStandbyNames("node-1, node-2, node-1").text // '"node-1", "node-2"'
  */
@@ -60,8 +97,8 @@ export function fixSynchronousStandbyNames(
 ): { text: string; fixed: readonly Finding[] } {
   const fixed: Finding[] = [];
   let result = text;
-  // What is refused hides what it means, and one fix may have been in the way of another. No more than a few are.
-  for (let round = 0; round < 5; round++) {
+  // Why a value is rejected hides what it means, and one fix may overlap another. There are no more than a few such layers.
+  for (let round = 0; round < 5 && fixed.length < MAX_FINDINGS; round++) {
     const safe = lintSynchronousStandbyNames(result, options).filter(({ fix }) => fix?.safe);
     if (safe.length === 0) break;
     const done = applyFixes(result, safe);
@@ -92,7 +129,7 @@ function saying({ detail, message, advice }: ParseError): string {
   return `${words}.${advice === undefined ? "" : ` ${advice}`}`;
 }
 
-function refused(error: ParseError, server: number): Finding[] {
+function refused(error: ParseError, server: number, clusterName: string | undefined): Finding[] {
   const { text, code } = error;
   const whole = { offset: 0, end: text.length };
   const at = placeOf(error);
@@ -119,7 +156,7 @@ function refused(error: ParseError, server: number): Finding[] {
   const refusals = mistakes.map((each) => ({ ...each, error }));
   // Where the number is missing, not all of what was meant is known.
   if (mistakes.some((each) => each.code === "NUMBER_MISSING")) return refusals;
-  return [...refusals, ...meaning(text, config, members, numSync, server)];
+  return [...refusals, ...meaning(text, config, members, numSync, server, clusterName)];
 }
 
 /** What was meant, if the value with all mistakes mended is one. */
@@ -141,7 +178,16 @@ function printed(config: SyncRepConfig, server: number): string | undefined {
   }
 }
 
-// ---- Taken ----
+// ---- Accepted ----
+
+/** What people write who want no synchronous replication. */
+const OFF = /^(?:off|no|none|null|nil|false|disabled?|empty|)$/i;
+
+/** A whole value, or several names. */
+const LIST = /,|^\s*(?:(?:any|first)\s+)?\d+\s*\(|^\s*(?:any|first)\s*\(/i;
+
+/** Glob patterns, and variables of shells and templates. Before 16 a question mark may stand for a byte that is not ASCII. */
+const PATTERN = /[*[\]{}]|\$[{(A-Za-z_]|^%|^<.*>$/;
 
 function meaning(
   text: string,
@@ -149,47 +195,66 @@ function meaning(
   members: readonly Member[],
   number: Repair["numSync"],
   server: number,
+  clusterName: string | undefined,
 ): Finding[] {
   const has = syncrepCapabilities.of(server);
   const found: Finding[] = [];
+  const whole = { offset: 0, end: text.length };
   const list = { offset: members[0]?.offset ?? 0, end: members.at(-1)?.end ?? text.length };
+  const alone = members.length === 1;
   const star = memberNames.indexOf("*");
   const seen = new Map<string, string>();
   let possible = 0;
+  let own: Member | undefined;
 
   for (const [i, member] of members.entries()) {
     const { name } = member;
-    const say = (code: FindingCode, words?: readonly (string | number)[], put?: string): void => {
+    // Messages are made only while there is room for them: a value may repeat a name a million times.
+    const say = (
+      code: FindingCode,
+      words?: () => readonly (string | number)[],
+      put?: string,
+      where?: TextRange,
+    ): void => {
       if (found.length >= MAX_FINDINGS) return;
       // What is removed goes with a comma beside it.
-      let place: { offset: number; end: number } = member;
-      if (put === "") {
+      let place: TextRange = where ?? member;
+      if (put === "" && where === undefined) {
         const { offset, end } = member;
         place = i > star ? { offset: members[i - 1]!.end, end } : { offset, end: members[i + 1]!.offset };
       }
-      found.push(finding(code, member, words, put !== undefined && [edit(place, put)]));
+      found.push(finding(code, member, words?.(), put !== undefined && [edit(place, put)]));
     };
     const folded = downcaseIdentifier(name);
     const same = seen.get(folded);
-    if (star !== -1 && (syncrepMethod === "QUORUM" ? name !== "*" : i > star)) say("NEVER_MATTERS", [show(name)], "");
-    else if (same !== undefined) say("DUPLICATE", [show(name), show(same)], "");
+    const shown = (): string[] => [show(name)];
+    if (star !== -1 && (syncrepMethod === "QUORUM" ? name !== "*" : i > star)) say("NEVER_MATTERS", shown, "");
+    else if (same !== undefined) say("DUPLICATE", () => [show(name), show(same)], "");
     else {
       seen.set(folded, name);
       const bytes = has.applicationNameEscapes ? name.replace(escapes, "?").length : name.length;
-      const trimmed = name.trim();
       if (name === "*") {
         say("ANY_STANDBY");
-        if (member.quoted) say("QUOTED_STAR", [], "*");
+        if (member.quoted) say("QUOTED_STAR", undefined, "*");
       } else if (/[^ -~]/.test(name)) {
-        const kept = cleanAscii(name, has.applicationNameEscapes);
-        // What other names become too is not offered.
-        say("NEVER_MATCHES", [show(name), show(kept)], has.applicationNameEscapes ? quoted(kept) : undefined);
-      } else if (bytes > identifierBytes) say("TOO_LONG", [show(name), bytes, identifierBytes]);
+        const kept = (): string => cleanAscii(name, has.applicationNameEscapes);
+        // U+FFFD stands for a byte that is not known here. As a fix a name is not offered that others become too.
+        const isKnown = !name.includes("\ufffd");
+        const fixed = isKnown && has.applicationNameEscapes ? quoted(kept()) : undefined;
+        say("NEVER_MATCHES", () => [show(name), isKnown ? show(kept()) : "ASCII"], fixed);
+      } else if (bytes > identifierBytes) say("TOO_LONG", () => [show(name), bytes, identifierBytes]);
       else {
         possible++;
-        if (trimmed === "") say("EMPTY_NAME", [show(name)]);
-        else if (trimmed !== name) say("BLANKS_IN_NAME", [show(trimmed)], quoted(trimmed));
-        else if (name.includes(",")) say("LIST_IN_QUOTES", [show(name)]);
+        const trimmed = name.trim();
+        if (folded === clusterName) own = member;
+        if (alone && OFF.test(trimmed)) say("LOOKS_LIKE_OFF", shown, "", whole);
+        else if (trimmed === "") say("EMPTY_NAME", shown);
+        else if (LIST.test(name))
+          say("LIST_IN_QUOTES", shown, alone && isValue(name, server) ? name : undefined, whole);
+        else if (trimmed !== name) say("BLANKS_IN_NAME", () => [show(trimmed)], quoted(trimmed));
+        else if (folded === "all") say("LOOKS_LIKE_ANY", shown, "*");
+        else if (PATTERN.test(name) || (has.applicationNameEscapes && name.includes("?")))
+          say("LOOKS_LIKE_PATTERN", shown);
       }
     }
   }
@@ -214,11 +279,19 @@ function meaning(
     if (end === undefined || !members.every(isNumber))
       found.push(finding("NUMBER_IS_NAME", first, [name, name], edits));
   }
-  if (star === -1 && numSync > possible) {
-    const edits = number !== undefined && possible > 0 && [edit(number, String(possible))];
-    found.push(finding("WAITS_FOR_EVER", number ?? list, [numSync, possible, possible], edits));
+  if (star === -1 && possible === 0) found.push(finding("WAITS_FOR_EVER", list));
+  else if (star === -1 && numSync > possible) {
+    const edits = number !== undefined && [edit(number, String(possible))];
+    const names = possible === 1 ? "1 name" : `${possible} names`;
+    found.push(finding("NEEDS_SHARED_NAMES", number ?? list, [numSync, names, possible], edits));
+  } else if (star === -1 && own !== undefined && numSync > possible - 1) {
+    found.push(finding("OWN_NAME", own, [show(own.name)]));
   }
   return found.sort((a, b) => a.offset - b.offset);
+}
+
+function isValue(text: string, server: number): boolean {
+  return read(text, server).config !== undefined;
 }
 
 /** What application_name shows of bytes that are no printable ASCII, and what of it can have been such a byte. */

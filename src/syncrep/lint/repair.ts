@@ -1,4 +1,4 @@
-/** What was meant by a value that the grammar of 9.6 and later refuses: a list of names all the same, and what is wrong in it. */
+/** The list of names in a value that the grammar of 9.6 and later rejects, and the mistakes in it. */
 import { syncrepCapabilities } from "../capabilities.ts";
 import { tokens } from "../parse.ts";
 import { type Edit, edit, type Finding, type FindingCode, finding, MAX_FINDINGS, quoted, show } from "./findings.ts";
@@ -18,7 +18,7 @@ interface Piece extends Member {
 }
 
 export interface Repair {
-  /** Each with a fix. All of them made, the value may parse; whether it does is for the caller to see. */
+  /** Each with a fix. With all of them made the value may parse: the caller has to look. */
   readonly mistakes: readonly Finding[];
   readonly members: readonly Member[];
   /** Where the number is, if it is there. */
@@ -37,20 +37,29 @@ export function repair(text: string, server: number): Repair | undefined {
   };
   const put = (at: number, what: string): Edit => edit({ offset: at, end: at }, what);
 
-  // A keyword is one before a number or a list, and a number is one before a list; else they are names.
+  // A keyword before anything but a comma is one, and so is a number before a list; otherwise they are names.
   let next = 0;
   const isList = (piece: Piece | undefined): boolean => piece !== undefined && piece.kind !== "," && piece.kind !== ")";
-  const method =
-    pieces[0]?.kind === "keyword" && isList(pieces[1]) && pieces[1]!.kind !== "name" ? pieces[next++] : undefined;
+  const method = pieces[0]?.kind === "keyword" && isList(pieces[1]) ? pieces[next++] : undefined;
   const numSync = pieces[next]?.kind === "number" && isList(pieces[next + 1]) ? pieces[next++] : undefined;
   const first = pieces[next];
   const last = pieces.at(-1);
   let open = first?.kind === "(";
   let isClosed = last?.kind === ")";
   if (open) next++;
-  if (open && numSync === undefined) {
+  if (!open && numSync === undefined && method !== undefined && first !== undefined && first.kind !== "number") {
+    // `first a, b`
+    const edits = [edit({ offset: method.end, end: first.offset }, " 1 (")];
+    if (!isClosed) edits.push(put(last!.end, ")"));
+    mistake("NUMBER_MISSING", ["1, and the list in parentheses"], ...edits);
+    open = isClosed = true;
+  } else if (open && numSync === undefined) {
     const one = method === undefined && quorumCommit ? "FIRST 1" : "1";
-    mistake("NUMBER_MISSING", [one], put(first!.offset, `${method?.end === first!.offset ? " " : ""}${one} `));
+    mistake(
+      "NUMBER_MISSING",
+      [`${one} before the list`],
+      put(first!.offset, `${method?.end === first!.offset ? " " : ""}${one} `),
+    );
   } else if (!open && numSync !== undefined && first !== undefined) {
     const edits = [edit({ offset: numSync.end, end: first.offset }, " (")];
     if (!isClosed) edits.push(put(last!.end, ")"));
@@ -88,12 +97,12 @@ export function repair(text: string, server: number): Repair | undefined {
   }
 }
 
-/** A name that was meant, by what stands in its place. */
+/** A name that needs double quotes. */
 function inQuotes(code: FindingCode, place: { offset: number; end: number }, name: string, written = name): Finding {
   return finding(code, place, [written, quoted(name)], [edit(place, quoted(name))]);
 }
 
-/** The pieces of a value; undefined if some of it is none. Names may have been meant without the quotes that they need. */
+/** The pieces of a value, in which names may lack the quotes that they need; undefined if something else is in it. */
 function piecesOf(text: string, server: number): Piece[] | undefined {
   const { quorumCommit } = syncrepCapabilities.of(server);
   const list = tokens(text, server);
@@ -118,13 +127,13 @@ function piecesOf(text: string, server: number): Piece[] | undefined {
       while (list[i + 1]?.offset === end && !/^[,()"']/.test(list[i + 1]!.text)) end += list[++i]!.text.length;
       name = text.slice(offset, end);
       if (name !== token || !/^[\w*\x80-\uffff]/.test(token)) {
-        // What else there is may be a name too, but may have been meant otherwise.
+        // Other characters could be part of a name too, but may have been meant otherwise.
         if (!/^[\w\x80-\uffff][\w$\x80-\uffff.:/+@-]*$/.test(name)) return undefined;
         mistake = inQuotes("NAME_NEEDS_QUOTES", { offset, end }, name);
       } else if (/^\d/.test(token)) kind = "number";
       else if (quorumCommit && /^(any|first)$/i.test(token)) kind = "keyword";
     }
-    // Two names without anything between them are hardly two.
+    // Two names without anything between them are probably not two.
     const before = pieces.at(-1);
     if (before?.end === offset && ![before.kind, kind].some((each) => each === "," || each === "(" || each === ")"))
       return undefined;

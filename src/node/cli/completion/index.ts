@@ -93,7 +93,7 @@ function zsh(declarations: readonly Declaration[]): string {
         : `${many === "" ? "" : quoted(many)}{-${option.short},--${name}}${quoted(help + value)}`;
     });
     const rest = argument === undefined ? [] : [quoted(`*:${argument.name}:_files`)];
-    return ["_arguments", quoted("(-h --help)") + "{-h,--help}" + quoted("[print this help]"), ...specs, ...rest].join(
+    return ["_arguments", `${quoted("(-h --help)")}{-h,--help}${quoted("[print this help]")}`, ...specs, ...rest].join(
       " \\\n        ",
     );
   };

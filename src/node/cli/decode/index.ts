@@ -2,9 +2,10 @@
  * `walwire decode`: the messages of a file, a line each, for people or as JSON; whether they encode back to the same bytes; what
  * takes the bytes.
  */
-import { ArgumentError } from "../../../kernel/errors.ts";
 import { defaultServer } from "../../../kernel/version.ts";
 import type { PgoutputDecoderOptions } from "../../../logical/decoder.ts";
+import { messagesOfKind } from "../../../logical/messages.ts";
+import { type PgoutputProtocol, STREAMING_SINCE } from "../../../logical/protocol.ts";
 import { Conversation } from "../../conversation.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page } from "../shared/people.ts";
@@ -54,7 +55,7 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
 type Lines = "all" | "changes" | "none";
 
 /** What --changes shows. */
-const changeTypes: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Truncate", "Message"]);
+const changeTypes = messagesOfKind("change", "message");
 
 function hasLine({ message, error, mismatch }: Decoded, lines: Lines): boolean {
   if (lines === "all" || error !== undefined || mismatch !== undefined) return true;
@@ -64,13 +65,9 @@ function hasLine({ message, error, mismatch }: Decoded, lines: Lines): boolean {
 /** What was asked for in START_REPLICATION; undefined if the call does not say. */
 function pgoutputOf({ proto, streaming }: DecodeFileCall["options"]): PgoutputDecoderOptions | undefined {
   if (proto === undefined && streaming === undefined) return undefined;
-  const options = { protocol: Number(proto ?? 4) as 1 | 2 | 3 | 4, streaming: streaming ?? "off" } as const;
-  try {
-    new DecodeStream({ from: "server", server: undefined, physical: false, pgoutput: options, verify: false }, "rows");
-  } catch (error) {
-    if (error instanceof RangeError || error instanceof ArgumentError) throw new UsageError(error.message);
-    throw error;
-  }
+  const options = { protocol: Number(proto ?? 4) as PgoutputProtocol, streaming: streaming ?? "off" } as const;
+  const since = STREAMING_SINCE[options.streaming];
+  if (options.protocol < since) throw new UsageError(`--streaming ${options.streaming} needs --proto ${since}`);
   return options;
 }
 

@@ -97,7 +97,7 @@ export class DecodeStream {
   #since = 0;
   readonly #advised = new Set<string>();
 
-  /** @throws RangeError for streaming that the protocol version has not */
+  /** @throws ArgumentError for streaming that the protocol version does not have */
   constructor(call: DecodeCall, form: Form) {
     this.#call = call;
     this.#rows = form === "rows";

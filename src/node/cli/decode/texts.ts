@@ -13,6 +13,7 @@ import {
   printBackupLabel,
   printTablespaceMap,
   printTimeLineHistory,
+  unreadBackupLabel,
 } from "../../../files/index.ts";
 import { ParseError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
@@ -50,7 +51,7 @@ const timelineHistory = small({
       },
       say(page) {
         title(page, `History of timeline ${timeline}${named === undefined ? ", if that is the next one" : ""}`);
-        for (const sentence of explainTimeLineHistory(history, server)) page.line(`  ${printable(sentence)}`);
+        for (const sentence of explainTimeLineHistory(history, { server })) page.line(`  ${printable(sentence)}`);
       },
       mismatch: verified(bytes, call, (each) =>
         printTimeLineHistory(history, each === undefined ? {} : { server: each }),
@@ -121,11 +122,16 @@ const backupLabel = small({
     const options = call.server === undefined ? {} : { server: call.server };
     const label = parseBackupLabel(bytes, options);
     return {
-      json: labelJson("BackupLabel", label, call.server),
+      json: {
+        ...labelJson("BackupLabel", label, call.server),
+        ...(unreadBackupLabel(bytes, options) === "" ? {} : { unread: unreadBackupLabel(bytes, options) }),
+      },
       say(page) {
         title(page, "backup_label");
         sayLabel(page, label, call.server);
         page.line();
+        const unread = unreadBackupLabel(bytes, options);
+        if (unread !== "") page.mark("neutral", `a server does not read the rest of it: ${JSON.stringify(unread)}`);
         try {
           checkBackupLabel(bytes, options);
           page.mark("good", "a server starts recovery from it");

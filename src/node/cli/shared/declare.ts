@@ -25,7 +25,6 @@
  * `<!-- end -->`; test/package/generated.test.ts says so if they are missing.
  */
 import type { Lsn } from "../../../kernel/lsn.ts";
-import type { UsageError } from "./usage.ts";
 
 interface OptionBase {
   /** What it does, in lower case, without a full stop. */
@@ -82,17 +81,6 @@ export interface Declaration {
   readonly verbs?: Readonly<Record<string, string>>;
   readonly argument?: Argument;
   readonly options: Readonly<Record<string, Option>>;
-  /**
-   * Words of its own for a wrong call: where the subcommand stands in for another program whose words are expected. Undefined for
-   * the usual ones.
-   */
-  readonly wrongCall?: (error: UsageError, args: readonly string[]) => WrongCall | undefined;
-}
-
-/** What is written to standard error, and the exit status. */
-export interface WrongCall {
-  readonly text: string;
-  readonly status: number;
 }
 
 type VerbOf<D> = D extends { readonly verbs: infer V } ? Extract<keyof V, string> : never;

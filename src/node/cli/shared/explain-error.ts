@@ -1,6 +1,12 @@
 /** Whatever ends a subcommand early, in a sentence. */
-import { UnsupportedError, WalwireError } from "../../../kernel/errors.ts";
-import { isDatabaseError, PeerMissingError } from "../../client.ts";
+import {
+  ConnectionError,
+  PeerMissingError,
+  ServerError,
+  UnsupportedError,
+  WalwireError,
+} from "../../../kernel/errors.ts";
+import { isDatabaseError } from "../../pg.ts";
 import { TailError } from "../../tail.ts";
 import { fileSentence } from "./file-error.ts";
 import { type Status, status } from "./status.ts";
@@ -17,14 +23,20 @@ export function explain(error: unknown): Explained | undefined {
   if (error instanceof InputError) return { sentence: error.message, status: error.status };
   if (error instanceof TailError) return { sentence: error.message, status: status.bad };
   if (error instanceof UnsupportedError || error instanceof PeerMissingError) return unseen(error.message);
-  if (isDatabaseError(error)) {
-    const advice = error.code === undefined ? undefined : adviceBySqlState[error.code];
+  if (error instanceof ServerError || isDatabaseError(error)) {
+    const advice = adviceBySqlState[error instanceof ServerError ? error.sqlstate : error.code];
     const parts = [error.message, error.detail, error.hint, advice].filter((part) => part !== undefined);
     return unseen(`the server reported: ${parts.join(". ")}`);
   }
+  if (error instanceof ConnectionError) return connectionError(error);
   if (error instanceof WalwireError) return unseen(`invalid message from the server: ${error.message}`);
   const file = fileSentence(error);
   return file === undefined ? socketError(error) : unseen(file);
+}
+
+/** The cause is Node's error, where there is one. */
+function connectionError({ cause, message }: ConnectionError): Explained {
+  return (cause instanceof Error ? socketError(cause) : undefined) ?? unseen(`the connection failed: ${message}`);
 }
 
 function unseen(sentence: string): Explained {

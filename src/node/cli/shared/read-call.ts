@@ -83,12 +83,12 @@ function argumentOf(
       throw new UsageError(`unexpected argument ${JSON.stringify(first)}`, "extra-argument", first);
     return positionals;
   }
-  const { name, count, quoted, optionalWith = [] } = argument;
+  const { name, count, quoted, help, optionalWith = [] } = argument;
   const replaced = [...given.keys()].some(
     (each) => optionalWith.includes(each) || options[each]!.conflicts?.includes(name),
   );
   if (first === undefined && count !== "optional" && !replaced) {
-    throw new UsageError(`missing ${name}`, "missing-argument");
+    throw new UsageError(`missing ${name}: ${help}`, "missing-argument");
   }
   if (positionals.length > 1 && count !== "many") {
     const quote = quoted ? ": quote it" : "";

@@ -1,11 +1,10 @@
-/** A synchronous_standby_names in configuration files: which of its values a server takes, where it stands, and how it is changed. */
+/** A synchronous_standby_names in configuration files: the value that a server takes, its place, and its change. */
 import {
   chownSync,
   closeSync,
   fchmodSync,
   fsyncSync,
   openSync,
-  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -17,25 +16,41 @@ import { join } from "node:path";
 import {
   type ConfEntry,
   type ConfProblem,
+  type ConfUnread,
+  checkedEntries,
+  commentsOf,
   effectiveEntry,
   placeInFile,
   readPostgresqlConf,
   sameParameter,
 } from "../../../conf/index.ts";
+import { ParseError } from "../../../kernel/errors.ts";
+import { type FindingCode, findingCodes, parseSynchronousStandbyNames } from "../../../syncrep/index.ts";
+import { parseSynchronousCommit, type SynchronousCommit } from "../../../syncrep/questions.ts";
+import { diskConfReader } from "../../conf-disk.ts";
 import { fileError } from "../shared/file-error.ts";
 import { InputError } from "../shared/usage.ts";
 
-export const parameter = "synchronous_standby_names";
+const parameter = "synchronous_standby_names";
 
 export interface ConfValue {
-  /** The file that everything begins with. */
+  /** The main file. */
   readonly path: string;
-  /** Why a server takes nothing of all files. */
+  /** Why a server takes nothing from any of the files, and does not start with them. */
   readonly problems: readonly ConfProblem[];
-  /** What the server takes; undefined if the parameter is in no file. */
+  /** What this user may not read: a server may find another value there. */
+  readonly unread: readonly ConfUnread[];
+  /** A relative data_directory, which a server resolves against the directory that it is started in. */
+  readonly assumedDataDirectory: string | undefined;
+  /** The entry that a server takes; undefined if the parameter is in no file. */
   readonly entry: ConfEntry | undefined;
-  /** What it would take, if there were not a later one. */
+  /** The entries before it. */
   readonly overridden: readonly ConfEntry[];
+  /** What the files set beside it, if they do. */
+  readonly synchronousCommit: SynchronousCommit | undefined;
+  readonly clusterName: string | undefined;
+  /** The codes in comments of the entry: `# walwire: ignore DUPLICATE`. */
+  readonly ignore: readonly FindingCode[];
   /** The text of a file that was read. */
   readonly text: (path: string) => string;
 }
@@ -44,43 +59,67 @@ export interface ConfValue {
  * @param path A postgresql.conf, or the directory of one.
  * @throws InputError if it cannot be read.
  */
-export function readConf(path: string): ConfValue {
-  const texts = new Map<string, string>();
+export function readConf(path: string, server: number): ConfValue {
   const main = explained(path, () => {
     const file = statSync(path).isDirectory() ? join(path, "postgresql.conf") : path;
-    texts.set(file, decode(readFileSync(file)));
+    closeSync(openSync(file, "r"));
     return file;
   });
-  const readFile = (file: string): string | undefined => {
-    const text = texts.get(file) ?? orNothing(() => decode(readFileSync(file)));
-    if (text !== undefined) texts.set(file, text);
+  const texts = new Map<string, string>();
+  const readFile = (file: string) => {
+    const text = texts.get(file) ?? diskConfReader.readFile(file);
+    if (typeof text === "string") texts.set(file, text);
     return text;
   };
-  const readDir = (directory: string): readonly string[] | undefined =>
-    orNothing(() => readdirSync(directory).filter((name) => !isDirectory(join(directory, name))));
-  const { entries, problems } = readPostgresqlConf(main, { readFile, readDir });
+  const files = readPostgresqlConf(main, { ...diskConfReader, readFile }, { parameters: [parameter] });
+  const { entries, dataDirectory } = files;
+  const text = (file: string): string => texts.get(file) ?? "";
+  const problems = [...files.problems];
   const entry = effectiveEntry(entries, parameter);
-  const overridden = entries.filter((each) => each !== entry && sameParameter(each.name, parameter));
-  return { path: main, problems, entry, overridden, text: (file) => texts.get(file) ?? "" };
-}
-
-/** A byte order mark is a letter to the server. */
-function decode(bytes: Uint8Array): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
-}
-
-function isDirectory(path: string): boolean {
-  return orNothing(() => statSync(path).isDirectory()) ?? false;
-}
-
-/** What the file system gives, or undefined if it does not. */
-function orNothing<T>(get: () => T): T | undefined {
-  try {
-    return get();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    return undefined;
+  const commit = effectiveEntry(entries, "synchronous_commit");
+  let synchronousCommit: SynchronousCommit | undefined;
+  // The value that counts is judged with all that can be said of it; of others only the server's error matters.
+  if (files.problems.length === 0) {
+    for (const each of checkedEntries(entries, parameter)) {
+      if (each !== entry) check(each, () => parseSynchronousStandbyNames(each.value, { server }));
+    }
+    for (const each of checkedEntries(entries, "synchronous_commit")) {
+      const level = check(each, () => parseSynchronousCommit(each.value, { server }));
+      if (each === commit) synchronousCommit = level;
+    }
   }
+  return {
+    path: main,
+    problems,
+    unread: files.unread,
+    assumedDataDirectory: dataDirectory.assumed ? dataDirectory.path : undefined,
+    entry,
+    overridden: entries.filter((each) => each !== entry && sameParameter(each.name, parameter)),
+    synchronousCommit,
+    clusterName: effectiveEntry(entries, "cluster_name")?.value,
+    ignore: entry === undefined ? [] : ignoredIn(commentsOf(text(entry.path), entry)),
+    text,
+  };
+
+  /** A value that a server rejects is a problem of the files, and stands in one. */
+  function check<T>(each: ConfEntry, read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof ParseError)) throw error;
+      const { code, message, sqlstate, detail, hint, advice } = error;
+      const { offset } = placeInFile(each, error.offset);
+      const inFile = { code, message, sqlstate, detail, hint, advice, text: text(each.path), offset };
+      problems.push({ path: each.path, error: new ParseError(inFile) });
+      return undefined;
+    }
+  }
+}
+
+/** Unknown codes are left alone: another version may know them. */
+function ignoredIn(comments: readonly string[]): FindingCode[] {
+  const codes = comments.flatMap((comment) => /^walwire: *ignore +(.*)$/.exec(comment)?.[1]?.split(/[, ]+/) ?? []);
+  return codes.filter((code): code is FindingCode => Object.hasOwn(findingCodes, code));
 }
 
 /** What the file system gives, or its reason in a sentence. */
@@ -92,7 +131,7 @@ function explained<T>(path: string, get: () => T): T {
   }
 }
 
-/** Where a character of the value stands in its file. */
+/** The place in its file of a character of the value. */
 export function placeInConf({ text }: ConfValue, entry: ConfEntry, offset: number): PlaceInConf {
   return { path: entry.path, text: text(entry.path), ...placeInFile(entry, offset) };
 }
@@ -113,7 +152,7 @@ function quoted(value: string): string {
   return `'${value.replace(/['\\\n\r]/g, (c) => escapes[c]!)}'`;
 }
 
-/** The change of one line, as `diff -U0` shows it, and `patch` takes it. */
+/** The change of one line, as `diff -U0` shows it and `patch` reads it. */
 export function diffOf({ text }: ConfValue, { path, line, offset, end }: ConfEntry, value: string): string {
   const file = text(path);
   const start = file.lastIndexOf("\n", offset) + 1;
@@ -132,13 +171,13 @@ export function diffOf({ text }: ConfValue, { path, line, offset, end }: ConfEnt
 }
 
 /**
- * Put another value into the file: nothing else of it changes, and whoever reads it finds the old one or the new one.
+ * Put another value into the file. Nothing else in it changes, and a reader finds either the old file or the new one.
  *
  * @throws InputError if it cannot be done.
  */
 export function writeConf({ text }: ConfValue, { path, offset, end }: ConfEntry, value: string): void {
   explained(path, () => {
-    // What a link points to is changed, not the link.
+    // The file is replaced, not a link to it.
     const file = realpathSync(path);
     const bytes = readFileSync(file);
     const old = text(path);

@@ -3,10 +3,12 @@
  *
  * @source GitHub's documentation of workflow commands; actions/toolkit's command.ts for what is escaped how
  */
+
+import type { Judged } from "../../../syncrep/judge.ts";
 import { printable } from "../shared/people.ts";
 import type { ConfValue } from "./conf.ts";
-import { findingsBeside, type Judged } from "./judge.ts";
 import type { Subject } from "./model.ts";
+import { findingsBeside } from "./words.ts";
 
 type Level = "error" | "warning" | "notice";
 
@@ -17,17 +19,20 @@ export function annotations(judged: Judged, { place }: Subject): string[] {
   const found = findingsBeside(judged).map(({ severity, code, offset, message, fix }) =>
     annotation(severity === "info" ? "notice" : severity, at(offset), code, [message, fix?.message]),
   );
-  if (verdict.ok) return found;
+  if (verdict.type === "accepted") return found;
   const { sqlstate, message, detail, advice, offset } = verdict.error;
   return [annotation("error", at(offset), sqlstate, [message, detail, advice]), ...found];
 }
 
-/** What is wrong with the files themselves. */
-export function confAnnotations({ problems }: ConfValue): string[] {
-  return problems.map(({ path, error }) => {
-    const place = error.text === "" ? { path } : { path, line: error.line, column: error.column };
-    return annotation("error", place, error.sqlstate, [error.message]);
-  });
+/** The problems of the files themselves, and what could not be read. */
+export function confAnnotations({ problems, unread }: ConfValue): string[] {
+  return [
+    ...problems.map(({ path, error }) => {
+      const place = error.text === "" ? { path } : { path, line: error.line, column: error.column };
+      return annotation("error", place, error.sqlstate, [error.message, error.detail, error.hint]);
+    }),
+    ...unread.map(({ path, code }) => annotation("warning", { path }, code, ["This file cannot be read here."])),
+  ];
 }
 
 interface Place {

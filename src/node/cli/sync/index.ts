@@ -1,121 +1,145 @@
-/**
- * `walwire sync`: what a server says to a value of synchronous_standby_names, how it is mended, and what it does. For people, for
- * programs, and for pull requests.
- */
+/** `walwire sync`: how a server reads a value of synchronous_standby_names, its fix, and what it does. */
 import { defaultServer, serverVersionNum } from "../../../kernel/version.ts";
+import { type FindingCode, findingCodes } from "../../../syncrep/index.ts";
+import {
+  fixAndJudge,
+  isGood,
+  type Judged,
+  judgeSynchronousStandbyNames,
+  judgeSynchronousStandbyNamesByVersion,
+  offeredFix,
+} from "../../../syncrep/judge.ts";
 import { textOf, urlOf } from "../shared/input.ts";
 import type { Answer } from "../shared/json.ts";
 import { answerLines } from "../shared/jsonl.ts";
+import { nearest } from "../shared/nearest.ts";
 import { Page, printable } from "../shared/people.ts";
+import { didYouMean } from "../shared/read-call.ts";
 import { type Status, status } from "../shared/status.ts";
-import { UsageError } from "../shared/usage.ts";
+import { UnseenError, UsageError } from "../shared/usage.ts";
 import { diffOf, placeInConf, readConf, writeConf } from "./conf.ts";
 import type { SyncCall } from "./declaration.ts";
 import type { Primary } from "./from.ts";
 import { annotations, confAnnotations } from "./github.ts";
 import { confJson, explanationJson, fixedJson, judgedJson, unreadableJson, versionsOf } from "./json.ts";
-import { fix, isGood, judge, judgeByVersion } from "./judge.ts";
 import type { Call, Explained, Subject } from "./model.ts";
 import { sayAcceptedBy, sayConf, sayExplanation, sayFindings, sayFixed, sayNotSet, sayVerdict } from "./page.ts";
 import { readStandbys } from "./standbys.ts";
+import { blockedNow } from "./words.ts";
 
 interface Verb {
-  /** The answer to one of many values, of which nobody knows that it is text. */
+  /** The answer to one of many values, which may be of any type. */
   readonly batch: (text: string, call: Call) => object;
-  /** The answer to one value, which may take its time; is it good? */
-  readonly json: (subject: Subject, call: Call) => readonly [answer: Answer, good: boolean];
-  /** For people; is it good? */
-  readonly say: (subject: Subject, call: Call) => boolean;
+  /** The answer to one value, which may take longer. */
+  readonly json: (subject: Subject, call: Call) => readonly [answer: Answer, status: Status];
+  /** For people. */
+  readonly say: (subject: Subject, call: Call) => Status;
 }
 
 const verbs: Readonly<Record<SyncCall["verb"], Verb>> = {
   check: {
-    batch: (text, call) => judgedJson(judge(text, call)),
+    batch: (text, call) => judgedJson(judgeSynchronousStandbyNames(text, call)),
     json: (subject, call) => {
-      const judged = judge(subject.text, call);
-      const answer = { ...judgedJson(judged, subject), ...versionsOf(judged, judgeByVersion(subject.text)) };
-      return [answer, isGood(judged, call.strict)];
+      const judged = judgeSynchronousStandbyNames(subject.text, call);
+      const answer = {
+        ...judgedJson(judged, subject),
+        ...versionsOf(judged, judgeSynchronousStandbyNamesByVersion(subject.text)),
+      };
+      return [answer, statusOf(judged, isGood(judged, call), subject, call)];
     },
     say: (subject, call) => {
       const page = new Page(process.stdout);
-      const judged = judge(subject.text, call);
+      const judged = judgeSynchronousStandbyNames(subject.text, call);
       sayVerdict(page, judged, subject);
       sayFindings(page, judged, subject);
-      if (judged.findings.some((finding) => finding.fix !== undefined)) sayMended(page, subject.text, call);
-      sayAcceptedBy(page, judged, judgeByVersion(subject.text));
-      return isGood(judged, call.strict);
+      if (judged.findings.some((finding) => finding.fix !== undefined)) sayOffer(page, subject.text, call);
+      sayAcceptedBy(page, judged, judgeSynchronousStandbyNamesByVersion(subject.text));
+      const blocked = subject.isRunning ? blockedNow(judged, subject, call) : undefined;
+      if (blocked !== undefined) page.mark("bad", printable(blocked));
+      if (subject.isRunning && call.standbys === undefined && subject.text !== "") {
+        page.line("This role may not see the standbys (pg_monitor may): not checked whether commits are blocked now.");
+      }
+      return statusOf(judged, isGood(judged, call), subject, call);
     },
   },
   fix: {
-    batch: (text, call) => (typeof text === "string" ? fixJson({ text }, call) : judgedJson(judge(text, call))),
-    json: (subject, call) => {
-      const answer = fixJson(subject, call);
-      return [answer, answer.ok];
-    },
+    batch: (text, call) =>
+      typeof text === "string" ? fixJson({ text }, call)[0] : judgedJson(judgeSynchronousStandbyNames(text, call)),
+    json: fixJson,
     say: sayFix,
   },
   explain: {
-    batch: (text, call) => explanationJson(explain(text, call)),
+    batch: (text, call) => explanationJson(explain(text, call), { text }, call),
     json: (subject, call) => {
       const explained = explain(subject.text, call);
-      return [explanationJson(explained, subject), explained.judged.verdict.ok];
+      return [
+        explanationJson(explained, subject, call),
+        statusOf(explained.judged, isGood(explained.judged), subject, call),
+      ];
     },
     say: (subject, call) => {
       const explained = explain(subject.text, call);
-      sayExplanation(new Page(process.stdout), explained, subject);
-      return explained.judged.verdict.ok;
+      sayExplanation(new Page(process.stdout), explained, subject, call);
+      return statusOf(explained.judged, isGood(explained.judged), subject, call);
     },
   },
 };
 
-function explain(text: string, call: Call): Explained {
-  const byVersion = typeof text === "string" ? judgeByVersion(text) : [];
-  return { judged: judge(text, call), byVersion, standbys: call.standbys, primary: call.primary };
-}
-
-/** What walwire sync fix would give, if it gives anything. */
-function sayMended(page: Page, text: string, call: Call): void {
-  for (const unsafe of [false, true]) {
-    const { judged } = fix(text, call, unsafe);
-    if (!isGood(judged)) continue;
-    const made = judged.text === "" ? " empty" : `: ${printable(judged.text)}`;
-    page.line(`walwire sync fix ${unsafe ? "--unsafe " : ""}makes it${made}`);
-    return;
-  }
-}
-
-/** The value as it should be on standard output, or the change of the file; what was done, and what is left, on standard error. */
-function sayFix(subject: Subject, call: Call): boolean {
-  const page = new Page(process.stderr);
-  const { judged, fixed } = fix(subject.text, call, call.unsafe);
-  sayFixed(page, fixed);
-  // Of what is left the places are those in the new value.
-  const left = fixed.length === 0 ? subject : { text: judged.text };
-  if (!judged.verdict.ok) sayVerdict(page, judged, left);
-  sayFindings(page, judged, left);
-  const good = isGood(judged);
-  if (!good && !call.unsafe) sayMended(page, subject.text, call);
-  if (!good) return false;
+/** What is bad comes before what is unknown, and this before what is blocked. */
+function statusOf(judged: Judged, good: boolean, subject: Subject, call: Call): Status {
   const { conf } = subject;
-  if (fixed.length === 0) page.line("There is nothing to fix.");
-  if (conf?.entry === undefined) process.stdout.write(`${judged.text}\n`);
-  else if (fixed.length > 0) {
-    process.stdout.write(diffOf(conf, conf.entry, judged.text));
-    if (call.write) {
-      writeConf(conf, conf.entry, judged.text);
-      page.line(`${printable(conf.entry.path)} is written.`);
+  if (!good || (conf?.problems.length ?? 0) > 0) return status.bad;
+  if ((conf?.unread.length ?? 0) > 0) return status.unseen;
+  const isNow = call.verb === "explain" || (call.verb === "check" && subject.isRunning);
+  return isNow && blockedNow(judged, subject, call) !== undefined ? status.blocked : status.good;
+}
+
+function explain(text: string, call: Call): Explained {
+  const byVersion = typeof text === "string" ? judgeSynchronousStandbyNamesByVersion(text) : [];
+  return { judged: judgeSynchronousStandbyNames(text, call), byVersion };
+}
+
+/** What walwire sync fix would print, if it fixes the value. */
+function sayOffer(page: Page, text: string, call: Call): void {
+  const offer = offeredFix(text, call);
+  if (offer === undefined) return;
+  const made = offer.text === "" ? "the empty value" : printable(offer.text);
+  page.line(`walwire sync fix ${offer.unsafe ? "--unsafe " : ""}prints: ${made}`);
+}
+
+/** The new value on standard output, or the change of the file; what was fixed and what is left on standard error. */
+function sayFix(subject: Subject, call: Call): Status {
+  const page = new Page(process.stderr);
+  const { judged, fixed } = fixAndJudge(subject.text, call);
+  sayFixed(page, fixed);
+  // Positions of what is left are those in the new value.
+  const left = fixed.length === 0 ? subject : { text: judged.text };
+  if (judged.verdict.type === "refused") sayVerdict(page, judged, left);
+  sayFindings(page, judged, left);
+  if (!call.unsafe && judged.findings.some((finding) => finding.fix !== undefined)) sayOffer(page, subject.text, call);
+  const good = isGood(judged);
+  const { conf } = subject;
+  if (good) {
+    if (fixed.length === 0) page.line("There is nothing to fix.");
+    if (conf?.entry === undefined) process.stdout.write(`${judged.text}\n`);
+    else if (fixed.length > 0) {
+      process.stdout.write(diffOf(conf, conf.entry, judged.text));
+      if (call.write) {
+        writeConf(conf, conf.entry, judged.text);
+        page.line(`${printable(conf.entry.path)} is written.`);
+      }
     }
   }
-  return true;
+  return statusOf(judged, good, subject, call);
 }
 
-function fixJson(subject: Subject, call: Call): Answer {
-  const done = fix(subject.text, call, call.unsafe);
+function fixJson(subject: Subject, call: Call): readonly [Answer, Status] {
+  const done = fixAndJudge(subject.text, call);
   const good = isGood(done.judged);
   if (good && call.write && subject.conf?.entry !== undefined && done.fixed.length > 0) {
     writeConf(subject.conf, subject.conf.entry, done.judged.text);
   }
-  return fixedJson(done, good);
+  return [fixedJson(done, good), statusOf(done.judged, good, subject, call)];
 }
 
 /** `walwire sync`. */
@@ -126,59 +150,82 @@ export async function run({ verb: name, argument, options }: SyncCall): Promise<
   if (standbys === "-" && fromInput) {
     throw new UsageError("standard input cannot be both VALUE and --standbys");
   }
+  const ignore = codesOf(options.ignore);
   const primary = from === undefined ? undefined : await primaryOf(from);
-  const call = {
-    server: options.server ?? primary?.server ?? serverVersionNum(defaultServer),
-    also,
-    strict,
-    unsafe,
-    write,
+  if (name === "explain" && primary !== undefined && primary.standbys === undefined) {
+    throw new UnseenError("this role may not see the standbys: it needs pg_monitor, or to be superuser");
+  }
+  const server = options.server ?? primary?.server ?? serverVersionNum(defaultServer);
+  const subject: Subject = jsonl ? { text: "" } : await subjectOf(server);
+  const call: Call = {
+    ...{ verb: name, server, also, strict, unsafe, write, primary },
+    ignore: [...ignore, ...(subject.conf?.ignore ?? [])],
+    clusterName: subject.conf?.clusterName ?? primary?.clusterName,
     standbys: primary?.standbys ?? (standbys === undefined ? undefined : await readStandbys(standbys)),
-    primary,
   };
   if (jsonl) {
-    // Nobody sees the stacks of the errors that are answers.
+    // The stacks of errors that are answers are not shown.
     Error.stackTraceLimit = 0;
-    // What is no string is the parser's to refuse.
+    // The parser rejects what is not a string.
     const value = (text: unknown) => verb.batch(text as string, call);
     await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
     return status.good;
   }
-  const subject = await subjectOf();
-  const filesAreGood = (subject.conf?.problems.length ?? 0) === 0;
   if (json) {
-    const [answer, good] = verb.json(subject, call);
+    const [answer, result] = verb.json(subject, call);
     const files = subject.conf === undefined ? {} : confJson(subject.conf);
-    process.stdout.write(`${JSON.stringify({ ...answer, ...files }, undefined, 2)}\n`);
-    return good && filesAreGood ? status.good : status.bad;
+    const verdict = verdicts[result] ?? "bad";
+    process.stdout.write(
+      `${JSON.stringify({ ...answer, ok: result === status.good, verdict, ...files }, undefined, 2)}\n`,
+    );
+    return result;
   }
   if (format === "github") {
-    const judged = judge(subject.text, call);
+    const judged = judgeSynchronousStandbyNames(subject.text, call);
     const lines = [
       ...(subject.conf === undefined ? [] : confAnnotations(subject.conf)),
       ...annotations(judged, subject),
     ];
     process.stdout.write(lines.map((line) => `${line}\n`).join(""));
-    return isGood(judged, strict) && filesAreGood ? status.good : status.bad;
+    return statusOf(judged, isGood(judged, call), subject, call);
   }
   if (subject.conf !== undefined) {
     const page = new Page(name === "fix" ? process.stderr : process.stdout);
     sayConf(page, subject.conf);
-    if (subject.conf.entry === undefined && filesAreGood) sayNotSet(page, subject.conf);
-    if (subject.conf.entry === undefined && name !== "explain") return filesAreGood ? status.good : status.bad;
+    const isSet = subject.conf.entry !== undefined;
+    if (!isSet && subject.conf.problems.length === 0) sayNotSet(page, subject.conf);
+    if (!isSet && name !== "explain") {
+      return statusOf(judgeSynchronousStandbyNames("", call), true, subject, call);
+    }
   }
-  return verb.say(subject, call) && filesAreGood ? status.good : status.bad;
+  return verb.say(subject, call);
 
-  async function subjectOf(): Promise<Subject> {
+  async function subjectOf(version: number): Promise<Subject> {
     if (conf !== undefined) {
-      const value = readConf(conf);
+      const value = readConf(conf, version);
       const { entry } = value;
       if (entry === undefined) return { text: "", conf: value };
       return { text: entry.value, conf: value, place: (offset) => placeInConf(value, entry, offset) };
     }
-    if (primary !== undefined && argument === undefined) return { text: primary.setting };
+    if (primary !== undefined && argument === undefined) return { text: primary.setting, isRunning: true };
     return { text: await textOf(argument, "VALUE") };
   }
+}
+
+/** The exit statuses as `--json` names them. */
+const verdicts: Readonly<Partial<Record<Status, string>>> = {
+  [status.good]: "good",
+  [status.bad]: "bad",
+  [status.unseen]: "unknown",
+  [status.blocked]: "blocked",
+};
+
+function codesOf(given: readonly string[]): FindingCode[] {
+  const known = Object.keys(findingCodes);
+  return given.map((code) => {
+    if (Object.hasOwn(findingCodes, code)) return code as FindingCode;
+    throw new UsageError(`unknown code ${JSON.stringify(code)}${didYouMean(nearest(code, known))}`);
+  });
 }
 
 async function primaryOf(url: string): Promise<Primary> {

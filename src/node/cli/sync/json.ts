@@ -1,37 +1,37 @@
-/** What `walwire sync` answers to programs. A position of the log is text, as the server prints it; what is undefined is left out. */
+/** The answers of `walwire sync` to programs. An LSN is text, as the server prints it; undefined fields are left out. */
 import { ParseError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { type Finding, locateSynchronousStandbyNames, type SyncRepConfig } from "../../../syncrep/index.ts";
 import {
-  evaluateSynchronousStandbys,
-  type Finding,
-  locateSynchronousStandbyNames,
-  type SyncLevel,
-  type SyncRepConfig,
-} from "../../../syncrep/index.ts";
-import { blockingLosses, certainCopies } from "../../../syncrep/questions.ts";
-import { type Answer, versionsJson } from "../shared/json.ts";
-import type { ConfValue } from "./conf.ts";
-import {
-  acceptedBy,
-  differing,
+  differingVerdicts,
   type Fixed,
-  inWords,
   type Judged,
-  printedByVersion,
+  printSynchronousStandbyNamesByVersion,
   type Verdict,
   type VersionVerdict,
-} from "./judge.ts";
-import type { Explained, Subject } from "./model.ts";
-import type { Standbys } from "./standbys.ts";
+  versionsThatAccept,
+} from "../../../syncrep/judge.ts";
+import {
+  blockingLosses,
+  certainCopies,
+  evaluateSynchronousStandbys,
+  type SyncLevel,
+} from "../../../syncrep/questions.ts";
+import { type Answer, versionsJson } from "../shared/json.ts";
+import type { ConfValue } from "./conf.ts";
+import type { Call, Explained, Subject } from "./model.ts";
+import { inWords, levelOf } from "./words.ts";
 
-/** The answer to one value: what a server takes is ok, whatever is found in it. */
+/** The answer to one value. A value that the server accepts is `ok` here, whatever the findings. */
 export function judgedJson({ verdict, findings }: Judged, subject?: Subject): Answer {
   const found = findings.length > 0 ? { findings: findings.map((finding) => findingJson(finding, subject)) } : {};
   return { ...verdictJson(verdict), ...found };
 }
 
 function verdictJson(verdict: Verdict): Answer {
-  return verdict.ok ? { ok: true, config: verdict.config ?? null } : { ok: false, error: verdict.error.toJSON() };
+  return verdict.type === "accepted"
+    ? { ok: true, config: verdict.config ?? null }
+    : { ok: false, error: verdict.error.toJSON() };
 }
 
 /** The error of a finding is that of the value. */
@@ -50,9 +50,9 @@ export function unreadableJson(reason: string): Answer {
 
 /** Which versions take it, and which of them read something else in it. */
 export function versionsOf(judged: Judged, byVersion: readonly VersionVerdict[]): object {
-  const others = differing(byVersion, judged);
+  const others = differingVerdicts(byVersion, judged);
   return {
-    acceptedBy: versionsJson(acceptedBy(byVersion)),
+    acceptedBy: versionsJson(versionsThatAccept(byVersion)),
     ...(others.length > 0 ? { meansSomethingElseTo: others.map(versionJson) } : {}),
   };
 }
@@ -61,20 +61,32 @@ function versionJson({ versions, verdict }: VersionVerdict): object {
   return { versions: versionsJson(versions), ...verdictJson(verdict) };
 }
 
-/** Where a value stands in files, what is wrong with these, and which other values do not count. */
-export function confJson({ path, problems, entry, overridden }: ConfValue): object {
+/** The place of a value in files, their problems, what could not be read, and the values that do not count. */
+export function confJson({
+  path,
+  problems,
+  unread,
+  assumedDataDirectory,
+  entry,
+  overridden,
+  ...conf
+}: ConfValue): object {
   const place = ({ path, line, column }: NonNullable<typeof entry>) => ({ path, line, column });
+  const { synchronousCommit } = conf;
   return {
     conf: {
       path,
       entry: entry === undefined ? null : place(entry),
       overridden: overridden.map((each) => ({ ...place(each), value: each.value })),
       problems: problems.map(({ path, error }) => ({ path, ...error.toJSON() })),
+      unread,
+      ...(assumedDataDirectory === undefined ? {} : { assumedDataDirectory }),
+      ...(synchronousCommit === undefined ? {} : { synchronousCommit }),
     },
   };
 }
 
-/** @param good Is what came of it good? */
+/** @param good Is the new value good? */
 export function fixedJson({ judged, fixed }: Fixed, good: boolean): Answer {
   const { ok, ...rest } = judgedJson(judged);
   return {
@@ -85,20 +97,25 @@ export function fixedJson({ judged, fixed }: Fixed, good: boolean): Answer {
   };
 }
 
-export function explanationJson({ judged, byVersion, standbys, primary }: Explained, subject?: Subject): Answer {
-  const { verdict, server } = judged;
-  const known = verdict.ok ? meaningJson(verdict.config, server, standbys) : {};
+export function explanationJson({ judged, byVersion }: Explained, subject: Subject, call: Call): Answer {
+  const { verdict } = judged;
   return {
     ...judgedJson(judged, subject),
-    ...known,
-    ...(primary === undefined ? {} : { synchronousCommit: primary.synchronousCommit }),
+    ...(verdict.type === "accepted" ? meaningJson(verdict.config, judged.server, subject, call) : {}),
+    ...(call.primary === undefined ? {} : { synchronousCommit: call.primary.synchronousCommit }),
     ...versionsOf(judged, byVersion),
     byVersion: byVersion.map(versionJson),
-    printed: printedByVersion(judged).map(({ versions, text }) => ({ versions: versionsJson(versions), text })),
+    printed: printSynchronousStandbyNamesByVersion(verdict.type === "accepted" ? verdict.config : undefined).map(
+      ({ versions, text }) => ({
+        versions: versionsJson(versions),
+        text,
+      }),
+    ),
   };
 }
 
-function meaningJson(config: SyncRepConfig | undefined, server: number, standbys: Standbys | undefined): object {
+function meaningJson(config: SyncRepConfig | undefined, server: number, subject: Subject, call: Call): object {
+  const { standbys } = call;
   const words = { words: inWords(config, server) };
   if (config === undefined) return words;
   const { syncrepMethod, numSync, memberNames } = locateSynchronousStandbyNames(config, { server });
@@ -134,6 +151,7 @@ function meaningJson(config: SyncRepConfig | undefined, server: number, standbys
     numSync: evaluation.numSync,
     missing: evaluation.missing,
     released: Object.fromEntries(levels),
-    blockingLosses: blockingLosses(config, rows, options),
+    level: levelOf(subject, call),
+    blockingLosses: blockingLosses(config, rows, { ...options, level: levelOf(subject, call) }),
   };
 }

@@ -1,11 +1,19 @@
-/** What is asked of a value of synchronous_standby_names, and what is found. */
+/** What is asked about a value of synchronous_standby_names, and what is found. */
+import type { FindingCode } from "../../../syncrep/index.ts";
+import type { Judged, VersionVerdict } from "../../../syncrep/judge.ts";
 import type { ConfValue, PlaceInConf } from "./conf.ts";
+import type { SyncCall } from "./declaration.ts";
 import type { Primary } from "./from.ts";
-import type { Judged, Servers, VersionVerdict } from "./judge.ts";
 import type { Standbys } from "./standbys.ts";
 
-/** How values are to be taken. */
-export interface Call extends Servers {
+/** How the command was called. */
+export interface Call {
+  readonly verb: SyncCall["verb"];
+  readonly server: number;
+  /** Servers that should read the same. */
+  readonly also: readonly number[];
+  readonly ignore: readonly FindingCode[];
+  readonly clusterName: string | undefined;
   readonly strict: boolean;
   readonly unsafe: boolean;
   readonly write: boolean;
@@ -13,11 +21,13 @@ export interface Call extends Servers {
   readonly primary: Primary | undefined;
 }
 
-/** A value, and where it stands. */
+/** A value, and its place. */
 export interface Subject {
   readonly text: string;
   readonly conf?: ConfValue;
-  /** Where in a file one of its characters stands, if it is in one. */
+  /** Is it the value that the primary runs with? */
+  readonly isRunning?: boolean;
+  /** The place in a file of one of its characters, if it is in one. */
   readonly place?: (offset: number) => PlaceInConf;
 }
 
@@ -25,6 +35,4 @@ export interface Subject {
 export interface Explained {
   readonly judged: Judged;
   readonly byVersion: readonly VersionVerdict[];
-  readonly standbys: Standbys | undefined;
-  readonly primary: Primary | undefined;
 }

@@ -2,54 +2,55 @@
 import { drawCaret } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
+import type { Finding, SyncRepConfig } from "../../../syncrep/index.ts";
 import {
+  differingVerdicts,
+  type Judged,
+  printSynchronousStandbyNamesByVersion,
+  type VersionVerdict,
+  versionsThatAccept,
+} from "../../../syncrep/judge.ts";
+import {
+  blockingLosses,
+  certainCopies,
   evaluateSynchronousStandbys,
-  type Finding,
+  type SynchronousCommit,
   type SyncLevel,
-  type SyncRepConfig,
-} from "../../../syncrep/index.ts";
-import { blockingLosses, certainCopies, streamingStandby } from "../../../syncrep/questions.ts";
+  streamingStandby,
+} from "../../../syncrep/questions.ts";
 import { someOf } from "../../../syncrep/words.ts";
+import { downcaseIdentifier } from "../../../text/identifier.ts";
 import { type Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
 import type { ConfValue } from "./conf.ts";
-import {
-  acceptedBy,
-  differing,
-  findingsBeside,
-  inWords,
-  type Judged,
-  printedByVersion,
-  saying,
-  type VersionVerdict,
-} from "./judge.ts";
-import type { Explained, Subject } from "./model.ts";
+import type { Call, Explained, Subject } from "./model.ts";
 import type { Standbys } from "./standbys.ts";
+import { findingsBeside, inWords, levelOf } from "./words.ts";
 
-/** More rows than a person would read. */
+/** More rows than anybody reads. */
 const MANY = 20;
 
-/** As much of a value as stands in the first line. */
+/** How much of a value the first line shows. */
 const NAMED = 70;
 
 // ---- check ----
 
-/** The verdict of the server in a line, and what it says. */
+/** The verdict of the server in a line, and its error. */
 export function sayVerdict(page: Page, { verdict, text, server }: Judged, subject: Subject): void {
-  const where = subject.place?.(verdict.ok ? 0 : verdict.error.offset);
+  const ok = verdict.type === "accepted";
+  const where = subject.place?.(ok ? 0 : verdict.error.offset);
   const at = where === undefined ? "" : `${printable(where.path)}:${where.line}:${where.column}: `;
   const what = text === "" ? "The empty value" : printable(text.length > NAMED ? `${text.slice(0, NAMED)}…` : text);
-  const said = verdict.ok ? "is accepted by" : "is refused by";
   page.mark(
-    verdict.ok ? "good" : "bad",
-    `${at}${page.style("bold", what)} ${said} PostgreSQL ${formatServerVersion(server)}`,
+    ok ? "good" : "bad",
+    `${at}${page.style("bold", what)} is ${ok ? "accepted" : "rejected"} by PostgreSQL ${formatServerVersion(server)}`,
   );
-  if (verdict.ok) return;
+  if (ok) return;
   const { error } = verdict;
   sayError(page, error, underline(pieceOf(subject, text, error.offset, error.offset)));
 }
 
-/** A piece of the value as it stands in it, or in the file that it is in. */
+/** A piece of the value: in the value itself, or in its file. */
 function pieceOf({ place }: Subject, text: string, offset: number, end: number): PieceOfText {
   if (place === undefined) return { text, offset, end };
   const at = place(offset);
@@ -72,7 +73,7 @@ function underline({ text, offset, end }: PieceOfText): [line: string, carets: s
 
 const severityStyles = { error: "red", warning: "yellow", info: "blue" } as const;
 
-/** Each finding with its place, and what would mend it. */
+/** Each finding with its place and its fix. */
 export function sayFindings(page: Page, judged: Judged, subject: Subject): void {
   const findings = findingsBeside(judged);
   for (const finding of findings.slice(0, MANY)) {
@@ -94,33 +95,44 @@ export function sayFixed(page: Page, fixed: readonly Finding[]): void {
   if (fixed.length > MANY) page.line(`and ${fixed.length - MANY} more`);
 }
 
-/** What mends a finding; said of a fix that is not made unasked. */
+/** The fix of a finding, marked if it needs --unsafe. */
 function fixInWords({ fix }: Finding): string {
   return `${printable(fix!.message)}${fix!.safe ? "" : " (--unsafe)"}`;
 }
 
-/** Which versions take the value, and which of them read something else in it. */
+/** The versions that accept the value, and those of them that read something else in it. */
 export function sayAcceptedBy(page: Page, judged: Judged, byVersion: readonly VersionVerdict[]): void {
-  page.line(`accepted by ${formatVersions(acceptedBy(byVersion))}`);
-  for (const { versions, verdict } of differing(byVersion, judged)) {
-    if (!verdict.ok) continue;
+  page.line(`accepted by ${formatVersions(versionsThatAccept(byVersion))}`);
+  for (const { versions, verdict } of differingVerdicts(byVersion, judged)) {
+    if (verdict.type === "refused") continue;
     const words = inWords(verdict.config, versions[0]!.since);
-    page.line(page.style("yellow", `it means something else to ${formatVersions(versions)}: ${printable(words)}`));
+    page.line(page.style("yellow", `means something else to ${formatVersions(versions)}: ${printable(words)}`));
   }
 }
 
 // ---- Files ----
 
-/** What is wrong with the files themselves, and which of several values counts. */
-export function sayConf(page: Page, { problems, entry, overridden }: ConfValue): void {
+/** The problems of the files, what could not be read, and the values that do not count. */
+export function sayConf(page: Page, { problems, unread, assumedDataDirectory, entry, overridden }: ConfValue): void {
   for (const { path, error } of problems.slice(0, MANY)) {
     const at = error.text === "" ? printable(path) : `${printable(path)}:${error.line}:${error.column}`;
-    page.mark("bad", `${at}: a server takes nothing of all files`);
+    page.mark("bad", `${at}: the server does not start, and ignores all files on a reload`);
     page.line(`${page.style("red", "ERROR:")}  ${error.sqlstate}: ${printable(error.message)}`);
+    if (error.detail !== undefined) page.line(`DETAIL:  ${printable(error.detail)}`);
+    if (error.hint !== undefined) page.line(`HINT:  ${printable(error.hint)}`);
     if (error.text === "") continue;
     for (const line of drawCaret(error.text, error.offset)) page.line(line);
   }
   if (problems.length > MANY) page.line(`and ${problems.length - MANY} more`);
+  for (const { path, code } of unread.slice(0, MANY)) {
+    const why = code === "EACCES" || code === "EPERM" ? "permission denied" : code;
+    page.mark("bad", `${printable(path)} cannot be read (${why}): a server may find another value there`);
+  }
+  if (unread.length > MANY) page.line(`and ${unread.length - MANY} more`);
+  if (assumedDataDirectory !== undefined) {
+    const file = printable(`${assumedDataDirectory}/postgresql.auto.conf`);
+    page.mark("neutral", `data_directory is relative to where the server starts; read ${file}, next to the file`);
+  }
   if (entry === undefined) return;
   for (const { path, line, value } of overridden.slice(-MANY)) {
     const by = `${printable(entry.path)}:${entry.line}`;
@@ -128,46 +140,49 @@ export function sayConf(page: Page, { problems, entry, overridden }: ConfValue):
   }
   const isAuto = /(^|\/)postgresql\.auto\.conf$/.test(entry.path);
   if (isAuto && overridden.some(({ path }) => path !== entry.path)) {
-    page.line("ALTER SYSTEM RESET synchronous_standby_names takes it out of postgresql.auto.conf.");
+    page.line("ALTER SYSTEM RESET synchronous_standby_names removes it from postgresql.auto.conf.");
   }
 }
 
-export function sayNotSet(page: Page, { path }: ConfValue): void {
-  page.mark("good", `${printable(path)} does not set synchronous_standby_names: commits wait for no standby`);
+export function sayNotSet(page: Page, { path, unread }: ConfValue): void {
+  const known = unread.length === 0;
+  const so = known ? ": commits wait for no standby" : " in the files that can be read";
+  page.mark(known ? "good" : "neutral", `${printable(path)} does not set synchronous_standby_names${so}`);
 }
 
 // ---- explain ----
 
-export function sayExplanation(
-  page: Page,
-  { judged, byVersion, standbys, primary }: Explained,
-  subject: Subject,
-): void {
+export function sayExplanation(page: Page, { judged, byVersion }: Explained, subject: Subject, call: Call): void {
+  const { standbys, primary } = call;
   sayVerdict(page, judged, subject);
   sayFindings(page, judged, subject);
   const { verdict, server } = judged;
-  if (verdict.ok) {
+  if (verdict.type === "accepted") {
     page.line(printable(inWords(verdict.config, server)));
     const { config } = verdict;
     const isEvaluable = config === undefined || config.numSync > 0;
-    if (isEvaluable && standbys !== undefined) sayStandbys(page, config, standbys, server);
-    else if (isEvaluable && config !== undefined) sayNames(page, config, server);
+    if (isEvaluable && standbys !== undefined) sayStandbys(page, config, standbys, server, levelOf(subject, call));
+    else if (isEvaluable && config !== undefined) sayNames(page, config, server, levelOf(subject, call));
     if (primary !== undefined) {
       page.line(`synchronous_commit is ${primary.synchronousCommit} there, unless a session or transaction sets it.`);
+    } else if (subject.conf?.synchronousCommit !== undefined) {
+      const { synchronousCommit } = subject.conf;
+      page.line(`The files set synchronous_commit to ${synchronousCommit}; a session or transaction may set another.`);
     }
   }
   page.heading("What each version says");
-  const others = differing(byVersion, judged);
+  const others = differingVerdicts(byVersion, judged);
   for (const { versions, verdict: there } of byVersion) {
     const name = formatVersions(versions);
-    if (!there.ok) page.mark("bad", `${name}: ${there.error.sqlstate} ${printable(saying(there.error))}`);
+    if (there.type === "refused")
+      page.mark("bad", `${name}: ${there.error.sqlstate} ${printable(there.error.detail ?? there.error.message)}`);
     else if (!others.some((other) => other.verdict === there)) page.mark("good", `${name}: accepted`);
     else {
       const words = inWords(there.config, versions[0]!.since);
       page.mark("neutral", `${name}: accepted, and means something else. ${printable(words)}`);
     }
   }
-  const printed = printedByVersion(judged);
+  const printed = printSynchronousStandbyNamesByVersion(verdict.type === "accepted" ? verdict.config : undefined);
   if (printed.length > 1 || printed.some(({ text }) => text !== judged.text)) {
     page.heading("How to write it");
     page.table(
@@ -177,14 +192,14 @@ export function sayExplanation(
   }
 }
 
-/** Who is asked for, in the order in which they come first. */
-function sayNames(page: Page, config: SyncRepConfig, server: number): void {
+/** The names in order of priority. */
+function sayNames(page: Page, config: SyncRepConfig, server: number, level: SynchronousCommit): void {
   const { syncrepMethod, memberNames, numSync } = config;
   const priorities = new Map<string, readonly [priority: number, name: string]>();
   for (const [i, name] of memberNames.entries()) {
-    const folded = name.toLowerCase();
+    const folded = downcaseIdentifier(name);
     if (!priorities.has(folded)) priorities.set(folded, [syncrepMethod === "QUORUM" ? 1 : i + 1, name]);
-    // Nobody is left for those after it.
+    // It matches every standby, and leaves none for later names.
     if (name === "*") break;
   }
   const names = [...priorities.values()];
@@ -195,19 +210,27 @@ function sayNames(page: Page, config: SyncRepConfig, server: number): void {
   page.table([["sync_priority", "application_name", ""], ...rows], ["bold", "green"]);
   if (names.length > MANY) page.line(`  and ${names.length - MANY} more`);
   page.line();
-  if (priorities.has("*")) {
+  if (level === "local" || level === "off") {
+    page.line(blockingLosses(config, [], { server, level }).sentence);
+  } else if (priorities.has("*")) {
     page.line(`Commits block while fewer than ${numSync} stream${numSync === 1 ? "s" : ""}.`);
   } else {
     const all = names.map(([, name]) => streamingStandby(name));
-    page.line(printable(`When all of them stream: ${blockingLosses(config, all, { server }).sentence}`));
+    page.line(printable(`When all of them stream: ${blockingLosses(config, all, { server, level }).sentence}`));
   }
-  page.line(certainCopies(config, [], "on", { server }).sentence);
+  page.line(certainCopies(config, [], level, { server }).sentence);
 }
 
 const positionColumns = ["write_lsn", "flush_lsn", "replay_lsn"] as const;
 
-/** Who counts now, whom everybody waits for, and what would block. */
-function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: Standbys, server: number): void {
+/** Who counts now, what commits wait for, and what would block them. */
+function sayStandbys(
+  page: Page,
+  config: SyncRepConfig | undefined,
+  standbys: Standbys,
+  server: number,
+  level: SynchronousCommit,
+): void {
   const { rows, position, cascading } = standbys;
   const options = { server, cascading };
   const evaluation = evaluateSynchronousStandbys(config, rows, options);
@@ -250,10 +273,17 @@ function sayStandbys(page: Page, config: SyncRepConfig | undefined, standbys: St
     ["bold"],
   );
   page.line();
-  page.line(printable(blockingLosses(config, rows, options).sentence));
+  const losses = blockingLosses(config, rows, { ...options, level });
+  page.line(printable(losses.sentence));
+  // Where another level would block now and this one does not, that is worth a line.
+  for (const other of Object.keys(evaluation.released) as SyncLevel[]) {
+    if (other === level || evaluation.released[other] === undefined) continue;
+    const { size, sentence } = blockingLosses(config, rows, { ...options, level: other });
+    if (size === 0 && losses.size !== 0) page.line(printable(sentence));
+  }
 }
 
-/** How many bytes of log a standby has not flushed. */
+/** How many bytes of WAL a standby has not flushed. */
 function lag(position: Lsn | undefined, flushed: Lsn | undefined): string {
   if (position === undefined || !flushed) return "";
   return position <= flushed ? "0 bytes" : `${(position - flushed).toLocaleString("en-US")} bytes`;

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { ParseError } from "../../../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../../../kernel/lsn.ts";
-import type { SyncRepStandby } from "../../../syncrep/index.ts";
+import type { SyncRepStandby } from "../../../syncrep/questions.ts";
 import { fileError } from "../shared/file-error.ts";
 import { readStandardInput } from "../shared/input.ts";
 import { InputError } from "../shared/usage.ts";

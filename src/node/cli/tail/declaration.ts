@@ -8,7 +8,7 @@ export const tail = defineSubcommand({
   description: `\
 Prints the messages of a logical replication stream until Ctrl-C. It creates only a temporary slot on
 the server, which is gone when the connection ends.`,
-  argument: { name: "URL", count: "optional", help: "postgres://user@host/database" },
+  argument: { name: "URL", count: "one", help: "the server and database, such as postgres://user@host/database" },
   options: {
     publication: {
       type: "string",

@@ -1,6 +1,4 @@
-import { type CallOf, defineSubcommand, linesOption, serverOption, type WrongCall } from "../shared/declare.ts";
-import { status } from "../shared/status.ts";
-import type { UsageError } from "../shared/usage.ts";
+import { type CallOf, defineSubcommand, linesOption, serverOption } from "../shared/declare.ts";
 
 export type VerifyBackupCall = CallOf<typeof verifyBackup>;
 
@@ -53,19 +51,4 @@ Checks a base backup as pg_verifybackup does, with the same options and messages
     plain: { type: "boolean", help: "write what pg_verifybackup writes, line by line", conflicts: ["jsonl"] },
     jsonl: { ...linesOption, help: "write one JSON object per line: each problem, then the result" },
   },
-  wrongCall,
 });
-
-/** With --plain, what pg_verifybackup says of the calls that it rejects too. @source pg_verifybackup.c: main */
-function wrongCall({ problem, word }: UsageError, args: readonly string[]): WrongCall | undefined {
-  if (!args.includes("--plain")) return undefined;
-  const messages: Partial<Record<typeof problem, string>> = {
-    "missing-argument": "error: no backup directory specified",
-    "extra-argument": `error: too many command-line arguments (first is "${word}")`,
-    "unknown-option": `unrecognized option '${word}'`,
-  };
-  const message = messages[problem];
-  if (message === undefined) return undefined;
-  const hint = 'pg_verifybackup: hint: Try "pg_verifybackup --help" for more information.';
-  return { text: `pg_verifybackup: ${message}\n${hint}\n`, status: status.bad };
-}

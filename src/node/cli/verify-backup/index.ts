@@ -3,6 +3,7 @@
  */
 import { formatLsn } from "../../../kernel/lsn.ts";
 import { defaultServer, serverVersionNum } from "../../../kernel/version.ts";
+import { counted, formatBytes } from "../../../kernel/words.ts";
 import { verifyBackupCapabilities } from "../../capabilities.ts";
 import { binaryPath } from "../../verify-backup/paths.ts";
 import { type BackupProblem, type BackupVerification, type VerifyProgress, verifyBackup } from "../../verify-backup.ts";
@@ -22,7 +23,10 @@ interface Call {
 }
 
 /** `walwire verify-backup`. */
-export async function run({ argument: directory, options }: VerifyBackupCall): Promise<Status> {
+export async function run({
+  argument: directory,
+  options,
+}: Pick<VerifyBackupCall, "argument" | "options">): Promise<Status> {
   const { quiet, progress, plain, jsonl, format, noParseWal, skipChecksums } = options;
   const server = options.server ?? serverVersionNum(defaultServer);
   if (!verifyBackupCapabilities.supports(server, "backupManifest")) {
@@ -51,7 +55,8 @@ export async function run({ argument: directory, options }: VerifyBackupCall): P
     onProgress: (how) => voice.progress(how),
   });
   voice.end(result, (performance.now() - started) / 1000, skipChecksums);
-  return result.ok ? status.good : status.bad;
+  if (result.ok) return status.good;
+  return result.verdict === "unknown" && !plain ? status.unseen : status.bad;
 }
 
 interface Voice {
@@ -103,7 +108,7 @@ class PeopleVoice implements Voice {
   }
 
   progress({ files, doneBytes, totalBytes }: VerifyProgress): void {
-    const share = totalBytes === 0 ? "" : `, ${bytesText(doneBytes)} of ${bytesText(totalBytes)} summed up`;
+    const share = totalBytes === 0 ? "" : `, ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)} summed up`;
     this.#line.show(`${files.toLocaleString("en")} files${share}`);
   }
 
@@ -111,17 +116,17 @@ class PeopleVoice implements Voice {
     this.#line.clear();
     if (this.#call.quiet) return;
     const page = this.#page;
-    const { manifest, checked, problems, ok, walChecked } = result;
+    const { manifest, checked, problems, verdict, walChecked } = result;
     if (manifest !== undefined) {
       const whose = manifest.systemIdentifier === undefined ? "" : ` of system ${manifest.systemIdentifier}`;
       page.mark(
         "neutral",
-        `manifest version ${manifest.version}${whose}: ${counted(manifest.files, "file")}, ${bytesText(Number(manifest.bytes))}`,
+        `manifest version ${manifest.version}${whose}: ${counted(manifest.files, "file")}, ${formatBytes(manifest.bytes)}`,
       );
       page.mark("neutral", `${counted(checked.files, "file")} found`);
       if (skippedChecksums) page.mark("neutral", "checksums were not looked at");
       else {
-        const speed = `${bytesText(checked.bytes)} in ${seconds.toFixed(1)} s, ${bytesText(checked.bytes / seconds)}/s`;
+        const speed = `${formatBytes(checked.bytes)} in ${seconds.toFixed(1)} s, ${formatBytes(Math.round(checked.bytes / seconds))}/s`;
         page.mark("neutral", `${counted(checked.checksums, "checksum")} compared (${speed})`);
       }
       if (!this.#call.noParseWal) {
@@ -132,8 +137,14 @@ class PeopleVoice implements Voice {
         }
       }
     }
-    if (ok) page.mark("good", "the backup is what its manifest says");
-    else page.mark("bad", `${counted(problems.length, "problem")}: do not rely on this backup`);
+    if (verdict === "intact") page.mark("good", "the backup is what its manifest says");
+    else if (verdict === "damaged")
+      page.mark("bad", `${counted(problems.length, "problem")}: do not rely on this backup`);
+    else
+      page.mark(
+        "neutral",
+        `${counted(problems.length, "thing")} could not be read: nobody knows whether the backup is good`,
+      );
   }
 }
 
@@ -157,13 +168,15 @@ class JsonVoice implements Voice {
   }
 
   progress({ doneBytes, totalBytes }: VerifyProgress): void {
-    this.#line.show(`${bytesText(doneBytes)} of ${bytesText(totalBytes)}`);
+    this.#line.show(`${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`);
   }
 
-  end({ ok, problems, manifest, format, checked, walChecked }: BackupVerification, seconds: number): void {
+  end(result: BackupVerification, seconds: number): void {
+    const { ok, verdict, problems, manifest, format, checked, walChecked } = result;
     this.#line.clear();
     this.#write({
       ok,
+      verdict,
       problems: problems.length,
       format: format ?? null,
       manifest:
@@ -236,20 +249,4 @@ class PlainVoice implements Voice {
     }
     if (ok) process.stdout.write("backup successfully verified\n");
   }
-}
-
-function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** "1.5 MB": of a thousand each. */
-function bytesText(bytes: number): string {
-  const units = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
-  let unit = 0;
-  let value = bytes;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }

@@ -4,7 +4,7 @@ export type WalCall = CallOf<typeof wal>;
 
 const MAX_XID = 0xffffffff;
 
-/** Options that choose or count records; a target takes all of them. */
+/** Options that choose or count records. A target excludes them: it needs all records. */
 const filters = ["stats", "rmgr", "xid", "relation", "block", "fork", "fullpage", "limit", "follow", "quiet"] as const;
 
 export const wal = defineSubcommand({

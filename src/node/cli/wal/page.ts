@@ -59,7 +59,7 @@ function blocksOf({ blocks }: WalRecord): string {
     .join(", ");
 }
 
-/** That WAL ends, is damaged, or does not go on. */
+/** A notice: WAL ends, is damaged, has a gap, or a file was passed over. */
 export function sayNotice(page: Page, { notice, file, message }: Notice): void {
   const what = { end: "end of WAL in", damage: "damage in", gap: "gap before", "passed over": "passed over" }[notice];
   page.mark(notice === "damage" || notice === "gap" ? "bad" : "neutral", `${what} ${file}: ${printable(message)}`);
@@ -150,7 +150,7 @@ function stopWords({ side, at, xid, time, name, lsn }: RecoveryStop, server: num
 /** How many rows a part of the picture has. */
 const ROWS = 20;
 
-/** The picture of what fills WAL. */
+/** The statistics. */
 export function sayStats(page: Page, stats: WalStats, server: number | undefined): void {
   const { all, operations, managers, relations, transactions, commits } = stats;
   const total = Math.max(1, bytesOf(all));

@@ -1,7 +1,7 @@
 /**
- * What WAL is made of: records and bytes by resource manager and operation, by relation, by transaction, over time.
+ * Statistics of WAL: records and bytes by resource manager and operation, by relation, by transaction, over time.
  *
- * What is kept grows with the number of relations, and of transactions that are under way, not with that of records.
+ * Memory grows with the number of relations and of open transactions, not with the number of records.
  */
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import type { PgTime } from "../../../kernel/time.ts";
@@ -131,8 +131,7 @@ const LARGEST = 10;
 const BUCKETS = 48;
 
 /**
- * How much happened in each of some stretches of time of the same length. When there would be too many, two become one: nobody knows
- * before how long it all takes.
+ * Counts by intervals of the same length. When there are too many, two become one: the whole length is not known before.
  */
 export class Buckets {
   /** In microseconds. */
@@ -214,7 +213,7 @@ function sorted<S extends WalShare>(shares: readonly S[]): S[] {
   return [...shares].sort((a, b) => bytesOf(b) - bytesOf(a));
 }
 
-/** What takes the most bytes first. */
+/** Largest first. */
 export function sortedEntries<S extends WalShare>(shares: ReadonlyMap<string, S>): [string, S][] {
   return [...shares].sort(([, a], [, b]) => bytesOf(b) - bytesOf(a));
 }

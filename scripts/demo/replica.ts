@@ -3,11 +3,11 @@
  * ones as hexadecimal digits.
  */
 
-import type { OldTuple, PgoutputMessage, Relation } from "../generated/logical.ts";
-import { ProtocolError } from "../kernel/errors.ts";
-import type { Change, Transaction } from "../logical/transactions.ts";
-import { hexOf } from "../wire/text.ts";
-import { type TupleValue, unchanged } from "../wire/tuple.ts";
+import type { OldTuple, PgoutputMessage, Relation } from "../../src/generated/logical.ts";
+import { ProtocolError } from "../../src/kernel/errors.ts";
+import type { Change, Transaction } from "../../src/logical/transactions.ts";
+import { hexOf } from "../../src/wire/text.ts";
+import { type TupleValue, unchanged } from "../../src/wire/tuple.ts";
 
 type Row = readonly (string | null)[];
 

@@ -4,14 +4,15 @@
  * It makes its own tables and publication, so it is for a server of its own.
  */
 import type { Client, ClientConfig } from "pg";
-import type { PgoutputMessage } from "../generated/logical.ts";
-import { decodePgoutputMessage, encodePgoutputMessage } from "../generated/logical.ts";
-import { decodeWalSenderMessage, encodeWalSenderMessage } from "../generated/physical.ts";
-import { type LogicalCapability, logicalCapabilities } from "../logical/capabilities.ts";
-import { connect, loadPg } from "./client.ts";
-import { type Conversation, relationName } from "./conversation.ts";
+import type { PgoutputMessage } from "../../src/generated/logical.ts";
+import { decodePgoutputMessage, encodePgoutputMessage } from "../../src/generated/logical.ts";
+import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
+import { type LogicalCapability, logicalCapabilities } from "../../src/logical/capabilities.ts";
+import { connect } from "../../src/node/client.ts";
+import { type Conversation, relationName } from "../../src/node/conversation.ts";
+import { loadPg } from "../../src/node/pg.ts";
+import { builtinTypes, introduction, summarise, Tail } from "../../src/node/tail.ts";
 import { Replica } from "./replica.ts";
-import { introduction, Tail } from "./tail.ts";
 
 const publication = "walwire_demo";
 
@@ -206,26 +207,6 @@ export async function demo({ server, conversation, rows = 10_000, onPayload }: D
     await connection.disconnect();
     await worker.end();
   }
-}
-
-/** Print what came, by type, with the rate. */
-export function summarise(tail: Tail, conversation: Conversation): void {
-  const { payloads, bytes, messages, time } = tail.totals;
-  const seconds = (time.last - time.first) / 1000;
-  const changes = [...messages.values()].reduce((sum, each) => sum + each, 0);
-  const each = [...messages].map(([type, number]) => `${count(number)} ${type}`).join(", ");
-  conversation.heading("What came");
-  conversation.line(`${count(payloads)} payloads of ${count(bytes)} bytes: ${each || "no changes"}`);
-  if (seconds > 0) {
-    conversation.line(
-      `${count(changes)} messages of pgoutput in ${seconds.toFixed(2)} s, ${count(Math.round(changes / seconds))} a second, pauses included`,
-    );
-  }
-}
-
-/** Names of built-in types by oid, as SQL writes them: pg knows them the other way round, in capitals. */
-export function builtinTypes(builtins: Readonly<Record<string, unknown>>): ReadonlyMap<number, string> {
-  return new Map(Object.entries(builtins).map(([name, oid]) => [Number(oid), name.toLowerCase()]));
 }
 
 function count(n: number): string {

@@ -1,0 +1,30 @@
+/** Relations as they were when a change of them was sent. */
+import type { Relation, Type } from "../generated/logical.ts";
+
+/** A relation as it was when a change of it was sent. The same object for as long as nothing about it changes. */
+export interface DescribedRelation extends Relation {
+  readonly xid: undefined;
+  /** Per column its Type, as announced; undefined for a type that is built in. */
+  readonly types: readonly (Type | undefined)[];
+}
+
+/** Is `now` what `known` says, so that the known one can go on to be used? Then changes of it share one object. */
+export function sameRelation(known: DescribedRelation, now: DescribedRelation): boolean {
+  return (
+    known.namespace === now.namespace &&
+    known.name === now.name &&
+    known.replicaIdentity === now.replicaIdentity &&
+    known.columns.length === now.columns.length &&
+    known.columns.every((column, i) => {
+      const other = now.columns[i]!;
+      return (
+        column.name === other.name &&
+        column.key === other.key &&
+        column.typeId === other.typeId &&
+        column.typeModifier === other.typeModifier &&
+        known.types[i]?.namespace === now.types[i]?.namespace &&
+        known.types[i]?.name === now.types[i]?.name
+      );
+    })
+  );
+}
