@@ -13,6 +13,7 @@ import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 
+/** The server that a value is parsed for. */
 export interface SynchronousStandbyNamesOptions {
   /** The server that the value is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;
