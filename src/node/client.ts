@@ -179,7 +179,7 @@ export async function connect(options: ConnectOptions): Promise<ReplicationConne
     },
   });
   const opened = connection as unknown as ReplicationConnection;
-  // UTF8 would have the server refuse to send what is not UTF-8 there.
+  // With UTF8 the server rejects all text there that is not UTF-8.
   if (replication === "database" && encoding === undefined && parameters.get("server_encoding") === "SQL_ASCII") {
     try {
       await opened.query("SET client_encoding = SQL_ASCII", { signal });
@@ -405,7 +405,7 @@ export class ReplicationConnection {
     });
   }
 
-  /** What had arrived while nobody asked; an ErrorResponse there says why the server ends the connection. */
+  /** Read what arrived between commands; an ErrorResponse there says why the server ends the connection. */
   #readAhead(): void {
     const { state } = this.#session;
     if (state !== "idle" && state !== "closed" && !this.#ended) return;
@@ -537,7 +537,7 @@ export class ReplicationConnection {
     else if (this.#unread >= UNREAD_LIMIT) this.#flow(false);
   }
 
-  /** Let the socket flow, or hold it while nobody reads. */
+  /** Let the socket flow, or pause it while nothing is read. */
   #flow(flowing: boolean): void {
     this.#paused = !flowing;
     if (flowing) {

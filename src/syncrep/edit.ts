@@ -1,8 +1,13 @@
 /** A value of `synchronous_standby_names` changed by as little as need be. */
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
-import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, scansAsStandbyName } from "./parse.ts";
+import {
+  parseSynchronousStandbyNames,
+  type SynchronousStandbyNamesOptions,
+  scansAsStandbyName,
+  serverOf,
+} from "./parse.ts";
 import { type Parts, partsOf } from "./parts.ts";
 import { keywords, number, printSynchronousStandbyNames, standbyConfig, standbyNames } from "./print.ts";
 
@@ -27,7 +32,7 @@ export function editSynchronousStandbyNames(
   config: SyncRepConfig | undefined,
   options: EditSynchronousStandbyNamesOptions = {},
 ): string {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
   const from = serverVersionNum(options.from ?? server);
   const old = parseSynchronousStandbyNames(text, { server: from });
   if (config === undefined || old === undefined) return printSynchronousStandbyNames(config, { server });

@@ -6,7 +6,7 @@
  * pg_stat_get_wal_senders.
  */
 
-import { EncodeError } from "../kernel/errors.ts";
+import { EncodeError, refuseArgument } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
 import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
 import { downcaseIdentifier } from "../text/identifier.ts";
@@ -106,7 +106,9 @@ export function evaluateSynchronousStandbys(
   standbys: readonly SyncRepStandby[],
   options: EvaluateOptions = {},
 ): SyncRepEvaluation {
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
   const { server = defaultServer, cascading = false } = options;
+  if (typeof cascading !== "boolean") refuseArgument("options.cascading", "a boolean", cascading);
   checkConfig(config, server);
   checkStandbys(standbys);
   const numSync = cascading || config === undefined ? 0 : config.numSync;

@@ -52,7 +52,8 @@ export function parseSynchronousCommit(
   text: string,
   options: { readonly server?: Server | undefined } = {},
 ): SynchronousCommit {
-  const has = syncrepCapabilities.of(options?.server ?? defaultServer);
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+  const has = syncrepCapabilities.of(options.server ?? defaultServer);
   const folded = typeof text === "string" ? downcaseIdentifier(text) : refuseArgument("text", "a string", text);
   const level = Object.hasOwn(spellings, folded) ? spellings[folded] : undefined;
   const known = ["local", ...(has.remoteWrite ? ["remote_write"] : []), ...(has.remoteApply ? ["remote_apply"] : [])];
@@ -406,6 +407,7 @@ export function satisfiableWith(
  * @example streamingStandby("a").flushLsn // 1n
  */
 export function streamingStandby(applicationName: string): SyncRepStandby {
+  if (typeof applicationName !== "string") refuseArgument("applicationName", "a string", applicationName);
   const lsn = 1n as Lsn;
   return { applicationName, state: "streaming", writeLsn: lsn, flushLsn: lsn, replayLsn: lsn };
 }
@@ -423,8 +425,8 @@ export function explainSynchronousStandbys(
   standbys?: readonly SyncRepStandby[],
   options: LevelOptions = {},
 ): string[] {
-  const { server = defaultServer, cascading = false } = options;
   const evaluation = evaluateSynchronousStandbys(config, standbys ?? [], options);
+  const { server = defaultServer, cascading = false } = options;
   checkLevel(options.level ?? "on", server);
   if (cascading)
     return ["This server is a standby itself: no standby of it is synchronous, whatever the setting says."];

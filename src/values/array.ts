@@ -131,7 +131,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
         if (open.length > 0 && text.charCodeAt(at) !== separator)
           wrong(`${JSON.stringify(delimiter)} or a closing brace`, at);
       } while (open.length > 0 && ++at);
-      if (at !== text.length) wrong("nothing behind the last brace", at);
+      if (at !== text.length) wrong("nothing after the last brace", at);
       if (bounds !== undefined) {
         const same = bounds.length === dimensions && bounds.every(({ length }, i) => length === lengths[i]);
         if (!same) wrong("as many elements as its bounds say", 0);
@@ -160,11 +160,12 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
     readBinary(bytes) {
       const r = new Reader(bytes);
       const count = r.u32(name);
-      if (count > MAX_DIMENSIONS) r.fail("BAD_VALUE", 0, `has ${count} dimensions, above ${MAX_DIMENSIONS},`, name);
+      if (count > MAX_DIMENSIONS)
+        r.fail("BAD_VALUE", 0, `has ${count} dimensions, expected at most ${MAX_DIMENSIONS},`, name);
       const hasNull = r.u32(name);
-      if (hasNull > 1) r.fail("BAD_VALUE", 4, `has flags of ${hasNull}`, name);
+      if (hasNull > 1) r.fail("BAD_VALUE", 4, `has invalid flags ${hasNull}`, name);
       const oid = r.u32(name);
-      if (oid !== elementOid) r.fail("BAD_VALUE", 8, `has elements of type ${oid}, not ${elementOid},`, name);
+      if (oid !== elementOid) r.fail("BAD_VALUE", 8, `has elements of type ${oid}, expected ${elementOid},`, name);
       const [lengths, lowerBounds]: [number[], number[]] = [[], []];
       let total = count === 0 ? 0 : 1;
       for (let d = 0; d < count; d++) {

@@ -33,15 +33,10 @@ export interface Codec<T = unknown> {
   writeBinary(value: T): Uint8Array;
 }
 
-/** Throw the DecodeError of a text. `wanted` says what it is not: "a whole number of 0 to 255". */
+/** Throw the DecodeError of a text. `wanted` is what was expected: "a whole number from 0 to 255". */
 export function badText(name: string, text: string, wanted: string, offset = 0): never {
-  const shown = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
-  throw new DecodeError(
-    "BAD_VALUE",
-    name,
-    offset,
-    `${name} is ${shown}, but can be ${wanted} only, at offset ${offset}`,
-  );
+  const excerpt = shown(text);
+  throw new DecodeError("BAD_VALUE", name, offset, `${name} is ${excerpt}, expected ${wanted}, at offset ${offset}`);
 }
 
 /** Throw the DecodeError of bytes whose value no server sends: `what` goes between the name and "at offset N". */
@@ -54,7 +49,7 @@ export function mustHaveLength(bytes: Uint8Array, length: number, name: string):
   if (bytes.length === length) return;
   const short = bytes.length < length;
   const offset = short ? bytes.length : length;
-  const message = `${name} has ${bytesOf(length)}, not ${bytes.length}: wrong at offset ${offset}`;
+  const message = `${name} has ${bytesOf(bytes.length)}, expected ${length}, at offset ${offset}`;
   throw new DecodeError(short ? "TRUNCATED" : "TRAILING_BYTES", name, offset, message);
 }
 

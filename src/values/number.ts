@@ -12,7 +12,7 @@ export const bool: Codec<boolean> = {
   writeText: (value) => (mustBeBoolean(value) ? "t" : "f"),
   readBinary(bytes) {
     mustHaveLength(bytes, 1, "bool");
-    if (bytes[0]! > 1) badBytes("bool", `is ${bytes[0]}, but can be 0 or 1 only,`);
+    if (bytes[0]! > 1) badBytes("bool", `is ${bytes[0]}, expected 0 or 1,`);
     return bytes[0] === 1;
   },
   writeBinary: (value) => Uint8Array.of(mustBeBoolean(value) ? 1 : 0),
@@ -26,7 +26,7 @@ function mustBeBoolean(value: boolean): boolean {
 /** A type whose values are whole numbers of 2 or 4 bytes. */
 function small(name: string, size: 2 | 4, signed: boolean): Codec<number> {
   const [min, max] = signed ? [-(2 ** (size * 8 - 1)), 2 ** (size * 8 - 1) - 1] : [0, 2 ** (size * 8) - 1];
-  const wanted = `a whole number of ${min} to ${max}`;
+  const wanted = `a whole number from ${min} to ${max}`;
   const isOne = (value: number): boolean => Number.isInteger(value) && value >= min && value <= max;
   const checked = (value: number): number => {
     if (!isOne(value) || Object.is(value, -0)) refuse(wanted, value, name);
@@ -61,7 +61,7 @@ export const cid = /* @__PURE__ */ small("cid", 4, false);
 
 /** A type whose values are whole numbers of 8 bytes. */
 function large(name: string, signed: boolean): Codec<bigint> {
-  const wanted = `a bigint ${signed ? "that fits 64 bits with its sign" : "of 0 to 2^64 - 1"}`;
+  const wanted = `a bigint ${signed ? "that fits 64 bits with its sign" : "from 0 to 2^64 - 1"}`;
   const wrap = signed ? BigInt.asIntN : BigInt.asUintN;
   const checked = (value: bigint): bigint => {
     if (typeof value !== "bigint" || wrap(64, value) !== value) refuse(wanted, value, name);

@@ -11,7 +11,7 @@ import { badText, type Codec } from "./codec.ts";
 const NEGATIVE = 0x4000;
 const MAX_SCALE = 0x3fff;
 
-/** What is no number: the sign, and the scale, which numeric_send takes from bits that mean something else there. */
+/** Values that are not numbers: the sign, and the scale, which numeric_send takes from bits that mean something else there. */
 const specials: Readonly<Record<string, { readonly sign: number; readonly scale: number }>> = {
   NaN: { sign: 0xc000, scale: 0 },
   Infinity: { sign: 0xd000, scale: 0x20 },
@@ -42,12 +42,12 @@ export const numeric: Codec<string> = {
     const sign = r.u16("numeric");
     const scale = r.u16("numeric");
     if (sign !== 0 && sign !== NEGATIVE) return readSpecial(r, count, weight, sign, scale);
-    if (scale > MAX_SCALE) r.fail("BAD_VALUE", 6, `has a scale of ${scale}, above ${MAX_SCALE},`, "numeric");
+    if (scale > MAX_SCALE) r.fail("BAD_VALUE", 6, `has a scale of ${scale}, expected at most ${MAX_SCALE},`, "numeric");
 
     const groups: string[] = [];
     for (let i = 0; i < count; i++) {
       const group = r.u16("numeric");
-      if (group > 9999) r.fail("BAD_VALUE", r.offset - 2, `has a digit of ${group}, above 9999,`, "numeric");
+      if (group > 9999) r.fail("BAD_VALUE", r.offset - 2, `has a digit of ${group}, expected at most 9999,`, "numeric");
       if (group === 0 && (i === 0 || i === count - 1)) {
         r.fail("BAD_VALUE", r.offset - 2, "has a zero that the server does not store", "numeric");
       }
@@ -80,7 +80,7 @@ export const numeric: Codec<string> = {
     const point = text.indexOf(".");
     const whole = text.slice(negative ? 1 : 0, point === -1 ? undefined : point);
     const fraction = point === -1 ? "" : text.slice(point + 1);
-    if (fraction.length > MAX_SCALE) refuse(`at most ${MAX_SCALE} digits behind the point`, value, "numeric");
+    if (fraction.length > MAX_SCALE) refuse(`at most ${MAX_SCALE} digits after the point`, value, "numeric");
 
     const digits = "0".repeat(-whole.length & 3) + whole + fraction + "0".repeat(-fraction.length & 3);
     const groups: number[] = [];
@@ -103,7 +103,7 @@ function readSpecial(r: Reader, count: number, weight: number, sign: number, sca
     r.end("numeric");
     return text;
   }
-  return r.fail("BAD_VALUE", 4, `has a sign of 0x${sign.toString(16)}, which there is not,`, "numeric");
+  return r.fail("BAD_VALUE", 4, `has an invalid sign 0x${sign.toString(16)}`, "numeric");
 }
 
 function encodeNumeric(groups: readonly number[], weight: number, sign: number, scale: number): Uint8Array {

@@ -153,7 +153,7 @@ function network(name: "inet" | "cidr"): Codec<string> {
     wanted: isCidr ? "a network, with its length and no bits beyond it" : "an address of IPv4 or IPv6",
     print(r) {
       const family = r.u8(name);
-      if (family !== IPV4 && family !== IPV6) r.fail("BAD_VALUE", 0, `is of family ${family}, not 2 or 3,`, name);
+      if (family !== IPV4 && family !== IPV6) r.fail("BAD_VALUE", 0, `is of family ${family}, expected 2 or 3,`, name);
       const size = family === IPV4 ? 4 : 16;
       const length = r.u8(name);
       if (length > size * 8) r.fail("BAD_VALUE", 1, `has a mask of ${length} bits`, name);
@@ -351,7 +351,7 @@ function geometry(name: string, ...frames: readonly Frame[]): Codec<string> {
       const closed = frames[0]!.closed === undefined ? undefined : r.u8(name);
       const frame = frames.find((each) => each.closed === closed);
       if (frame === undefined)
-        return r.fail("BAD_VALUE", 0, `begins with ${closed}, which is neither open nor closed,`, name);
+        return r.fail("BAD_VALUE", 0, `begins with ${closed}, expected 0 (open) or 1 (closed),`, name);
       let count = frame.count;
       if (count === undefined) {
         count = 2 * r.u32(name);

@@ -52,7 +52,7 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
     readText(text) {
       if (text === "empty") return "empty";
       const { value, end } = readRange(text, 0, name, subtype);
-      return end === text.length ? value : badText(name, text, "nothing behind a range", end);
+      return end === text.length ? value : badText(name, text, "nothing after a range", end);
     },
 
     writeText(value) {
@@ -72,7 +72,7 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
         : flags < 0x20 &&
           !(has("lowerInclusive") && has("lowerInfinite")) &&
           !(has("upperInclusive") && has("upperInfinite"));
-      if (!isGood) r.fail("BAD_VALUE", 0, `has flags of 0x${flags.toString(16)}, which no range has,`, name);
+      if (!isGood) r.fail("BAD_VALUE", 0, `has invalid flags 0x${flags.toString(16)}`, name);
       if (has("empty")) {
         r.end(name);
         return "empty";
@@ -122,7 +122,7 @@ function readRange(
   if (text[lower.end] !== ",") wrong("a comma between the bounds", lower.end);
   const upper = bound(lower.end + 1, "upper");
   const closing = text[upper.end];
-  if (closing !== "]" && closing !== ")") wrong("] or ) behind the bounds", upper.end);
+  if (closing !== "]" && closing !== ")") wrong("] or ) after the bounds", upper.end);
   if ((lower.value === null && opening === "[") || (upper.value === null && closing === "]")) {
     wrong("( or ) where there is no bound", at);
   }
@@ -154,7 +154,7 @@ export function multirangeOf(name: string, subtype: Codec): Codec<MultirangeValu
         ranges.push(value);
         at = end;
       } while (text[at] !== "}");
-      return at === text.length - 1 ? ranges : badText(name, text, "nothing behind the brace", at + 1);
+      return at === text.length - 1 ? ranges : badText(name, text, "nothing after the brace", at + 1);
     },
 
     writeText: (value) =>

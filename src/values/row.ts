@@ -187,7 +187,7 @@ function mustBeOptions<T extends object>(options: T): T {
 function mustHaveColumns(tuple: TupleData, name: string, count: number): void {
   if (!TupleData.is(tuple)) refuseArgument("tuple", "a TupleData", tuple);
   if (tuple.length === count) return;
-  const message = `a row of ${name} has ${tuple.length} columns, where the relation has ${count}`;
+  const message = `a row of ${name} has ${tuple.length} columns, expected ${count}`;
   throw new DecodeError("BAD_LENGTH", name, 0, message);
 }
 

@@ -35,7 +35,7 @@ export function versioned(name: string): Codec<string> {
     ...textCodec(name),
     readBinary(bytes) {
       if (bytes.length === 0) mustHaveLength(bytes, 1, name);
-      if (bytes[0] !== 1) badBytes(name, `is of version ${bytes[0]}, but can be of 1 only,`);
+      if (bytes[0] !== 1) badBytes(name, `is of version ${bytes[0]}, expected 1,`);
       return textOf(bytes, name, 1);
     },
     writeBinary(value) {

@@ -329,7 +329,7 @@ function mustBeInterval(value: Interval): Interval {
   for (const part of ["months", "days"] as const) {
     const n = value[part];
     if (!Number.isInteger(n) || Object.is(n, -0) || n < minInt32 || n > maxInt32) {
-      refuse("a whole number of -2147483648 to 2147483647", n, `interval.${part}`);
+      refuse("a whole number from -2147483648 to 2147483647", n, `interval.${part}`);
     }
   }
   const { microseconds } = value;

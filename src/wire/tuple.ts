@@ -54,6 +54,8 @@ let rowIn: (bytes: Uint8Array, start: number, end: number, length: number) => Tu
  * To test libraries two are equal if their values are, since that is what one gives when it is iterated. `assert.deepEqual` of Node
  * does not look there: compare `bytes`, or what `toArray` gives.
  *
+ * A row cannot be cloned or sent to a worker: send what `toArray` gives, and make a row of it there by `of`.
+ *
  * @example TupleData.of(["1", null]).toArray() // ["1", null]
  * @source proto.c: logicalrep_write_tuple, logicalrep_read_tuple
  */
@@ -66,6 +68,13 @@ export class TupleData {
   readonly #end: number;
   /** Where each column begins, once somebody has asked for one. */
   #offsets: number[] | undefined;
+  /**
+   * The values as JSON has them: text, null, `{"unchanged":true}`, and for binary `{"binary":"\\x0001"}`.
+   *
+   * It is a property of the row itself, so that structuredClone and postMessage throw a DataCloneError: of what is private they
+   * would copy nothing, and a row without values would arrive.
+   */
+  readonly toJSON: () => unknown[];
 
   static {
     rowIn = (bytes, start, end, length) => new TupleData(bytes, start, end, length);
@@ -77,6 +86,7 @@ export class TupleData {
     this.#start = start;
     this.#end = end;
     this.#offsets = undefined;
+    this.toJSON = toJSON;
   }
 
   /**
@@ -155,11 +165,6 @@ export class TupleData {
     return this.toArray()[Symbol.iterator]();
   }
 
-  /** The values as JSON has them: text, null, `{"unchanged":true}`, and for binary `{"binary":"\\x0001"}`. */
-  toJSON(): unknown[] {
-    return this.toArray().map((value) => (value instanceof Uint8Array ? { binary: `\\x${hexOf(value)}` } : value));
-  }
-
   /** What console.log shows in Node, Deno and Bun: the values. */
   [Symbol.for("nodejs.util.inspect.custom")](): unknown {
     return this.toArray();
@@ -171,6 +176,10 @@ export class TupleData {
     if (at === undefined) throw new RangeError(`there is no column ${i}: the row has ${this.length}`);
     return at;
   }
+}
+
+function toJSON(this: TupleData): unknown[] {
+  return this.toArray().map((value) => (value instanceof Uint8Array ? { binary: `\\x${hexOf(value)}` } : value));
 }
 
 function writeColumns(w: Writer, columns: readonly TupleValue[]): void {

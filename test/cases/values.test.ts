@@ -231,7 +231,7 @@ test("an error of a part says where it is in the whole, and what it is", () => {
   const read = (): unknown => codecOf("_int4range").readText('{"[1,2)","[1,x)"}');
   expect(read).toThrow(expect.objectContaining({ path: "_int4range[1].upper", offset: 13 }));
   expect(read).toThrow(
-    '_int4range[1] at offset 10: int4range.upper at offset 3: int4 is "x", but can be a whole number of -2147483648 to 2147483647 only, at offset 0',
+    '_int4range[1] at offset 10: int4range.upper at offset 3: int4 is "x", expected a whole number from -2147483648 to 2147483647, at offset 0',
   );
 });
 

@@ -1,6 +1,7 @@
 /**
- * Members of a tar archive as they stream, by PostgreSQL's rules of what an archive is: pg_verifybackup must be answered for, which no
- * package does.
+ * The members of a tar archive as they stream, by the rules of pg_verifybackup: which archives it rejects, and in which words, is the
+ * verdict that verify-backup gives. The reader for everybody else is walwire/basebackup/tar, which is modern-tar, reads what these rules
+ * reject, and restores files. Two readers, because one cannot be both exact and lenient.
  *
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  *

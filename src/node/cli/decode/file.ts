@@ -23,7 +23,7 @@ export const alsoExpected = `; or a file of PostgreSQL: ${listed(kinds.map(({ na
 /** The kind of file that this is; undefined if it is none of PostgreSQL's own. */
 export function fileKindOf({ head, path }: Source): FileKind | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, head.length).toString("latin1");
-  const start: Head = { bytes: head, text, name: basename(path).replace(/\.gz$/, "") };
+  const start: Head = { bytes: head, text, name: basename(path).replace(/\.(?:gz|zst|lz4)$/, "") };
   return kinds.find((kind) => kind.recognise(start));
 }
 

@@ -4,6 +4,7 @@
  */
 import { defaultServer } from "../../../kernel/version.ts";
 import type { PgoutputDecoderOptions } from "../../../logical/decoder.ts";
+import { messagesOfKind } from "../../../logical/messages.ts";
 import { type PgoutputProtocol, STREAMING_SINCE } from "../../../logical/protocol.ts";
 import { Conversation } from "../../conversation.ts";
 import { Blocks, Progress } from "../shared/output.ts";
@@ -54,7 +55,7 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
 type Lines = "all" | "changes" | "none";
 
 /** What --changes shows. */
-const changeTypes: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Truncate", "Message"]);
+const changeTypes = messagesOfKind("change", "message");
 
 function hasLine({ message, error, mismatch }: Decoded, lines: Lines): boolean {
   if (lines === "all" || error !== undefined || mismatch !== undefined) return true;

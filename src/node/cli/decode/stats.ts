@@ -6,6 +6,7 @@
 import type { PgoutputMessage, Relation } from "../../../generated/logical.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
+import { messagesOfKind } from "../../../logical/messages.ts";
 import type { Json } from "../../../wire/json.ts";
 import type { Decoded } from "./stream.ts";
 
@@ -172,7 +173,7 @@ export class DecodeStats {
 }
 
 /** The messages that a transaction is there for. */
-const CHANGES: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Truncate", "Message"]);
+const CHANGES = messagesOfKind("change", "message");
 
 function newShare(): Share {
   return { count: 0, bytes: 0 };
