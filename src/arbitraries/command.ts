@@ -11,6 +11,7 @@ import { clientTexts, clientTextsFor } from "./clients.ts";
 import { lsn } from "./messages.ts";
 import { almost, characters, commaList, optional, pieces, record, sequence } from "./text.ts";
 
+/** The server and connection that commands are for. */
 export interface CommandArbitraryOptions {
   /** The server that the commands are for. */
   readonly server?: Server | undefined;

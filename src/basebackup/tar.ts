@@ -37,6 +37,7 @@ export interface TarEntry {
   readonly body: ReadableStream<Uint8Array>;
 }
 
+/** How an archive is read. */
 export interface TarOptions {
   /** How the server compresses the archive: ArchiveStart has it. */
   readonly compression?: BackupCompression | undefined;

@@ -14,6 +14,7 @@ import type { Command } from "./ast.ts";
 import { type CommandCapabilities, commandCapabilities } from "./capabilities.ts";
 import type { Token } from "./token.ts";
 
+/** The server that a command is parsed for. */
 export interface ParseCommandOptions {
   /** The server that the text is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;

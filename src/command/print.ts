@@ -22,6 +22,7 @@ import { findOption, findWord, type OptionRow, type OptionTable, type OptionWord
 import { alterSlotOptions, baseBackupOptions, createSlotOptions, pgoutputOptions } from "./options/tables.ts";
 import { parseCommand, scansAsIdentifier } from "./parse.ts";
 
+/** The server that a command is printed for. */
 export interface PrintCommandOptions {
   /** The server that the text is for. */
   readonly server?: Server | undefined;

@@ -29,6 +29,7 @@ export interface ConfReader {
   readDir(path: string): readonly (string | (ConfFailure & { readonly name: string }))[] | undefined | ConfFailure;
 }
 
+/** How the files are read. */
 export interface ReadPostgresqlConfOptions {
   /**
    * The directory of postgresql.auto.conf. Without it, it is the one that the files name as `data_directory`, or else the one
@@ -54,6 +55,7 @@ export interface ConfUnread extends ConfFailure {
   readonly path: string;
 }
 
+/** The settings of the files, and what is wrong with them. */
 export interface PostgresqlConf {
   /** The parameters of all files in the order in which the server reads them. Directives are not here: their files are. */
   readonly entries: readonly ConfEntry[];

@@ -11,6 +11,7 @@ import {
 import { type Parts, partsOf } from "./parts.ts";
 import { keywords, number, printSynchronousStandbyNames, standbyConfig, standbyNames } from "./print.ts";
 
+/** The server that the edited value is for. */
 export interface EditSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
   /** The server that takes the text as it is; `server` if it is not said. */
   readonly from?: Server | undefined;

@@ -23,6 +23,7 @@ export interface SyncRepStandby {
   readonly replayLsn: Lsn | undefined;
 }
 
+/** What is known of the primary. */
 export interface EvaluateOptions {
   /** The primary. */
   readonly server?: Server | undefined;
@@ -36,6 +37,7 @@ export type SyncLevel = "remote_write" | "on" | "remote_apply";
 /** The position that counts at each level. */
 export const positionAt = { remote_write: "writeLsn", on: "flushLsn", remote_apply: "replayLsn" } as const;
 
+/** A standby with its priority and state. */
 export interface EvaluatedStandby {
   readonly applicationName: string;
   /** `sync_priority` of pg_stat_replication: 0 is asynchronous, 1 comes first. With ANY nobody comes before another. */
@@ -70,6 +72,7 @@ export interface SyncRepRelease {
   readonly copies: number;
 }
 
+/** Which standbys are synchronous, and what is released. */
 export interface SyncRepEvaluation {
   /** One for each standby, in their order. */
   readonly standbys: readonly EvaluatedStandby[];

@@ -20,6 +20,7 @@ export type Verdict =
   | { readonly type: "accepted"; readonly config: SyncRepConfig | undefined }
   | { readonly type: "refused"; readonly error: ParseError };
 
+/** A value, and what a server says to it. */
 export interface Judged {
   readonly text: string;
   /** server_version_num */
@@ -62,6 +63,7 @@ export function isGood(judged: Judged, options: { readonly strict?: boolean | un
   return verdict.type === "accepted" && !findings.some(({ severity }) => bad.includes(severity));
 }
 
+/** A value after fixes, and the fixes that were made. */
 export interface Fixed {
   /** The new value, judged. */
   readonly judged: Judged;
@@ -69,6 +71,7 @@ export interface Fixed {
   readonly fixed: readonly Finding[];
 }
 
+/** How a value is fixed. */
 export interface FixOptions extends LintSynchronousStandbyNamesOptions {
   /** Make also fixes after which the value may mean something else. */
   readonly unsafe?: boolean | undefined;

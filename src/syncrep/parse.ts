@@ -19,6 +19,7 @@ export function serverOf(options: { readonly server?: Server | undefined }): num
   return serverVersionNum(options.server ?? defaultServer);
 }
 
+/** The server that a value is parsed for. */
 export interface SynchronousStandbyNamesOptions {
   /** The server that the value is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;

@@ -78,11 +78,13 @@ function checkLevel(level: SynchronousCommit, server: Server = defaultServer): v
   if (level === "remote_apply") requireCapability(syncrepCapabilities, server, "remoteApply", level);
 }
 
+/** The synchronous_commit that a question is about. */
 export interface LevelOptions extends EvaluateOptions {
   /** The `synchronous_commit` of the commits; `on` if it is not given. */
   readonly level?: SynchronousCommit | undefined;
 }
 
+/** Which losses of standbys block commits. */
 export interface BlockingLosses {
   /** How many have to go before commits block: 0 if they are blocked now; undefined if no loss blocks them. */
   readonly size: number | undefined;
@@ -224,6 +226,7 @@ function firstSets(of: readonly number[], size: number): number[][] {
   return sets;
 }
 
+/** How many copies of a commit are certain. */
 export interface CertainCopies {
   /** On how many standbys at least, besides the primary, if each is a node of its own. */
   readonly copies: number;
@@ -274,6 +277,7 @@ export type StandbyChange =
   /** Its walsender comes last here; in a server it takes the first free place, which matters among equals with FIRST. */
   | { readonly type: "join"; readonly standby: SyncRepStandby };
 
+/** What a change of the standbys does to waiting commits. */
 export interface ChangeOutcome {
   readonly before: SyncRepEvaluation;
   readonly after: SyncRepEvaluation;
@@ -358,6 +362,7 @@ function changed(standbys: readonly SyncRepStandby[], change: StandbyChange): (S
   }
 }
 
+/** Whether commits can be released with these standbys. */
 export interface Satisfiability {
   /** Can commits return when all of these names are connected and streaming? */
   readonly satisfiable: boolean;

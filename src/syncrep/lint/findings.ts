@@ -55,7 +55,9 @@ export const findingCodes = {
   DIFFERENT_ELSEWHERE: ["warning", "PostgreSQL {} reads {} here, and PostgreSQL {} {}."],
 } as const satisfies Record<string, readonly [FindingSeverity, string, ...Fixing]>;
 
+/** The code of a finding. */
 export type FindingCode = keyof typeof findingCodes;
+/** How bad a finding is. */
 export type FindingSeverity = "error" | "warning" | "info";
 
 /** A piece of the value, in UTF-16 code units from its start, and what to put there instead. */
@@ -65,6 +67,7 @@ export interface Edit {
   readonly text: string;
 }
 
+/** A change that removes a finding. */
 export interface Fix {
   /** What it does, in a sentence. */
   readonly message: string;
@@ -76,6 +79,7 @@ export interface Fix {
   readonly edits: readonly Edit[];
 }
 
+/** One likely mistake, where it is, and how to fix it. */
 export interface Finding {
   readonly code: FindingCode;
   readonly severity: FindingSeverity;

@@ -27,6 +27,7 @@ import {
 } from "./findings.ts";
 import { type Member, type Repair, repair } from "./repair.ts";
 
+/** The servers that a value is for. */
 export interface LintSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
   /** Servers that should read the same: the target of an upgrade, or others that share the file. */
   readonly also?: readonly Server[] | undefined;
