@@ -5,6 +5,7 @@ export type {
   ReplicationSlotOnDisk,
   ReplicationSlotPersistentData,
   ReplicationStateOnDisk,
+  SlotStateContext,
   SnapBuild,
   SnapBuildCatchange,
   SnapBuildCommitted,

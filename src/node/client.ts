@@ -38,6 +38,7 @@ export interface ConnectOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly user?: string | undefined;
+  /** The password, or a function that gives it when it is asked for. */
   readonly password?: string | (() => string | Promise<string>) | undefined;
   readonly database?: string | undefined;
   /** true for TLS with the server's certificate checked, false for none; or options of Node's tls.connect, such as `{ ca }`. */
@@ -194,11 +195,17 @@ export async function connect(options: ConnectOptions): Promise<ReplicationConne
 export interface SocketLike {
   readonly destroyed: boolean;
   readonly writableLength: number;
+  /** Send bytes. */
   write(bytes: Uint8Array): unknown;
+  /** Send what is left, then end. */
   end(bytes: Uint8Array): unknown;
+  /** Close at once. */
   destroy(): unknown;
+  /** Stop handing out bytes. */
   pause(): unknown;
+  /** Hand out bytes again. */
   resume(): unknown;
+  /** Listen to an event. */
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 

@@ -18,6 +18,7 @@ export type TupleKind = "null" | "unchanged" | "text" | "binary";
 /** A column's value where the server did not send it: a TOASTed value that did not change. One frozen object. */
 export const unchanged: Unchanged = /* @__PURE__ */ Object.freeze({ unchanged: true });
 
+/** The type of `unchanged`. */
 export interface Unchanged {
   readonly unchanged: true;
 }
@@ -159,6 +160,7 @@ export class TupleData {
     return values;
   }
 
+  /** The values of the row, in the order of its columns. */
   [Symbol.iterator](): IterableIterator<TupleValue> {
     return this.toArray()[Symbol.iterator]();
   }
