@@ -42,11 +42,12 @@ function outputError(error: NodeJS.ErrnoException): void {
 }
 
 /** Are there colours on this output? FORCE_COLOR and NO_COLOR decide; without them, a terminal says what it has. */
-export function hasColors(output: { hasColors?(): boolean }): boolean {
+export function hasColors(output: { readonly isTTY?: boolean; hasColors?(): boolean }): boolean {
   const { FORCE_COLOR, NO_COLOR } = process.env;
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
-  return output.hasColors?.() ?? false;
+  // Deno's standard output has this method without a terminal too.
+  return output.isTTY !== false && (output.hasColors?.() ?? false);
 }
 
 /** Standard output in blocks, which waits for whoever reads it. */
