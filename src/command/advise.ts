@@ -72,7 +72,7 @@ export function advise(problem: SyntaxProblem): string | undefined {
   }
   if (token === "-" && text[offset + 1] === "-" && /^$|\s/.test(text.charAt(offset - 1)))
     return "Replication commands have no comments.";
-  if (kind === "IDENT" && may(token.toUpperCase())) {
+  if (kind === "IDENT" && !token.startsWith('"') && may(token.toUpperCase())) {
     const capitals = token.toUpperCase();
     return complaintAfter(problem, token, capitals) ?? `Write keywords in capitals: ${capitals}.`;
   }

@@ -81,28 +81,27 @@ async function decodeForPrograms(
   lines: Lines,
 ): Promise<Status> {
   const output = new Blocks();
-  const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
   const stats = lines === "none" ? new DecodeStats() : undefined;
   reading: for await (const batch of input.batches) {
     for (const item of batch) {
       if (!stream.goesOn()) break reading;
       if ("unreadable" in item) {
         stream.unreadable();
-        line(unreadableLine(item));
+        output.json(unreadableLine(item));
         continue;
       }
       const decoded = stream.decode(item);
       const relation = stream.relationOf(decoded.message);
       stats?.note(decoded, relation);
       if (!hasLine(decoded, lines)) continue;
-      line(messageLine(decoded, relation, server));
+      output.json(messageLine(decoded, relation, server));
       await output.flush(false);
     }
     await output.flush();
   }
-  if (stream.stopped) line({ stopped: WRONG_KIND });
-  if (stats !== undefined) line({ stats });
-  if (verify) line(stream.totals);
+  if (stream.stopped) output.json({ stopped: WRONG_KIND });
+  if (stats !== undefined) output.json({ stats });
+  if (verify) output.json(stream.totals);
   await output.flush();
   return statusOf(stream);
 }
