@@ -3,7 +3,6 @@
  */
 import { basename } from "node:path";
 import { type DecodeError, ParseError } from "../../../kernel/errors.ts";
-import { listed } from "../../../kernel/words.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
