@@ -1,22 +1,15 @@
 /** Which messages of pgoutput there are in a recording, by their first bytes alone, and which there must be. */
-import { type CapabilityName, supports } from "../../src/capabilities.ts";
 import type { Server } from "../../src/kernel/version.ts";
-
-/** The type bytes of pgoutput, by what a server needs in order to send them. */
-const tags: readonly { readonly letters: string; readonly needs?: CapabilityName }[] = [
-  { letters: "BCORYIUD" },
-  { letters: "T", needs: "publishTruncate" },
-  { letters: "M", needs: "logicalMessages" },
-  { letters: "SEcA", needs: "streamingOfTransactions" },
-  { letters: "bPKrp", needs: "twoPhaseOption" },
-];
+import { PgoutputMessage } from "../../src/logical/messages.ts";
 
 /** All that any server sends, in the order in which they came. */
-export const allTags: readonly string[] = tags.flatMap(({ letters }) => [...letters]);
+export const allTags: readonly string[] = PgoutputMessage.messages.map(({ tag }) => tag);
 
 /** What this server can send. */
 export function tagsOfServer(server: Server): readonly string[] {
-  return tags.flatMap(({ letters, needs }) => (needs === undefined || supports(server, needs) ? [...letters] : []));
+  return PgoutputMessage.messages
+    .filter(({ since }) => since === undefined || PgoutputMessage.capabilities.supports(server, since))
+    .map(({ tag }) => tag);
 }
 
 /** How many of each there are in payloads of CopyData, in the order of {@link allTags}. */

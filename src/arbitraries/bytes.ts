@@ -1,14 +1,14 @@
 /**
- * fast-check arbitraries of what happens to bytes on their way: damage, and chunks cut anywhere.
+ * fast-check arbitraries of bytes in transit: damage, and chunks cut anywhere.
  */
 import * as fc from "fast-check";
 
-/** Numbers at the limits of what lengths and counts can say. */
+/** Numbers at the limits of lengths and counts. */
 const EXTREMES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
 /**
- * Bytes with one to three of: a byte changed, a bit flipped, a part cut out, the end cut off, bytes put in, a part doubled, or an
- * extreme number of two or four bytes where a length may stand.
+ * Bytes with one to three damages: a byte changed, a bit flipped, a part removed, the end cut off, bytes inserted, a part doubled, or
+ * an extreme number of two or four bytes written over them.
  */
 export function damaged(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const damage = fc.record({

@@ -3,12 +3,14 @@
  */
 export { baseBackupEvents, baseBackupMessage } from "./basebackup.ts";
 export { damaged, splits } from "./bytes.ts";
+export type { CommandArbitraryOptions } from "./command.ts";
 export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
 export { backupManifest, backupManifestText } from "./manifest.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { backendMessage, frontendMessage, startupPacket } from "./session.ts";
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
+export type { StandbyNamesArbitraryOptions } from "./syncrep.ts";
 export { synchronousStandbyNamesText, syncRepConfig } from "./syncrep.ts";
 export {
   backupHistory,

@@ -6,6 +6,7 @@ import { syncrepCapabilities } from "../syncrep/capabilities.ts";
 import { truncateIdentifier } from "../text/identifier.ts";
 import { almost, characters, commaList, record, sequence } from "./text.ts";
 
+/** The server that values are for. */
 export interface StandbyNamesArbitraryOptions {
   /** The server that it is for. Default: as of the parser. */
   readonly server?: Server | undefined;

@@ -1,7 +1,7 @@
 /**
- * Text made of tokens, for arbitraries of languages: right, almost right and hostile.
+ * Text made of tokens, for arbitraries of languages: correct, almost correct and hostile.
  *
- * All of it can reach a server: no NUL character, no half of a surrogate pair.
+ * All of it can be sent to a server: no NUL character, no unpaired surrogate.
  */
 import fc from "fast-check";
 
@@ -10,10 +10,10 @@ export function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arb
   return fc.record<T>(model, { noNullPrototype: true });
 }
 
-/** What a piece of a production may be: a word, or any arbitrary of a token or of tokens. */
+/** A part of a production: a word, or an arbitrary of a token or of tokens. */
 type Part = string | fc.Arbitrary<string> | fc.Arbitrary<readonly string[]>;
 
-/** The parts in a row, as one list of tokens. */
+/** The parts in order, as one list of tokens. */
 export function sequence(...parts: readonly Part[]): fc.Arbitrary<readonly string[]> {
   const arbitraries = parts.map(
     (part): fc.Arbitrary<string | readonly string[]> => (typeof part === "string" ? fc.constant(part) : part),
@@ -21,7 +21,7 @@ export function sequence(...parts: readonly Part[]): fc.Arbitrary<readonly strin
   return fc.tuple(...arbitraries).map((tokens) => tokens.flat());
 }
 
-/** The parts in a row, or nothing. */
+/** The parts in order, or nothing. */
 export function optional(...parts: readonly Part[]): fc.Arbitrary<readonly string[]> {
   return fc.oneof(fc.constant([]), sequence(...parts));
 }
@@ -34,8 +34,8 @@ export function commaList(item: fc.Arbitrary<readonly string[]>, maxLength = 4):
 }
 
 /**
- * A text as pieces that a scanner could take for tokens: words, numbers, positions, what is quoted, single characters. Blanks stand
- * with what follows them, since they are part of how a client writes.
+ * Split a text into pieces that a scanner could take for tokens: words, numbers, positions, quoted strings, single characters. White
+ * space stays with the piece behind it.
  */
 export function pieces(text: string): readonly string[] {
   return text
@@ -48,7 +48,7 @@ const notableCharacters = [
   ..." \t\n\r\f\v'\"`\\();,.:*/-+=$_#@!?<>[]{}|&%^~aAfFgGzZ019éÄſKİ世😀\u00a0\u2028\ufeff\u0001\u007f\u0080",
 ];
 
-// fc.string with such a unit makes a table of all characters, which takes longer than all texts of a test.
+// fc.string with such a unit builds a table of all characters, which takes longer than all texts of a test.
 const anyCharacter = fc
   .integer({ min: 1, max: 0x10ffff })
   .filter((point) => point < 0xd800 || point > 0xdfff)
@@ -67,7 +67,7 @@ export function characters(maxLength = 12): fc.Arbitrary<string> {
   return fc.string({ unit: character(), maxLength });
 }
 
-/** Mostly one blank; also none, so that tokens run together; also what some version takes for white space, and what none does. */
+/** Mostly one blank; also none, so that tokens run together; also characters that only some versions, or none, treat as white space. */
 const separator = fc.oneof(
   { weight: 16, arbitrary: fc.constant(" ") },
   { weight: 2, arbitrary: fc.constant("") },
@@ -75,14 +75,14 @@ const separator = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("\v", "\u00a0", "/* */", "--\n") },
 );
 
-/** Blanks that every version takes. */
+/** White space in every version. */
 const plainSeparator = fc.constantFrom(" ", " ", " ", "  ", "\n", "\t");
 
 /**
  * Text of tokens, in equal parts: as they are, with tokens changed, with characters changed; and now and then anything.
  *
- * @param tokens Right texts.
- * @param token One more token of the language, to put where it does not belong.
+ * @param tokens Correct texts.
+ * @param token Another token of the language, to insert where it does not belong.
  */
 export function almost(tokens: fc.Arbitrary<readonly string[]>, token: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const right = joined(tokens, plainSeparator);
@@ -115,12 +115,12 @@ function joined(tokens: fc.Arbitrary<readonly string[]>, between: fc.Arbitrary<s
 }
 
 /**
- * A place in a list of which the length is not known yet, as a share of it: more often a late one, since a scanner that
- * stumbles at the first token tells little.
+ * A position in a list whose length is not known yet, as a share of it: late ones are more frequent, since a scanner that fails at
+ * the first token tells little.
  */
 const place = fc.nat(0xffff).map((share) => (length: number) => Math.floor(Math.sqrt(share / 0x10000) * length));
 
-/** Drop a token, double one, swap neighbours, put another in or in its place, change its case, or cut the rest off. */
+/** Drop a token, double one, swap neighbours, insert or replace one, change its case, or cut off the rest. */
 function tokenChange(token: fc.Arbitrary<string>): fc.Arbitrary<(list: readonly string[]) => readonly string[]> {
   return fc.tuple(fc.nat(6), place, token).map(([what, where, other]) => (list) => {
     const at = where(list.length + (what === 0 ? 1 : 0));
@@ -144,7 +144,7 @@ function tokenChange(token: fc.Arbitrary<string>): fc.Arbitrary<(list: readonly 
   });
 }
 
-/** Put a character in, drop one, put another in its place, or cut the rest off. */
+/** Insert a character, drop one, replace one, or cut off the rest. */
 const characterChange: fc.Arbitrary<(text: string[]) => string[]> = fc
   .tuple(fc.nat(3), place, character())
   .map(([what, where, other]) => (text) => {

@@ -1,7 +1,7 @@
 /**
- * What happens in a base backup, as values: the receiver makes them of a server's messages, the encoder makes these messages of them.
+ * The events of a base backup: the receiver makes them from a server's messages, the encoder makes the messages from them.
  *
- * Each stands for the same messages always, whatever came before, so nothing that a server said is lost on the way.
+ * An event stands for the same messages wherever it occurs, so decoding and encoding lose nothing.
  */
 
 import { commandCapabilities } from "../command/capabilities.ts";
@@ -22,24 +22,24 @@ import { encodeFrame } from "../wire/framer.ts";
 /** A tablespace as the server lists it; of the main data directory `spcoid` and `spclocation` are undefined. `size` is in kB. */
 export type BackupTablespace = ResultSetRow<"BACKUP_TABLESPACES">;
 
-/** How a server compresses the archives; undefined if it does not. */
+/** How the server compresses the archives. */
 export type BackupCompression = "gzip" | "lz4" | "zstd";
 
-/** What stands behind `.tar` in the name of a compressed archive. */
+/** The suffix after `.tar` in the name of a compressed archive. */
 export const suffixes: Readonly<Record<BackupCompression, string>> = { gzip: ".gz", lz4: ".lz4", zstd: ".zst" };
 
-/** What happened. */
+/** An event of a base backup. */
 export type BaseBackupEvent =
-  /** The backup starts at this position: the checkpoint is done. */
+  /** The checkpoint is done, and the backup starts at this position. */
   | ({ readonly type: "BackupStart" } & ResultSetRow<"BACKUP_START">)
-  /** What will come, in this order: one archive each. The last one is the main data directory. */
+  /** The tablespaces, in the order of their archives. The last one is the main data directory. */
   | { readonly type: "Tablespaces"; readonly tablespaces: readonly BackupTablespace[] }
-  /** The one copy stream begins that holds all archives and the manifest. Servers before 15 have no such thing. */
+  /** The copy stream of all archives and the manifest begins. Servers before 15 have none. */
   | { readonly type: "StreamStart" }
   /** An archive begins. */
   | {
       readonly type: "ArchiveStart";
-      /** A name for its file. A server that has one copy stream says it, else it is made from the OID: base.tar, 16384.tar.gz. */
+      /** A name for its file, such as base.tar or 16384.tar.gz: the server's, or before 15 one made from the OID. */
       readonly archive: string;
       readonly compression: BackupCompression | undefined;
       readonly tablespace: BackupTablespace;
@@ -50,37 +50,37 @@ export type BaseBackupEvent =
   | { readonly type: "Progress"; readonly bytesDone: bigint }
   /** The archive has ended. */
   | { readonly type: "ArchiveEnd" }
-  /** The manifest begins, of which Data follows. */
+  /** The manifest begins; Data follows. */
   | { readonly type: "ManifestStart" }
   | { readonly type: "ManifestEnd" }
   /** The one copy stream has ended. */
   | { readonly type: "StreamEnd" }
-  /** WAL up to here is needed. The server may still refuse the backup: it is good when it is complete. */
+  /** WAL up to here is required. The server may still fail the backup; it is good once it is Complete. */
   | ({ readonly type: "BackupEnd" } & ResultSetRow<"BACKUP_END">)
-  /** The server vouches for the backup. */
+  /** The backup is good. */
   | { readonly type: "Complete" }
-  /** The server waits for the next command; the conversation is over. */
+  /** The conversation is over, and the server waits for the next command. */
   | { readonly type: "Ready"; readonly status: TransactionStatus }
-  /** Such as a warning of a page whose checksum is wrong. */
+  /** A notice, such as a warning about a page with a wrong checksum. */
   | { readonly type: "Notice"; readonly fields: ServerFields }
-  /** The backup has failed, whatever of it has come. */
+  /** The backup has failed; discard what has arrived. */
   | { readonly type: "Error"; readonly fields: ServerFields }
   /** Messages of the session, which may come at any time. */
   | Extract<BackendMessage, { readonly type: "ParameterStatus" | "NotificationResponse" }>;
 
-/** How a server of some version speaks. */
+/** The server's version. */
 export interface BaseBackupOptions {
   /** The server's version, which decides how archives are sent. Default: the newest that walwire's tests run. */
   readonly server?: Server | undefined;
 }
 
 /**
- * Encode what happens in a base backup as a server of this version says it: one message of the ordinary protocol, or several, or
- * none for what is not said.
+ * Encode an event of a base backup as a server of this version sends it: one message, several, or none if this version does not
+ * send it.
  *
  * @returns frames, one after the other, in a fresh array.
- * @throws EncodeError with the path of what does not fit.
- * @throws UnsupportedError for what this version cannot say.
+ * @throws EncodeError with the path of a field that cannot be written.
+ * @throws UnsupportedError for an event that this version does not have.
  * @source basebackup_copy.c; before 15 basebackup.c
  * @example encodeBaseBackupEvent({ type: "ManifestStart" }) // hex("64 00000005 6d")
  * @example encodeBaseBackupEvent({ type: "ManifestStart" }, { server: 14 }) // hex("48 00000007 00 0000")
@@ -167,7 +167,7 @@ function resultSet<N extends "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END
   ]);
 }
 
-/** CopyData of an archive's bytes, and before them the letter that says so: one copy, since nearly all of a backup is this. */
+/** CopyData of an archive's bytes behind their type byte, made with one copy: nearly all of a backup is this. */
 function dataFrame(withLetter: boolean, data: Uint8Array): Uint8Array {
   if (!withLetter) return encodeFrame("d", data);
   if (data.length >= MAX_ALLOC_SIZE) {

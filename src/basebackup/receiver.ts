@@ -1,8 +1,8 @@
 /**
  * BaseBackupReceiver: a client's side of BASE_BACKUP, without I/O: the server's messages go in, events come out.
  *
- * Servers speak in two ways: from 15 on one copy stream holds all, in messages of its own; before, each tablespace is a copy stream of
- * bytes, and from 13 on the manifest is one more. The events are the same but for the stream itself.
+ * From 15 on a server sends everything in one copy stream, in messages of its own. Before, each tablespace is a copy stream of plain
+ * bytes, and from 13 on the manifest is another one. The events are the same, except for those of the one stream.
  *
  * @source pg_basebackup.c: BaseBackup, ReceiveArchiveStreamChunk; basebackup_copy.c
  */
@@ -33,15 +33,15 @@ import {
 } from "./events.ts";
 
 /**
- * Where the conversation stands:
- * - `checkpoint`: the server has said nothing yet: it waits for a checkpoint, perhaps for minutes, and estimates the size.
- * - `tablespaces`: their list is to come.
- * - `between`: no archive is open: one, the manifest or the end is to come.
- * - `archive`, `manifest`: their bytes come.
- * - `end`: the position where the backup ends is to come.
- * - `verdict`: the server has said all, and vouches for it or not.
- * - `complete`, `failed`: its ReadyForQuery is to come.
- * - `done`: nothing more may come.
+ * The state of the conversation:
+ * - `checkpoint`: the server waits for a checkpoint, perhaps for minutes, and estimates the size.
+ * - `tablespaces`: the list of tablespaces is next.
+ * - `between`: no archive is open; the next archive, the manifest or the end is next.
+ * - `archive`, `manifest`: their bytes arrive.
+ * - `end`: the position where the backup ends is next.
+ * - `verdict`: everything was sent; CommandComplete or ErrorResponse is next.
+ * - `complete`, `failed`: ReadyForQuery is next.
+ * - `done`: the conversation is over.
  */
 export type BaseBackupState =
   | "checkpoint"
@@ -55,15 +55,15 @@ export type BaseBackupState =
   | "failed"
   | "done";
 
-/** How a server of some version speaks, and how much may be remembered. */
+/** The server's version, and a limit of what is kept. */
 export interface BaseBackupReceiverOptions extends BaseBackupOptions {
-  /** How many tablespaces there may be, the main data directory among them. Default: no limit. */
+  /** The most tablespaces to accept, the main data directory included. Default: no limit. */
   readonly limit?: number | undefined;
 }
 
 type BackupSet = "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END";
 
-/** The result set that begins in a state. */
+/** The result set that begins in each state. */
 const setOf: Readonly<Partial<Record<BaseBackupState, BackupSet>>> = {
   checkpoint: "BACKUP_START",
   tablespaces: "BACKUP_TABLESPACES",
@@ -71,7 +71,7 @@ const setOf: Readonly<Partial<Record<BaseBackupState, BackupSet>>> = {
 };
 
 /**
- * Follows one BASE_BACKUP from the command to ReadyForQuery. Nothing is kept but the list of tablespaces.
+ * Follows one BASE_BACKUP from the command to ReadyForQuery. It keeps the list of tablespaces and nothing else.
  *
  * @example new BaseBackupReceiver({ server: 18 }).state // "checkpoint"
  * @source pg_basebackup.c: BaseBackup
@@ -90,29 +90,30 @@ export class BaseBackupReceiver {
   /** The one copy stream is open. */
   #streaming = false;
 
-  /** @throws UnsupportedError for a server version that is none */
+  /** @throws UnsupportedError for an unknown server version */
   constructor({ server = defaultServer, limit = Number.POSITIVE_INFINITY }: BaseBackupReceiverOptions = {}) {
     this.#server = serverVersionNum(server);
     this.#oneStream = commandCapabilities.supports(this.#server, "baseBackupOneStream");
     this.#limit = limit;
   }
 
+  /** The state of the conversation. */
   get state(): BaseBackupState {
     return this.#state;
   }
 
-  /** The tablespaces of the backup, in the order of their archives; empty until they were listed. */
+  /** The tablespaces of the backup, in the order of their archives; empty until the server has listed them. */
   get tablespaces(): readonly BackupTablespace[] {
     return this.#tablespaces;
   }
 
   /**
-   * Take one message of the server. After an error all is as it was before the call.
+   * Take one message of the server. An error leaves the state as it was before the call.
    *
    * @param frame A whole message, as a Framer gives it. Bytes of Data are views into it.
-   * @returns what happened, in order; often nothing, and two events at most.
-   * @throws DecodeError for bytes that are no such message.
-   * @throws ProtocolError for a message that no server sends at this point; beyond the limit.
+   * @returns the events, in order: none, one or two.
+   * @throws DecodeError for bytes that are not a message.
+   * @throws ProtocolError for a message that may not come at this point, and for more tablespaces than the limit.
    */
   receive(frame: SessionFrame): BaseBackupEvent[] {
     if (this.#state === "done") this.#refuse(frame.tag);
@@ -220,7 +221,7 @@ export class BaseBackupReceiver {
 
   /** The result set that may begin now, or has. */
   #setToCome(): BackupSet | undefined {
-    // Before there was one stream, nothing says that no further one will come.
+    // Before 15, nothing announces that no further copy stream follows.
     const ended = !this.#oneStream && this.#state === "between" && this.#allArchives();
     return ended ? "BACKUP_END" : setOf[this.#state];
   }
@@ -288,7 +289,7 @@ export class BaseBackupReceiver {
     else if (state !== "archive" && state !== "manifest") this.#refuse(0x63);
     const events: BaseBackupEvent[] = [{ type: state === "manifest" ? "ManifestEnd" : "ArchiveEnd" }];
     if (this.#streaming) events.push({ type: "StreamEnd" });
-    // Nothing may follow the manifest but the end.
+    // Only the end may follow the manifest.
     this.#state = this.#streaming || state === "manifest" ? "end" : "between";
     this.#streaming = false;
     return events;
@@ -328,7 +329,7 @@ function archiveName({ spcoid }: BackupTablespace): string {
   return `${spcoid ?? "base"}.tar`;
 }
 
-/** The main data directory is the last, and the only one without an OID. */
+/** The main data directory comes last, and is the only one without an OID. */
 function checkTablespaces(tablespaces: readonly BackupTablespace[]): void {
   for (const [i, { spcoid, spclocation }] of tablespaces.entries()) {
     const main = i === tablespaces.length - 1;
@@ -343,7 +344,7 @@ function checkTablespaces(tablespaces: readonly BackupTablespace[]): void {
   if (tablespaces.length === 0) throw new ProtocolError("there is no tablespace, not even the main data directory");
 }
 
-/** How the archive is compressed. @throws ProtocolError for a name that is none of this tablespace */
+/** The compression that an archive's name says. @throws ProtocolError for a name that is not one of this tablespace */
 function compressionOf(archive: string, tablespace: BackupTablespace): BackupCompression | undefined {
   const name = archiveName(tablespace);
   if (archive === name) return undefined;

@@ -1,11 +1,13 @@
 /**
  * walwire/basebackup/tar: the files in an archive of a base backup, as it streams.
  *
- * modern-tar reads the format. What is here is what it leaves open: archives that servers before 15 do not end, compression by the
- * server, names that would lead out of a directory, and errors that say where.
+ * modern-tar reads the format. This module adds archives without an end (servers before 15), compression by the server, a check of
+ * names that lead out of the directory, and errors with a position.
  *
- * There is no writer: modern-tar's ends numbers with NUL where PostgreSQL has a blank, leaves out the numbers of devices, and writes
- * pax headers for what is larger than 8 GB, which PostgreSQL's programs refuse.
+ * There is no writer: modern-tar's ends numbers with NUL where PostgreSQL has a blank, omits device numbers, and writes pax headers
+ * for files larger than 8 GB, which PostgreSQL's programs reject.
+ *
+ * The streams are the platform's: type checking needs TypeScript's lib "DOM", or @types/node.
  *
  * @source astreamer_tar.c; tar.c: tarCreateHeader
  */
@@ -19,40 +21,41 @@ import type { BackupCompression } from "./events.ts";
 /** A file, a directory, or a symbolic link to a tablespace's directory. */
 export interface TarEntry {
   readonly type: "file" | "directory" | "symlink";
-  /** Its path in the directory that the archive is of, without a slash at the end: `base/1/1259`. */
+  /** Its path below the directory of the archive, without a slash at the end: `base/1/1259`. */
   readonly name: string;
-  /** Bytes of the body: 0 of all but files. */
+  /** Bytes of the body; 0 unless it is a file. */
   readonly size: number;
   /** Permissions, such as 0o600. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** When it was modified, to the second. */
+  /** The time of its last modification, to the second. */
   readonly mtime: Date;
-  /** Where a symbolic link leads, on the server; undefined of all else. */
+  /** The target of a symbolic link, on the server; undefined for other types. */
   readonly target: string | undefined;
-  /** The bytes, as they come. The next entry comes when they are read to their end, or cancelled. */
+  /** The contents. Read them to the end or cancel them: then the next entry comes. */
   readonly body: ReadableStream<Uint8Array>;
 }
 
+/** How an archive is read. */
 export interface TarOptions {
   /** How the server compresses the archive: ArchiveStart has it. */
   readonly compression?: BackupCompression | undefined;
-  /** The server's version: those before 15 do not say where an archive ends. Default: as in the receiver. */
+  /** The server's version: those before 15 do not write the end of an archive. Default: as in the receiver. */
   readonly server?: Server | undefined;
 }
 
-/** What an archive ends with. */
+/** Zero bytes at the end of an archive. */
 const TERMINATOR = 1024;
 
 /**
- * Takes the bytes of one archive apart into its entries: write the data of each Data event, and close it at ArchiveEnd.
+ * Split the bytes of one archive into its entries: write the data of each Data event, and close the writer at ArchiveEnd.
  *
- * Nothing is kept in memory but some chunks on their way; who does not read makes the writer wait.
+ * Only a few chunks are held in memory: the writer waits for the reader.
  *
- * @returns a pair of streams as `pipeThrough` takes it. Both fail with a DecodeError if the bytes are no archive, or not all of one:
- *   also after the last entry, so read until the end; and so does the body that is being read.
- * @throws UnsupportedError for lz4 and zstd, which platforms do not read: put your own decompressor before it.
+ * @returns a pair of streams, as `pipeThrough` takes it. Both streams, and the body that is being read, fail with a DecodeError if the
+ *   bytes are not a whole archive. That can be found after the last entry, so read until the end.
+ * @throws UnsupportedError for lz4 and zstd, which platforms cannot decompress: put your own decompressor before it.
  * @example Object.keys(tarEntries({ compression: "gzip" })) // ["writable", "readable"]
  */
 export function tarEntries({ compression, server = defaultServer }: TarOptions = {}): {

@@ -127,6 +127,7 @@ export interface DefElem {
   readonly arg: DefElemArg | undefined;
 }
 
+/** The value of an option. */
 export type DefElemArg = StringValue | IntegerValue | BooleanValue;
 
 /** value.h: String. An identifier or a quoted string; the tree does not tell which. */

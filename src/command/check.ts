@@ -14,6 +14,7 @@ export type { AlterReplicationSlotOptions, CreateReplicationSlotOptions } from "
 export type { ChecksumType, ManifestOption, OriginOption, SnapshotAction } from "./options/tables.ts";
 export type { CommandOptions, ServerBuild };
 
+/** The connection that a command is checked for. */
 export interface CheckCommandOptions {
   /** The server that the command is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;

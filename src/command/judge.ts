@@ -21,6 +21,7 @@ export type Verdict =
   | { readonly type: "sql"; readonly command: SQLCmd }
   | { readonly type: "refused"; readonly stage: "parse" | "check"; readonly error: ParseError };
 
+/** The connection that a command is judged for. */
 export interface JudgeOptions extends ParseCommandOptions, CheckCommandOptions {}
 
 /** What all versions are asked with. */

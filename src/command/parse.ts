@@ -14,6 +14,7 @@ import type { Command } from "./ast.ts";
 import { type CommandCapabilities, commandCapabilities } from "./capabilities.ts";
 import type { Token } from "./token.ts";
 
+/** The server that a command is parsed for. */
 export interface ParseCommandOptions {
   /** The server that the text is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;
@@ -92,9 +93,9 @@ export function scansAsIdentifier(name: string, server: number): boolean {
 /** What a text could become if one follows advice. */
 function commandOrNothing(text: string, server: number): Command | undefined {
   try {
-    return new Scan(text, server).command(true);
+    return new Scan(text, server).tree();
   } catch (error) {
-    if (error instanceof ParseError) return undefined;
+    if (error instanceof ParseError || error instanceof grammar.SyntaxError) return undefined;
     throw error;
   }
 }
@@ -129,9 +130,14 @@ class Scan {
     return grammar.parse(this.#text, { startRule: "tokens", has: this.has, scan: this });
   }
 
+  /** @throws what the generated parser throws, too. */
+  tree(): Command {
+    return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
+  }
+
   command(database: boolean): Command {
     try {
-      return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
+      return this.tree();
     } catch (error) {
       if (!(error instanceof grammar.SyntaxError)) throw error;
       const { offset, expected } = error;

@@ -29,6 +29,7 @@ export interface ConfReader {
   readDir(path: string): readonly (string | (ConfFailure & { readonly name: string }))[] | undefined | ConfFailure;
 }
 
+/** How the files are read. */
 export interface ReadPostgresqlConfOptions {
   /**
    * The directory of postgresql.auto.conf. Without it, it is the one that the files name as `data_directory`, or else the one
@@ -54,6 +55,7 @@ export interface ConfUnread extends ConfFailure {
   readonly path: string;
 }
 
+/** The settings of the files, and what is wrong with them. */
 export interface PostgresqlConf {
   /** The parameters of all files in the order in which the server reads them. Directives are not here: their files are. */
   readonly entries: readonly ConfEntry[];
@@ -248,7 +250,7 @@ interface Caller {
  * @example effectiveEntry(parsePostgresqlConf("port = 1\nPORT = 2").entries, "port").value // "2"
  */
 export function effectiveEntry(entries: readonly ConfEntry[], name: string): ConfEntry | undefined {
-  return entries.findLast((entry) => sameParameter(entry.name, name));
+  return entriesOf(entries).findLast((entry) => sameParameter(entry.name, name));
 }
 
 /**
@@ -260,8 +262,13 @@ export function effectiveEntry(entries: readonly ConfEntry[], name: string): Con
  */
 export function checkedEntries(entries: readonly ConfEntry[], name: string): ConfEntry[] {
   const lastOf = new Map<string, ConfEntry>();
-  for (const entry of entries) if (sameParameter(entry.name, name)) lastOf.set(entry.name, entry);
+  for (const entry of entriesOf(entries)) if (sameParameter(entry.name, name)) lastOf.set(entry.name, entry);
   return entries.filter((entry) => lastOf.get(entry.name) === entry);
+}
+
+function entriesOf(entries: readonly ConfEntry[]): readonly ConfEntry[] {
+  const areEntries = Array.isArray(entries) && Array.from(entries).every((entry) => typeof entry?.name === "string");
+  return areEntries ? entries : refuseArgument("entries", "entries that parsePostgresqlConf returned", entries);
 }
 
 // ---- Names that no server knows ----

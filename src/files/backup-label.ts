@@ -49,6 +49,7 @@ export interface BackupHistory extends BackupLabel {
   readonly stopTimeline: number | undefined;
 }
 
+/** The server that reads the file. */
 export interface BackupLabelOptions {
   readonly server?: Server | undefined;
 }

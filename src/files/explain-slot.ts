@@ -9,6 +9,7 @@ import { formatBytes } from "../kernel/words.ts";
 import { checkLsn, checkText, checkUint32 } from "./arguments.ts";
 import { slotInvalidation } from "./slot-state.ts";
 
+/** What is known of the server of the slot. */
 export interface ExplainSlotOptions {
   /** How far the server's WAL goes: then it is said how much of it the slot holds back. */
   readonly walEnd?: Lsn | undefined;

@@ -7,6 +7,7 @@ export type {
   ReplicationSlotOnDisk,
   ReplicationSlotPersistentData,
   ReplicationStateOnDisk,
+  SlotStateContext,
   SnapBuild,
   SnapBuildCatchange,
   SnapBuildCommitted,

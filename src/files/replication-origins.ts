@@ -80,6 +80,7 @@ export function encodeReplicationOrigins(states: readonly ReplicationStateOnDisk
   return file;
 }
 
+/** The server that reads the file. */
 export interface JudgeReplicationOriginsOptions {
   /** The server that is to start. */
   readonly server?: Server | undefined;

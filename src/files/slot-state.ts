@@ -215,6 +215,7 @@ export function slotStateVersions(state: ReplicationSlotOnDisk): string {
   return formatVersions(joinRanges(ranges));
 }
 
+/** The server that reads the file. */
 export interface JudgeSlotStateOptions {
   /** The server that is to start. */
   readonly server?: Server | undefined;

@@ -174,6 +174,7 @@ export function parseSnapshotFileName(name: string): Lsn | undefined {
   return match === null ? undefined : parseLsn(`${match[1]}/${match[2]}`);
 }
 
+/** The server that reads the file. */
 export interface JudgeSnapshotOptions {
   /** The server that is to read it. */
   readonly server?: Server | undefined;

@@ -23,6 +23,7 @@ export interface TablespaceMapEntry {
   readonly path: string;
 }
 
+/** The server that reads the file. */
 export interface TablespaceMapOptions {
   readonly server?: Server | undefined;
 }

@@ -33,6 +33,7 @@ export interface TimeLineHistoryEntry {
 /** A timeline's ancestors, the oldest first, and at last the timeline itself, which has no line in the file. */
 export type TimeLineHistory = readonly TimeLineHistoryEntry[];
 
+/** The server that reads the file. */
 export interface TimeLineHistoryOptions {
   readonly server?: Server | undefined;
 }

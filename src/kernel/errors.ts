@@ -38,6 +38,7 @@ export const errorCodes = {
   UNKNOWN_SERVER: "The server version is not one that walwire knows.",
 } as const satisfies Record<string, string>;
 
+/** A code of the one list. */
 export type ErrorCode = keyof typeof errorCodes;
 
 /** What every walwire error carries. `sqlstate`, `detail` and `hint` are PostgreSQL's own, where it would refuse too. */
@@ -126,6 +127,7 @@ export class ParseError extends WalwireError {
     return `${this.name}: ${render(this)}`;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   toJSON(): Record<string, unknown> {
     const { code, sqlstate, message, detail, hint, offset, line, column, near, expected, path, advice } = this;
     return { code, sqlstate, message, detail, hint, offset, line, column, near, expected, path, advice };
@@ -145,6 +147,7 @@ export class DecodeError extends WalwireError {
     this.offset = offset;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   toJSON(): Record<string, unknown> {
     const { code, message, path, offset } = this;
     return { code, message, path, offset };
@@ -161,6 +164,7 @@ export class EncodeError extends WalwireError {
     this.path = path;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   toJSON(): Record<string, unknown> {
     const { code, message, path } = this;
     return { code, message, path };
@@ -184,6 +188,7 @@ export class ArgumentError extends WalwireError {
     this.path = path;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   toJSON(): Record<string, unknown> {
     const { code, message, path } = this;
     return { code, message, path };
@@ -245,6 +250,7 @@ export class ServerError extends WalwireError {
     this.where = fields.where;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   toJSON(): Record<string, unknown> {
     const { code, severity, sqlstate, message, detail, hint, position, where } = this;
     return { code, severity, sqlstate, message, detail, hint, position, where };

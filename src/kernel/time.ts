@@ -13,6 +13,7 @@ export type PgTime = bigint & { readonly [brand]: "PgTime" };
 
 /** timestamp.h: DT_NOEND and DT_NOBEGIN. */
 export const pgTimeInfinity: PgTime = (2n ** 63n - 1n) as PgTime;
+/** The time `-infinity`. */
 export const pgTimeMinusInfinity: PgTime = -(2n ** 63n) as PgTime;
 
 /** Milliseconds from JavaScript's epoch to PostgreSQL's. */

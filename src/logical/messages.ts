@@ -118,7 +118,7 @@ function pgoutput<
     readonly options?: readonly PgoutputOption[];
     readonly fields: F;
   },
-) {
+): ReturnType<typeof message<N, F, C>> & { readonly kind: K } {
   return { ...message(name, tag, entry), kind };
 }
 
@@ -392,3 +392,9 @@ export const PgoutputMessage = family("PgoutputMessage", {
     StreamPrepare,
   ],
 });
+
+/** The names of the messages of some kinds. */
+export function messagesOfKind(...kinds: readonly PgoutputKind[]): ReadonlySet<string> {
+  const entries = PgoutputMessage.messages.filter(({ kind }) => kinds.includes(kind as PgoutputKind));
+  return new Set(entries.map(({ name }) => name));
+}

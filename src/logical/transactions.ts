@@ -29,6 +29,7 @@ import { DECODER_OPTIONS, PgoutputDecoder, type PgoutputDecoderOptions, relation
 import { type DescribedRelation, sameRelation } from "./described.ts";
 import { Account, HELD, MEMORY_LIMIT, ORIGIN, RelationVersion, sizeOfText } from "./memory.ts";
 
+export type { RelationChange } from "../generated/logical.ts";
 export type { Change, SpillStore } from "./change-log.ts";
 export type { DescribedRelation } from "./described.ts";
 

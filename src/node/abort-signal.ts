@@ -5,7 +5,9 @@ import { refuseArgument } from "../kernel/errors.ts";
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason: unknown;
+  /** Listen to `abort`. */
   addEventListener(type: "abort", listener: () => void): void;
+  /** Stop listening. */
   removeEventListener(type: "abort", listener: () => void): void;
 }
 

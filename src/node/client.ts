@@ -38,6 +38,7 @@ export interface ConnectOptions {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly user?: string | undefined;
+  /** The password, or a function that gives it when it is asked for. */
   readonly password?: string | (() => string | Promise<string>) | undefined;
   readonly database?: string | undefined;
   /** true for TLS with the server's certificate checked, false for none; or options of Node's tls.connect, such as `{ ca }`. */
@@ -178,7 +179,7 @@ export async function connect(options: ConnectOptions): Promise<ReplicationConne
     },
   });
   const opened = connection as unknown as ReplicationConnection;
-  // UTF8 would have the server refuse to send what is not UTF-8 there.
+  // With UTF8 the server rejects all text there that is not UTF-8.
   if (replication === "database" && encoding === undefined && parameters.get("server_encoding") === "SQL_ASCII") {
     try {
       await opened.query("SET client_encoding = SQL_ASCII", { signal });
@@ -194,11 +195,17 @@ export async function connect(options: ConnectOptions): Promise<ReplicationConne
 export interface SocketLike {
   readonly destroyed: boolean;
   readonly writableLength: number;
+  /** Send bytes. */
   write(bytes: Uint8Array): unknown;
+  /** Send what is left, then end. */
   end(bytes: Uint8Array): unknown;
+  /** Close at once. */
   destroy(): unknown;
+  /** Stop handing out bytes. */
   pause(): unknown;
+  /** Hand out bytes again. */
   resume(): unknown;
+  /** Listen to an event. */
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
@@ -398,7 +405,7 @@ export class ReplicationConnection {
     });
   }
 
-  /** What had arrived while nobody asked; an ErrorResponse there says why the server ends the connection. */
+  /** Read what arrived between commands; an ErrorResponse there says why the server ends the connection. */
   #readAhead(): void {
     const { state } = this.#session;
     if (state !== "idle" && state !== "closed" && !this.#ended) return;
@@ -530,7 +537,7 @@ export class ReplicationConnection {
     else if (this.#unread >= UNREAD_LIMIT) this.#flow(false);
   }
 
-  /** Let the socket flow, or hold it while nobody reads. */
+  /** Let the socket flow, or pause it while nothing is read. */
   #flow(flowing: boolean): void {
     this.#paused = !flowing;
     if (flowing) {

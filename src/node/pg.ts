@@ -31,11 +31,12 @@ export async function loadPg(): Promise<Pg> {
   try {
     return (await import("pg")).default;
   } catch (cause) {
-    throw missing(cause);
+    throw peerMissing(cause);
   }
 }
 
-function missing(cause: unknown): PeerMissingError {
+/** Why pg cannot be loaded: it is not installed, or whatever else the import said. */
+export function peerMissing(cause: unknown): PeerMissingError {
   const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
   // pg itself is missing, and not a package that it needs. Node, bundlers and Yarn's PnP each say it in their own words.
   const isMissing =

@@ -34,6 +34,7 @@ import { parseWalRange, type WalFault } from "./verify-backup/wal.ts";
 export type { VerifyProgress } from "./verify-backup/context.ts";
 export type { BackupProblem, BackupProblemKind } from "./verify-backup/problems.ts";
 
+/** What is verified, and how. */
 export interface VerifyBackupOptions {
   /** The version whose pg_verifybackup judges: 18 if nobody says. */
   readonly server?: Server | undefined;
@@ -67,6 +68,7 @@ export interface VerifyBackupOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The result of a verification. */
 export interface BackupVerification {
   /** Was no problem found in what was asked for? */
   readonly ok: boolean;

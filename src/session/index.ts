@@ -3,6 +3,7 @@
  */
 export { encodeFrame, type Frame, Framer, type FramerOptions, framesOf, isLast } from "../wire/framer.ts";
 export { Feedback, type FeedbackOptions } from "./feedback.ts";
+export type { CopyStart } from "./messages.ts";
 export {
   type AuthenticationMethod,
   type BackendMessage,

@@ -1,11 +1,17 @@
 /** A value of `synchronous_standby_names` changed by as little as need be. */
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
-import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, scansAsStandbyName } from "./parse.ts";
+import {
+  parseSynchronousStandbyNames,
+  type SynchronousStandbyNamesOptions,
+  scansAsStandbyName,
+  serverOf,
+} from "./parse.ts";
 import { type Parts, partsOf } from "./parts.ts";
 import { keywords, number, printSynchronousStandbyNames, standbyConfig, standbyNames } from "./print.ts";
 
+/** The server that the edited value is for. */
 export interface EditSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
   /** The server that takes the text as it is; `server` if it is not said. */
   readonly from?: Server | undefined;
@@ -26,7 +32,7 @@ export function editSynchronousStandbyNames(
   config: SyncRepConfig | undefined,
   options: EditSynchronousStandbyNamesOptions = {},
 ): string {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
   const from = serverVersionNum(options.from ?? server);
   const old = parseSynchronousStandbyNames(text, { server: from });
   if (config === undefined || old === undefined) return printSynchronousStandbyNames(config, { server });

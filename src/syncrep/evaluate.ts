@@ -6,7 +6,7 @@
  * pg_stat_get_wal_senders.
  */
 
-import { EncodeError } from "../kernel/errors.ts";
+import { EncodeError, refuseArgument } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
 import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
 import { downcaseIdentifier } from "../text/identifier.ts";
@@ -23,6 +23,7 @@ export interface SyncRepStandby {
   readonly replayLsn: Lsn | undefined;
 }
 
+/** What is known of the primary. */
 export interface EvaluateOptions {
   /** The primary. */
   readonly server?: Server | undefined;
@@ -36,6 +37,7 @@ export type SyncLevel = "remote_write" | "on" | "remote_apply";
 /** The position that counts at each level. */
 export const positionAt = { remote_write: "writeLsn", on: "flushLsn", remote_apply: "replayLsn" } as const;
 
+/** A standby with its priority and state. */
 export interface EvaluatedStandby {
   readonly applicationName: string;
   /** `sync_priority` of pg_stat_replication: 0 is asynchronous, 1 comes first. With ANY nobody comes before another. */
@@ -70,6 +72,7 @@ export interface SyncRepRelease {
   readonly copies: number;
 }
 
+/** Which standbys are synchronous, and what is released. */
 export interface SyncRepEvaluation {
   /** One for each standby, in their order. */
   readonly standbys: readonly EvaluatedStandby[];
@@ -103,7 +106,9 @@ export function evaluateSynchronousStandbys(
   standbys: readonly SyncRepStandby[],
   options: EvaluateOptions = {},
 ): SyncRepEvaluation {
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
   const { server = defaultServer, cascading = false } = options;
+  if (typeof cascading !== "boolean") refuseArgument("options.cascading", "a boolean", cascading);
   checkConfig(config, server);
   checkStandbys(standbys);
   const numSync = cascading || config === undefined ? 0 : config.numSync;

@@ -2,7 +2,7 @@
  * walwire/syncrep/judge: what each server version makes of a `synchronous_standby_names`, how each has to write it, and fixes.
  */
 import { EncodeError, ParseError, refuseArgument, UnsupportedError } from "../kernel/errors.ts";
-import { defaultServer, joinRanges, rangesOf, serverVersionNum, type VersionRange } from "../kernel/version.ts";
+import { joinRanges, rangesOf, type VersionRange } from "../kernel/version.ts";
 import { downcaseIdentifier } from "../text/identifier.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
@@ -12,7 +12,7 @@ import {
   type LintSynchronousStandbyNamesOptions,
   lintSynchronousStandbyNames,
 } from "./lint/index.ts";
-import { parseSynchronousStandbyNames } from "./parse.ts";
+import { parseSynchronousStandbyNames, serverOf } from "./parse.ts";
 import { printSynchronousStandbyNames } from "./print.ts";
 
 /** What a server makes of a value: what it reads, undefined for the empty value, or the error with which it rejects it. */
@@ -20,6 +20,7 @@ export type Verdict =
   | { readonly type: "accepted"; readonly config: SyncRepConfig | undefined }
   | { readonly type: "refused"; readonly error: ParseError };
 
+/** A value, and what a server says to it. */
 export interface Judged {
   readonly text: string;
   /** server_version_num */
@@ -35,7 +36,7 @@ export interface Judged {
  * @example judgeSynchronousStandbyNames("a b").verdict.type // "refused"
  */
 export function judgeSynchronousStandbyNames(text: string, options: LintSynchronousStandbyNamesOptions = {}): Judged {
-  const server = serverVersionNum(options?.server ?? defaultServer);
+  const server = serverOf(options);
   const verdict = verdictOf(text, server);
   // A value of another type was rejected, and the lint has no more to say.
   const findings = typeof text === "string" ? lintSynchronousStandbyNames(text, options) : [];
@@ -56,14 +57,13 @@ function verdictOf(text: string, server: number): Verdict {
  *
  * @example isGood(judgeSynchronousStandbyNames("a, a"), { strict: true }) // false
  */
-export function isGood(
-  { verdict, findings }: Judged,
-  options: { readonly strict?: boolean | undefined } = {},
-): boolean {
-  const bad = options.strict ? ["error", "warning"] : ["error"];
+export function isGood(judged: Judged, options: { readonly strict?: boolean | undefined } = {}): boolean {
+  const { verdict, findings } = requireJudged(judged);
+  const bad = options?.strict ? ["error", "warning"] : ["error"];
   return verdict.type === "accepted" && !findings.some(({ severity }) => bad.includes(severity));
 }
 
+/** A value after fixes, and the fixes that were made. */
 export interface Fixed {
   /** The new value, judged. */
   readonly judged: Judged;
@@ -71,6 +71,7 @@ export interface Fixed {
   readonly fixed: readonly Finding[];
 }
 
+/** How a value is fixed. */
 export interface FixOptions extends LintSynchronousStandbyNamesOptions {
   /** Make also fixes after which the value may mean something else. */
   readonly unsafe?: boolean | undefined;
@@ -140,11 +141,6 @@ export function judgeSynchronousStandbyNamesByVersion(text: string): VersionVerd
   ).map(({ versions, value }) => ({ versions, verdict: value }));
 }
 
-/** The part of a server's error that does not repeat the value. */
-export function said({ detail, message }: ParseError): string {
-  return detail ?? message;
-}
-
 /**
  * The versions that accept a value, whatever they read in it; `formatVersions` puts them in words.
  *
@@ -152,15 +148,20 @@ export function said({ detail, message }: ParseError): string {
  * @example formatVersions(versionsThatAccept(judgeSynchronousStandbyNamesByVersion("2 (a, b)"))) // "9.6 and later"
  */
 export function versionsThatAccept(verdicts: readonly VersionVerdict[]): readonly VersionRange[] {
-  const ranges = verdicts.filter(({ verdict }) => verdict.type === "accepted").flatMap(({ versions }) => versions);
+  const ranges = requireVerdicts(verdicts)
+    .filter(({ verdict }) => verdict.type === "accepted")
+    .flatMap(({ versions }) => versions);
   return joinRanges(ranges.sort((a, b) => a.since - b.since));
 }
 
 /** The verdicts of versions that accept the value too, and read something else in it. */
-export function differingVerdicts(verdicts: readonly VersionVerdict[], { verdict }: Judged): readonly VersionVerdict[] {
+export function differingVerdicts(verdicts: readonly VersionVerdict[], judged: Judged): readonly VersionVerdict[] {
+  const { verdict } = requireJudged(judged);
   if (verdict.type === "refused") return [];
   const here = meaning(verdict.config);
-  return verdicts.filter(({ verdict: other }) => other.type === "accepted" && meaning(other.config) !== here);
+  return requireVerdicts(verdicts).filter(
+    ({ verdict: other }) => other.type === "accepted" && meaning(other.config) !== here,
+  );
 }
 
 /**
@@ -207,9 +208,34 @@ function byVersion<T>(
   return [...groups.values()];
 }
 
+/** The part of a server's error that does not repeat the value. */
+function said({ detail, message }: ParseError): string {
+  return detail ?? message;
+}
+
 /** Two values that mean the same are equal here: names are compared without regard to the case of ASCII letters. */
 function meaning(config: SyncRepConfig | undefined): string {
   if (config === undefined) return "";
   const { syncrepMethod, numSync, memberNames } = config;
   return JSON.stringify([syncrepMethod, numSync, memberNames.map(downcaseIdentifier)]);
+}
+
+function isVerdict(verdict: Verdict): boolean {
+  if (verdict?.type === "refused") return verdict.error instanceof ParseError;
+  const config = verdict?.type === "accepted" ? verdict.config : null;
+  const isConfig = Array.isArray(config?.memberNames) && config.memberNames.every((name) => typeof name === "string");
+  return config === undefined || (config !== null && isConfig);
+}
+
+function requireJudged(judged: Judged): Judged {
+  const isJudged = isVerdict(judged?.verdict) && Array.isArray(judged.findings) && judged.findings.every(Boolean);
+  return isJudged ? judged : refuseArgument("judged", "what judgeSynchronousStandbyNames returned", judged);
+}
+
+function requireVerdicts(verdicts: readonly VersionVerdict[]): readonly VersionVerdict[] {
+  const isRange = (range: VersionRange): boolean => typeof range?.since === "number";
+  const isGiven = (each: VersionVerdict): boolean =>
+    isVerdict(each?.verdict) && Array.isArray(each.versions) && each.versions.every(isRange);
+  if (Array.isArray(verdicts) && Array.from(verdicts).every(isGiven)) return verdicts;
+  return refuseArgument("verdicts", "what judgeSynchronousStandbyNamesByVersion returned", verdicts);
 }

@@ -4,10 +4,10 @@
  * A SyncRepConfig holds no positions: two that mean the same are equal. Positions are found again when someone asks, from the text
  * that it was parsed from.
  */
-import { defaultServer, serverVersionNum } from "../kernel/version.ts";
+import { refuseArgument } from "../kernel/errors.ts";
 import { sourceOf } from "../text/source.ts";
 import type { SyncRepConfig } from "./ast.ts";
-import type { SynchronousStandbyNamesOptions } from "./parse.ts";
+import { type SynchronousStandbyNamesOptions, serverOf } from "./parse.ts";
 import { type Parts, partsOf, type TextRange } from "./parts.ts";
 import { printSynchronousStandbyNames } from "./print.ts";
 
@@ -39,7 +39,8 @@ export function locateSynchronousStandbyNames(
   config: SyncRepConfig,
   options: SynchronousStandbyNamesOptions = {},
 ): SynchronousStandbyNamesLocations {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
+  if (typeof config !== "object" || config === null) refuseArgument("config", "a SyncRepConfig", config);
   const source = sourceOf(config) ?? { text: printSynchronousStandbyNames(config, { server }), server };
   const { text } = source;
   const { memberNames, ...head } = partsOf(text, source.server);

@@ -5,7 +5,7 @@
  */
 
 import * as grammar from "../generated/syncrep.js";
-import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { ParseError, type ParseErrorInit, refuseArgument } from "../kernel/errors.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
 import { requireText } from "../text/scan.ts";
 import { withSource } from "../text/source.ts";
@@ -13,6 +13,13 @@ import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 
+/** The server that options name, in any function of this domain. */
+export function serverOf(options: { readonly server?: Server | undefined }): number {
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+  return serverVersionNum(options.server ?? defaultServer);
+}
+
+/** The server that a value is parsed for. */
 export interface SynchronousStandbyNamesOptions {
   /** The server that the value is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;
@@ -40,7 +47,7 @@ export function parseSynchronousStandbyNames(
   text: string,
   options: SynchronousStandbyNamesOptions = {},
 ): SyncRepConfig | undefined {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
   requireText(text, nulInValue);
   if (text === "") return undefined;
   const has = syncrepCapabilities.of(server);

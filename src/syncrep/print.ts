@@ -6,12 +6,12 @@
  */
 
 import { EncodeError } from "../kernel/errors.ts";
-import { defaultServer, requireCapability, serverVersionNum } from "../kernel/version.ts";
+import { requireCapability } from "../kernel/version.ts";
 import { truncateIdentifier } from "../text/identifier.ts";
 import { printableText } from "../text/scan.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
-import { type SynchronousStandbyNamesOptions, scansAsStandbyName } from "./parse.ts";
+import { type SynchronousStandbyNamesOptions, scansAsStandbyName, serverOf } from "./parse.ts";
 
 export const keywords = { PRIORITY: "FIRST", QUORUM: "ANY" } as const;
 
@@ -31,7 +31,7 @@ export function printSynchronousStandbyNames(
   config: SyncRepConfig | undefined,
   options: SynchronousStandbyNamesOptions = {},
 ): string {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverOf(options);
   if (config === undefined) return "";
   return standbyConfig(config, standbyNames(config, server).join(", "), server);
 }

@@ -52,7 +52,8 @@ export function parseSynchronousCommit(
   text: string,
   options: { readonly server?: Server | undefined } = {},
 ): SynchronousCommit {
-  const has = syncrepCapabilities.of(options?.server ?? defaultServer);
+  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
+  const has = syncrepCapabilities.of(options.server ?? defaultServer);
   const folded = typeof text === "string" ? downcaseIdentifier(text) : refuseArgument("text", "a string", text);
   const level = Object.hasOwn(spellings, folded) ? spellings[folded] : undefined;
   const known = ["local", ...(has.remoteWrite ? ["remote_write"] : []), ...(has.remoteApply ? ["remote_apply"] : [])];
@@ -77,11 +78,13 @@ function checkLevel(level: SynchronousCommit, server: Server = defaultServer): v
   if (level === "remote_apply") requireCapability(syncrepCapabilities, server, "remoteApply", level);
 }
 
+/** The synchronous_commit that a question is about. */
 export interface LevelOptions extends EvaluateOptions {
   /** The `synchronous_commit` of the commits; `on` if it is not given. */
   readonly level?: SynchronousCommit | undefined;
 }
 
+/** Which losses of standbys block commits. */
 export interface BlockingLosses {
   /** How many have to go before commits block: 0 if they are blocked now; undefined if no loss blocks them. */
   readonly size: number | undefined;
@@ -223,6 +226,7 @@ function firstSets(of: readonly number[], size: number): number[][] {
   return sets;
 }
 
+/** How many copies of a commit are certain. */
 export interface CertainCopies {
   /** On how many standbys at least, besides the primary, if each is a node of its own. */
   readonly copies: number;
@@ -273,6 +277,7 @@ export type StandbyChange =
   /** Its walsender comes last here; in a server it takes the first free place, which matters among equals with FIRST. */
   | { readonly type: "join"; readonly standby: SyncRepStandby };
 
+/** What a change of the standbys does to waiting commits. */
 export interface ChangeOutcome {
   readonly before: SyncRepEvaluation;
   readonly after: SyncRepEvaluation;
@@ -357,6 +362,7 @@ function changed(standbys: readonly SyncRepStandby[], change: StandbyChange): (S
   }
 }
 
+/** Whether commits can be released with these standbys. */
 export interface Satisfiability {
   /** Can commits return when all of these names are connected and streaming? */
   readonly satisfiable: boolean;
@@ -401,6 +407,7 @@ export function satisfiableWith(
  * @example streamingStandby("a").flushLsn // 1n
  */
 export function streamingStandby(applicationName: string): SyncRepStandby {
+  if (typeof applicationName !== "string") refuseArgument("applicationName", "a string", applicationName);
   const lsn = 1n as Lsn;
   return { applicationName, state: "streaming", writeLsn: lsn, flushLsn: lsn, replayLsn: lsn };
 }
@@ -418,8 +425,8 @@ export function explainSynchronousStandbys(
   standbys?: readonly SyncRepStandby[],
   options: LevelOptions = {},
 ): string[] {
-  const { server = defaultServer, cascading = false } = options;
   const evaluation = evaluateSynchronousStandbys(config, standbys ?? [], options);
+  const { server = defaultServer, cascading = false } = options;
   checkLevel(options.level ?? "on", server);
   if (cascading)
     return ["This server is a standby itself: no standby of it is synchronous, whatever the setting says."];

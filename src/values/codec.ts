@@ -23,7 +23,9 @@ export interface Codec<T = unknown> {
   readonly listLike?: boolean;
   /** Its values are strings in text, and something else in binary: each is written in the format that it came in. */
   readonly twofold?: boolean;
+  /** The value of a text as a server sends it. */
   readText(text: string): T;
+  /** The text of a value as a server reads it. */
   writeText(value: T): string;
   /** Byte arrays in the result are views into `bytes`, not copies. */
   readBinary(bytes: Uint8Array): T;

@@ -17,6 +17,7 @@ import { codecIn, type TypeMap } from "./type-map.ts";
 /** A column that is not in an old key. One frozen object. */
 export const absent: Absent = /* @__PURE__ */ Object.freeze({ absent: true });
 
+/** The type of `absent`. */
 export interface Absent {
   readonly absent: true;
 }

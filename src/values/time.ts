@@ -27,12 +27,14 @@ const [minInt32, maxInt32] = [-(2 ** 31), 2 ** 31 - 1];
 
 /** date.h: DATEVAL_NOEND and DATEVAL_NOBEGIN. */
 export const dateInfinity: number = maxInt32;
+/** The date `-infinity`. */
 export const dateMinusInfinity: number = minInt32;
 
 /** timestamp.h: INTERVAL_NOEND and INTERVAL_NOBEGIN: infinite for servers that know infinite intervals, from 17 on. */
 export const intervalInfinity: Interval = /* @__PURE__ */ Object.freeze({
   ...{ months: maxInt32, days: maxInt32, microseconds: pgTimeInfinity },
 });
+/** The interval `-infinity`, since PostgreSQL 17. */
 export const intervalMinusInfinity: Interval = /* @__PURE__ */ Object.freeze({
   ...{ months: minInt32, days: minInt32, microseconds: pgTimeMinusInfinity },
 });

@@ -116,8 +116,7 @@ export interface WalDescription {
  * Say what a record is, and decode its main data.
  *
  * @param record As WalReader gives it. The result has views into it, not copies.
- * @param options.server The version that wrote it.
- * @param options.decode With false the main data stays as it is, and nothing is thrown. The default is true.
+ * @param options `server` is the version that wrote it. With `decode: false` the main data stays as it is, and nothing is thrown.
  * @throws DecodeError TRUNCATED, BAD_LENGTH or BAD_VALUE if the main data is not what the operation has there; `offset` counts from
  *   the beginning of the main data. Bytes behind what is expected are no error, as they are none in PostgreSQL.
  * @source the functions rm_identify and rm_desc in rmgrdesc

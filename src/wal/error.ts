@@ -17,6 +17,7 @@ export class WalError extends DecodeError {
     this.lsn = lsn;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   override toJSON(): Record<string, unknown> {
     return { ...super.toJSON(), lsn: formatLsn(this.lsn) };
   }

@@ -1,6 +1,9 @@
 /**
  * walwire/wal: WAL pages and records: read, write, describe; where recovery stops.
  */
+
+export type { CheckPoint } from "../generated/wal.ts";
+export type { Json } from "../wire/json.ts";
 export { describeWalRecord, type WalContents, type WalDescription } from "./contents.ts";
 export { WalCutter, type WalPiece } from "./cutter.ts";
 export { DEFAULT_BLOCK_SIZE, decodeWalRecord } from "./decode.ts";

@@ -8,7 +8,7 @@ import type { WalRecord } from "./record.ts";
 /**
  * The contents of a record: `type`, then its fields, written as `jsonOf` writes those of messages.
  *
- * @param options.server In whose form LSNs are written.
+ * @param options The server in whose form LSNs are written.
  * @example jsonOfWalContents({ type: "NextOid", nextOid: 24576 }) // { type: "NextOid", nextOid: 24576 }
  */
 export function jsonOfWalContents(

@@ -16,6 +16,7 @@ import {
   XLP_LONG_HEADER,
 } from "./page.ts";
 
+/** How pages are read. */
 export interface WalPageOptions {
   /** The server that wrote it. The default is what the first page says. It must be given where reading begins in the middle of a page. */
   readonly server?: Server | undefined;

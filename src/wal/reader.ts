@@ -41,6 +41,7 @@ import { PageReader, type WalEnd, type WalPageOptions } from "./page-reader.ts";
 import type { WalRecord, WalRecordHeader } from "./record.ts";
 import { RecordBuffer } from "./record-buffer.ts";
 
+/** How WAL is read. */
 export interface WalReaderOptions extends WalPageOptions {
   /** BLCKSZ, of pages of relations, which WAL does not say. The default is 8192. */
   readonly blockSize?: number | undefined;

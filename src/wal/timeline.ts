@@ -70,6 +70,7 @@ export interface WalSelection<F extends WalFile = WalFile> {
   }[];
 }
 
+/** Which WAL is selected. */
 export interface WalSelectionOptions {
   /** The default is that of recovery_target_timeline in this server version: `latest` since 12, `current` before. */
   readonly timeline?: WalTimeline | undefined;

@@ -21,6 +21,7 @@ import {
 } from "./page.ts";
 import { checkSizes } from "./page-reader.ts";
 
+/** How WAL is written. */
 export interface WalWriterOptions {
   /** Whose format it is. The default is the newest that walwire's tests run. */
   readonly server?: Server | undefined;

@@ -18,6 +18,7 @@ export type TupleKind = "null" | "unchanged" | "text" | "binary";
 /** A column's value where the server did not send it: a TOASTed value that did not change. One frozen object. */
 export const unchanged: Unchanged = /* @__PURE__ */ Object.freeze({ unchanged: true });
 
+/** The type of `unchanged`. */
 export interface Unchanged {
   readonly unchanged: true;
 }
@@ -53,6 +54,8 @@ let rowIn: (bytes: Uint8Array, start: number, end: number, length: number) => Tu
  * To test libraries two are equal if their values are, since that is what one gives when it is iterated. `assert.deepEqual` of Node
  * does not look there: compare `bytes`, or what `toArray` gives.
  *
+ * A row cannot be cloned or sent to a worker: send what `toArray` gives, and make a row of it there by `of`.
+ *
  * @example TupleData.of(["1", null]).toArray() // ["1", null]
  * @source proto.c: logicalrep_write_tuple, logicalrep_read_tuple
  */
@@ -65,6 +68,13 @@ export class TupleData {
   readonly #end: number;
   /** Where each column begins, once somebody has asked for one. */
   #offsets: number[] | undefined;
+  /**
+   * The values as JSON has them: text, null, `{"unchanged":true}`, and for binary `{"binary":"\\x0001"}`.
+   *
+   * It is a property of the row itself, so that structuredClone and postMessage throw a DataCloneError: of what is private they
+   * would copy nothing, and a row without values would arrive.
+   */
+  readonly toJSON: () => unknown[];
 
   static {
     rowIn = (bytes, start, end, length) => new TupleData(bytes, start, end, length);
@@ -76,6 +86,7 @@ export class TupleData {
     this.#start = start;
     this.#end = end;
     this.#offsets = undefined;
+    this.toJSON = toJSON;
   }
 
   /**
@@ -149,13 +160,9 @@ export class TupleData {
     return values;
   }
 
+  /** The values of the row, in the order of its columns. */
   [Symbol.iterator](): IterableIterator<TupleValue> {
     return this.toArray()[Symbol.iterator]();
-  }
-
-  /** The values as JSON has them: text, null, `{"unchanged":true}`, and for binary `{"binary":"\\x0001"}`. */
-  toJSON(): unknown[] {
-    return this.toArray().map((value) => (value instanceof Uint8Array ? { binary: `\\x${hexOf(value)}` } : value));
   }
 
   /** What console.log shows in Node, Deno and Bun: the values. */
@@ -169,6 +176,10 @@ export class TupleData {
     if (at === undefined) throw new RangeError(`there is no column ${i}: the row has ${this.length}`);
     return at;
   }
+}
+
+function toJSON(this: TupleData): unknown[] {
+  return this.toArray().map((value) => (value instanceof Uint8Array ? { binary: `\\x${hexOf(value)}` } : value));
 }
 
 function writeColumns(w: Writer, columns: readonly TupleValue[]): void {

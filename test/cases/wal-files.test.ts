@@ -508,6 +508,18 @@ describe("what pg_waldump has", () => {
     expect(stream.status).toBe(2);
   });
 
+  test("--follow waits for more, in the same segment and in the next", { timeout: 20_000 }, async () => {
+    const whole = first[name(1, 3)]!;
+    const growing = directory({ [name(1, 2)]: first[name(1, 2)]!, [name(1, 3)]: whole.slice().fill(0, 40 + 32) });
+    const following = xids(growing, "--follow", "--limit", "7");
+    const later = (files: Readonly<Record<string, Uint8Array>>) => {
+      for (const [each, bytes] of Object.entries(files)) writeFileSync(join(growing, each), bytes);
+    };
+    setTimeout(() => later({ [name(1, 3)]: whole }), 500);
+    setTimeout(() => later({ [name(1, 4)]: first[name(1, 4)]! }), 2500);
+    expect(await following).toEqual([102, 103, 104]);
+  });
+
   test("--end leaves out a record that ends behind it", async () => {
     expect(await xids(path, "--end", "0/200048")).toEqual([102]);
     expect(await xids(path, "--end", "0/200040")).toEqual([]);

@@ -448,9 +448,15 @@ describe("a standby that never replays, with FIRST 2", () => {
     expect(applied([node, recv])).toEqual({ lsn: undefined, heldBy: [1], needed: 1, copies: 0 });
   });
 
-  test("before 12.3 the one that comes first in the list is looked at first", () => {
-    expect(applied([node, recv], "12.2")).toEqual({ lsn: 7n, heldBy: [0], needed: 1, copies: 1 });
-    expect(applied([node, recv], "12.3")?.lsn).toBeUndefined();
+  test.each([
+    ["9.6", "10.13"],
+    ["10.12", "10.13"],
+    ["11.7", "11.8"],
+    ["12.2", "12.3"],
+    ["12.2", "13.0"],
+  ])("in %s the one that comes first in the list is looked at first, in %s no longer", (before, after) => {
+    expect(applied([node, recv], before)).toEqual({ lsn: 7n, heldBy: [0], needed: 1, copies: 1 });
+    expect(applied([node, recv], after)?.lsn).toBeUndefined();
   });
 });
 

@@ -126,6 +126,15 @@ describe("Reader", () => {
 });
 
 describe("TupleData", () => {
+  test("a row is not cloned without its values: cloning throws, whether it was made or decoded", () => {
+    const made = TupleData.of(["a", null, hex("01")]);
+    const decoded = readTuple(new Reader(made.bytes), "Test");
+    for (const row of [made, decoded, { type: "Insert", newTuple: decoded }, [decoded]]) {
+      expect(() => structuredClone(row)).toThrow(expect.objectContaining({ name: "DataCloneError" }));
+    }
+    expect(JSON.stringify(decoded)).toBe('["a",null,{"binary":"\\\\x01"}]');
+  });
+
   const values = fc.array(fc.oneof(fc.constantFrom(null, unchanged), wireText(), fc.uint8Array()), { maxLength: 12 });
 
   law(

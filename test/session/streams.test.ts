@@ -74,11 +74,11 @@ describe.each(longTestMajors)("PostgreSQL %d", (major) => {
     const pid = Number((await connection.query("SELECT pg_backend_pid()")).rows[0]?.[0]);
     const slot = `stopped_${major}`;
     await connection.query(`CREATE_REPLICATION_SLOT ${slot} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT`);
-    const feedback = new Feedback({ timeout: 1_000_000n });
+    const feedback = new Feedback({ timeout: 1_500_000n });
     const start = `START_REPLICATION SLOT ${slot} LOGICAL 0/0 (proto_version '1', publication_names 'none')`;
     await connection.startReplication(start, { feedback });
     // As long as it runs, it answers when it is asked.
-    const idle = AbortSignal.timeout(2500);
+    const idle = AbortSignal.timeout(3500);
     const ended = (async () => {
       for (;;) await connection.receive({ signal: idle });
     })();

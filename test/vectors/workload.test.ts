@@ -9,7 +9,6 @@ import { parseCommand, printCommand } from "../../src/command/index.ts";
 import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { PgoutputDecoder } from "../../src/logical/decoder.ts";
-import { PgoutputMessage as family } from "../../src/logical/messages.ts";
 import { supports } from "../../src/capabilities.ts";
 import type { TupleData } from "../../src/wire/tuple.ts";
 import { hex, toHex } from "../hex.ts";
@@ -72,10 +71,6 @@ test("each recorded file is in its index, and each major from 10 to 18 has some"
   expect(slotChanges.map(({ file }) => file)).toEqual(filesIn("workload", ".hex"));
   expect(physical.map(({ file }) => file).sort()).toEqual(filesIn("physical", ".bin.gz").sort());
   expect(majors).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18]);
-});
-
-test("the tags are those of the messages that are described", () => {
-  expect([...allTags].sort()).toEqual(family.messages.map(({ tag }) => tag).sort());
 });
 
 describe.each(vectors)("$file", (vector) => {
@@ -225,7 +220,7 @@ describe.each(slotChanges)("$file", (recorded) => {
     const messages = lines.map(hex);
     expect(lines.length).toBe(recorded.messages);
     expect(countTagsOfMessages(messages)).toEqual(recorded.tags);
-    expect(Object.keys(recorded.tags)).toEqual(tagsOfServer(recorded.server));
+    expect(Object.keys(recorded.tags).sort()).toEqual([...tagsOfServer(recorded.server)].sort());
     const decoder = decoderOf(recorded);
     for (const line of lines) expect(toHex(encodePgoutputMessage(decoder.decode(hex(line))))).toBe(line);
   });

@@ -12,6 +12,7 @@ import type { ResultSetName } from "./result-sets.ts";
 /** How often a step comes: "some" is once or more often. */
 export type Occurs = "once" | "maybe" | "some";
 
+/** One step of the answer to a command. */
 export type AnswerStep =
   | {
       /** RowDescription and its DataRows. No CommandComplete is part of it: that is a step of its own, or is missing. */

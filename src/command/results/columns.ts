@@ -30,6 +30,7 @@ export type RowOf<C> = { readonly [K in keyof C]: C[K] extends ResultColumn<infe
   ? { readonly [K in keyof R]: R[K] }
   : never;
 
+/** How the text of a column is read. */
 export type ResultColumnForm =
   | "text"
   | "systemIdentifier"

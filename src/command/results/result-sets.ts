@@ -19,6 +19,7 @@ import {
   timeline,
 } from "./columns.ts";
 
+/** The columns of one answer, in order. */
 export interface ResultSet {
   readonly doc: string;
   /** File and function in PostgreSQL. */
@@ -161,4 +162,5 @@ export const resultSets = {
   },
 } as const satisfies Readonly<Record<string, ResultSet>>;
 
+/** The name of an answer with rows. */
 export type ResultSetName = keyof typeof resultSets;

@@ -16,6 +16,7 @@ export class BackupManifestError extends ParseError {
     this.position = init.position;
   }
 
+  /** The fields as a plain object, for JSON.stringify. */
   override toJSON(): Record<string, unknown> {
     return { ...super.toJSON(), position: this.position };
   }

@@ -23,6 +23,7 @@ import {
   type Sha256,
 } from "./types.ts";
 
+/** How a manifest is written. */
 export interface BackupManifestWriterOptions {
   /** 1 as servers 13 to 16 write it, 2 as those from 17 on. */
   readonly version: 1 | 2;

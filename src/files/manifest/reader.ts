@@ -25,6 +25,7 @@ import { IncrementalPieces, JoinedPieces } from "./json-pieces.ts";
 import { hexadecimal, ManifestParser, type ManifestRules } from "./parser.ts";
 import type { BackupManifest, ManifestEntry, ManifestFile, ManifestWalRange, Sha256 } from "./types.ts";
 
+/** The server that reads the manifest. */
 export interface BackupManifestOptions {
   /** The version that judges: 18 if nobody says. Before 13 there were no manifests. */
   readonly server?: Server | undefined;

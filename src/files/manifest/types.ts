@@ -14,6 +14,7 @@ export const checksumLengths: Readonly<Record<ChecksumAlgorithm, number>> = {
   SHA512: 64,
 };
 
+/** One file of a backup. */
 export interface ManifestFile {
   /**
    * From the data directory, with slashes; files of a tablespace are below `pg_tblspc/OID/`. Each byte that is not part of valid UTF-8 is a
@@ -31,12 +32,14 @@ export interface ManifestFile {
   readonly checksum: Uint8Array | undefined;
 }
 
+/** WAL that the backup needs. */
 export interface ManifestWalRange {
   readonly timeline: number;
   readonly startLsn: Lsn;
   readonly endLsn: Lsn;
 }
 
+/** A whole backup manifest. */
 export interface BackupManifest {
   /** 1 of servers 13 to 16, 2 of those from 17 on. */
   readonly version: 1 | 2;
@@ -56,6 +59,7 @@ export type ManifestEntry =
 
 /** SHA-256 in steps: what `createHash("sha256")` of node:crypto gives, and `sha256.create()` of @noble/hashes. */
 export interface Sha256 {
+  /** Add bytes to the checksum. */
   update(bytes: Uint8Array): unknown;
   /** 32 bytes. */
   digest(): Uint8Array;

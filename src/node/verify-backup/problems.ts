@@ -24,6 +24,7 @@ export type BackupProblemKind =
   | "archive"
   | "wal";
 
+/** One problem of a backup. */
 export interface BackupProblem {
   readonly kind: BackupProblemKind;
   /** Did verification end with it? */

@@ -1,5 +1,5 @@
 /** The findings of the lint, and their fixes. */
-import type { ParseError } from "../../kernel/errors.ts";
+import { type ParseError, refuseArgument } from "../../kernel/errors.ts";
 
 /** Not fixed; fixed on request; or fixed without asking, where the meaning stays the same or only one can have been intended. */
 type Fixing = readonly [] | readonly [message: string, how: "ask" | "safe"];
@@ -55,7 +55,9 @@ export const findingCodes = {
   DIFFERENT_ELSEWHERE: ["warning", "PostgreSQL {} reads {} here, and PostgreSQL {} {}."],
 } as const satisfies Record<string, readonly [FindingSeverity, string, ...Fixing]>;
 
+/** The code of a finding. */
 export type FindingCode = keyof typeof findingCodes;
+/** How bad a finding is. */
 export type FindingSeverity = "error" | "warning" | "info";
 
 /** A piece of the value, in UTF-16 code units from its start, and what to put there instead. */
@@ -65,6 +67,7 @@ export interface Edit {
   readonly text: string;
 }
 
+/** A change that removes a finding. */
 export interface Fix {
   /** What it does, in a sentence. */
   readonly message: string;
@@ -76,6 +79,7 @@ export interface Fix {
   readonly edits: readonly Edit[];
 }
 
+/** One likely mistake, where it is, and how to fix it. */
 export interface Finding {
   readonly code: FindingCode;
   readonly severity: FindingSeverity;
@@ -146,12 +150,24 @@ export function quoted(name: string): string {
  * @returns the new text, and the findings whose fixes are in it.
  */
 export function applyFixes(text: string, findings: readonly Finding[]): { text: string; fixed: readonly Finding[] } {
+  if (typeof text !== "string") refuseArgument("text", "a string", text);
+  const isEdit = (each: Edit): boolean =>
+    typeof each?.text === "string" &&
+    [each.offset, each.end].every(Number.isSafeInteger) &&
+    each.offset >= 0 &&
+    each.end >= each.offset &&
+    each.end <= text.length;
+  const isFinding = (each: Finding): boolean =>
+    typeof each === "object" && each !== null && (each.fix == null || each.fix.edits?.every?.(isEdit) === true);
+  if (!Array.isArray(findings) || !Array.from(findings).every(isFinding)) {
+    refuseArgument("findings", "an array of findings in the text", findings);
+  }
   // The gap before each character, and the character. An edit takes its own and the gap that it begins at, so that nothing is put
   // in front of what is gone; the gap at its end is free.
   const taken = new Uint8Array(2 * text.length + 1);
   const edits: Edit[] = [];
   const cells = ({ offset, end }: Place): [number, number] => [2 * offset, Math.max(2 * end, 2 * offset + 1)];
-  const fixed = findings.filter(({ fix }) => {
+  const fixed = (findings as readonly Finding[]).filter(({ fix }) => {
     if (fix === undefined || fix.edits.some((each) => taken.subarray(...cells(each)).includes(1))) return false;
     for (const each of fix.edits) taken.fill(1, ...cells(each));
     edits.push(...fix.edits);

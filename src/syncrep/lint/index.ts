@@ -11,7 +11,7 @@ import { atoi } from "../../text/scan.ts";
 import type { SyncRepConfig } from "../ast.ts";
 import { syncrepCapabilities } from "../capabilities.ts";
 import { locateSynchronousStandbyNames } from "../locate.ts";
-import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions } from "../parse.ts";
+import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
 import type { TextRange } from "../parts.ts";
 import { printSynchronousStandbyNames } from "../print.ts";
 import {
@@ -27,6 +27,7 @@ import {
 } from "./findings.ts";
 import { type Member, type Repair, repair } from "./repair.ts";
 
+/** The servers that a value is for. */
 export interface LintSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
   /** Servers that should read the same: the target of an upgrade, or others that share the file. */
   readonly also?: readonly Server[] | undefined;
@@ -65,17 +66,18 @@ export function lintSynchronousStandbyNames(
 }
 
 function optionsOf(options: LintSynchronousStandbyNamesOptions) {
-  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
-  const { server, also = [], clusterName, ignore = [] } = options;
+  const server = serverOf(options);
+  const { also = [], clusterName, ignore = [] } = options;
   if (!Array.isArray(also)) refuseArgument("options.also", "an array of servers", also);
   if (clusterName !== undefined && typeof clusterName !== "string") {
     refuseArgument("options.clusterName", "a string", clusterName);
   }
   if (!Array.isArray(ignore)) refuseArgument("options.ignore", "an array of codes", ignore);
   for (const code of ignore)
-    if (!Object.hasOwn(findingCodes, code)) refuseArgument("options.ignore", "codes of findings", code);
+    if (typeof code !== "string" || !Object.hasOwn(findingCodes, code))
+      refuseArgument("options.ignore", "codes of findings", code);
   return {
-    server: serverVersionNum(server ?? defaultServer),
+    server,
     also: Array.from(also, (each) => serverVersionNum(each)),
     clusterName: clusterName && downcaseIdentifier(clusterName),
     ignore,

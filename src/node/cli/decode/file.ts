@@ -3,8 +3,9 @@
  */
 import { basename } from "node:path";
 import { type DecodeError, ParseError } from "../../../kernel/errors.ts";
+import { listed } from "../../../kernel/words.ts";
 import { Blocks, Progress } from "../shared/output.ts";
-import { listed, Page, printable } from "../shared/people.ts";
+import { Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
 import { type Status, status } from "../shared/status.ts";
 import { backupKinds } from "./backup.ts";
@@ -36,13 +37,13 @@ export async function decodeFile(kind: FileKind, source: Source, call: FileCall)
   for await (const part of kind.read(source, call)) {
     if ("error" in part) {
       totals.errors++;
-      if (call.jsonl) output.write(`${JSON.stringify({ error: part.error })}\n`);
+      if (call.jsonl) output.json({ error: part.error });
       else sayFileError(page, part.error);
     } else {
       if (!part.uncounted) totals.messages++;
       const { json, say, mismatch } = part;
       if (mismatch !== undefined) totals.mismatches++;
-      if (call.jsonl) output.write(`${JSON.stringify(mismatch === undefined ? json : { ...json, mismatch })}\n`);
+      if (call.jsonl) output.json(mismatch === undefined ? json : { ...json, mismatch });
       else {
         say(page);
         if (mismatch !== undefined) page.mark("bad", `it encodes to other bytes, from byte ${mismatch} on`);

@@ -4,6 +4,7 @@
  */
 import { defaultServer } from "../../../kernel/version.ts";
 import type { PgoutputDecoderOptions } from "../../../logical/decoder.ts";
+import { messagesOfKind } from "../../../logical/messages.ts";
 import { type PgoutputProtocol, STREAMING_SINCE } from "../../../logical/protocol.ts";
 import { Conversation } from "../../conversation.ts";
 import { Blocks, Progress } from "../shared/output.ts";
@@ -54,7 +55,7 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
 type Lines = "all" | "changes" | "none";
 
 /** What --changes shows. */
-const changeTypes: ReadonlySet<string> = new Set(["Insert", "Update", "Delete", "Truncate", "Message"]);
+const changeTypes = messagesOfKind("change", "message");
 
 function hasLine({ message, error, mismatch }: Decoded, lines: Lines): boolean {
   if (lines === "all" || error !== undefined || mismatch !== undefined) return true;
@@ -77,26 +78,25 @@ async function decodeForPrograms(
   lines: Lines,
 ): Promise<Status> {
   const output = new Blocks();
-  const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
   const stats = lines === "none" ? new DecodeStats() : undefined;
   for await (const batch of input.batches) {
     for (const item of batch) {
       if ("unreadable" in item) {
         stream.totals.errors++;
-        line(unreadableLine(item));
+        output.json(unreadableLine(item));
         continue;
       }
       const decoded = stream.decode(item);
       const relation = stream.relationOf(decoded.message);
       stats?.note(decoded, relation);
       if (!hasLine(decoded, lines)) continue;
-      line(messageLine(decoded, relation, server));
+      output.json(messageLine(decoded, relation, server));
       await output.flush(false);
     }
     await output.flush();
   }
-  if (stats !== undefined) line({ stats });
-  if (verify) line(stream.totals);
+  if (stats !== undefined) output.json({ stats });
+  if (verify) output.json(stream.totals);
   await output.flush();
   return statusOf(stream);
 }

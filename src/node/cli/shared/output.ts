@@ -42,11 +42,12 @@ function outputError(error: NodeJS.ErrnoException): void {
 }
 
 /** Are there colours on this output? FORCE_COLOR and NO_COLOR decide; without them, a terminal says what it has. */
-export function hasColors(output: { hasColors?(): boolean }): boolean {
+export function hasColors(output: { readonly isTTY?: boolean; hasColors?(): boolean }): boolean {
   const { FORCE_COLOR, NO_COLOR } = process.env;
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
   if (NO_COLOR !== undefined && NO_COLOR !== "") return false;
-  return output.hasColors?.() ?? false;
+  // Deno's standard output has this method without a terminal too.
+  return output.isTTY !== false && (output.hasColors?.() ?? false);
 }
 
 /** Standard output in blocks, which waits for whoever reads it. */
@@ -59,6 +60,11 @@ export class Blocks {
 
   write(text: string): void {
     this.#block += text;
+  }
+
+  /** A value as a line of JSON. */
+  json(value: unknown): void {
+    this.write(`${JSON.stringify(value)}\n`);
   }
 
   hasColors(): boolean {
@@ -74,13 +80,34 @@ export class Blocks {
   }
 }
 
-/** A line on standard error that is written over, for people who wait there while the output goes elsewhere. */
+/** A line on standard error that each text replaces; if that is not a terminal, a line for each text. */
+export class ProgressLine {
+  readonly #isShown: boolean;
+  #isWritten = false;
+
+  constructor(isShown: boolean) {
+    this.#isShown = isShown;
+  }
+
+  show(text: string): void {
+    if (!this.#isShown) return;
+    this.#isWritten = true;
+    process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : `${text}\n`);
+  }
+
+  /** Make room for another line. */
+  clear(): void {
+    if (this.#isWritten && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+    this.#isWritten = false;
+  }
+}
+
+/** How much was read, for people at a terminal whose output goes to a file. */
 export class Progress {
   readonly #what: string;
   readonly #part: () => number | undefined;
-  readonly #shown = process.stderr.isTTY && !process.stdout.isTTY;
+  readonly #line = new ProgressLine(process.stderr.isTTY && !process.stdout.isTTY);
   #at = Date.now();
-  #written = false;
 
   /** @param part How much of the input was read, 0 to 1; undefined if that is unknown. */
   constructor(what: string, part: () => number | undefined) {
@@ -89,15 +116,14 @@ export class Progress {
   }
 
   show(count: number): void {
-    if (!this.#shown || Date.now() - this.#at < 200) return;
+    if (Date.now() - this.#at < 200) return;
     this.#at = Date.now();
-    this.#written = true;
     const part = this.#part();
     const percent = part === undefined ? "" : `, ${Math.min(100, Math.round(part * 100))} %`;
-    process.stderr.write(`\r${count.toLocaleString("en")} ${this.#what}${percent} `);
+    this.#line.show(`${count.toLocaleString("en")} ${this.#what}${percent} `);
   }
 
   end(): void {
-    if (this.#written) process.stderr.write("\r\u001b[K");
+    this.#line.clear();
   }
 }

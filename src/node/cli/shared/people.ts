@@ -1,5 +1,6 @@
 /** Output for people: colours on a terminal, tables, and text that no terminal takes for anything but text. */
 import { styleText } from "node:util";
+import { counted } from "../../../kernel/words.ts";
 import type { Output } from "../../conversation.ts";
 import { hasColors } from "./output.ts";
 
@@ -76,11 +77,6 @@ export function printable(text: string): string {
   return cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
-/** "a", "a or b", "a, b or c". */
-export function listed(words: readonly string[], conjunction: "and" | "or" = "or"): string {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${conjunction} ${words.at(-1)}`;
-}
-
 /** How wide a bar of everything is. */
 const BAR = 30;
 
@@ -103,8 +99,4 @@ export function number(n: number): string {
 
 export function bytes(n: number): string {
   return counted(n, "byte");
-}
-
-export function counted(n: number, one: string, many = `${one}s`): string {
-  return `${number(n)} ${n === 1 ? one : many}`;
 }

@@ -1,6 +1,7 @@
 /** What a server says to a text that it refuses, as psql prints it; then what the server does not say. */
 import { drawCaret, type ParseError } from "../../../kernel/errors.ts";
-import { listed, type Page, printable } from "./people.ts";
+import { listed } from "../../../kernel/words.ts";
+import { type Page, printable } from "./people.ts";
 
 /** @param place The line and the caret, where they are not those of the text that was parsed. */
 export function sayError(page: Page, error: ParseError, place = drawCaret(error.text, error.offset)): void {

@@ -7,7 +7,6 @@ import {
   differingVerdicts,
   type Judged,
   printSynchronousStandbyNamesByVersion,
-  said,
   type VersionVerdict,
   versionsThatAccept,
 } from "../../../syncrep/judge.ts";
@@ -175,7 +174,8 @@ export function sayExplanation(page: Page, { judged, byVersion }: Explained, sub
   const others = differingVerdicts(byVersion, judged);
   for (const { versions, verdict: there } of byVersion) {
     const name = formatVersions(versions);
-    if (there.type === "refused") page.mark("bad", `${name}: ${there.error.sqlstate} ${printable(said(there.error))}`);
+    if (there.type === "refused")
+      page.mark("bad", `${name}: ${there.error.sqlstate} ${printable(there.error.detail ?? there.error.message)}`);
     else if (!others.some((other) => other.verdict === there)) page.mark("good", `${name}: accepted`);
     else {
       const words = inWords(there.config, versions[0]!.since);

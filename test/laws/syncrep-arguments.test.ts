@@ -1,0 +1,87 @@
+/** Every public function of walwire/syncrep, its sub-paths and walwire/conf: whatever it is called with, it returns or throws ours. */
+import fc from "fast-check";
+import { describe } from "vitest";
+import * as conf from "../../src/conf/index.ts";
+import { WalwireError } from "../../src/kernel/errors.ts";
+import * as syncrep from "../../src/syncrep/index.ts";
+import * as judge from "../../src/syncrep/judge.ts";
+import * as questions from "../../src/syncrep/questions.ts";
+import { hostileValue, withChange } from "./grammar.ts";
+import { law } from "./law.ts";
+
+type Call = (...args: unknown[]) => unknown;
+
+const config = syncrep.parseSynchronousStandbyNames("ANY 2 (a, b, c)")!;
+const rows = ["a", "b", "recv"].map(questions.streamingStandby);
+const judged = judge.judgeSynchronousStandbyNames("a, a, b-1");
+const verdicts = judge.judgeSynchronousStandbyNamesByVersion("first");
+const text = "# x\na = 'it''s \\101' # y\nsynchronous_standby_nmes = 1";
+const { entries } = conf.parsePostgresqlConf(text);
+const { findings } = judge.judgeSynchronousStandbyNames("node-1, b");
+
+/** Good arguments of each function, for those that take any. */
+const calls: Readonly<Record<string, readonly unknown[]>> = {
+  parseSynchronousStandbyNames: ["a", { server: 18 }],
+  printSynchronousStandbyNames: [config, { server: 18 }],
+  editSynchronousStandbyNames: ["a", config, { server: 18, from: "9.6" }],
+  locateSynchronousStandbyNames: [{ ...config }, { server: 18 }],
+  lintSynchronousStandbyNames: ["a, b", { server: 18, also: ["9.5"], clusterName: "a", ignore: ["DUPLICATE"] }],
+  fixSynchronousStandbyNames: ["a-1, a-1", { server: 18, also: ["9.5"], clusterName: "a", ignore: ["DUPLICATE"] }],
+  applyFixes: ["node-1, b", [...findings]],
+  judgeSynchronousStandbyNames: ["a, a", { server: 18, also: ["9.5"], clusterName: "a", ignore: ["DUPLICATE"] }],
+  judgeSynchronousStandbyNamesByVersion: ["a, a"],
+  printSynchronousStandbyNamesByVersion: [{ ...config }],
+  isGood: [{ ...judged }, { strict: true }],
+  fixAndJudge: ["a, a", { server: 18, also: ["9.5"], unsafe: true }],
+  offeredFix: ["a, a", { server: 18, also: ["9.5"] }],
+  versionsThatAccept: [[...verdicts]],
+  differingVerdicts: [[...verdicts], { ...judged }],
+  evaluateSynchronousStandbys: [{ ...config }, rows, { server: 18, cascading: false }],
+  blockingLosses: [{ ...config }, rows, { server: 18, cascading: false, level: "remote_apply" }],
+  certainCopies: [{ ...config }, rows, "on", { server: 18 }],
+  whatIfStandbysChange: [{ ...config }, rows, { type: "rename", from: "a", to: "x" }, { server: 18, level: "on" }],
+  satisfiableWith: [{ ...config }, ["a", "b"], { server: 18 }],
+  streamingStandby: ["a"],
+  explainSynchronousStandbys: [{ ...config }, rows, { server: 18, level: "on" }],
+  parseSynchronousCommit: ["on", { server: 18 }],
+  parsePostgresqlConf: [text, { path: "p" }],
+  readPostgresqlConf: [
+    "p",
+    { readFile: () => text, readDir: () => ["a.conf"] },
+    { dataDirectory: "d", parameters: ["synchronous_standby_names"] },
+  ],
+  placeInFile: [{ ...entries[0] }, 3],
+  commentsOf: [text, { ...entries[0] }],
+  sameParameter: ["a", "A"],
+  effectiveEntry: [[...entries], "a"],
+  checkedEntries: [[...entries], "a"],
+};
+
+const functions = Object.entries<unknown>({ ...syncrep, ...judge, ...questions, ...conf }).flatMap(([name, value]) =>
+  typeof value === "function" ? [{ name, call: value as Call }] : [],
+);
+
+describe.each(functions)("$name", ({ name, call }) => {
+  const attempt = (args: readonly unknown[]): void => {
+    try {
+      call(...args);
+    } catch (error) {
+      if (!(error instanceof WalwireError)) throw error;
+    }
+  };
+
+  law(
+    "any arguments",
+    fc.property(
+      fc.array(fc.oneof(fc.anything(), fc.constantFrom(null, undefined, "", 0, {}, [])), { maxLength: 4 }),
+      attempt,
+    ),
+    300,
+  );
+
+  law(
+    "good arguments with something else in them",
+    fc.property(fc.nat(), hostileValue(), (pick, value) => attempt(withChange(calls[name]!, pick, value) as unknown[])),
+    1000,
+  );
+});
