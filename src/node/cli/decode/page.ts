@@ -6,7 +6,7 @@ import { formatPgTime } from "../../../kernel/time.ts";
 import type { Server } from "../../../kernel/version.ts";
 import { builtins } from "../../../values/builtin.ts";
 import { traceMessage } from "../../../wire/trace.ts";
-import type { Conversation, Names } from "../../conversation.ts";
+import { type Conversation, type Names, qualifiedName } from "../../conversation.ts";
 import { aligned, bar, bytes, counted, number, type Page, printable } from "../shared/people.ts";
 import type { Unreadable } from "./input.ts";
 import { type DecodeStats, type Share, sorted } from "./stats.ts";
@@ -188,7 +188,7 @@ function shareCells(name: string, { count, bytes }: Share, { all }: DecodeStats)
 }
 
 function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
-  return printable(schema === "" ? table : `${schema}.${table}`);
+  return schema === "" ? printable(table) : qualifiedName(schema, table);
 }
 
 /** From when to when, and how many a second. */
