@@ -285,6 +285,7 @@ export class PgoutputDecoder {
   relation(relationId: number): Relation {
     const relation = this.#relations.get(relationId);
     if (relation === undefined) {
+      if (typeof relationId !== "number") refuseArgument("relationId", "an oid", relationId);
       throw new ProtocolError(`a change names relation ${relationId}, which no Relation message has announced`);
     }
     return relation;

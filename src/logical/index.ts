@@ -3,6 +3,7 @@
  */
 export type * from "../generated/logical.ts";
 export { decodePgoutputMessage, encodePgoutputMessage } from "../generated/logical.ts";
+export type { Json } from "../wire/json.ts";
 export { TupleData, type TupleKind, type TupleValue, type Unchanged, unchanged } from "../wire/tuple.ts";
 export {
   type OpenTransaction,
@@ -11,3 +12,4 @@ export {
   type PgoutputSnapshot,
   type PgoutputStreaming,
 } from "./decoder.ts";
+export { jsonOfPgoutputMessage } from "./json.ts";

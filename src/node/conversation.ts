@@ -6,6 +6,7 @@ import type { OldTuple, PgoutputMessage, Relation, Type } from "../generated/log
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { formatPgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
+import { quoteIdentifier } from "../text/identifier.ts";
 import { decodeText } from "../wire/text.ts";
 import { quoteBytes, quoteText } from "../wire/trace.ts";
 import type { TupleData } from "../wire/tuple.ts";
@@ -177,13 +178,13 @@ function describe(message: PgoutputMessage, names: Names): string {
       return `${quoteText(message.name)}, committed there at ${lsn(message.commitLsn)}`;
     case "Relation": {
       const columns = message.columns.map(({ name, typeId, key }) => {
-        return `${printable(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
+        return `${identifier(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
       });
       const identity = message.replicaIdentity === "default" ? "" : `, replica identity ${message.replicaIdentity}`;
       return `${relationName(message)} (${columns.join(", ")})${identity}`;
     }
     case "Type":
-      return printable(`${message.namespace || "pg_catalog"}.${message.name}`);
+      return qualifiedName(message.namespace || "pg_catalog", message.name);
     case "Message": {
       const kind = message.transactional ? "" : "not transactional, ";
       return `${kind}prefix ${quoteText(message.prefix)}, content ${quoteBytes(message.content)}`;
@@ -237,7 +238,10 @@ function row(tuple: TupleData, relationId: number, names: Names, keyOnly = false
   const columns = names.relations.get(relationId)?.columns ?? [];
   return Array.from({ length: tuple.length }, (_, i) => i)
     .filter((i) => !keyOnly || columns[i]?.key)
-    .map((i) => `${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(tuple, i, columns[i]?.typeId, names)}`)
+    .map((i) => {
+      const name = columns[i] === undefined ? `$${i + 1}` : identifier(columns[i].name);
+      return `${name}=${column(tuple, i, columns[i]?.typeId, names)}`;
+    })
     .join(" ");
 }
 
@@ -263,7 +267,22 @@ function nameOf(relationId: number, names: Names): string {
 }
 
 export function relationName({ namespace, name }: Relation): string {
-  return printable(`${namespace || "pg_catalog"}.${name}`);
+  return qualifiedName(namespace || "pg_catalog", name);
+}
+
+/** The name of a relation or type with its schema. */
+export function qualifiedName(schema: string, name: string): string {
+  return `${identifier(schema)}.${identifier(name)}`;
+}
+
+/** How many characters of a name a line shows: a server has 63 bytes, a peer what it likes. */
+const SHOWN_OF_A_NAME = 200;
+
+/** A name as SQL takes it, cut, with everything escaped that a terminal could take for a command. */
+function identifier(name: string): string {
+  const cut = quoteIdentifier(name.slice(0, SHOWN_OF_A_NAME));
+  const safe = cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+  return name.length > SHOWN_OF_A_NAME ? `${safe}…` : safe;
 }
 
 function typeName(typeId: number, { types, builtins }: Names): string {

@@ -16,4 +16,6 @@ export {
   type WalSenderMessage,
   type XLogData,
 } from "../generated/physical.ts";
+export type { Json } from "../wire/json.ts";
 export { physicalContext } from "./context.ts";
+export { jsonOfWalReceiverMessage, jsonOfWalSenderMessage } from "./json.ts";

@@ -24,8 +24,9 @@ export interface Frame {
   readonly bytes: Uint8Array;
 }
 
-/** Is this the whole frame, or the last piece of it? */
+/** Is this the whole frame, or the last piece of it? @throws ArgumentError for what is not a frame */
 export function isLast(frame: Frame): boolean {
+  if (!isBytes((frame as Frame | null | undefined)?.bytes)) refuseArgument("frame", "a Frame", frame);
   return frame.start + frame.bytes.length === frame.length;
 }
 
@@ -270,8 +271,9 @@ function named(tag: number): string {
   return `frame ${JSON.stringify(String.fromCharCode(tag))}`;
 }
 
-/** Push a chunk and take every frame that is complete. */
+/** Push a chunk and take every frame that is complete. @throws ArgumentError, and DecodeError as `Framer.next` */
 export function* framesOf(framer: Framer, chunk: Uint8Array): Generator<Frame> {
+  if (!(framer instanceof Framer)) refuseArgument("framer", "a Framer", framer);
   framer.push(chunk);
   for (let frame = framer.next(); frame !== undefined; frame = framer.next()) yield frame;
 }

@@ -6,9 +6,10 @@
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { formatPgTime, type PgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
+import { isBytes, mustBeObject, refuse } from "./check.ts";
 import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
 import { hexOf } from "./text.ts";
-import type { TupleData } from "./tuple.ts";
+import { TupleData } from "./tuple.ts";
 
 /** What `JSON.stringify` takes and `JSON.parse` gives. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
@@ -22,6 +23,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
  *
  * @param family The family whose message it is, such as PgoutputMessage.
  * @param server In whose form LSNs are written.
+ * @throws EncodeError for what is not a message of the family.
  * @example jsonOf(PgoutputMessage, decodePgoutputMessage(hex("49 0000400b 4e 0002 74 00000001 32 6e"))) // { type: "Insert", relationId: 16395, newTuple: ["2", null] }
  */
 export function jsonOf(
@@ -29,20 +31,23 @@ export function jsonOf(
   message: { readonly type: string },
   server?: Server,
 ): { readonly [name: string]: Json } {
+  mustBeObject(message, family.name);
   const entry = family.messages.find((each) => each.name === message.type);
-  if (entry === undefined) throw new TypeError(`${family.name} has no message ${JSON.stringify(message.type)}`);
-  return { type: entry.name, ...fieldsJson(entry.fields, message, server) };
+  if (entry === undefined) return refuse("the name of a message", message.type, `${family.name}.type`);
+  return { type: entry.name, ...fieldsJson(entry.fields, message, entry.name, server) };
 }
 
 /**
  * A struct as JSON has it: its fields in their order, written as jsonOf writes them. Padding is in it only where it is not all zero.
+ *
+ * @throws EncodeError for a field that does not have its type.
  */
 export function jsonOfStruct(
   struct: Pick<Struct, "fields">,
   value: object,
   server?: Server,
 ): { readonly [name: string]: Json } {
-  return fieldsJson(struct.fields, value, server);
+  return fieldsJson(struct.fields, value, "", server);
 }
 
 /** Bytes as bytea prints them. */
@@ -50,17 +55,18 @@ export function bytesJson(bytes: Uint8Array): string {
   return `\\x${hexOf(bytes)}`;
 }
 
-function fieldsJson(fields: Fields, value: object, server: Server | undefined): Record<string, Json> {
+function fieldsJson(fields: Fields, value: object, path: string, server: Server | undefined): Record<string, Json> {
+  mustBeObject(value, path);
   const values = value as Record<string, unknown>;
   const result: Record<string, Json> = {};
   for (const [name, field] of Object.entries<Field>(fields)) {
     if (field.form === "count" || field.form === "reserved" || values[name] === undefined) continue;
-    result[name] = valueJson(field, values[name], server);
+    result[name] = valueJson(field, values[name], path === "" ? name : `${path}.${name}`, server);
   }
   return result;
 }
 
-function valueJson(shape: Shape, value: unknown, server: Server | undefined): Json {
+function valueJson(shape: Shape, value: unknown, path: string, server: Server | undefined): Json {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -71,41 +77,53 @@ function valueJson(shape: Shape, value: unknown, server: Server | undefined): Js
     case "cstring":
     case "name":
     case "numbered":
-      return value as number | boolean | string;
+      return isPlain(value) ? value : refuse("a number, a boolean or text", value, path);
     case "u64":
     case "i64":
-      return String(value);
+      return typeof value === "bigint" ? String(value) : refuse("a bigint", value, path);
     case "lsn":
       return formatLsn(value as Lsn, { server });
     case "time":
       return formatPgTime(value as PgTime);
     case "flags":
-      return { ...(value as Record<string, boolean>) };
+      mustBeObject(value as object, path);
+      return Object.fromEntries(
+        Object.entries(value as object).map(([name, each]) => {
+          return [name, typeof each === "boolean" ? each : refuse("true or false", each, `${path}.${name}`)];
+        }),
+      );
     case "bytes":
     case "counted":
     case "rest":
     case "extra":
     case "padding":
-      return bytesJson(value as Uint8Array);
+      return isBytes(value) ? bytesJson(value) : refuse("a Uint8Array", value, path);
     case "list":
-      return (value as readonly unknown[]).map((element) => valueJson(shape.element, element, server));
+      if (!Array.isArray(value)) return refuse("an array", value, path);
+      return Array.from(value, (element, i) => valueJson(shape.element, element, `${path}[${i}]`, server));
     case "record":
-      return fieldsJson(shape.fields, value as object, server);
+      return fieldsJson(shape.fields, value as object, path, server);
     case "variants": {
+      mustBeObject(value as object, path);
       const { type } = value as { type: string };
-      const { fields } = Object.values(shape.variants).find((each) => each.type === type)!;
-      return { type, ...fieldsJson(fields, value as object, server) };
+      const variant = Object.values(shape.variants).find((each) => each.type === type);
+      if (variant === undefined) return refuse("the name of a variant", type, `${path}.type`);
+      return { type: variant.type, ...fieldsJson(variant.fields, value as object, path, server) };
     }
     case "optional":
     case "after":
     case "when":
-      return valueJson(shape.shape, value, server);
+      return valueJson(shape.shape, value, path, server);
     case "tuple":
-      return (value as TupleData).toJSON() as Json[];
+      return TupleData.is(value) ? (value.toJSON() as Json[]) : refuse("a TupleData", value, path);
     case "count":
     case "reserved":
-      throw new TypeError(`${shape.form} is no shape of a value`);
+      throw new Error(`${shape.form} is not the shape of a value`);
     default:
       return shape satisfies never;
   }
+}
+
+function isPlain(value: unknown): value is number | boolean | string {
+  return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
 }

@@ -5,6 +5,7 @@
  * counts, filters or passes on pays for no value (unread, a row of 8 columns costs a fifth of one with every value read), and
  * encoding a row again is one copy.
  */
+import { refuseArgument } from "../kernel/errors.ts";
 import { isBytes, refuse } from "./check.ts";
 import { readCounted, writeCounted } from "./counted.ts";
 import { viewOf } from "./parts.ts";
@@ -92,11 +93,17 @@ export class TupleData {
   /**
    * A row of values: a string goes as text, a Uint8Array as binary, and is copied.
    *
-   * @throws EncodeError for more than 65,535 columns, text that no bytes have, or what is no value.
+   * @throws EncodeError for more than 65,535 columns, text that no bytes have, or a value of another type.
    */
   static of(values: Iterable<TupleValue>): TupleData {
-    const columns = [...values];
-    if (columns.length >= TOO_MANY) refuse(`${TOO_MANY - 1} columns at most`, columns.length, "TupleData");
+    if (typeof (values as Partial<typeof values> | null | undefined)?.[Symbol.iterator] !== "function") {
+      refuse("an iterable of values", values, "TupleData");
+    }
+    const columns: TupleValue[] = [];
+    // What is iterated may have no end.
+    for (const value of values) {
+      if (columns.push(value) >= TOO_MANY) refuse(`${TOO_MANY - 1} columns at most`, columns.length, "TupleData");
+    }
     const bytes = encodeWith(writeColumns, columns);
     return new TupleData(bytes, 0, bytes.length, columns.length);
   }
@@ -111,7 +118,7 @@ export class TupleData {
     return viewOf(this.#in, this.#start, this.#end);
   }
 
-  /** How the column at `i` (0-based) was sent. @throws RangeError if there is no such column */
+  /** How the column at `i` (0-based) was sent. @throws ArgumentError if there is no such column */
   kind(i: number): TupleKind {
     switch (this.#in[this.#offset(i)]) {
       case KIND.null:
@@ -125,7 +132,7 @@ export class TupleData {
     }
   }
 
-  /** The bytes of the column at `i`, a view; undefined for NULL and unchanged. @throws RangeError as `kind` */
+  /** The bytes of the column at `i`, a view; undefined for NULL and unchanged. @throws ArgumentError as `kind` */
   valueBytes(i: number): Uint8Array | undefined {
     const at = this.#offset(i);
     const kind = this.#in[at]!;
@@ -133,7 +140,7 @@ export class TupleData {
     return viewOf(this.#in, at + HEADER, at + HEADER + lengthAt(this.#in, at));
   }
 
-  /** The value of the column at `i` (0-based); bytes are a view. @throws RangeError if there is no such column */
+  /** The value of the column at `i` (0-based); bytes are a view. @throws ArgumentError if there is no such column */
   get(i: number): TupleValue {
     return valueAt(this.#in, this.#offset(i));
   }
@@ -172,8 +179,9 @@ export class TupleData {
 
   #offset(i: number): number {
     this.#offsets ??= offsetsOf(this.#in, this.#start, this.length);
-    const at = this.#offsets[i];
-    if (at === undefined) throw new RangeError(`there is no column ${i}: the row has ${this.length}`);
+    // An array also answers to "length" and "1".
+    const at = typeof i === "number" ? this.#offsets[i] : undefined;
+    if (at === undefined) refuseArgument("i", `a column of the ${this.length} that the row has, from 0`, i);
     return at;
   }
 }
@@ -268,7 +276,7 @@ function refuseColumn(r: Reader, at: number, path: string, i: number): never {
   const kind = r.u8(path, i, ".type");
   if (kind !== KIND.text && kind !== KIND.binary) r.notOneOf("BAD_VALUE", TAGS, path, i, ".type");
   readCounted(r, path, i, ".value");
-  throw new TypeError("the column is good");
+  throw new Error("the column is good");
 }
 
 /** For encoders: the row, as it is. */

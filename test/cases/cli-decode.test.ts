@@ -707,3 +707,33 @@ describe("calls", () => {
     expect(await says(0, ["--help"])).toContain("  walwire decode [OPTION]… FILE\n");
   });
 });
+
+describe("names that need quotes", () => {
+  const odd = (namespace: string, name: string, column: string): PgoutputMessage =>
+    ({
+      ...relation(),
+      namespace,
+      name,
+      columns: [{ key: true, name: column, typeId: 23, typeModifier: -1 }],
+    }) as PgoutputMessage;
+  const change = { type: "Insert", relationId: 16384, newTuple: TupleData.of(["1"]) } as PgoutputMessage;
+
+  test.each([
+    ["public", "t", "a_1", "public.t (a_1 int4 key)", "public.t a_1=1"],
+    ["public", "t", "a b", 'public.t ("a b" int4 key)', 'public.t "a b"=1'],
+    ["S", "my table", 'say "hi"=', '"S"."my table" ("say ""hi""=" int4 key)', '"S"."my table" "say ""hi""="=1'],
+    ["s.1", "1a", "é", '"s.1"."1a" ("é" int4 key)', '"s.1"."1a" "é"=1'],
+    ["public", "t", "", 'public.t ("" int4 key)', 'public.t ""=1'],
+    ["public", "t", "\u001b[2J", 'public.t ("\\u{1b}[2J" int4 key)', 'public.t "\\u{1b}[2J"=1'],
+  ])("%s.%s (%s)", async (namespace, name, column, described, changed) => {
+    const stream = file(sent(begin, odd(namespace, name, column), change, commit));
+    const output = await says(0, ["-"], stream);
+    expect(output).toContain(` ${described}\n`);
+    expect(output).toContain(` ${changed}\n`);
+  });
+
+  test("are quoted in the table of bytes too", async () => {
+    const output = await says(0, ["-", "--stats"], file(sent(begin, odd("public", "my table", "a"), change, commit)));
+    expect(output).toContain('public."my table"');
+  });
+});

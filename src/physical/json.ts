@@ -1,0 +1,40 @@
+/** The JSON views of the messages inside CopyData, for programs in any language. */
+import type { WalReceiverMessage, WalSenderMessage } from "../generated/physical.ts";
+import { checkOptions } from "../kernel/options.ts";
+import type { Server } from "../kernel/version.ts";
+import { type Json, jsonOf } from "../wire/json.ts";
+import * as families from "./messages.ts";
+
+/**
+ * What a walsender sends as a plain value that JSON can hold, as `walwire decode --jsonl` prints it, but with the data of XLogData:
+ * `type`, then its fields in wire order. LSNs are text as the server prints them, times are ISO 8601 with microseconds, other
+ * numbers of 64 bits are decimal text, bytes are hexadecimal digits after `\x`.
+ *
+ * @param message What `decodeWalSenderMessage` gives.
+ * @param options.server The server in whose form LSNs are written.
+ * @throws EncodeError for what is not a message of a walsender; ArgumentError for an LSN or a time that is not one.
+ * @example jsonOfWalSenderMessage({ type: "Keepalive", walEnd: 0n, sendTime: 0n, replyRequested: true }) // { type: "Keepalive", walEnd: "0/0", sendTime: "2000-01-01T00:00:00.000000Z", replyRequested: true }
+ */
+export function jsonOfWalSenderMessage(
+  message: WalSenderMessage,
+  options: { readonly server?: Server | undefined } = {},
+): { readonly [name: string]: Json } {
+  checkOptions(options, ["server"]);
+  return jsonOf(families.WalSenderMessage, message, options.server);
+}
+
+/**
+ * What a walreceiver sends, written as `jsonOfWalSenderMessage` writes it.
+ *
+ * @param message What `decodeWalReceiverMessage` gives.
+ * @param options.server The server in whose form LSNs are written.
+ * @throws EncodeError for what is not a message of a walreceiver; ArgumentError for an LSN or a time that is not one.
+ * @example jsonOfWalReceiverMessage({ type: "PrimaryStatusRequest", clientTime: 0n, extra: new Uint8Array(0) }) // { type: "PrimaryStatusRequest", clientTime: "2000-01-01T00:00:00.000000Z", extra: "\\x" }
+ */
+export function jsonOfWalReceiverMessage(
+  message: WalReceiverMessage,
+  options: { readonly server?: Server | undefined } = {},
+): { readonly [name: string]: Json } {
+  checkOptions(options, ["server"]);
+  return jsonOf(families.WalReceiverMessage, message, options.server);
+}
