@@ -177,13 +177,13 @@ function describe(message: PgoutputMessage, names: Names): string {
       return `${quoteText(message.name)}, committed there at ${lsn(message.commitLsn)}`;
     case "Relation": {
       const columns = message.columns.map(({ name, typeId, key }) => {
-        return `${printable(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
+        return `${shownName(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
       });
       const identity = message.replicaIdentity === "default" ? "" : `, replica identity ${message.replicaIdentity}`;
-      return `${relationName(message)} (${columns.join(", ")})${identity}`;
+      return `${qualifiedName(message)} (${columns.join(", ")})${identity}`;
     }
     case "Type":
-      return printable(`${message.namespace || "pg_catalog"}.${message.name}`);
+      return qualifiedName(message);
     case "Message": {
       const kind = message.transactional ? "" : "not transactional, ";
       return `${kind}prefix ${quoteText(message.prefix)}, content ${quoteBytes(message.content)}`;
@@ -235,9 +235,10 @@ function oldRow({ type, tuple }: OldTuple, relationId: number, names: Names): st
 /** `column=value` for each column; of a key only those that belong to it. */
 function row(tuple: TupleData, relationId: number, names: Names, keyOnly = false): string {
   const columns = names.relations.get(relationId)?.columns ?? [];
+  const nameOfColumn = (i: number): string => (columns[i] === undefined ? `$${i + 1}` : shownName(columns[i].name));
   return Array.from({ length: tuple.length }, (_, i) => i)
     .filter((i) => !keyOnly || columns[i]?.key)
-    .map((i) => `${printable(columns[i]?.name ?? `$${i + 1}`)}=${column(tuple, i, columns[i]?.typeId, names)}`)
+    .map((i) => `${nameOfColumn(i)}=${column(tuple, i, columns[i]?.typeId, names)}`)
     .join(" ");
 }
 
@@ -259,15 +260,28 @@ function column(tuple: TupleData, i: number, typeId: number | undefined, { textO
 
 function nameOf(relationId: number, names: Names): string {
   const relation = names.relations.get(relationId);
-  return relation === undefined ? `relation ${relationId}` : relationName(relation);
+  return relation === undefined ? `relation ${relationId}` : qualifiedName(relation);
 }
 
-export function relationName({ namespace, name }: Relation): string {
-  return printable(`${namespace || "pg_catalog"}.${name}`);
+/** `public.fruit`. The name of a namespace is empty if it is pg_catalog. */
+export function qualifiedName({ namespace, name }: Pick<Relation, "namespace" | "name">): string {
+  return `${shownName(namespace || "pg_catalog")}.${shownName(name)}`;
 }
 
 function typeName(typeId: number, { types, builtins }: Names): string {
-  return printable(builtins.get(typeId) ?? types.get(typeId)?.name ?? `type ${typeId}`);
+  const type = types.get(typeId);
+  return builtins.get(typeId) ?? (type === undefined ? `type ${typeId}` : shownName(type.name));
+}
+
+/**
+ * A name as SQL writes it: in double quotes unless it is made of lower-case letters, digits and underscores. Keywords have none.
+ *
+ * @source ruleutils.c: quote_identifier
+ */
+function shownName(name: string): string {
+  if (/^[a-z_][a-z0-9_]{0,199}$/.test(name)) return name;
+  const text = printable(name);
+  return text === name ? `"${name.replaceAll('"', '""')}"` : text;
 }
 
 /** A name as it is, or in quotes if it holds something that is not for a terminal. */

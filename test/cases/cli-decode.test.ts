@@ -173,6 +173,24 @@ describe("for people", () => {
     expect(output).toContain(String.raw`v="\u001b[31m\u{9b}\u{2028}"`);
   });
 
+  test("names that SQL would quote are in double quotes", async () => {
+    const quoted: PgoutputMessage = {
+      type: "Relation",
+      relationId: 16384,
+      namespace: "My schema",
+      name: 'a "table"',
+      replicaIdentity: "default",
+      columns: ["a b", "x=1", "größe", "id_1"].map((name) => ({ key: false, name, typeId: 23, typeModifier: -1 })),
+    };
+    const newTuple = TupleData.of(["1", "2", "3", "4"]);
+    const row: PgoutputMessage = { type: "Insert", relationId: 16384, newTuple };
+    const payloads = file(sent(begin, quoted, row, commit));
+    const output = await says(0, ["-"], payloads);
+    expect(output).toContain('Relation "My schema"."a ""table""" ("a b" int4, "x=1" int4, "größe" int4, id_1 int4)\n');
+    expect(output).toContain('Insert   "My schema"."a ""table""" "a b"=1 "x=1"=2 "größe"=3 id_1=4\n');
+    expect(await says(0, ["-", "--stats"], payloads)).toContain('  "My schema"."a ""table"""  █');
+  });
+
   test("an error has its place and its bytes, and the rest is read", async () => {
     const damaged = plain.map((payload) => payload.slice());
     damaged[2]![25 + 8] = 0x78;
