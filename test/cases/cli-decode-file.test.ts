@@ -299,8 +299,9 @@ describe("what is wrong", () => {
   test("what a file can be is said of one that is none of it", async () => {
     const { status, stderr } = await runWalwire(["decode", "-"], { input: "\x7fELF\x02\x01" });
     expect(status).toBe(1);
-    expect(stderr).toContain("a timeline history");
-    expect(stderr).toContain("a segment of WAL");
+    expect(stderr).toContain("or a file of PostgreSQL (walwire help decode)");
+    const { stdout } = await runWalwire(["help", "decode"]);
+    expect(stdout.replaceAll("\n", " ")).toMatch(/a timeline history, .* a WAL segment/);
   });
 
   test("a file of which there are no messages has no picture of them", async () => {

@@ -1,5 +1,6 @@
 /** `walwire decode` of a WAL summary: the lines of pg_walsummary. */
 import { basename } from "node:path";
+import type { BlockRefTableSerializedEntry } from "../../../files/index.ts";
 import {
   BLOCKREFTABLE_MAGIC,
   encodeWalSummary,
@@ -9,7 +10,6 @@ import {
   WalSummaryReader,
   walSummaryBlocks,
 } from "../../../files/wal-summary.ts";
-import type { BlockRefTableSerializedEntry } from "../../../generated/files.ts";
 import { DecodeError } from "../../../kernel/errors.ts";
 import { formatLsn } from "../../../kernel/lsn.ts";
 import { counted } from "../../../kernel/words.ts";
