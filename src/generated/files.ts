@@ -190,7 +190,7 @@ export interface SlotStateContext {
   readonly slotFailover: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseSlotStateContext: SlotStateContext = {
   slotInvalidatedAt: false,
   slotTwoPhase: true,
@@ -210,7 +210,7 @@ export interface SnapBuildContext {
   readonly snapshotInSlotCreation: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseSnapBuildContext: SnapBuildContext = {
   snapshotWasRunning: false,
   snapshotTwoPhase: true,
