@@ -106,7 +106,14 @@ async function* chosen(call: Call, progress: Progress, reading: Reading): AsyncG
   const state = { seen: 0, shown: 0, from: call.filter.start, isOver: false };
   try {
     for (let round = 0; ; round++) {
-      const inputs = await findWal(places, { server, timeline, start: state.from, partial: target === undefined });
+      const mayBeMissing = round > 0;
+      const inputs = await findWal(places, {
+        server,
+        timeline,
+        start: state.from,
+        partial: target === undefined,
+        mayBeMissing,
+      });
       if (follow && inputs.others.length > 0) throw new UsageError("--follow requires segments or a directory of them");
       const resume = round === 0 ? undefined : state.from;
       const options = { server, start: state.from, asRecovery: target !== undefined || follow, resume };
