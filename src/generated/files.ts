@@ -376,7 +376,7 @@ export interface ControlFileContext {
   readonly controlFileNonce: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseControlFileContext: ControlFileContext = {
   controlFilePrevCheckPoint: false,
   nextXidEpoch: false,
