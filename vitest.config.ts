@@ -25,6 +25,11 @@ export default defineConfig({
         test: { ...shared, name: "core", include: ["test/{laws,cases,vectors,package}/**/*.test.ts"] },
       },
       {
+        // Files that replace modules by others: each needs a process that has not loaded them yet.
+        extends: true,
+        test: { ...shared, isolate: true, name: "fictional", include: ["test/fictional/**/*.test.ts"] },
+      },
+      {
         extends: true,
         test: {
           ...shared,

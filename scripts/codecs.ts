@@ -205,6 +205,7 @@ function unit(shape: Shape): string {
       return " Microseconds since 2000-01-01 UTC.";
     case "when":
       return unit(shape.shape);
+    case "bytes":
     case "counted":
     case "rest":
     case "extra":
@@ -246,6 +247,7 @@ function typeOf(shape: Shape): string {
     case "cstring":
     case "name":
       return "string";
+    case "bytes":
     case "counted":
     case "rest":
       return "Uint8Array";
@@ -571,6 +573,8 @@ function read(shape: Shape, variable: string, at: Place, count?: string): string
     case "bool":
     case "name":
       return `const ${variable} = r.${shape.form}(${at});`;
+    case "bytes":
+      return `const ${variable} = r.chars(${shape.length}, ${at});`;
     case "counted":
       return `const ${variable} = readCounted(r, ${at});`;
     case "numbered":
@@ -719,6 +723,8 @@ function write(shape: Shape, value: string, at: Place): string {
     case "extra":
     case "name":
       return `w.${shape.form}(${value}, ${at});`;
+    case "bytes":
+      return `w.chars(${shape.length}, ${value}, ${at});`;
     case "counted":
       return `writeCounted(w, ${value}, ${at});`;
     case "cstring":

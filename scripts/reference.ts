@@ -121,6 +121,7 @@ const forms: Readonly<Record<Shape["form"], { bytes: string; value: string; json
     value: "string without the zeros at its end, else as cstring",
     json: "text",
   },
+  bytes: { bytes: "so many", value: "Uint8Array, a view", json: "text, `\\x` and hexadecimal digits" },
   numbered: {
     bytes: "those of the number",
     value: "one of several words, or a number that stands for none",
@@ -398,6 +399,8 @@ function formOf(shape: Shape): string {
       return `'${shape.byte}', then ${formOf(shape.shape)}`;
     case "numbered":
       return `numbered ${shape.as}`;
+    case "bytes":
+      return `${shape.length} bytes`;
     case "when":
       return `${formOf(shape.shape)}, with \`${shape.condition}\``;
     default:
@@ -521,6 +524,7 @@ function boxesOfShape(name: string, shape: Shape): Box[] {
     case "u16":
     case "i64":
     case "name":
+    case "bytes":
     case "numbered":
     case "padding":
       throw new TypeError(`${shape.form} stands in structs only`);

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import type { Command, DefElem, DefElemArg } from "../command/ast.ts";
 import { commandCapabilities } from "../command/capabilities.ts";
 import { keywords as keywordsOfVersions } from "../command/keywords.ts";
+import type { OptionRow, OptionRows, OptionTable, OptionWord } from "../command/options/option.ts";
+import { baseBackupOptions, createSlotOptions, optionTables } from "../command/options/tables.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
 import { identifierBytes, truncateIdentifier } from "../text/identifier.ts";
 import { clientTexts, clientTextsFor } from "./clients.ts";
@@ -30,14 +32,16 @@ export function command(options: CommandArbitraryOptions = {}): fc.Arbitrary<Com
   const identifySystem = fc.constant<Command>({ type: "IdentifySystemCmd" });
   const baseBackup = record({
     type: fc.constant("BaseBackupCmd" as const),
-    options: parenthesised ? fc.oneof(fc.constant([]), generic) : fc.array(baseBackupWord(server), { maxLength: 5 }),
+    options: parenthesised
+      ? fc.oneof(fc.constant([]), generic)
+      : fc.array(fc.oneof(...wordOptions(baseBackupOptions, server)), { maxLength: 5 }),
   });
   const has = commandCapabilities.of(server);
   const never = fc.constant(false);
   const slotOptions = parenthesised
     ? fc.oneof(fc.constant([]), generic, fc.array(fc.constantFrom(...exactSlotWords), { maxLength: 3 }))
     : has.createSlotOptions
-      ? fc.array(fc.constantFrom(...oldSlotWords), { maxLength: 3 })
+      ? fc.array(fc.oneof(...wordOptions(createSlotOptions, server)), { maxLength: 3 })
       : fc.constant([]);
   const create = record({
     type: fc.constant("CreateReplicationSlotCmd" as const),
@@ -176,30 +180,23 @@ function defElem(server: Server): fc.Arbitrary<DefElem> {
 
 const one: DefElemArg = { type: "Integer", ival: 1 };
 
-const oldSlotWords: readonly DefElem[] = [
-  { defname: "export_snapshot", arg: one },
-  { defname: "export_snapshot", arg: { type: "Integer", ival: 0 } },
-  { defname: "use_snapshot", arg: one },
-  { defname: "reserve_wal", arg: one },
-];
+/** What the words of a table are in the tree of a server before `genericOptions`. */
+function wordOptions({ rows }: OptionTable, server: Server): fc.Arbitrary<DefElem>[] {
+  return wordsOf(rows).flatMap(({ row, word: { option, means, ival = 1, since } }) => {
+    if (option === undefined || (since !== undefined && !commandCapabilities.supports(server, since))) return [];
+    if (means !== undefined) return fc.constant<DefElem>({ defname: option, arg: { type: "Integer", ival } });
+    return record({ defname: fc.constant(option), arg: row.kind.form === "integer" ? integer : string });
+  });
+}
 
-const exactSlotWords: readonly DefElem[] = [
-  ...["export", "nothing", "use"].map((sval): DefElem => ({ defname: "snapshot", arg: { type: "String", sval } })),
-  { defname: "reserve_wal", arg: { type: "Boolean", boolval: true } },
-  { defname: "two_phase", arg: { type: "Boolean", boolval: true } },
-];
+/** What the words of CREATE_REPLICATION_SLOT are in the tree of a server with options in parentheses. */
+const exactSlotWords: readonly DefElem[] = wordsOf(createSlotOptions.rows).map(({ row, word: { means } }) => ({
+  defname: row.name,
+  arg: typeof means === "string" ? { type: "String", sval: means } : { type: "Boolean", boolval: true },
+}));
 
-function baseBackupWord(server: Server): fc.Arbitrary<DefElem> {
-  const flags = ["progress", "fast", "wal", "nowait"];
-  if (commandCapabilities.supports(server, "baseBackupTablespaceMap")) flags.push("tablespace_map");
-  if (commandCapabilities.supports(server, "baseBackupNoVerifyChecksums")) flags.push("noverify_checksums");
-  const strings = ["label"];
-  if (commandCapabilities.supports(server, "baseBackupManifest")) strings.push("manifest", "manifest_checksums");
-  return fc.oneof(
-    record({ defname: fc.constantFrom(...flags), arg: fc.constant(one) }),
-    record({ defname: fc.constantFrom(...strings), arg: string }),
-    record({ defname: fc.constant("max_rate"), arg: integer }),
-  );
+function wordsOf(rows: OptionRows): { row: OptionRow; word: OptionWord }[] {
+  return Object.values(rows).flatMap((row) => row.words?.map((word) => ({ row, word })) ?? []);
 }
 
 function uint32(): fc.Arbitrary<number> {
@@ -242,20 +239,7 @@ const keywords: readonly string[] = [...keywordsOfVersions.keys()];
 
 /** Names of options, of commands and of pgoutput, of any version. */
 const optionNames = [
-  ...[
-    "label",
-    "progress",
-    "checkpoint",
-    "wait",
-    "wal",
-    "incremental",
-    "max_rate",
-    "tablespace_map",
-    "verify_checksums",
-  ],
-  ...["manifest", "manifest_checksums", "target", "target_detail", "compression", "compression_detail"],
-  ...["snapshot", "reserve_wal", "two_phase", "failover"],
-  ...["proto_version", "publication_names", "binary", "messages", "streaming", "origin"],
+  ...new Set(optionTables.flatMap(({ rows }: OptionTable) => Object.values(rows).map(({ name }) => name))),
 ];
 
 /** The name of an option in any of its forms. */
@@ -418,20 +402,18 @@ function commandTokens(server: Server): fc.Arbitrary<readonly string[]> {
     fc
       .array(
         fc.oneof(
-          fc
-            .constantFrom("PROGRESS", "FAST", "WAL", "NOWAIT", "TABLESPACE_MAP", "NOVERIFY_CHECKSUMS")
-            .map((word) => [word]),
-          sequence(fc.constantFrom("LABEL", "MANIFEST", "MANIFEST_CHECKSUMS"), SCONST),
-          sequence("MAX_RATE", UCONST),
+          ...wordsOf(baseBackupOptions.rows).map(({ row, word: { word, means } }) => {
+            const value = row.kind.form === "integer" ? UCONST : SCONST;
+            return means === undefined ? sequence(word, value) : sequence(word);
+          }),
         ),
         { maxLength: 4 },
       )
       .map((options) => options.flat()),
   );
-  const slotWords = fc.array(
-    fc.constantFrom("EXPORT_SNAPSHOT", "NOEXPORT_SNAPSHOT", "USE_SNAPSHOT", "RESERVE_WAL", "TWO_PHASE"),
-    { maxLength: 3 },
-  );
+  const slotWords = fc.array(fc.constantFrom(...wordsOf(createSlotOptions.rows).map(({ word: { word } }) => word)), {
+    maxLength: 3,
+  });
   const createSlot = (options: fc.Arbitrary<readonly string[]>): fc.Arbitrary<readonly string[]> =>
     sequence(
       "CREATE_REPLICATION_SLOT",

@@ -134,6 +134,8 @@ function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
       return wireText();
     case "name":
       return nameText();
+    case "bytes":
+      return fc.uint8Array({ minLength: shape.length, maxLength: shape.length });
     case "numbered": {
       const numbers = arbitraryOf({ form: shape.as }, holds).filter(
         (number) => !Object.hasOwn(shape.words, number as number),

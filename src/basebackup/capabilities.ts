@@ -1,4 +1,4 @@
-/** What differs between versions in base backups beyond the commands that ask for them. */
+/** Differences between versions in base backups, other than those of the commands. */
 import { CapabilityTable } from "../kernel/version.ts";
 
 export const baseBackupCapabilities = /* @__PURE__ */ new CapabilityTable({

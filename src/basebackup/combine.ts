@@ -1,5 +1,5 @@
 /**
- * Where each block of a file comes from, when an incremental backup and those before it are combined.
+ * The source of each block of a file when incremental backups are combined with the full one that they are based on.
  *
  * A port of the rule in PostgreSQL's src/bin/pg_combinebackup/reconstruct.c.
  *
@@ -18,37 +18,42 @@ import {
   incrementalHeaderLength,
 } from "./incremental.ts";
 
-/** A file of one backup: an incremental one by its header, or a whole one by its size in bytes. */
-export type BackupFile = IncrementalHeader | { readonly size: number };
+/** A file of one backup: the header of an incremental file, or the size of a full one. */
+export type BackupFile =
+  | IncrementalHeader
+  | {
+      /** Bytes of the full file. */
+      readonly size: number;
+    };
 
-/** Some blocks of the combined file, one after the other. */
+/** Consecutive blocks of the combined file. */
 export interface BlockRange {
-  /** The number of the first. */
+  /** The number of the first block, from 0. */
   readonly block: number;
-  /** How many there are. */
+  /** The number of blocks. */
   readonly count: number;
-  /** Where they stand: which of the files, 0 is the newest, and where in it, in bytes; undefined for zeros. */
+  /** Their source: the index of the file, 0 for the newest, and the offset in it in bytes; undefined for blocks of zeros. */
   readonly from: { readonly file: number; readonly offset: number } | undefined;
 }
 
-/** How to make the combined file. */
+/** The plan of a combined file. */
 export interface Reconstruction {
-  /** How long it is, in blocks. */
+  /** Its length, in blocks. */
   readonly length: number;
-  /** All of its blocks, in order. Neighbours that stand side by side in one file are one range. */
+  /** All of its blocks, in order. Blocks that are adjacent in one source file are one range. */
   readonly ranges: readonly BlockRange[];
-  /** The file, of those given, that is the combined one as it stands; undefined if there is none. */
+  /** The index of the file that is identical to the combined one, so that it can be copied; undefined if there is none. */
   readonly copyOf: number | undefined;
 }
 
 /**
- * Where each block of a file comes from.
+ * Find the source of each block of a file.
  *
- * A block is taken from the newest backup that has it. Blocks that none has were new, and of zeros.
+ * A block comes from the newest backup that contains it. Blocks that no backup contains are zeros.
  *
  * @param newest The incremental file of the backup that is restored.
- * @param older The same file of the backups before it, newest first, up to one that is whole: what comes behind that is not looked at.
- * @throws DecodeError in the words of pg_combinebackup 18 if none is whole.
+ * @param older The same file in older backups, newest first, up to the first full one. Files after that are ignored.
+ * @throws DecodeError with the message of pg_combinebackup 18 if no file is full.
  * @throws EncodeError for a header that no server writes.
  * @source reconstruct.c: reconstruct_from_incremental_file
  * @example reconstruct({ truncationBlockLength: 2, blocks: [1] }, [{ size: 16384 }]).ranges[1] // { block: 1, count: 1, from: { file: 0, offset: 8192 } }
@@ -62,12 +67,12 @@ export function reconstruct(
   checkIncrementalHeader(newest, options);
   const limit = newest.truncationBlockLength;
   const length = newest.blocks.reduce((most, block) => Math.max(most, block + 1), limit);
-  /** The file of each block that has one, and where in it. */
+  /** The source of each block that has one. */
   const sources = new Map<number, { readonly file: number; readonly offset: number }>();
   const offsetOf = (header: IncrementalHeader, i: number): number =>
     incrementalHeaderLength(header.blocks.length, options) + i * blockSize;
 
-  // A number that comes twice is the later of the two here, and the earlier in older files.
+  // Of duplicate block numbers, the last counts here and the first in older files, as in PostgreSQL.
   for (const [i, block] of newest.blocks.entries()) sources.set(block, { file: 0, offset: offsetOf(newest, i) });
 
   let copyPossible = newest.blocks.length === 0;

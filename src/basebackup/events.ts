@@ -19,7 +19,7 @@ import {
 import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
 import { encodeFrame } from "../wire/framer.ts";
 
-/** A tablespace as the server lists it; of the main data directory `spcoid` and `spclocation` are undefined. `size` is in kB. */
+/** A tablespace as the server lists it. The main data directory has neither `spcoid` nor `spclocation`. `size` is in kB. */
 export type BackupTablespace = ResultSetRow<"BACKUP_TABLESPACES">;
 
 /** How the server compresses the archives. */

@@ -1,9 +1,9 @@
 /**
- * Incremental files: what a server from 17 on sends, as `INCREMENTAL.name`, of a relation's file of which few blocks have changed.
+ * Incremental files: servers from 17 on send `INCREMENTAL.name` in place of a relation's file if few of its blocks have changed.
  *
- * A header in the byte order of the server's machine, of which only little-endian ones are left that matter: a magic number, how many
- * blocks follow, the truncation block length, and the number of each block. If there are blocks, zeros fill the header up to a multiple
- * of the block size, then the blocks come in that order.
+ * The file begins with a header: a magic number, the number of blocks, the truncation block length, and the number of each block, in
+ * the server's byte order. Only little-endian is supported. If there are blocks, zeros pad the header to a multiple of the block size,
+ * and the blocks follow in the order of the header.
  *
  * The rules and messages of the reader are a port of PostgreSQL's src/bin/pg_combinebackup/reconstruct.c.
  *
@@ -12,23 +12,22 @@
  *
  * @source basebackup.c: sendFile; basebackup_incremental.h; reconstruct.c: make_incremental_rfile
  */
-import { DecodeError, EncodeError } from "../kernel/errors.ts";
-import { isUnsigned, mustBeObject } from "../wire/check.ts";
+import { DecodeError } from "../kernel/errors.ts";
+import { isUnsigned, mustBeObject, refuse } from "../wire/check.ts";
 import { viewOf } from "../wire/parts.ts";
 import { quoteText } from "../wire/trace.ts";
 
-/** Which blocks an incremental file has, and how long the whole one is at least. */
+/** The header of an incremental file: its blocks, and the least length of the full file. */
 export interface IncrementalHeader {
   /**
-   * As many blocks of the whole file must be there, from an older backup where not from this one: the file was not truncated below it
-   * since.
+   * The least length of the reconstructed file, in blocks. Blocks below it that are not in this file are taken from the older backup.
    */
   readonly truncationBlockLength: number;
-  /** The numbers of the blocks in it, from the start of the file, in the order in which they stand. */
+  /** The numbers of its blocks in the full file, from 0, in the order of the file. */
   readonly blocks: readonly number[];
 }
 
-/** What is the same for all files of a cluster, unless PostgreSQL was built with other sizes. */
+/** Sizes that a PostgreSQL build can change; the defaults are those of nearly all builds. */
 export interface BlockSizes {
   /** BLCKSZ, in bytes. Default: 8192. */
   readonly blockSize?: number | undefined;
@@ -36,34 +35,40 @@ export interface BlockSizes {
   readonly segmentSize?: number | undefined;
 }
 
+/** Options of reading and combining incremental files. */
 export interface IncrementalOptions extends BlockSizes {
   /** The file's name in messages. Default: `INCREMENTAL`. */
   readonly file?: string | undefined;
 }
 
-/** The name of an incremental file begins with it. */
+/** The prefix of an incremental file's name. */
 export const INCREMENTAL_PREFIX = "INCREMENTAL.";
 
+/** The first four bytes of an incremental file. @source basebackup_incremental.h: INCREMENTAL_MAGIC */
 export const INCREMENTAL_MAGIC = 0xd3ae1f0d;
-/** Magic number, block count, truncation block length. */
+/** Bytes of the magic number, block count and truncation block length. */
 const FIXED = 12;
-/** BLCKSZ and RELSEG_SIZE, as nearly all builds have them. */
+/** The usual BLCKSZ, in bytes, and RELSEG_SIZE, in blocks. */
 export const BLOCK_SIZE = 8192;
 const SEGMENT_SIZE = 131072;
 
 const nothing = new Uint8Array(0);
 
-/** How long a header of so many blocks is, in bytes, with what fills it up. */
+/**
+ * The length of the header of an incremental file with this number of blocks, in bytes, padding included.
+ *
+ * @example incrementalHeaderLength(1) // 8192
+ */
 export function incrementalHeaderLength(blocks: number, { blockSize = BLOCK_SIZE }: BlockSizes = {}): number {
   const length = FIXED + 4 * blocks;
   return blocks === 0 ? length : Math.ceil(length / blockSize) * blockSize;
 }
 
 /**
- * Encode the header of an incremental file, filled up to a multiple of the block size if blocks follow.
+ * Encode the header of an incremental file, padded to a multiple of the block size if blocks follow.
  *
  * @returns a fresh array.
- * @throws EncodeError with the path of what no server writes.
+ * @throws EncodeError with the path of a field that no server writes.
  * @source basebackup.c: sendFile
  * @example encodeIncrementalHeader({ truncationBlockLength: 2, blocks: [] }) // hex("0d1faed3 00000000 02000000")
  */
@@ -77,31 +82,31 @@ export function encodeIncrementalHeader(header: IncrementalHeader, sizes: BlockS
   return bytes;
 }
 
-/** @throws EncodeError with the path of what no server writes */
+/** @throws EncodeError with the path of a field that no server writes */
 export function checkIncrementalHeader(header: IncrementalHeader, { segmentSize = SEGMENT_SIZE }: BlockSizes): void {
   mustBeObject(header, "IncrementalHeader");
   const { truncationBlockLength, blocks } = header;
-  const refuse = (path: string, what: string): never => {
-    throw new EncodeError(`IncrementalHeader.${path}`, `IncrementalHeader.${path} takes ${what}`);
-  };
   if (!isUnsigned(truncationBlockLength, segmentSize)) {
-    refuse("truncationBlockLength", `a whole number of 0 to ${segmentSize}`);
+    refuse(`a whole number from 0 to ${segmentSize}`, truncationBlockLength, "IncrementalHeader.truncationBlockLength");
   }
-  if (!Array.isArray(blocks) || blocks.length > segmentSize) refuse("blocks", `${segmentSize} numbers at most`);
+  if (!Array.isArray(blocks)) refuse("an array", blocks, "IncrementalHeader.blocks");
+  if (blocks.length > segmentSize) refuse(`at most ${segmentSize} blocks`, blocks.length, "IncrementalHeader.blocks");
   for (const [i, block] of blocks.entries()) {
-    if (!isUnsigned(block, segmentSize - 1)) refuse(`blocks[${i}]`, `a whole number of 0 to ${segmentSize - 1}`);
+    if (!isUnsigned(block, segmentSize - 1)) {
+      refuse(`a whole number from 0 to ${segmentSize - 1}`, block, "IncrementalHeader.blocks", i);
+    }
   }
 }
 
-/** What a reader of an incremental file finds. */
+/** A part of an incremental file. */
 export type IncrementalEvent =
-  /** The header is complete; `length` is how many bytes it has, with what fills it up. */
+  /** The header is complete. `length` is its length in bytes, padding included. */
   | { readonly type: "Header"; readonly header: IncrementalHeader; readonly length: number }
-  /** A whole block of this number: a view into what was received if it came in one piece, else one copy. */
+  /** The block of this number. `data` is a view into the chunk that was received if the block came in one piece, else a copy. */
   | { readonly type: "Block"; readonly block: number; readonly data: Uint8Array };
 
 /**
- * Reads an incremental file as it comes, in any chunks. The numbers of its blocks are kept, 4 bytes each, and one block at most.
+ * Reads an incremental file from chunks of any size. It keeps the numbers of the blocks, 4 bytes each, and at most one block.
  *
  * @example new IncrementalReader().receive(hex("0d1faed3 00000000 02000000"))[0]?.type // "Header"
  * @source reconstruct.c: make_incremental_rfile, read_block
@@ -110,20 +115,21 @@ export class IncrementalReader {
   readonly #blockSize: number;
   readonly #segmentSize: number;
   readonly #file: string;
-  /** Bytes before #kept. */
+  /** The offset of #kept in the file. */
   #offset = 0;
-  /** What has come and is not used: the first #filled bytes of it. */
+  /** Bytes of an incomplete part: its first #filled bytes. */
   #kept = nothing;
   #filled = 0;
-  /** The numbers of the header so far: magic number, block count, truncation block length, and those of the blocks. */
+  /** The numbers of the header so far: magic number, block count, truncation block length, block numbers. */
   #numbers: number[] = [];
   #header: IncrementalHeader | undefined;
-  /** Bytes of what fills up the header that are to come. */
+  /** Bytes of padding still to come. */
   #padding = 0;
-  /** How many blocks have come. */
+  /** The number of blocks read. */
   #read = 0;
   #failure: DecodeError | undefined;
 
+  /** @param options The sizes of the build, and the file's name for messages. */
   constructor({ blockSize = BLOCK_SIZE, segmentSize = SEGMENT_SIZE, file = "INCREMENTAL" }: IncrementalOptions = {}) {
     this.#blockSize = blockSize;
     this.#segmentSize = segmentSize;
@@ -136,10 +142,10 @@ export class IncrementalReader {
   }
 
   /**
-   * Take bytes of the file.
+   * Receive bytes of the file.
    *
-   * @returns what they complete, in order. Bytes behind the last block are nothing, as to pg_combinebackup.
-   * @throws DecodeError in the words of pg_combinebackup 18; then on every further call.
+   * @returns the parts that they complete, in order. Bytes after the last block are ignored, as in pg_combinebackup.
+   * @throws DecodeError with the message of pg_combinebackup 18. Each later call throws it again.
    */
   receive(chunk: Uint8Array): IncrementalEvent[] {
     if (this.#failure !== undefined) throw this.#failure;
@@ -173,14 +179,14 @@ export class IncrementalReader {
     return events;
   }
 
-  /** The file has ended. @throws DecodeError TRUNCATED, in the words of pg_combinebackup, if that is before its last block */
+  /** The file has ended. @throws DecodeError TRUNCATED, with the message of pg_combinebackup, if blocks are missing */
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
     const file = quoteText(this.#file);
     const { header } = this;
     const read = this.#filled;
     if (header === undefined) {
-      // pg_combinebackup reads three numbers of 4 bytes, then all of the others at once.
+      // pg_combinebackup reads three numbers of 4 bytes, then all others at once.
       const [, count = 0] = this.#numbers;
       const blocks = this.#numbers.length - FIXED / 4;
       const [got, wanted] = blocks < 0 ? [read, 4] : [4 * blocks + read, 4 * count];
@@ -194,13 +200,13 @@ export class IncrementalReader {
     }
   }
 
-  /** How many bytes the next part has; 0 if there is none. */
+  /** The length of the next part in bytes; 0 if there is none. */
   #wanted(): number {
     if (this.#header === undefined) return 4;
     return this.#read < this.#header.blocks.length ? this.#blockSize : 0;
   }
 
-  /** Keep bytes until there are as many as wanted. @returns the rest of them */
+  /** Keep bytes until the part is complete. @returns the bytes after it */
   #keep(bytes: Uint8Array, wanted: number): Uint8Array {
     if (this.#kept.length !== wanted) this.#kept = new Uint8Array(wanted);
     const length = Math.min(wanted - this.#filled, bytes.length);
@@ -223,7 +229,7 @@ export class IncrementalReader {
     return { type: "Header", header, length };
   }
 
-  /** Is this number what may come next in the header? */
+  /** Check the next number of the header. */
   #check(number: number): void {
     const file = quoteText(this.#file);
     const at = this.#numbers.length;

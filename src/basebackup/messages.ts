@@ -1,6 +1,6 @@
 /**
- * What a server says inside the one CopyData stream of a base backup, described once, in the order of the manual ("Streaming
- * Replication Protocol", BASE_BACKUP). Older servers send the bytes of archives and of the manifest without an envelope.
+ * The messages inside the CopyData stream of a base backup, in the order of the manual ("Streaming Replication Protocol",
+ * BASE_BACKUP). Servers before 15 send the bytes of archives and of the manifest without an envelope.
  */
 import { commandCapabilities } from "../command/capabilities.ts";
 import { type Context, cstring, family, message, rest, u64 } from "../wire/shape.ts";

@@ -1,8 +1,8 @@
 /**
  * BaseBackupReceiver: a client's side of BASE_BACKUP, without I/O: the server's messages go in, events come out.
  *
- * From 15 on a server sends everything in one copy stream, in messages of its own. Before, each tablespace is a copy stream of plain
- * bytes, and from 13 on the manifest is another one. The events are the same, except for those of the one stream.
+ * Servers from 15 on send everything in one copy stream, as messages inside CopyData. Older ones send each tablespace as a copy stream
+ * of plain bytes, and from 13 on the manifest as another. The events are the same, except for StreamStart and StreamEnd.
  *
  * @source pg_basebackup.c: BaseBackup, ReceiveArchiveStreamChunk; basebackup_copy.c
  */
@@ -55,7 +55,7 @@ export type BaseBackupState =
   | "failed"
   | "done";
 
-/** The server's version, and a limit of what is kept. */
+/** Options of a BaseBackupReceiver. */
 export interface BaseBackupReceiverOptions extends BaseBackupOptions {
   /** The most tablespaces to accept, the main data directory included. Default: no limit. */
   readonly limit?: number | undefined;
@@ -108,7 +108,7 @@ export class BaseBackupReceiver {
   }
 
   /**
-   * Take one message of the server. An error leaves the state as it was before the call.
+   * Receive one message of the server. An error leaves the state as it was before the call.
    *
    * @param frame A whole message, as a Framer gives it. Bytes of Data are views into it.
    * @returns the events, in order: none, one or two.
@@ -153,7 +153,7 @@ export class BaseBackupReceiver {
   /** The connection has ended. @throws ProtocolError unless the conversation is over */
   end(): void {
     if (this.#state !== "done") {
-      throw new ProtocolError(`the server closed the connection while the base backup is at: ${this.#state}`);
+      throw new ProtocolError(`the server closed the connection while the base backup is in state ${this.#state}`);
     }
   }
 
@@ -163,7 +163,7 @@ export class BaseBackupReceiver {
     const names = columns.map(({ name }) => name);
     const expected = Object.keys(resultSets[set].columns);
     if (names.length !== expected.length || names.some((name, i) => name !== expected[i])) {
-      throw new ProtocolError(`the server sent columns ${shownNames(names)}, where ${expected.join(", ")} must come`);
+      throw new ProtocolError(`the server sent columns ${shownNames(names)}, expected ${expected.join(", ")}`);
     }
     const binary = columns.find(({ format }) => format !== "text");
     if (binary !== undefined) {
@@ -178,7 +178,10 @@ export class BaseBackupReceiver {
     if (rows === undefined) this.#refuse(0x44);
     const [limit, what] = this.#setToCome() === "BACKUP_TABLESPACES" ? [this.#limit, "tablespaces"] : [1, "rows"];
     if (rows.length >= limit) {
-      throw new ProtocolError(`more than ${limit} ${what}`, what === "rows" ? "OUT_OF_ORDER" : "LIMIT_EXCEEDED");
+      throw new ProtocolError(
+        `the server sent more than ${limit} ${what}`,
+        what === "rows" ? "OUT_OF_ORDER" : "LIMIT_EXCEEDED",
+      );
     }
     rows.push(row);
     return [];
@@ -219,7 +222,7 @@ export class BaseBackupReceiver {
     }
   }
 
-  /** The result set that may begin now, or has. */
+  /** The result set that is open or may begin now. */
   #setToCome(): BackupSet | undefined {
     // Before 15, nothing announces that no further copy stream follows.
     const ended = !this.#oneStream && this.#state === "between" && this.#allArchives();
@@ -239,7 +242,7 @@ export class BaseBackupReceiver {
       return [{ type: "ArchiveStart", archive: archiveName(tablespace), compression: undefined, tablespace }];
     }
     if (this.#hadManifest || !commandCapabilities.supports(this.#server, "baseBackupManifest")) {
-      throw new ProtocolError("the server sent a copy stream more than there are tablespaces");
+      throw new ProtocolError("the server sent more copy streams than tablespaces");
     }
     return [this.#manifestStart()];
   }
@@ -261,13 +264,12 @@ export class BaseBackupReceiver {
       case "NewArchive": {
         if (this.#state === "manifest") throw new ProtocolError("archives must precede manifest");
         const tablespace = this.#tablespaces[this.#archives];
-        if (tablespace === undefined)
-          throw new ProtocolError("the server sent an archive more than there are tablespaces");
+        if (tablespace === undefined) throw new ProtocolError("the server sent more archives than tablespaces");
         const { archive, tablespacePath } = message;
         const compression = compressionOf(archive, tablespace);
         if (tablespacePath !== (tablespace.spclocation ?? "")) {
           throw new ProtocolError(
-            `archive ${quoteText(archive)} is of ${quoteText(tablespacePath)}, not of ${quoteText(tablespace.spclocation ?? "")}`,
+            `archive ${quoteText(archive)} is of ${quoteText(tablespacePath)}, expected ${quoteText(tablespace.spclocation ?? "")}`,
           );
         }
         if (this.#state === "archive") events.push({ type: "ArchiveEnd" });
@@ -308,23 +310,25 @@ export class BaseBackupReceiver {
   #mustHaveArchives(what: string): void {
     if (!this.#allArchives()) {
       throw new ProtocolError(
-        `the server sent ${what} after ${this.#archives} of the archives of ${this.#tablespaces.length} tablespaces`,
+        `the server sent ${what} after ${this.#archives} of ${this.#tablespaces.length} archives`,
       );
     }
   }
 
   #tagIs(tag: string, expected: string): void {
     if (tag !== expected) {
-      throw new ProtocolError(`the server ended a command with ${quoteText(tag)}, where ${expected} must come`);
+      throw new ProtocolError(`the server ended a command with ${quoteText(tag)}, expected ${expected}`);
     }
   }
 
   #refuse(tag: number): never {
-    throw new ProtocolError(`the server sent message ${shownTag(tag)} while the base backup is at: ${this.#state}`);
+    throw new ProtocolError(
+      `the server sent message ${shownTag(tag)} while the base backup is in state ${this.#state}`,
+    );
   }
 }
 
-/** base.tar, or the tablespace's OID and `.tar`, as the server calls the file of an archive. */
+/** The server's name for the file of an archive: base.tar, or the tablespace's OID and `.tar`. */
 function archiveName({ spcoid }: BackupTablespace): string {
   return `${spcoid ?? "base"}.tar`;
 }
@@ -335,23 +339,22 @@ function checkTablespaces(tablespaces: readonly BackupTablespace[]): void {
     const main = i === tablespaces.length - 1;
     if ((spcoid === undefined) !== main || (spclocation === undefined) !== main || spclocation === "") {
       throw new ProtocolError(
-        main
-          ? "the last of the tablespaces is not the main data directory"
-          : `tablespace ${i} lacks its OID or directory`,
+        main ? "the last tablespace is not the main data directory" : `tablespace ${i} has no OID or no directory`,
       );
     }
   }
-  if (tablespaces.length === 0) throw new ProtocolError("there is no tablespace, not even the main data directory");
+  if (tablespaces.length === 0)
+    throw new ProtocolError("the server listed no tablespaces, expected at least the main data directory");
 }
 
-/** The compression that an archive's name says. @throws ProtocolError for a name that is not one of this tablespace */
+/** The compression in the name of an archive. @throws ProtocolError if the name does not belong to this tablespace */
 function compressionOf(archive: string, tablespace: BackupTablespace): BackupCompression | undefined {
   const name = archiveName(tablespace);
   if (archive === name) return undefined;
   for (const [compression, suffix] of Object.entries(suffixes)) {
     if (archive === name + suffix) return compression as BackupCompression;
   }
-  throw new ProtocolError(`the server calls archive ${name} ${quoteText(archive)}`);
+  throw new ProtocolError(`the server sent archive ${quoteText(archive)}, expected ${name}`);
 }
 
 function shownNames(names: readonly string[]): string {

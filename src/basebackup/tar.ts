@@ -20,6 +20,7 @@ import type { BackupCompression } from "./events.ts";
 
 /** A file, a directory, or a symbolic link to a tablespace's directory. */
 export interface TarEntry {
+  /** The type of the entry. */
   readonly type: "file" | "directory" | "symlink";
   /** Its path below the directory of the archive, without a slash at the end: `base/1/1259`. */
   readonly name: string;
@@ -27,7 +28,9 @@ export interface TarEntry {
   readonly size: number;
   /** Permissions, such as 0o600. */
   readonly mode: number;
+  /** The owner's user ID on the server. */
   readonly uid: number;
+  /** The owner's group ID on the server. */
   readonly gid: number;
   /** The time of its last modification, to the second. */
   readonly mtime: Date;
@@ -37,9 +40,9 @@ export interface TarEntry {
   readonly body: ReadableStream<Uint8Array>;
 }
 
-/** How an archive is read. */
+/** Options of `tarEntries`. */
 export interface TarOptions {
-  /** How the server compresses the archive: ArchiveStart has it. */
+  /** The compression of the archive, as in ArchiveStart. */
   readonly compression?: BackupCompression | undefined;
   /** The server's version: those before 15 do not write the end of an archive. Default: as in the receiver. */
   readonly server?: Server | undefined;
@@ -64,7 +67,7 @@ export function tarEntries({ compression, server = defaultServer }: TarOptions =
 } {
   if (compression === "lz4" || compression === "zstd") {
     throw new UnsupportedError(
-      `archives compressed with ${compression} must be decompressed before: platforms have gzip only`,
+      `archives compressed with ${compression} must be decompressed first: platforms support gzip only`,
       "compression",
     );
   }
@@ -83,7 +86,7 @@ export function tarEntries({ compression, server = defaultServer }: TarOptions =
     : plain.pipeThrough(terminator());
   const entries = ended.pipeThrough(createTarDecoder({ strict: true })).getReader();
   const writer = input.writable.getWriter();
-  writer.closed.catch(() => {}); // whoever writes or reads is told
+  writer.closed.catch(() => {}); // the reader or the writer gets the error
   return {
     writable: new WritableStream({
       write: (chunk) => writer.write(chunk).catch(rethrow(damage)),
@@ -100,7 +103,7 @@ export function tarEntries({ compression, server = defaultServer }: TarOptions =
           } catch (error) {
             const reason = damage(error);
             controller.error(reason);
-            await entries.cancel(reason).catch(() => {}); // the writer is told why
+            await entries.cancel(reason).catch(() => {}); // the writer gets the reason
           }
         },
         cancel: (reason) => entries.cancel(reason),
@@ -125,7 +128,12 @@ function terminator(): TransformStream<Uint8Array, Uint8Array> {
 function entryOf({ header, body }: ParsedTarEntry, damage: (error: unknown) => unknown, offset: number): TarEntry {
   const { type = "file", size, mode = 0, uid = 0, gid = 0, mtime = new Date(0), linkname } = header;
   if (type !== "file" && type !== "directory" && type !== "symlink") {
-    throw new DecodeError("BAD_VALUE", "Tar.type", offset, `a server sends no ${type} in an archive`);
+    throw new DecodeError(
+      "BAD_VALUE",
+      "Tar.type",
+      offset,
+      `the entry is a ${type}, expected a file, directory or symlink`,
+    );
   }
   const name = safe(type === "directory" || type === "symlink" ? header.name.replace(/\/$/, "") : header.name, offset);
   for (const text of [name, linkname ?? ""]) {
@@ -147,7 +155,7 @@ function entryOf({ header, body }: ParsedTarEntry, damage: (error: unknown) => u
   };
 }
 
-/** @throws DecodeError for a name that is none of a file below a directory, in the words of pg_basebackup 19 */
+/** @throws DecodeError, with the message of pg_basebackup 19, for a name that is empty or leads out of the directory */
 function safe(name: string, offset: number): string {
   if (name === "") throw new DecodeError("BAD_VALUE", "Tar.name", offset, "tar member has empty name");
   if (/^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)/.test(name)) {
@@ -157,8 +165,8 @@ function safe(name: string, offset: number): string {
 }
 
 /**
- * The same bytes, with our errors. What is cancelled is read to its end all the same: where an entry's own stream is cancelled,
- * modern-tar (0.8.6) throws the errors of the entries behind it there, and the next entry may never end.
+ * The same bytes, with our errors. Cancelling a body still reads it to its end: if modern-tar's own stream is cancelled (0.8.6), it
+ * throws the errors of later entries there, and the next entry may never end.
  */
 function told(body: ReadableStream<Uint8Array>, damage: (error: unknown) => unknown): ReadableStream<Uint8Array> {
   const reader = body.getReader();
@@ -174,7 +182,7 @@ function told(body: ReadableStream<Uint8Array>, damage: (error: unknown) => unkn
         }
       },
       cancel() {
-        passOver(reader).catch(() => {}); // whoever reads the next entry is told
+        passOver(reader).catch(() => {}); // the reader of the next entry gets the error
       },
     },
     { highWaterMark: 0 },
@@ -191,7 +199,7 @@ function rethrow(damage: (error: unknown) => unknown): (error: unknown) => never
   };
 }
 
-/** What modern-tar and platforms throw of damaged bytes, as our error. */
+/** Convert the errors that modern-tar and platforms throw for damaged bytes. */
 function asDecodeError(error: unknown, offset: number): unknown {
   if (error instanceof WalwireError || !(error instanceof Error)) return error;
   const code = (error as { code?: unknown }).code;
@@ -199,5 +207,5 @@ function asDecodeError(error: unknown, offset: number): unknown {
   const said = error.message.replace(/\.$/, "");
   return truncated
     ? new DecodeError("TRUNCATED", "Tar", offset, `the archive ends at offset ${offset}, before its last file does`)
-    : new DecodeError("BAD_VALUE", "Tar", offset, `the bytes up to offset ${offset} are no archive: ${said}`);
+    : new DecodeError("BAD_VALUE", "Tar", offset, `the bytes up to offset ${offset} are not a tar archive: ${said}`);
 }

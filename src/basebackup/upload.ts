@@ -1,6 +1,6 @@
 /**
- * UPLOAD_MANIFEST: the manifest of an older backup goes to the server, which compares its own files with it in an incremental
- * BASE_BACKUP on the same connection. Both sides, without I/O.
+ * UPLOAD_MANIFEST, both sides, without I/O: the client sends the manifest of an older backup, which the server needs for an incremental
+ * BASE_BACKUP on the same connection.
  *
  * @source walsender.c: UploadManifest, HandleUploadManifestPacket; pg_basebackup.c: BaseBackup
  */
@@ -26,25 +26,25 @@ const COMMAND = "UPLOAD_MANIFEST";
 
 const READY = /* @__PURE__ */ encodeBackendMessage({ type: "ReadyForQuery", status: "I" });
 
-/** libpq.h: PQ_LARGE_MESSAGE_LIMIT and PQ_SMALL_MESSAGE_LIMIT, which count the length itself. */
+/** libpq.h: PQ_LARGE_MESSAGE_LIMIT and PQ_SMALL_MESSAGE_LIMIT, which include the 4 bytes of the length. */
 const LARGE = 0x3ffffffe - 4;
 const SMALL = 10000 - 4;
 
 /**
- * Where the client's side stands:
- * - `waiting`: the server is to say that it takes the manifest.
- * - `copying`: it takes it.
- * - `answer`: all was sent; it reads the manifest, and says what it thinks of it.
- * - `complete`, `failed`: its ReadyForQuery is to come.
- * - `done`: nothing more may come.
+ * The state of the client's side:
+ * - `waiting`: CopyInResponse is next.
+ * - `copying`: the manifest can be sent.
+ * - `answer`: everything was sent; CommandComplete or ErrorResponse is next.
+ * - `complete`, `failed`: ReadyForQuery is next.
+ * - `done`: the conversation is over.
  */
 export type ManifestUploadState = "waiting" | "copying" | "answer" | "complete" | "failed" | "done";
 
-/** What the server said. */
+/** An event of the client's side: what the server answered. */
 export type ManifestUploadEvent =
-  /** It takes the manifest. */
+  /** The server is ready to receive the manifest. */
   | { readonly type: "CopyIn" }
-  /** It has the manifest, until the connection ends. Which WAL it needs says BASE_BACKUP only. */
+  /** The server has accepted the manifest, and keeps it until the connection ends. Only BASE_BACKUP checks the WAL that it needs. */
   | { readonly type: "Complete" }
   | { readonly type: "Ready"; readonly status: TransactionStatus }
   | { readonly type: "Notice" | "Error"; readonly fields: ServerFields }
@@ -52,7 +52,7 @@ export type ManifestUploadEvent =
   | Extract<BackendMessage, { readonly type: "ParameterStatus" | "NotificationResponse" }>;
 
 /**
- * A client's side, from the command UPLOAD_MANIFEST on, which was sent as any other.
+ * The client's side, from the command UPLOAD_MANIFEST on. The command itself is sent like any other.
  *
  * @example new ManifestUpload().state // "waiting"
  * @source pg_basebackup.c: BaseBackup
@@ -60,12 +60,13 @@ export type ManifestUploadEvent =
 export class ManifestUpload {
   #state: ManifestUploadState = "waiting";
 
+  /** The state of the conversation. */
   get state(): ManifestUploadState {
     return this.#state;
   }
 
   /**
-   * Bytes of the manifest, in chunks of any size.
+   * Encode bytes of the manifest, in chunks of any size.
    *
    * @returns the bytes to send, as a fresh array.
    * @throws ProtocolError unless the state is `copying`.
@@ -75,14 +76,14 @@ export class ManifestUpload {
     return encodeFrame("d", chunk);
   }
 
-  /** All was sent. @throws ProtocolError unless the state is `copying` */
+  /** End the manifest. @returns the bytes to send @throws ProtocolError unless the state is `copying` */
   copyDone(): Uint8Array {
     this.#only("CopyDone", "copying");
     this.#state = "answer";
     return encodeFrontendMessage({ type: "CopyDone" });
   }
 
-  /** The manifest cannot be sent: the server answers with an error. @throws ProtocolError unless the state is `copying` */
+  /** Abort the upload; the server answers with an error. @returns the bytes to send @throws ProtocolError unless the state is `copying` */
   copyFail(reason: string): Uint8Array {
     this.#only("CopyFail", "copying");
     this.#state = "answer";
@@ -90,9 +91,9 @@ export class ManifestUpload {
   }
 
   /**
-   * Take one message of the server. After an error all is as it was before the call.
+   * Receive one message of the server. An error leaves the state as it was before the call.
    *
-   * @throws DecodeError for bytes that are no such message.
+   * @throws DecodeError for bytes that are not a message.
    * @throws ProtocolError for a message that no server sends at this point.
    */
   receive(frame: SessionFrame): ManifestUploadEvent {
@@ -116,7 +117,7 @@ export class ManifestUpload {
         this.#state = "done";
         return { type: "Ready", status: message.status };
       case "ErrorResponse":
-        // A second one is FATAL: the server lost its place in what the client sends.
+        // A second ErrorResponse is FATAL: the server has lost synchronization with the client's messages.
         this.#state = "failed";
         return { type: "Error", fields: message.fields };
       case "NoticeResponse":
@@ -131,33 +132,33 @@ export class ManifestUpload {
 
   #only(what: string, state: ManifestUploadState): void {
     if (this.#state !== state) {
-      throw new ProtocolError(`${what} cannot be sent while the upload of a manifest is at: ${this.#state}`);
+      throw new ProtocolError(`${what} cannot be sent while the manifest upload is in state ${this.#state}`);
     }
   }
 
   #refuse(tag: number): never {
     throw new ProtocolError(
-      `the server sent message ${shownTag(tag)} while the upload of a manifest is at: ${this.#state}`,
+      `the server sent message ${shownTag(tag)} while the manifest upload is in state ${this.#state}`,
     );
   }
 }
 
-/** What the client did. */
+/** An event of the server's side: what the client did. */
 export type ManifestReceiverEvent =
-  /** Bytes of the manifest; a view. */
+  /** Bytes of the manifest, a view into the message. */
   | { readonly type: "Data"; readonly data: Uint8Array }
-  /** All has come: read it, and answer with `complete` or `failed`. */
+  /** The manifest has ended. Check it, and answer with `complete` or `failed`. */
   | { readonly type: "End" }
-  /** Flush and Sync, which mean nothing here. */
+  /** Flush or Sync, which have no effect here. */
   | { readonly type: "Ignored" }
   /**
-   * The client broke it off, or broke the rules. `answer` is what a server says: after a message whose end it does not look for, that
-   * it closes the connection.
+   * The client aborted the upload or violated the protocol. Send `answer`. If `closes`, then close the connection, as a server does that
+   * has lost synchronization.
    */
   | { readonly type: "Failed"; readonly fields: ServerFields; readonly answer: Uint8Array; readonly closes: boolean };
 
 /**
- * A server's side, from the command on: first `start`, then each message of the client.
+ * The server's side, from the command on: call `start` first, then `receive` for each message of the client.
  *
  * @example new ManifestReceiver().start() // hex("47 00000007 00 0000")
  * @source walsender.c: UploadManifest, HandleUploadManifestPacket
@@ -165,7 +166,7 @@ export type ManifestReceiverEvent =
 export class ManifestReceiver {
   #state: "waiting" | "copying" | "answer" | "done" = "waiting";
 
-  /** CopyInResponse: the bytes to send. */
+  /** Encode CopyInResponse. @returns the bytes to send @throws ProtocolError if it was called before */
   start(): Uint8Array {
     this.#only("waiting");
     this.#state = "copying";
@@ -173,9 +174,9 @@ export class ManifestReceiver {
   }
 
   /**
-   * Take one message of the client.
+   * Receive one message of the client.
    *
-   * @throws ProtocolError unless the manifest is on its way.
+   * @throws ProtocolError before `start`, and after the manifest has ended.
    */
   receive(frame: SessionFrame): ManifestReceiverEvent {
     this.#only("copying");
@@ -201,14 +202,14 @@ export class ManifestReceiver {
     }
   }
 
-  /** The manifest is good: the bytes to send. */
+  /** Accept the manifest. @returns the bytes to send @throws ProtocolError unless the manifest has ended */
   complete(): Uint8Array {
     this.#only("answer");
     this.#state = "done";
     return joined([encodeBackendMessage({ type: "CommandComplete", tag: COMMAND }), READY]);
   }
 
-  /** The manifest is refused: the bytes to send. */
+  /** Reject the manifest. @returns the bytes to send @throws ProtocolError unless the manifest has ended */
   failed(fields: ServerFields): Uint8Array {
     this.#only("answer");
     this.#state = "done";
@@ -243,7 +244,7 @@ export class ManifestReceiver {
 
   #only(state: string): void {
     if (this.#state !== state) {
-      throw new ProtocolError(`the upload of a manifest is at: ${this.#state}, not ${state}`);
+      throw new ProtocolError(`the manifest upload is in state ${this.#state}, expected ${state}`);
     }
   }
 }

@@ -72,7 +72,10 @@ export function advise(problem: SyntaxProblem): string | undefined {
   }
   if (token === "-" && text[offset + 1] === "-" && /^$|\s/.test(text.charAt(offset - 1)))
     return "Replication commands have no comments.";
-  if (kind === "IDENT" && may(token.toUpperCase())) return `Write keywords in capitals: ${token.toUpperCase()}.`;
+  if (kind === "IDENT" && !token.startsWith('"') && may(token.toUpperCase())) {
+    const capitals = token.toUpperCase();
+    return complaintAfter(problem, token, capitals) ?? `Write keywords in capitals: ${capitals}.`;
+  }
   const former = command === "BASE_BACKUP" && may('"("') ? optionOfKeyword(baseBackupOptions, token) : undefined;
   if (former !== undefined)
     return `Since ${since("genericOptions")} the options of BASE_BACKUP stand in parentheses: (${written(former)}).`;
@@ -89,7 +92,8 @@ export function advise(problem: SyntaxProblem): string | undefined {
   }
   const advice = adviseOnNameAt(problem, command);
   if (advice !== undefined) return advice;
-  if (may("quoted string") && (kind === "IDENT" || kind === "UCONST")) return adviseOnValue(problem, command, token);
+  if (may("quoted string") && (kind === "IDENT" || kind === "UCONST" || kind === "keyword"))
+    return adviseOnValue(problem, token);
   if (may("LSN")) return "Write a position as two hexadecimal numbers with a slash between and no blanks: 0/16B3748.";
   if (command === "SHOW" && database)
     return "In capitals SHOW is the walsender's own and takes one name; write show for SQL's.";
@@ -106,10 +110,12 @@ function adviseOnNameAt(
   const isString = kind === "SCONST";
   const start = isString
     ? offset
-    : offset - /[^\s(),;'"]*$/.exec(text.slice(Math.max(0, offset - 200), offset))![0].length;
-  const word = isString ? token.slice(1, -1).replaceAll("''", "'") : /^[^\s(),;'"]*/.exec(text.slice(start))![0];
+    : offset - /[^ \t\n\r\f\v(),;'"]*$/.exec(text.slice(Math.max(0, offset - 200), offset))![0].length;
+  const word = isString
+    ? token.slice(1, -1).replaceAll("''", "'")
+    : /^[^ \t\n\r\f\v(),;'"]*/.exec(text.slice(start))![0];
   const isExpected = expected.includes("identifier") || expected.includes("option name");
-  if (word === "" || (start === offset && !isExpected)) return undefined;
+  if (word === "" || /\p{Cc}/u.test(word) || (start === offset && !isExpected)) return undefined;
   const before = text.slice(0, start).trim();
   const name = downcaseIdentifier(word);
   const quoted = `"${name.replaceAll('"', '""')}"`;
@@ -128,7 +134,9 @@ function adviseOnNameAt(
     if (command !== "START_REPLICATION" || advice.startsWith("Did")) return advice;
     return `${advice} If the slot has another output plugin than pgoutput: write ${quoted} in double quotes.`;
   }
-  if (!isExpected && kind !== "character") return undefined;
+  // A plugin or a parameter; elsewhere what goes on after a word is not a part of a name.
+  if (!/^SHOW$|^CREATE_.*\sLOGICAL$/s.test(before) && !(isExpected && start === offset)) return undefined;
+  if (expected.includes("quoted string")) return undefined;
   return kind === "keyword"
     ? `${word} is a keyword: write ${quoted} in double quotes.`
     : `Write the name in double quotes: ${quoted}.`;
@@ -143,25 +151,23 @@ const tables: ReadonlyMap<string, OptionTable> = new Map<string, OptionTable>([
 ]);
 
 /** On a value that should be a string: in quotes the server takes it, or rejects it for another reason. */
-function adviseOnValue({ text, offset, server, parse }: SyntaxProblem, command: string, token: string): string {
-  const advice = "Write the value in single quotes.";
+function adviseOnValue(problem: SyntaxProblem, token: string): string {
   const value = `'${token.replace(/^"(.*)"$/s, "$1").replaceAll("'", "''")}'`;
-  const [before, after] = [text.slice(0, offset), text.slice(offset + token.length)];
-  const [start, whole] = [
-    parse(before + value + (command === "START_REPLICATION" ? ")" : "")),
-    parse(before + value + after),
-  ];
-  for (const tree of [whole, start]) {
-    if (tree === undefined || start === undefined || !("options" in start)) continue;
-    try {
-      runChecks(new Check(server), tree, true, "pgoutput");
-      return advice;
-    } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      const { path, advice: next } = error.refusal;
-      if (path === `options[${start.options.length - 1}].arg` && next !== undefined) return `${advice} ${next}`;
-    }
-    return advice;
+  const next = complaintAfter(problem, token, value);
+  return ["Write the value in single quotes.", ...(next === undefined ? [] : [next])].join(" ");
+}
+
+/** What the server would say of an option, or of its value, with other text in place of the token: the advice on that. */
+function complaintAfter({ text, offset, server, parse }: SyntaxProblem, token: string, by: string): string | undefined {
+  const before = text.slice(0, offset) + by;
+  const start = parse(before + (before.includes("(") ? ")" : ""));
+  if (start === undefined || !("options" in start)) return undefined;
+  try {
+    runChecks(new Check(server), parse(before + text.slice(offset + token.length)) ?? start, true, "pgoutput");
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const { path, advice } = error.refusal;
+    if (path.startsWith(`options[${start.options.length - 1}].`)) return advice;
   }
-  return advice;
+  return undefined;
 }

@@ -93,9 +93,9 @@ export function scansAsIdentifier(name: string, server: number): boolean {
 /** What a text could become if one follows advice. */
 function commandOrNothing(text: string, server: number): Command | undefined {
   try {
-    return new Scan(text, server).command(true);
+    return new Scan(text, server).tree();
   } catch (error) {
-    if (error instanceof ParseError) return undefined;
+    if (error instanceof ParseError || error instanceof grammar.SyntaxError) return undefined;
     throw error;
   }
 }
@@ -130,9 +130,14 @@ class Scan {
     return grammar.parse(this.#text, { startRule: "tokens", has: this.has, scan: this });
   }
 
+  /** @throws what the generated parser throws, too. */
+  tree(): Command {
+    return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
+  }
+
   command(database: boolean): Command {
     try {
-      return grammar.parse(this.#text, { startRule: "exec_replication_command", has: this.has, scan: this });
+      return this.tree();
     } catch (error) {
       if (!(error instanceof grammar.SyntaxError)) throw error;
       const { offset, expected } = error;

@@ -147,11 +147,14 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
     requireCapability(commandCapabilities, server, "sqlCommands", "SQL on a replication connection");
     const complaint = complaintOnSql(text, server);
     if (complaint !== undefined) {
-      if (from !== undefined && complaintOnSql(text, from) === undefined)
+      const origins =
+        from === undefined ? rangesOf(commandCapabilities, "sqlCommands").map(({ since }) => since) : [from];
+      const origin = origins.findLast((each) => complaintOnSql(text, each) === undefined);
+      if (origin !== undefined)
         unsupported(
           `PostgreSQL ${formatServerVersion(server)} does not hand this text to SQL: ${complaint}`,
           sqlDependsOn(text),
-          from,
+          origin,
           server,
         );
       fail("SQLCmd.text", complaint);
@@ -443,7 +446,11 @@ function isLogical(path: string, kind: unknown): boolean {
 function varName(path: string, name: unknown, server: number): string {
   const text = printableText(path, name);
   // Where the scanner knows no dot, one name that holds it says the same.
-  if (!commandCapabilities.supports(server, "dotIsToken")) return identifier(path, text, server);
+  if (!commandCapabilities.supports(server, "dotIsToken")) {
+    if (text.includes(".") && truncateIdentifier(text) !== text)
+      requireCapability(commandCapabilities, server, "dotIsToken", "A name of several parts and more than 63 bytes");
+    return identifier(path, text, server);
+  }
   return text
     .split(".")
     .map((part) => identifier(path, part, server))

@@ -42,6 +42,22 @@ export const manifestRows = {
 
 export const manifestCapabilities = /* @__PURE__ */ new CapabilityTable(manifestRows);
 
+/** The rows of checkpoints, for the tables of WAL and of pg_control. */
+export const checkPointRows = {
+  /** pg_control.h: CheckPoint.nextXidEpoch */
+  nextXidEpoch: { since: [90100], until: 120000 },
+  /** pg_control.h: CheckPoint.nextFullXid, commit 2fc7af5e96 */
+  fullNextXid: { since: [120000] },
+  /** pg_control.h: CheckPoint.wal_level, xl_end_of_recovery.wal_level, commit 402b586d0a, which came to 17 before its release */
+  walLevelInCheckpoints: { since: [170000] },
+  /** pg_control.h: CheckPoint.logicalDecodingEnabled, XLOG_LOGICAL_DECODING_STATUS_CHANGE */
+  logicalDecodingStatus: { since: [190000] },
+  /** multixact.h: MultiXactOffset of 32 bits */
+  multixactOffset32: { since: [90300], until: 190000 },
+  /** multixact.h: MultiXactOffset of 64 bits */
+  multixactOffset64: { since: [190000] },
+} as const;
+
 /** The files that servers keep their state in: how they are laid out, and what servers say of bad ones. */
 export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   replicationSlots: slotRows.replicationSlots,
@@ -85,5 +101,24 @@ export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   snapshotErrorsAreCorruption: { since: [90422, 90517, 90613, 100008, 110003, 120000] },
   /** origin.c: StartupReplicationOrigin, commit bad6cef32c */
   originChecksumIsCorruption: { since: [90624, 100019, 110014, 120009, 130005, 140000] },
+  ...checkPointRows,
+  /** pg_control.h: ControlFileData; before, the file has another checksum or other fields, and 9.4 and 9.5 share a version number */
+  controlFile: { since: [90600] },
+  /** pg_control.h: ControlFileData.enableIntTimes, commit d28aafb6dd */
+  controlFileIntTimes: { since: [90400], until: 100000 },
+  /** pg_control.h: ControlFileData.mock_authentication_nonce, commit 818fd4a67d */
+  controlFileNonce: { since: [100000] },
+  /** pg_control.h: ControlFileData.prevCheckPoint, commit 4b0d28de06 */
+  controlFilePrevCheckPoint: { since: [90400], until: 110000 },
+  /** pg_control.h: ControlFileData.max_wal_senders, commit ea92368cd1 */
+  controlFileMaxWalSenders: { since: [120000] },
+  /** pg_control.h: ControlFileData.float4ByVal, commit 2e4db241bf */
+  controlFileFloat4ByVal: { since: [90400], until: 130000 },
+  /** pg_control.h: ControlFileData.default_char_signedness, commit 44fe30fdab */
+  controlFileCharSignedness: { since: [180000] },
+  /** pg_control.h: ControlFileData.slru_pages_per_segment, commit 3e0ae46d90 */
+  controlFileSlruPages: { since: [190000] },
+  /** pg_control.h: ControlFileData.data_checksum_version_init, commit 514fb08f51, which came to 19 before its release */
+  controlFileChecksumInit: { since: [190000] },
 });
 export type StateFileCapabilities = ReturnType<typeof stateFileCapabilities.of>;

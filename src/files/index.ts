@@ -1,7 +1,9 @@
 /**
- * walwire/files: slot state, replication origins, snapshots, timeline histories, backup_label, tablespace_map.
+ * walwire/files: pg_control, slot state, replication origins, snapshots, timeline histories, backup_label, tablespace_map.
  */
 export type {
+  CheckPointCopy,
+  ControlFileData,
   ReplicationSlotOnDisk,
   ReplicationSlotPersistentData,
   ReplicationStateOnDisk,
@@ -25,6 +27,8 @@ export {
   printBackupLabel,
   unreadBackupLabel,
 } from "./backup-label.ts";
+export { controlFileVersions, decodeControlFile, encodeControlFile } from "./control-file.ts";
+export { explainControlFile } from "./explain-control-file.ts";
 export { type ExplainSlotOptions, explainSlot } from "./explain-slot.ts";
 export type { FileContent } from "./file-text.ts";
 export type { StateFileRefusal } from "./refusal.ts";

@@ -1,11 +1,15 @@
 /**
- * What PostgreSQL writes to its state files as it lies in memory, described once: slots, origins, and snapshots of logical decoding.
+ * What PostgreSQL writes to its state files as it lies in memory, described once: pg_control, slots, origins, and snapshots of
+ * logical decoding.
  * The layouts are those of 64-bit machines with little-endian numbers; nobody has moved such a file to another kind.
  */
 import { combinationsOf } from "../kernel/version.ts";
 import {
   bool,
+  bytes,
   type Context,
+  i32,
+  i64,
   lsn,
   name,
   numbered,
@@ -20,6 +24,7 @@ import {
   xid,
 } from "../wire/shape.ts";
 import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
+import { checkPointConditions, checkPointFields, checksumStates, walLevels } from "./check-point.ts";
 
 /** Which conditions hold together: as some version has them. */
 function combinations(names: readonly string[]): readonly Readonly<Record<string, boolean>>[] {
@@ -190,6 +195,95 @@ export const SnapBuildOnDisk = struct("SnapBuildOnDisk", {
       },
       "The state of a builder of snapshots.",
     ),
+    padding: padding("What stands between the fields, if it is not all zero."),
+  },
+});
+
+/** What of pg_control depends on the server that writes it. */
+export const ControlFileContext: Context = {
+  name: "ControlFileContext",
+  doc: "What of pg_control depends on the server's version: `stateFileCapabilities` knows it.",
+  conditions: {
+    controlFilePrevCheckPoint: { doc: "There is the checkpoint before the last: servers up to 10.", otherwise: false },
+    ...checkPointConditions,
+    controlFileMaxWalSenders: { doc: "There is max_wal_senders: servers from 12 on.", otherwise: true },
+    controlFileSlruPages: { doc: "There is slruPagesPerSegment: servers from 19 on.", otherwise: false },
+    controlFileIntTimes: { doc: "There is enableIntTimes: servers up to 9.6.", otherwise: false },
+    controlFileFloat4ByVal: { doc: "There is float4ByVal: servers up to 12.", otherwise: false },
+    controlFileChecksumInit: { doc: "There is dataChecksumVersionInit: servers from 19 on.", otherwise: false },
+    controlFileCharSignedness: { doc: "There is defaultCharSignedness: servers from 18 on.", otherwise: true },
+    controlFileNonce: { doc: "There is mockAuthenticationNonce: servers from 10 on.", otherwise: true },
+  },
+  combinations,
+};
+
+export const ControlFileData = struct("ControlFileData", {
+  doc: "What a server knows of its data directory before it has read anything else of it, as global/pg_control has it.",
+  source: "pg_control.h; xlog.c: UpdateControlFile, ReadControlFile; controldata_utils.c",
+  end: "sizeof",
+  context: ControlFileContext,
+  fields: {
+    systemIdentifier: u64("The cluster, the same as in its WAL and in its standbys."),
+    pgControlVersion: u32("Of the layout: 960 in 9.6, 1002 in 10, and so on."),
+    catalogVersionNo: u32("Of the system catalogs: a date and a number."),
+    dbState: numbered(
+      "u32",
+      {
+        0: "starting up",
+        1: "shut down",
+        2: "shut down in recovery",
+        3: "shutting down",
+        4: "in crash recovery",
+        5: "in archive recovery",
+        6: "in production",
+      },
+      "What the server did last, in the words of pg_controldata.",
+    ),
+    time: i64("When the file was last written, in seconds since 1970."),
+    checkPoint: lsn("The record of the last checkpoint."),
+    prevCheckPoint: when("controlFilePrevCheckPoint", lsn(""), "The record of the checkpoint before it."),
+    checkPointCopy: record("CheckPointCopy", checkPointFields, "What the record of the last checkpoint says."),
+    unloggedLSN: lsn("The next position for pages of unlogged tables, which count on their own."),
+    minRecoveryPoint: lsn("Recovery from an archive must replay WAL up to here; 0 for none."),
+    minRecoveryPointTLI: u32("The timeline of that position."),
+    backupStartPoint: lsn("Where the backup began that is being recovered; 0 if none is, or its end was reached."),
+    backupEndPoint: lsn("Where a backup of a standby ends; 0 for none."),
+    backupEndRequired: bool("Recovery must see the record of the end of a backup."),
+    walLevel: numbered("i32", walLevels, "wal_level"),
+    walLogHints: bool("wal_log_hints"),
+    maxConnections: i32("max_connections"),
+    maxWorkerProcesses: i32("max_worker_processes"),
+    maxWalSenders: when("controlFileMaxWalSenders", i32(""), "max_wal_senders"),
+    maxPreparedXacts: i32("max_prepared_transactions"),
+    maxLocksPerXact: i32("max_locks_per_transaction"),
+    trackCommitTimestamp: bool("track_commit_timestamp"),
+    maxAlign: u32("To how many bytes the machine aligns rows."),
+    floatFormat: u64("The bits of 1234567.0 as the machine has them: 0x4132D68700000000."),
+    blcksz: u32("Bytes of a block of a table."),
+    relsegSize: u32("Blocks of a file of a table."),
+    slruPagesPerSegment: when("controlFileSlruPages", u32(""), "Pages of a file of pg_xact and the like."),
+    xlogBlcksz: u32("Bytes of a page of WAL."),
+    xlogSegSize: u32("Bytes of a segment of WAL."),
+    nameDataLen: u32("Bytes of a name, the zero at its end included."),
+    indexMaxKeys: u32("Columns of an index at most."),
+    toastMaxChunkSize: u32("Bytes of a part of a TOASTed value."),
+    loblksize: u32("Bytes of a part of a large object."),
+    enableIntTimes: when("controlFileIntTimes", bool(""), "Times are numbers of 64 bits, not floating-point numbers."),
+    float4ByVal: when("controlFileFloat4ByVal", bool(""), "float4 is passed by value."),
+    float8ByVal: bool("float8, int8 and so on are passed by value."),
+    dataChecksumVersionInit: when(
+      "controlFileChecksumInit",
+      numbered("u32", checksumStates, ""),
+      "The state of data checksums when initdb was run.",
+    ),
+    dataChecksumVersion: numbered("u32", checksumStates, "The state of data checksums."),
+    defaultCharSignedness: when("controlFileCharSignedness", bool(""), "char has a sign on the machine of initdb."),
+    mockAuthenticationNonce: when(
+      "controlFileNonce",
+      bytes(32, ""),
+      "Random bytes, for answers to logins of roles that do not exist.",
+    ),
+    crc: u32("CRC-32C of all before it."),
     padding: padding("What stands between the fields, if it is not all zero."),
   },
 });

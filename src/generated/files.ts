@@ -3,6 +3,72 @@ import type { Lsn } from "../kernel/lsn.ts";
 import { mustBeContext, mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
 
+const dbStateWords = {
+  "0": "starting up",
+  "1": "shut down",
+  "2": "shut down in recovery",
+  "3": "shutting down",
+  "4": "in crash recovery",
+  "5": "in archive recovery",
+  "6": "in production",
+} as const;
+
+const walLevelWords = { "0": "minimal", "1": "replica", "2": "logical" } as const;
+
+const dataChecksumStateWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
+
+/** What the record of the last checkpoint says. */
+export interface CheckPointCopy {
+  /** Where replay begins. Bytes. */
+  readonly redo: Lsn;
+  /** The timeline. */
+  readonly thisTimeLineID: number;
+  /** The timeline before, if this record begins one; else the same. */
+  readonly prevTimeLineID: number;
+  /** full_page_writes */
+  readonly fullPageWrites: boolean;
+  /** wal_level */
+  readonly walLevel?: "minimal" | "replica" | "logical" | number | undefined;
+  /** Can there be logical decoding? */
+  readonly logicalDecodingEnabled?: boolean | undefined;
+  /** How often xids have come round. */
+  readonly nextXidEpoch?: number | undefined;
+  /** The next xid. */
+  readonly nextXid?: number | undefined;
+  /** The next xid, its epoch in the upper 32 bits. */
+  readonly nextFullXid?: bigint | undefined;
+  /** The next oid. */
+  readonly nextOid: number;
+  /** The next multixact. */
+  readonly nextMulti: number;
+  /** The next offset of multixact members. */
+  readonly nextMultiOffset?: number | undefined;
+  /** The next offset of multixact members. */
+  readonly nextMultiOffset64?: bigint | undefined;
+  /** The oldest xid that may be in a table. */
+  readonly oldestXid: number;
+  /** The database which has it. */
+  readonly oldestXidDB: number;
+  /** The oldest multixact that may be in a table. */
+  readonly oldestMulti: number;
+  /** The database which has it. */
+  readonly oldestMultiDB: number;
+  /** Seconds since 1970. */
+  readonly time: bigint;
+  /** The oldest transaction with a commit timestamp, 0 if there is none. */
+  readonly oldestCommitTsXid: number;
+  /** The newest, 0 if there is none. */
+  readonly newestCommitTsXid: number;
+  /** The oldest that is running; 0 in checkpoints of a shutdown, and with wal_level=minimal. */
+  readonly oldestActiveXid: number;
+  /** The state of data checksums. */
+  readonly dataChecksumState?: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+}
+
+const dataChecksumVersionInitWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
+
+const dataChecksumVersionWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
+
 const persistencyWords = { "0": "persistent", "1": "ephemeral", "2": "temporary" } as const;
 
 const invalidatedWords = {
@@ -125,6 +191,106 @@ export interface SnapBuild {
 }
 
 /**
+ * What a server knows of its data directory before it has read anything else of it, as global/pg_control has it.
+ *
+ * @source pg_control.h; xlog.c: UpdateControlFile, ReadControlFile; controldata_utils.c
+ */
+export interface ControlFileData {
+  /** The cluster, the same as in its WAL and in its standbys. */
+  readonly systemIdentifier: bigint;
+  /** Of the layout: 960 in 9.6, 1002 in 10, and so on. */
+  readonly pgControlVersion: number;
+  /** Of the system catalogs: a date and a number. */
+  readonly catalogVersionNo: number;
+  /** What the server did last, in the words of pg_controldata. */
+  readonly dbState:
+    | "starting up"
+    | "shut down"
+    | "shut down in recovery"
+    | "shutting down"
+    | "in crash recovery"
+    | "in archive recovery"
+    | "in production"
+    | number;
+  /** When the file was last written, in seconds since 1970. */
+  readonly time: bigint;
+  /** The record of the last checkpoint. Bytes. */
+  readonly checkPoint: Lsn;
+  /** The record of the checkpoint before it. Bytes. */
+  readonly prevCheckPoint?: Lsn | undefined;
+  /** What the record of the last checkpoint says. */
+  readonly checkPointCopy: CheckPointCopy;
+  /** The next position for pages of unlogged tables, which count on their own. Bytes. */
+  readonly unloggedLSN: Lsn;
+  /** Recovery from an archive must replay WAL up to here; 0 for none. Bytes. */
+  readonly minRecoveryPoint: Lsn;
+  /** The timeline of that position. */
+  readonly minRecoveryPointTLI: number;
+  /** Where the backup began that is being recovered; 0 if none is, or its end was reached. Bytes. */
+  readonly backupStartPoint: Lsn;
+  /** Where a backup of a standby ends; 0 for none. Bytes. */
+  readonly backupEndPoint: Lsn;
+  /** Recovery must see the record of the end of a backup. */
+  readonly backupEndRequired: boolean;
+  /** wal_level */
+  readonly walLevel: "minimal" | "replica" | "logical" | number;
+  /** wal_log_hints */
+  readonly walLogHints: boolean;
+  /** max_connections */
+  readonly maxConnections: number;
+  /** max_worker_processes */
+  readonly maxWorkerProcesses: number;
+  /** max_wal_senders */
+  readonly maxWalSenders?: number | undefined;
+  /** max_prepared_transactions */
+  readonly maxPreparedXacts: number;
+  /** max_locks_per_transaction */
+  readonly maxLocksPerXact: number;
+  /** track_commit_timestamp */
+  readonly trackCommitTimestamp: boolean;
+  /** To how many bytes the machine aligns rows. */
+  readonly maxAlign: number;
+  /** The bits of 1234567.0 as the machine has them: 0x4132D68700000000. */
+  readonly floatFormat: bigint;
+  /** Bytes of a block of a table. */
+  readonly blcksz: number;
+  /** Blocks of a file of a table. */
+  readonly relsegSize: number;
+  /** Pages of a file of pg_xact and the like. */
+  readonly slruPagesPerSegment?: number | undefined;
+  /** Bytes of a page of WAL. */
+  readonly xlogBlcksz: number;
+  /** Bytes of a segment of WAL. */
+  readonly xlogSegSize: number;
+  /** Bytes of a name, the zero at its end included. */
+  readonly nameDataLen: number;
+  /** Columns of an index at most. */
+  readonly indexMaxKeys: number;
+  /** Bytes of a part of a TOASTed value. */
+  readonly toastMaxChunkSize: number;
+  /** Bytes of a part of a large object. */
+  readonly loblksize: number;
+  /** Times are numbers of 64 bits, not floating-point numbers. */
+  readonly enableIntTimes?: boolean | undefined;
+  /** float4 is passed by value. */
+  readonly float4ByVal?: boolean | undefined;
+  /** float8, int8 and so on are passed by value. */
+  readonly float8ByVal: boolean;
+  /** The state of data checksums when initdb was run. */
+  readonly dataChecksumVersionInit?: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+  /** The state of data checksums. */
+  readonly dataChecksumVersion: "off" | "on" | "inprogress-off" | "inprogress-on" | number;
+  /** char has a sign on the machine of initdb. */
+  readonly defaultCharSignedness?: boolean | undefined;
+  /** Random bytes, for answers to logins of roles that do not exist. A view into the bytes that were decoded, not a copy. */
+  readonly mockAuthenticationNonce?: Uint8Array | undefined;
+  /** CRC-32C of all before it. */
+  readonly crc: number;
+  /** What stands between the fields, if it is not all zero. */
+  readonly padding?: Uint8Array | undefined;
+}
+
+/**
  * A replication slot, as pg_replslot/NAME/state has it.
  *
  * @source slot.c: ReplicationSlotOnDisk, SaveSlotToPath, RestoreSlotFromDisk; slot.h: ReplicationSlotPersistentData
@@ -178,6 +344,56 @@ export interface SnapBuildOnDisk {
   readonly padding?: Uint8Array | undefined;
 }
 
+/** What of pg_control depends on the server's version: `stateFileCapabilities` knows it. */
+export interface ControlFileContext {
+  /** There is the checkpoint before the last: servers up to 10. */
+  readonly controlFilePrevCheckPoint: boolean;
+  /** Checkpoints have the epoch of the next transaction apart (to 11). */
+  readonly nextXidEpoch: boolean;
+  /** Checkpoints have the next transaction with its epoch (12 and later). */
+  readonly fullNextXid: boolean;
+  /** Checkpoints and ends of recovery have wal_level (17 and later). */
+  readonly walLevelInCheckpoints: boolean;
+  /** Checkpoints have the state of logical decoding and checksums (19). */
+  readonly logicalDecodingStatus: boolean;
+  /** Offsets of multixact members are numbers of 32 bits (to 18). */
+  readonly multixactOffset32: boolean;
+  /** They have 64 bits (19). */
+  readonly multixactOffset64: boolean;
+  /** There is max_wal_senders: servers from 12 on. */
+  readonly controlFileMaxWalSenders: boolean;
+  /** There is slruPagesPerSegment: servers from 19 on. */
+  readonly controlFileSlruPages: boolean;
+  /** There is enableIntTimes: servers up to 9.6. */
+  readonly controlFileIntTimes: boolean;
+  /** There is float4ByVal: servers up to 12. */
+  readonly controlFileFloat4ByVal: boolean;
+  /** There is dataChecksumVersionInit: servers from 19 on. */
+  readonly controlFileChecksumInit: boolean;
+  /** There is defaultCharSignedness: servers from 18 on. */
+  readonly controlFileCharSignedness: boolean;
+  /** There is mockAuthenticationNonce: servers from 10 on. */
+  readonly controlFileNonce: boolean;
+}
+
+/** What is taken for granted where nobody says. */
+const otherwiseControlFileContext: ControlFileContext = {
+  controlFilePrevCheckPoint: false,
+  nextXidEpoch: false,
+  fullNextXid: true,
+  walLevelInCheckpoints: true,
+  logicalDecodingStatus: false,
+  multixactOffset32: true,
+  multixactOffset64: false,
+  controlFileMaxWalSenders: true,
+  controlFileSlruPages: false,
+  controlFileIntTimes: false,
+  controlFileFloat4ByVal: false,
+  controlFileChecksumInit: false,
+  controlFileCharSignedness: true,
+  controlFileNonce: true,
+};
+
 /** What of a slot's file depends on the server's version: `stateFileCapabilities` knows it. */
 export interface SlotStateContext {
   /** The position of an invalidated slot is kept: servers of 13 to 15. */
@@ -217,6 +433,372 @@ const otherwiseSnapBuildContext: SnapBuildContext = {
   snapshotCatchange: true,
   snapshotInSlotCreation: true,
 };
+
+/**
+ * Decode one ControlFileData: what a server knows of its data directory before it has read anything else of it, as global/pg_control has it.
+ *
+ * @param bytes The struct and nothing else.
+ * @param context What of pg_control depends on the server's version: `stateFileCapabilities` knows it.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source pg_control.h; xlog.c: UpdateControlFile, ReadControlFile; controldata_utils.c
+ */
+export function decodeControlFileData(
+  bytes: Uint8Array,
+  context: ControlFileContext = otherwiseControlFileContext,
+): ControlFileData {
+  mustBeContext(context);
+  const r = new NativeReader(bytes);
+  const struct = readControlFileData(r, context);
+  r.end("ControlFileData");
+  return struct;
+}
+
+/**
+ * Encode one ControlFileData: what a server knows of its data directory before it has read anything else of it, as global/pg_control has it.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source pg_control.h; xlog.c: UpdateControlFile, ReadControlFile; controldata_utils.c
+ */
+export function encodeControlFileData(struct: ControlFileData): Uint8Array {
+  const w = new NativeWriter();
+  writeControlFileData(w, struct);
+  return w.finish();
+}
+
+/** Read one ControlFileData where the reader stands: more may follow. */
+export function readControlFileData(r: NativeReader, context: ControlFileContext): ControlFileData {
+  r.begin();
+  const systemIdentifier = r.u64("ControlFileData.systemIdentifier");
+  const pgControlVersion = r.u32("ControlFileData.pgControlVersion");
+  const catalogVersionNo = r.u32("ControlFileData.catalogVersionNo");
+  const dbState = wordOf(dbStateWords, r.u32("ControlFileData.dbState"));
+  const time = r.i64("ControlFileData.time");
+  const checkPoint = r.lsn("ControlFileData.checkPoint");
+  let prevCheckPoint: Lsn | undefined;
+  if (context.controlFilePrevCheckPoint) {
+    const value = r.lsn("ControlFileData.prevCheckPoint");
+    prevCheckPoint = value;
+  }
+  let checkPointCopy: CheckPointCopy;
+  {
+    r.align(8, "ControlFileData.checkPointCopy");
+    const redo = r.lsn("ControlFileData.checkPointCopy.redo");
+    const thisTimeLineID = r.u32("ControlFileData.checkPointCopy.thisTimeLineID");
+    const prevTimeLineID = r.u32("ControlFileData.checkPointCopy.prevTimeLineID");
+    const fullPageWrites = r.bool("ControlFileData.checkPointCopy.fullPageWrites");
+    let walLevel: "minimal" | "replica" | "logical" | number | undefined;
+    if (context.walLevelInCheckpoints) {
+      const value = wordOf(walLevelWords, r.i32("ControlFileData.checkPointCopy.walLevel"));
+      walLevel = value;
+    }
+    let logicalDecodingEnabled: boolean | undefined;
+    if (context.logicalDecodingStatus) {
+      const value = r.bool("ControlFileData.checkPointCopy.logicalDecodingEnabled");
+      logicalDecodingEnabled = value;
+    }
+    let nextXidEpoch: number | undefined;
+    if (context.nextXidEpoch) {
+      const value = r.u32("ControlFileData.checkPointCopy.nextXidEpoch");
+      nextXidEpoch = value;
+    }
+    let nextXid: number | undefined;
+    if (context.nextXidEpoch) {
+      const value = r.u32("ControlFileData.checkPointCopy.nextXid");
+      nextXid = value;
+    }
+    let nextFullXid: bigint | undefined;
+    if (context.fullNextXid) {
+      const value = r.u64("ControlFileData.checkPointCopy.nextFullXid");
+      nextFullXid = value;
+    }
+    const nextOid = r.u32("ControlFileData.checkPointCopy.nextOid");
+    const nextMulti = r.u32("ControlFileData.checkPointCopy.nextMulti");
+    let nextMultiOffset: number | undefined;
+    if (context.multixactOffset32) {
+      const value = r.u32("ControlFileData.checkPointCopy.nextMultiOffset");
+      nextMultiOffset = value;
+    }
+    let nextMultiOffset64: bigint | undefined;
+    if (context.multixactOffset64) {
+      const value = r.u64("ControlFileData.checkPointCopy.nextMultiOffset64");
+      nextMultiOffset64 = value;
+    }
+    const oldestXid = r.u32("ControlFileData.checkPointCopy.oldestXid");
+    const oldestXidDB = r.u32("ControlFileData.checkPointCopy.oldestXidDB");
+    const oldestMulti = r.u32("ControlFileData.checkPointCopy.oldestMulti");
+    const oldestMultiDB = r.u32("ControlFileData.checkPointCopy.oldestMultiDB");
+    const time = r.i64("ControlFileData.checkPointCopy.time");
+    const oldestCommitTsXid = r.u32("ControlFileData.checkPointCopy.oldestCommitTsXid");
+    const newestCommitTsXid = r.u32("ControlFileData.checkPointCopy.newestCommitTsXid");
+    const oldestActiveXid = r.u32("ControlFileData.checkPointCopy.oldestActiveXid");
+    let dataChecksumState: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+    if (context.logicalDecodingStatus) {
+      const value = wordOf(dataChecksumStateWords, r.u32("ControlFileData.checkPointCopy.dataChecksumState"));
+      dataChecksumState = value;
+    }
+    r.align(8, "ControlFileData.checkPointCopy");
+    checkPointCopy = {
+      redo,
+      thisTimeLineID,
+      prevTimeLineID,
+      fullPageWrites,
+      walLevel,
+      logicalDecodingEnabled,
+      nextXidEpoch,
+      nextXid,
+      nextFullXid,
+      nextOid,
+      nextMulti,
+      nextMultiOffset,
+      nextMultiOffset64,
+      oldestXid,
+      oldestXidDB,
+      oldestMulti,
+      oldestMultiDB,
+      time,
+      oldestCommitTsXid,
+      newestCommitTsXid,
+      oldestActiveXid,
+      dataChecksumState,
+    };
+  }
+  const unloggedLSN = r.lsn("ControlFileData.unloggedLSN");
+  const minRecoveryPoint = r.lsn("ControlFileData.minRecoveryPoint");
+  const minRecoveryPointTLI = r.u32("ControlFileData.minRecoveryPointTLI");
+  const backupStartPoint = r.lsn("ControlFileData.backupStartPoint");
+  const backupEndPoint = r.lsn("ControlFileData.backupEndPoint");
+  const backupEndRequired = r.bool("ControlFileData.backupEndRequired");
+  const walLevel = wordOf(walLevelWords, r.i32("ControlFileData.walLevel"));
+  const walLogHints = r.bool("ControlFileData.walLogHints");
+  const maxConnections = r.i32("ControlFileData.maxConnections");
+  const maxWorkerProcesses = r.i32("ControlFileData.maxWorkerProcesses");
+  let maxWalSenders: number | undefined;
+  if (context.controlFileMaxWalSenders) {
+    const value = r.i32("ControlFileData.maxWalSenders");
+    maxWalSenders = value;
+  }
+  const maxPreparedXacts = r.i32("ControlFileData.maxPreparedXacts");
+  const maxLocksPerXact = r.i32("ControlFileData.maxLocksPerXact");
+  const trackCommitTimestamp = r.bool("ControlFileData.trackCommitTimestamp");
+  const maxAlign = r.u32("ControlFileData.maxAlign");
+  const floatFormat = r.u64("ControlFileData.floatFormat");
+  const blcksz = r.u32("ControlFileData.blcksz");
+  const relsegSize = r.u32("ControlFileData.relsegSize");
+  let slruPagesPerSegment: number | undefined;
+  if (context.controlFileSlruPages) {
+    const value = r.u32("ControlFileData.slruPagesPerSegment");
+    slruPagesPerSegment = value;
+  }
+  const xlogBlcksz = r.u32("ControlFileData.xlogBlcksz");
+  const xlogSegSize = r.u32("ControlFileData.xlogSegSize");
+  const nameDataLen = r.u32("ControlFileData.nameDataLen");
+  const indexMaxKeys = r.u32("ControlFileData.indexMaxKeys");
+  const toastMaxChunkSize = r.u32("ControlFileData.toastMaxChunkSize");
+  const loblksize = r.u32("ControlFileData.loblksize");
+  let enableIntTimes: boolean | undefined;
+  if (context.controlFileIntTimes) {
+    const value = r.bool("ControlFileData.enableIntTimes");
+    enableIntTimes = value;
+  }
+  let float4ByVal: boolean | undefined;
+  if (context.controlFileFloat4ByVal) {
+    const value = r.bool("ControlFileData.float4ByVal");
+    float4ByVal = value;
+  }
+  const float8ByVal = r.bool("ControlFileData.float8ByVal");
+  let dataChecksumVersionInit: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+  if (context.controlFileChecksumInit) {
+    const value = wordOf(dataChecksumVersionInitWords, r.u32("ControlFileData.dataChecksumVersionInit"));
+    dataChecksumVersionInit = value;
+  }
+  const dataChecksumVersion = wordOf(dataChecksumVersionWords, r.u32("ControlFileData.dataChecksumVersion"));
+  let defaultCharSignedness: boolean | undefined;
+  if (context.controlFileCharSignedness) {
+    const value = r.bool("ControlFileData.defaultCharSignedness");
+    defaultCharSignedness = value;
+  }
+  let mockAuthenticationNonce: Uint8Array | undefined;
+  if (context.controlFileNonce) {
+    const value = r.chars(32, "ControlFileData.mockAuthenticationNonce");
+    mockAuthenticationNonce = value;
+  }
+  const crc = r.u32("ControlFileData.crc");
+  r.align(8, "ControlFileData.padding");
+  const padding = r.padding();
+  return {
+    systemIdentifier,
+    pgControlVersion,
+    catalogVersionNo,
+    dbState,
+    time,
+    checkPoint,
+    prevCheckPoint,
+    checkPointCopy,
+    unloggedLSN,
+    minRecoveryPoint,
+    minRecoveryPointTLI,
+    backupStartPoint,
+    backupEndPoint,
+    backupEndRequired,
+    walLevel,
+    walLogHints,
+    maxConnections,
+    maxWorkerProcesses,
+    maxWalSenders,
+    maxPreparedXacts,
+    maxLocksPerXact,
+    trackCommitTimestamp,
+    maxAlign,
+    floatFormat,
+    blcksz,
+    relsegSize,
+    slruPagesPerSegment,
+    xlogBlcksz,
+    xlogSegSize,
+    nameDataLen,
+    indexMaxKeys,
+    toastMaxChunkSize,
+    loblksize,
+    enableIntTimes,
+    float4ByVal,
+    float8ByVal,
+    dataChecksumVersionInit,
+    dataChecksumVersion,
+    defaultCharSignedness,
+    mockAuthenticationNonce,
+    crc,
+    padding,
+  };
+}
+
+/** Write one ControlFileData behind what has been written. */
+export function writeControlFileData(w: NativeWriter, struct: ControlFileData): void {
+  mustBeObject(struct, "ControlFileData");
+  w.begin(struct.padding, "ControlFileData.padding");
+  w.u64(struct.systemIdentifier, "ControlFileData.systemIdentifier");
+  w.u32(struct.pgControlVersion, "ControlFileData.pgControlVersion");
+  w.u32(struct.catalogVersionNo, "ControlFileData.catalogVersionNo");
+  w.u32(numberOf(dbStateWords, struct.dbState, "ControlFileData.dbState"), "ControlFileData.dbState");
+  w.i64(struct.time, "ControlFileData.time");
+  w.lsn(struct.checkPoint, "ControlFileData.checkPoint");
+  if (struct.prevCheckPoint !== undefined) {
+    w.lsn(struct.prevCheckPoint, "ControlFileData.prevCheckPoint");
+  }
+  w.align(8);
+  mustBeObject(struct.checkPointCopy, "ControlFileData.checkPointCopy");
+  w.lsn(struct.checkPointCopy.redo, "ControlFileData.checkPointCopy.redo");
+  w.u32(struct.checkPointCopy.thisTimeLineID, "ControlFileData.checkPointCopy.thisTimeLineID");
+  w.u32(struct.checkPointCopy.prevTimeLineID, "ControlFileData.checkPointCopy.prevTimeLineID");
+  w.bool(struct.checkPointCopy.fullPageWrites, "ControlFileData.checkPointCopy.fullPageWrites");
+  if (struct.checkPointCopy.walLevel !== undefined) {
+    w.i32(
+      numberOf(walLevelWords, struct.checkPointCopy.walLevel, "ControlFileData.checkPointCopy.walLevel"),
+      "ControlFileData.checkPointCopy.walLevel",
+    );
+  }
+  if (struct.checkPointCopy.logicalDecodingEnabled !== undefined) {
+    w.bool(struct.checkPointCopy.logicalDecodingEnabled, "ControlFileData.checkPointCopy.logicalDecodingEnabled");
+  }
+  if (struct.checkPointCopy.nextXidEpoch !== undefined) {
+    w.u32(struct.checkPointCopy.nextXidEpoch, "ControlFileData.checkPointCopy.nextXidEpoch");
+  }
+  if (struct.checkPointCopy.nextXidEpoch !== undefined) {
+    w.u32(struct.checkPointCopy.nextXid!, "ControlFileData.checkPointCopy.nextXid");
+  } else w.absent(struct.checkPointCopy.nextXid, "nextXidEpoch", "ControlFileData.checkPointCopy.nextXid");
+  if (struct.checkPointCopy.nextFullXid !== undefined) {
+    w.u64(struct.checkPointCopy.nextFullXid, "ControlFileData.checkPointCopy.nextFullXid");
+  }
+  w.u32(struct.checkPointCopy.nextOid, "ControlFileData.checkPointCopy.nextOid");
+  w.u32(struct.checkPointCopy.nextMulti, "ControlFileData.checkPointCopy.nextMulti");
+  if (struct.checkPointCopy.nextMultiOffset !== undefined) {
+    w.u32(struct.checkPointCopy.nextMultiOffset, "ControlFileData.checkPointCopy.nextMultiOffset");
+  }
+  if (struct.checkPointCopy.nextMultiOffset64 !== undefined) {
+    w.u64(struct.checkPointCopy.nextMultiOffset64, "ControlFileData.checkPointCopy.nextMultiOffset64");
+  }
+  w.u32(struct.checkPointCopy.oldestXid, "ControlFileData.checkPointCopy.oldestXid");
+  w.u32(struct.checkPointCopy.oldestXidDB, "ControlFileData.checkPointCopy.oldestXidDB");
+  w.u32(struct.checkPointCopy.oldestMulti, "ControlFileData.checkPointCopy.oldestMulti");
+  w.u32(struct.checkPointCopy.oldestMultiDB, "ControlFileData.checkPointCopy.oldestMultiDB");
+  w.i64(struct.checkPointCopy.time, "ControlFileData.checkPointCopy.time");
+  w.u32(struct.checkPointCopy.oldestCommitTsXid, "ControlFileData.checkPointCopy.oldestCommitTsXid");
+  w.u32(struct.checkPointCopy.newestCommitTsXid, "ControlFileData.checkPointCopy.newestCommitTsXid");
+  w.u32(struct.checkPointCopy.oldestActiveXid, "ControlFileData.checkPointCopy.oldestActiveXid");
+  if (struct.checkPointCopy.logicalDecodingEnabled !== undefined) {
+    w.u32(
+      numberOf(
+        dataChecksumStateWords,
+        struct.checkPointCopy.dataChecksumState!,
+        "ControlFileData.checkPointCopy.dataChecksumState",
+      ),
+      "ControlFileData.checkPointCopy.dataChecksumState",
+    );
+  } else
+    w.absent(
+      struct.checkPointCopy.dataChecksumState,
+      "logicalDecodingEnabled",
+      "ControlFileData.checkPointCopy.dataChecksumState",
+    );
+  w.align(8);
+
+  w.lsn(struct.unloggedLSN, "ControlFileData.unloggedLSN");
+  w.lsn(struct.minRecoveryPoint, "ControlFileData.minRecoveryPoint");
+  w.u32(struct.minRecoveryPointTLI, "ControlFileData.minRecoveryPointTLI");
+  w.lsn(struct.backupStartPoint, "ControlFileData.backupStartPoint");
+  w.lsn(struct.backupEndPoint, "ControlFileData.backupEndPoint");
+  w.bool(struct.backupEndRequired, "ControlFileData.backupEndRequired");
+  w.i32(numberOf(walLevelWords, struct.walLevel, "ControlFileData.walLevel"), "ControlFileData.walLevel");
+  w.bool(struct.walLogHints, "ControlFileData.walLogHints");
+  w.i32(struct.maxConnections, "ControlFileData.maxConnections");
+  w.i32(struct.maxWorkerProcesses, "ControlFileData.maxWorkerProcesses");
+  if (struct.maxWalSenders !== undefined) {
+    w.i32(struct.maxWalSenders, "ControlFileData.maxWalSenders");
+  }
+  w.i32(struct.maxPreparedXacts, "ControlFileData.maxPreparedXacts");
+  w.i32(struct.maxLocksPerXact, "ControlFileData.maxLocksPerXact");
+  w.bool(struct.trackCommitTimestamp, "ControlFileData.trackCommitTimestamp");
+  w.u32(struct.maxAlign, "ControlFileData.maxAlign");
+  w.u64(struct.floatFormat, "ControlFileData.floatFormat");
+  w.u32(struct.blcksz, "ControlFileData.blcksz");
+  w.u32(struct.relsegSize, "ControlFileData.relsegSize");
+  if (struct.slruPagesPerSegment !== undefined) {
+    w.u32(struct.slruPagesPerSegment, "ControlFileData.slruPagesPerSegment");
+  }
+  w.u32(struct.xlogBlcksz, "ControlFileData.xlogBlcksz");
+  w.u32(struct.xlogSegSize, "ControlFileData.xlogSegSize");
+  w.u32(struct.nameDataLen, "ControlFileData.nameDataLen");
+  w.u32(struct.indexMaxKeys, "ControlFileData.indexMaxKeys");
+  w.u32(struct.toastMaxChunkSize, "ControlFileData.toastMaxChunkSize");
+  w.u32(struct.loblksize, "ControlFileData.loblksize");
+  if (struct.enableIntTimes !== undefined) {
+    w.bool(struct.enableIntTimes, "ControlFileData.enableIntTimes");
+  }
+  if (struct.float4ByVal !== undefined) {
+    w.bool(struct.float4ByVal, "ControlFileData.float4ByVal");
+  }
+  w.bool(struct.float8ByVal, "ControlFileData.float8ByVal");
+  if (struct.dataChecksumVersionInit !== undefined) {
+    w.u32(
+      numberOf(dataChecksumVersionInitWords, struct.dataChecksumVersionInit, "ControlFileData.dataChecksumVersionInit"),
+      "ControlFileData.dataChecksumVersionInit",
+    );
+  }
+  w.u32(
+    numberOf(dataChecksumVersionWords, struct.dataChecksumVersion, "ControlFileData.dataChecksumVersion"),
+    "ControlFileData.dataChecksumVersion",
+  );
+  if (struct.defaultCharSignedness !== undefined) {
+    w.bool(struct.defaultCharSignedness, "ControlFileData.defaultCharSignedness");
+  }
+  if (struct.mockAuthenticationNonce !== undefined) {
+    w.chars(32, struct.mockAuthenticationNonce, "ControlFileData.mockAuthenticationNonce");
+  }
+  w.u32(struct.crc, "ControlFileData.crc");
+  w.align(8);
+  w.padding("ControlFileData.padding");
+}
 
 /**
  * Decode one ReplicationSlotOnDisk: a replication slot, as pg_replslot/NAME/state has it.

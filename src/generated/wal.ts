@@ -465,8 +465,6 @@ export interface WalContext {
   readonly nextXidEpoch: boolean;
   /** Checkpoints have the next transaction with its epoch (12 and later). */
   readonly fullNextXid: boolean;
-  /** Changes of max_wal_senders are told (12 and later). */
-  readonly maxWalSendersChange: boolean;
   /** Checkpoints and ends of recovery have wal_level (17 and later). */
   readonly walLevelInCheckpoints: boolean;
   /** Checkpoints have the state of logical decoding and checksums (19). */
@@ -475,6 +473,8 @@ export interface WalContext {
   readonly multixactOffset32: boolean;
   /** They have 64 bits (19). */
   readonly multixactOffset64: boolean;
+  /** Changes of max_wal_senders are told (12 and later). */
+  readonly maxWalSendersChange: boolean;
   /** Prepared transactions say their replication origin (11 and later). */
   readonly prepareOrigin: boolean;
   /** Prepared transactions have statistics to drop (15 and later). */
@@ -485,11 +485,11 @@ export interface WalContext {
 const otherwiseWalContext: WalContext = {
   nextXidEpoch: false,
   fullNextXid: true,
-  maxWalSendersChange: true,
   walLevelInCheckpoints: true,
   logicalDecodingStatus: false,
   multixactOffset32: true,
   multixactOffset64: false,
+  maxWalSendersChange: true,
   prepareOrigin: true,
   droppedStats: true,
 };

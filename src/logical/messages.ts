@@ -118,7 +118,7 @@ function pgoutput<
     readonly options?: readonly PgoutputOption[];
     readonly fields: F;
   },
-) {
+): ReturnType<typeof message<N, F, C>> & { readonly kind: K } {
   return { ...message(name, tag, entry), kind };
 }
 

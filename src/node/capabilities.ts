@@ -15,10 +15,6 @@ export const verifyBackupCapabilities = /* @__PURE__ */ new CapabilityTable({
   verifyBackupTar: { since: [180000] },
   /** astreamer_tar.c: astreamer_tar_header, commits 5868372bbf, bc30c704ad and a1063eeced */
   tarHeadersChecked: { since: [180004, 190000] },
-  /** pg_control.h: PG_CONTROL_VERSION 1800, commit 44fe30fdab */
-  controlFile1800: { since: [180000] },
-  /** pg_control.h: PG_CONTROL_VERSION 1902 */
-  controlFile1902: { since: [190000] },
   /** pg_waldump.c: search_directory, WALDumpReadPage, commits 36e4419d1f and b0ec61c9c2 */
   waldumpMessagesOf17: { since: [170000] },
   /** pg_waldump.c: main, commit 1c162c965a */

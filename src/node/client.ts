@@ -28,11 +28,11 @@ export { ConnectionError, PeerMissingError, ServerError, type ServerErrorFields 
 export type { WalReceiverState } from "../session/walreceiver.ts";
 export type { AbortSignalLike } from "./abort-signal.ts";
 
-/** How to connect. What is left out comes from the connection string, else from the variables that libpq has, such as PGHOST. */
+/** How to connect. Missing options come from the connection string, else from libpq's environment variables, such as PGHOST. */
 export interface ConnectOptions {
   /** `database` for logical replication and SQL in that database; `true` for physical replication. */
   readonly replication: "database" | "true";
-  /** For example `postgres://me@host/db`. What it says overrides the other options. */
+  /** For example `postgres://me@host/db`. It overrides the other options. */
   readonly connectionString?: string | undefined;
   /** A host name, or the directory of a Unix socket. */
   readonly host?: string | undefined;
@@ -43,7 +43,7 @@ export interface ConnectOptions {
   readonly database?: string | undefined;
   /** true for TLS with the server's certificate checked, false for none; or options of Node's tls.connect, such as `{ ca }`. */
   readonly ssl?: boolean | object | undefined;
-  /** "direct" begins with TLS at once, which servers understand from 17 on. */
+  /** "direct" starts TLS without a request first, which servers support from 17 on. */
   readonly sslnegotiation?: "postgres" | "direct" | undefined;
   /** true for SCRAM-SHA-256-PLUS where the server offers it. */
   readonly enableChannelBinding?: boolean | undefined;
@@ -51,7 +51,7 @@ export interface ConnectOptions {
   /** The application_name where neither an option nor PGAPPNAME gives one. */
   readonly fallback_application_name?: string | undefined;
   /**
-   * Command-line options for the session, such as `-c statement_timeout=0`. For `replication: "database"` they stand behind those
+   * Command-line options for the session, such as `-c statement_timeout=0`. For `replication: "database"` they are appended to those
    * of PostgreSQL's own subscriber: `-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3`.
    */
   readonly options?: string | undefined;
@@ -66,7 +66,7 @@ export interface ConnectOptions {
   readonly keepAlive?: boolean | undefined;
   /** Milliseconds without traffic before the first TCP keepalive. */
   readonly keepAliveInitialDelayMillis?: number | undefined;
-  /** Called with each notice of the server, those of the login included. */
+  /** Called with each notice of the server, including those during the login. */
   readonly onNotice?: ((notice: ServerErrorFields) => void) | undefined;
   /** Ends the attempt to connect; the promise rejects with its reason. */
   readonly signal?: AbortSignalLike | undefined;
@@ -76,7 +76,7 @@ export interface ConnectOptions {
   readonly maxResult?: number | undefined;
 }
 
-/** What one statement answered. */
+/** The result of one statement. */
 export interface StatementResult {
   /** Names of the columns; empty if there are none. */
   readonly columns: readonly string[];
@@ -88,15 +88,15 @@ export interface StatementResult {
   readonly commandTag: string | undefined;
 }
 
-/** What a command answered. */
+/** The result of a command. */
 export interface QueryResult {
-  /** Names of the columns of the last statement that answered with some; empty if none did. */
+  /** Names of the columns of the last statement that returned any; empty if none did. */
   readonly columns: readonly string[];
   /** Rows of the same statement. */
   readonly rows: readonly (readonly (string | null)[])[];
   /** The command tags in order: START_REPLICATION has two of them. */
   readonly commandTags: readonly string[];
-  /** What each statement answered: SQL may hold several, with semicolons between. */
+  /** The result of each statement: SQL may contain several, separated by semicolons. */
   readonly results: readonly StatementResult[];
 }
 
@@ -122,11 +122,11 @@ export interface StreamOptions extends WaitOptions {
 const OPTIONS = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3";
 
 const RESULT_LIMIT = 256 * 1024 * 1024;
-/** A server reports some 15 parameters. */
+/** A server reports about 15 parameters. */
 const PARAMETERS_LIMIT = 1024 * 1024;
 /** Unread bytes beyond which the socket is paused. */
 const UNREAD_LIMIT = 64 * 1024;
-/** Bytes that the server has not read beyond which it is given up: a status update has 39. */
+/** The most bytes that the server may leave unread before the connection is given up. A status update has 39. */
 const UNSENT_LIMIT = 16 * 1024 * 1024;
 /** Milliseconds that a server has to close its end after Terminate. */
 const GOODBYE = 2000;
@@ -138,11 +138,11 @@ const KEEPALIVE = 0x6b;
  * Open a replication connection.
  *
  * @param options For example `{ connectionString: "postgres://me@host/db", replication: "database" }`.
- * @throws ServerError if the server refuses, with its SQLSTATE.
+ * @throws ServerError if the server rejects the connection, with its SQLSTATE.
  * @throws ConnectionError if there is no connection, with Node's error in `cause`; TIMEOUT after connectionTimeoutMillis.
  * @throws DecodeError or ProtocolError for a server that breaks the protocol.
- * @throws ArgumentError for an option that is not one.
- * @throws PeerMissingError without pg.
+ * @throws ArgumentError for an invalid option.
+ * @throws PeerMissingError if pg is not installed.
  * @source libpqwalreceiver.c: libpqrcv_connect
  */
 export async function connect(options: ConnectOptions): Promise<ReplicationConnection> {
@@ -191,7 +191,7 @@ export async function connect(options: ConnectOptions): Promise<ReplicationConne
   return opened;
 }
 
-/** What a ReplicationConnection needs of a socket: net.Socket and tls.TLSSocket have it. */
+/** The part of net.Socket and tls.TLSSocket that a ReplicationConnection uses. */
 export interface SocketLike {
   readonly destroyed: boolean;
   readonly writableLength: number;
@@ -209,7 +209,7 @@ export interface SocketLike {
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
-/** What `connect` has made. */
+/** An open connection, handed over by `connect`. */
 interface Opened {
   readonly socket: SocketLike;
   /** Bytes that have arrived already. */
@@ -223,7 +223,7 @@ interface Opened {
 export class ReplicationConnection {
   /** The server's run-time parameters as it reported them, such as `server_version`; kept up to date. */
   readonly parameters: ReadonlyMap<string, string>;
-  /** Called with each notice of the server. What it throws rejects the call that waits for the server, once that is done. */
+  /** Called with each notice of the server. If it throws, the call that waits for the server rejects with that error once it is done. */
   onNotice: ((notice: ServerErrorFields) => void) | undefined;
 
   readonly #parameters: Parameters;
@@ -274,11 +274,11 @@ export class ReplicationConnection {
   }
 
   /**
-   * Run a command, of the replication grammar or SQL, that answers with rows or with nothing.
+   * Run a replication command or SQL that returns rows or nothing.
    *
-   * @throws ServerError if the server refuses; the connection is still good.
-   * @throws ProtocolError if the command opens a stream, which is what startReplication is for; if another call is not done; for a
-   *   server that breaks the protocol or sends more than `maxResult`.
+   * @throws ServerError if the command fails; the connection can still be used.
+   * @throws ProtocolError if the command opens a stream (use startReplication), if another call is not done, or if the server breaks
+   *   the protocol or sends more than `maxResult`.
    * @throws ConnectionError if the connection has ended.
    * @throws EncodeError for anything but text without NUL.
    */
@@ -293,7 +293,7 @@ export class ReplicationConnection {
    *
    * @param options With a `feedback` the server gets its status updates, also while the caller is busy.
    * @returns undefined once the stream is open; or the result if there is nothing to stream on that timeline.
-   * @throws ServerError if the server refuses; otherwise as `query`.
+   * @throws ServerError if the server rejects the command; otherwise as `query`.
    */
   async startReplication(text: string, options: StreamOptions = {}): Promise<QueryResult | undefined> {
     const { feedback } = options;
@@ -329,8 +329,8 @@ export class ReplicationConnection {
   }
 
   /**
-   * Send a message to the walsender: what encodeWalReceiverMessage gave. After a loss of the connection nothing happens: `receive`
-   * tells, once it has given what had arrived before.
+   * Send a message to the walsender, as encodeWalReceiverMessage returns it. If the connection is lost, nothing happens: `receive`
+   * reports the loss after it has returned everything that had arrived.
    *
    * @throws ProtocolError unless a stream is open on our side, or if the server does not read what is sent.
    */
@@ -349,9 +349,9 @@ export class ReplicationConnection {
 
   /**
    * End the stream from this side, if the server has not ended it already, and wait until the connection is free for the
-   * next command. What the server still had under way is dropped. A `receive` that waits gets undefined.
+   * next command. Data that was still under way is discarded. A `receive` that waits gets undefined.
    *
-   * @returns what the server says at the end: after a historic timeline, which timeline comes next.
+   * @returns the server's result at the end: after a historic timeline, the next timeline.
    * @throws ServerError if the stream failed otherwise than `receive` told; ConnectionError as `receive`.
    */
   async endReplication({ signal }: WaitOptions = {}): Promise<QueryResult> {
@@ -370,7 +370,7 @@ export class ReplicationConnection {
     });
   }
 
-  /** Say good-bye and close the connection. Never fails, also when the connection is gone. Whatever waits is rejected. */
+  /** Send Terminate and close the connection. Never fails, even if the connection is lost. Pending calls are rejected. */
   disconnect(): Promise<void> {
     this.#goodbye ??= this.#sayGoodbye();
     return this.#goodbye;
@@ -386,16 +386,16 @@ export class ReplicationConnection {
     if (socket.destroyed) return;
     const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
     socket.end(this.#session.terminate());
-    // What still comes is dropped, and its end comes only after it.
+    // Discard incoming data: the end of the socket comes only after it.
     socket.resume();
-    // #goodbye is set by now: whoever waits sees it.
+    // #goodbye is set by now, so pending calls see it.
     queueMicrotask(() => this.#wake());
     const timer = setTimeout(() => socket.destroy(), GOODBYE);
     await closed;
     clearTimeout(timer);
   }
 
-  /** Send a command, and collect what the server answers until it is ready for the next one or opens a stream. */
+  /** Send a command, and collect the answer until the server is ready for the next one or opens a stream. */
   #run(text: string, { signal }: WaitOptions): Promise<QueryResult> {
     return this.#closingOnAbort(signal, async () => {
       this.#readAhead();
@@ -405,7 +405,7 @@ export class ReplicationConnection {
     });
   }
 
-  /** Read what arrived between commands; an ErrorResponse there says why the server ends the connection. */
+  /** Read messages that arrived between commands. An ErrorResponse there is the reason why the server ends the connection. */
   #readAhead(): void {
     const { state } = this.#session;
     if (state !== "idle" && state !== "closed" && !this.#ended) return;
@@ -433,7 +433,7 @@ export class ReplicationConnection {
     while (!hasAnswered(this.#session.state)) {
       const message = this.#next();
       if (message === undefined) {
-        // The server may say why before it closes the connection.
+        // The server may send the reason before it closes the connection.
         if (this.#ended && collected.error !== undefined) throw collected.error;
         await this.#more(signal);
         continue;
@@ -557,7 +557,7 @@ export class ReplicationConnection {
     this.#wake();
   }
 
-  /** Give the connection up for a reason of ours or a fault of the server's, which every further call is told. */
+  /** Give up the connection, because of an error of ours or of the server. Every later call rejects with it. */
   #fail<E extends Error>(error: E): E {
     this.#reason ??= error;
     this.#end(undefined);
@@ -565,7 +565,7 @@ export class ReplicationConnection {
     return error;
   }
 
-  /** Why there is nothing more to come: all that had arrived was read. */
+  /** The reason for the end of the connection, once everything that had arrived was read. */
   #gone(): Error {
     this.#reason ??= this.#reasonOfEnd();
     return this.#reason;
@@ -591,7 +591,7 @@ export class ReplicationConnection {
     return new ConnectionError(`${what}${said}`, "CONNECTION_LOST", { cause });
   }
 
-  /** Run what cannot be left half done: an abort closes the connection. */
+  /** Run a call that cannot be interrupted: an abort closes the connection. */
   async #closingOnAbort<T>(signal: AbortSignalLike | undefined, run: () => Promise<T>): Promise<T> {
     checkSignal(signal);
     try {
@@ -615,7 +615,7 @@ export class ReplicationConnection {
     this.#update(feedback);
   }
 
-  /** Tell the server the last positions, if it can still hear them. */
+  /** Send the last positions to the server, if the connection is still open. */
   #stopFeedback(): void {
     const feedback = this.#feedback;
     this.#stopClock();
@@ -647,12 +647,12 @@ export class ReplicationConnection {
   }
 
   #tick(feedback: Feedback): void {
-    // Who does not listen cannot say that the server is silent.
+    // While nothing is read from the socket, the server's silence cannot be judged.
     if (this.#paused) feedback.heard(now());
     try {
       this.#update(feedback);
     } catch {
-      // Where the process was held up, bytes may lie in the socket: look there first.
+      // If the process was blocked, bytes may wait in the socket: read those first.
       setImmediate(() => setImmediate(() => this.#timeOut(feedback)));
     }
   }
@@ -666,7 +666,7 @@ export class ReplicationConnection {
   }
 }
 
-/** What setInterval gives: a number in browsers' types, an object in Node's. */
+/** The result of setInterval: a number in browsers' types, an object in Node's. */
 type NodeTimer = ReturnType<typeof setInterval> & { unref?: () => unknown };
 
 function now(): PgTime {
@@ -686,7 +686,7 @@ function hasAnswered(state: WalReceiverState): boolean {
   return state === "idle" || state === "streaming" || state === "closed";
 }
 
-/** The parameters that a server reports, as many as are reasonable. */
+/** The parameters that a server reports, up to a limit. */
 class Parameters {
   readonly values = new Map<string, string>();
   #size = 0;
@@ -699,22 +699,22 @@ class Parameters {
     const before = this.values.get(name);
     this.#size += value.length - (before?.length ?? -name.length - 64);
     if (this.#size > PARAMETERS_LIMIT) {
-      throw new ProtocolError("the server reports more parameters than are reasonable", "LIMIT_EXCEEDED");
+      throw new ProtocolError("the server reports too many parameters", "LIMIT_EXCEEDED");
     }
     this.values.set(name, value);
   }
 }
 
-/** Gathers the messages of an answer. */
+/** Collects the messages of an answer. */
 class Collector {
   error: ServerError | undefined;
   readonly #results: StatementResult[] = [];
-  /** As `maxResult` counts. */
+  /** The size so far, as `maxResult` counts it. */
   size = 0;
   #columns: readonly string[] | undefined;
   #rows: (readonly (string | null)[])[] = [];
 
-  /** Take a message that is part of an answer; false if it is not one. */
+  /** Add a message if it is part of an answer, else return false. */
   add(message: BackendMessage): boolean {
     switch (message.type) {
       case "RowDescription":

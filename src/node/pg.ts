@@ -35,10 +35,10 @@ export async function loadPg(): Promise<Pg> {
   }
 }
 
-/** Why pg cannot be loaded: it is not installed, or whatever else the import said. */
+/** The reason why pg cannot be loaded: it is not installed, or another error of the import. */
 export function peerMissing(cause: unknown): PeerMissingError {
   const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
-  // pg itself is missing, and not a package that it needs. Node, bundlers and Yarn's PnP each say it in their own words.
+  // Only if pg itself is missing, not a package that it needs. Node, bundlers and Yarn's PnP each have their own wording.
   const isMissing =
     (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") &&
     /[\s'"`]pg(?:['"`,\s]|$)/m.test(String(message));
@@ -60,24 +60,25 @@ export function isDatabaseError(error: unknown): error is Error & {
   return error instanceof Error && "severity" in error && "code" in error && !(error instanceof WalwireError);
 }
 
-/** What is used of pg's Connection, which its types leave out; test/session holds it against the pg that is installed. */
+/** The part of pg's Connection used here, which its types omit. A test in test/session checks it against the installed pg. */
 interface PgConnection extends EventEmitter {
   stream: Socket;
   startup: (parameters: Readonly<Record<string, string>>) => void;
   attachListeners: (stream: EventEmitter) => void;
 }
 
-/** What the server sent before it was ready. */
+/** The result of a login. */
 export interface LoggedIn {
   readonly socket: Socket;
-  /** Bytes behind ReadyForQuery that have arrived with it. */
+  /** Bytes after ReadyForQuery that arrived in the same chunk. */
   readonly rest: Uint8Array;
 }
 
+/** Options of a login. */
 export interface LoginOptions {
   /** For pg's Client. */
   readonly config: object;
-  /** Parameters of the startup packet, made of those that pg would send and the encoding that its options name. */
+  /** Makes the parameters of the startup packet from those that pg would send and the encoding in its options. */
   readonly startup: (
     parameters: Readonly<Record<string, string>>,
     encoding: string | undefined,
@@ -89,7 +90,7 @@ export interface LoginOptions {
   readonly signal: AbortSignalLike | undefined;
 }
 
-/** A login takes some hundred bytes in some 20 messages, and notices; a server that goes on and on is cut off. */
+/** A login takes some hundred bytes in about 20 messages, plus notices. A server that sends more than this is cut off. */
 const LONGEST_LOGIN = 1024 * 1024;
 const MOST_MESSAGES = 1000;
 
@@ -106,7 +107,7 @@ const LOGIN = new Set<BackendMessage["type"]>([
 /**
  * Log in.
  *
- * @throws ServerError if the server refuses.
+ * @throws ServerError if the server rejects the login.
  * @throws ConnectionError if there is no connection; `cause` is the error of the socket.
  * @throws DecodeError or ProtocolError for a server that breaks the protocol.
  * @throws ArgumentError for options that pg rejects.
@@ -118,7 +119,7 @@ export async function logIn(pg: Pg, options: LoginOptions): Promise<void> {
     readonly connectionParameters?: { readonly client_encoding?: string };
   };
   let refusal: ServerError | undefined;
-  // pg reports through the client what happens to the socket at any time, also long after the login.
+  // pg reports errors of the socket through the client at any time, even long after the login.
   client.on("error", () => {});
   const fail = (error: unknown): void => void connection.emit("error", error);
   connection.startup = (parameters) => {
@@ -224,7 +225,7 @@ class Gate {
       const message = decodeBackendMessage(frame);
       if (message.type !== "NoticeResponse") this.#messages++;
       if (this.#passed > LONGEST_LOGIN || this.#messages > MOST_MESSAGES) {
-        throw new ProtocolError("the login takes more messages than are reasonable", "LIMIT_EXCEEDED");
+        throw new ProtocolError("the server sent too many messages during the login", "LIMIT_EXCEEDED");
       }
       if (!LOGIN.has(message.type))
         throw new ProtocolError(`the server sent message ${shownTag(frame.tag)} during the login`);

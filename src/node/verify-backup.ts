@@ -10,6 +10,8 @@
 import { createHash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
+import { stateFileCapabilities } from "../files/capabilities.ts";
+import { controlFileFormat } from "../files/control-file.ts";
 import { BackupManifestError } from "../files/manifest/error.ts";
 import { BackupManifestReader } from "../files/manifest/reader.ts";
 import type { ManifestWalRange } from "../files/manifest/types.ts";
@@ -144,6 +146,7 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
     manifest = await readManifest(path, server, breathe);
     const context: VerifyContext = {
       has,
+      controlFile: controlFileFormat(stateFileCapabilities.of(server)),
       directory: top,
       files: manifest.files,
       version: has.manifestVersion2 ? manifest.version : 1,

@@ -28,8 +28,8 @@ export interface FeedbackOptions {
    */
   readonly timeout?: bigint | undefined;
   /**
-   * The output plugin of a logical stream, if Feedback knows what its messages mean: then only a message that ends a transaction
-   * waits for `flushed`, as in PostgreSQL's own subscriber. By default everything that was received waits for it.
+   * The output plugin of a logical stream, if Feedback can read its messages. With "pgoutput" only the end of a transaction waits for
+   * `flushed`, as in PostgreSQL's own subscriber. By default everything that was received waits for it.
    */
   readonly plugin?: "pgoutput" | undefined;
 }

@@ -19,7 +19,9 @@ import { encodeWith, type Writer } from "../wire/writer.ts";
 
 /** A message as a Framer hands it out: the type byte and the whole body. */
 export interface SessionFrame {
+  /** The type byte. */
   readonly tag: number;
+  /** The body, without type byte and length. */
   readonly bytes: Uint8Array;
 }
 
@@ -31,6 +33,7 @@ export type TransactionStatus = "I" | "T" | "E";
 
 /** One column of a RowDescription. */
 export interface RowColumn {
+  /** Its name. */
   readonly name: string;
   /** OID of the table it comes from, 0 if none. */
   readonly tableId: number;
@@ -129,7 +132,7 @@ export type BackendMessage =
 /** What a client sends after its startup packet. */
 export type FrontendMessage =
   | {
-      /** The answer to an authentication request, whose method says what it holds. */
+      /** The answer to an authentication request. The method of the request determines its contents. */
       readonly type: "PasswordMessage";
       readonly data: Uint8Array;
     }
@@ -443,7 +446,7 @@ export type StartupPacket =
   | { readonly type: "GSSENCRequest" }
   | { readonly type: "CancelRequest"; readonly processId: number; readonly secretKey: Uint8Array };
 
-/** pqcomm.h: the codes that stand where a version would. */
+/** pqcomm.h: the codes in place of a version. */
 const CANCEL_REQUEST = 80877102;
 const SSL_REQUEST = 80877103;
 const GSSENC_REQUEST = 80877104;

@@ -16,7 +16,7 @@ import { type BackendMessage, decodeBackendMessage, encodeFrontendMessage, shown
  * - `busy`: it works on a command; its ReadyForQuery is to come.
  * - `failed`: the command failed; its ReadyForQuery is to come.
  * - `streaming`: both sides send CopyData.
- * - `clientDone`: we have sent CopyDone; the server may still send what it had under way.
+ * - `clientDone`: we have sent CopyDone; the server may still send messages that were under way.
  * - `serverDone`: the server has sent CopyDone and waits for ours.
  * - `ending`: both have sent CopyDone, and the server says how the stream ended. A logical walsender may still send a Keepalive.
  * - `shutdown`: the server shuts down: it ended the stream without CopyDone, and closes the connection.
@@ -170,7 +170,7 @@ export class WalReceiver {
     return message;
   }
 
-  /** Rows stand between their RowDescription and CommandComplete and are as wide as it says; ReadyForQuery ends an answer. */
+  /** Check rows: they follow a RowDescription, have its number of columns, and end with CommandComplete. ReadyForQuery ends an answer. */
   #checkRows(message: BackendMessage, tag: number): void {
     const open = this.#columns;
     switch (message.type) {

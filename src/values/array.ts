@@ -15,11 +15,11 @@ import { quoting, readPart, writePart } from "./quote.ts";
 export interface ArrayDimension {
   /** The number of elements, at least 1. */
   readonly length: number;
-  /** The subscript of the first one, in SQL. */
+  /** The SQL subscript of the first element. */
   readonly lowerBound: number;
 }
 
-/** An array that plain JavaScript arrays cannot say: one with a lower bound other than 1. */
+/** An array that plain JavaScript arrays cannot express: one with a lower bound other than 1. */
 export interface ArrayWithBounds<T = unknown> {
   /** From the outermost to the innermost. */
   readonly dimensions: readonly ArrayDimension[];
@@ -28,9 +28,9 @@ export interface ArrayWithBounds<T = unknown> {
 }
 
 /**
- * An array: plain, nested as it has dimensions, where all lower bounds are 1, else with its bounds.
+ * An array: a plain, nested JavaScript array if all lower bounds are 1, else an ArrayWithBounds.
  *
- * Where the elements are JavaScript arrays themselves (int2vector, multiranges, domains over arrays), a plain one has one dimension.
+ * If the elements are JavaScript arrays themselves (int2vector, multiranges, domains over arrays), a plain array has one dimension.
  */
 export type ArrayValue<T = unknown> = readonly (T | null)[] | readonly ArrayValue<T>[] | ArrayWithBounds<T>;
 
@@ -39,14 +39,14 @@ const MAX_DIMENSIONS = 6;
 const MAX_INT32 = 2 ** 31 - 1;
 const [OPEN, CLOSE] = [0x7b, 0x7d];
 
-/** The codec of arrays. `delimiter` is typdelim of the elements' type: all built-in types but box have the comma. */
+/** The codec of arrays. `delimiter` is typdelim of the element type: a comma for all built-in types but box. */
 export function arrayOf(name: string, element: Codec, elementOid: number, delimiter = ","): Codec<ArrayValue> {
   const quotes = quoting(`{}${delimiter}`, false);
   const separator = delimiter.charCodeAt(0);
-  // Asked each time: what the elements are may be described later.
+  // Evaluated on each call: the element type may be described later.
   const isNestable = (): boolean => element.listLike !== true;
 
-  /** The array as plainly as can be. */
+  /** A plain array if possible, else an ArrayWithBounds. */
   const asValue = (
     lengths: readonly number[],
     lowerBounds: readonly number[],
@@ -64,7 +64,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
     return level as ArrayValue;
   };
 
-  /** The dimensions and elements of what we were given. */
+  /** The dimensions and elements of a value to be written. */
   const partsOf = (value: ArrayValue): ArrayWithBounds => {
     if (!Array.isArray(value)) return mustHaveBounds(value as ArrayWithBounds, name);
     if (value.length === 0) return { dimensions: [], elements: [] };
@@ -101,13 +101,13 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
       const wrong = (wanted: string, at: number): never => badText(name, text, wanted, at);
       const { bounds, end } = readBounds(text, wrong);
       const elements: unknown[] = [];
-      /** How many elements each dimension has, once one of it is closed, and how many each open one has by now. */
+      /** The length of each dimension, known once one of its braces has closed; and the count so far of each open brace. */
       const lengths: number[] = [];
       const open: number[] = [];
       let dimensions = 0;
       let at = end;
       do {
-        // Here an element stands, or one of the dimension below it.
+        // An element is next, or a brace of the next dimension.
         while (text.charCodeAt(at) === OPEN) {
           if (open.length >= (dimensions === 0 ? MAX_DIMENSIONS : dimensions)) wrong("an element", at);
           open.push(0);
@@ -214,7 +214,7 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
   };
 }
 
-/** What stands before the braces if a lower bound is not 1: `[0:2][-1:0]=`. */
+/** The prefix that gives the bounds if a lower bound is not 1: `[0:2][-1:0]=`. */
 function readBounds(
   text: string,
   wrong: (wanted: string, at: number) => never,
@@ -254,10 +254,10 @@ function mustHaveBounds(value: ArrayWithBounds, name: string): ArrayWithBounds {
   return value;
 }
 
-/** int2vector and oidvector: one dimension that begins at 0, without NULL; the text is numbers and blanks. @source int.c, oid.c */
+/** int2vector and oidvector: one dimension from subscript 0, without NULLs; the text is numbers separated by blanks. @source int.c, oid.c */
 export function vectorOf(name: string, element: typeof int2, elementOid: number): Codec<readonly number[]> {
   const array = arrayOf(name, element, elementOid);
-  // An empty one has a dimension of length 0, which no other array has.
+  // An empty vector has one dimension of length 0. No other array has that.
   const empty = Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, elementOid, 0, 0, 0, 0, 0, 0, 0, 0);
   const checked = (value: readonly number[]): readonly number[] =>
     Array.isArray(value) ? value : refuse("an array", value, name);

@@ -1,5 +1,5 @@
 /**
- * The built-in types, a row each: oid, oid of its array type, codec. Their oids are the same in every server.
+ * The built-in types, one row each: oid, oid of the array type, codec. These oids are the same in every server.
  *
  * @source pg_type.dat
  */
@@ -17,7 +17,7 @@ import { date, interval, time, timestamp, timestamptz, timetz } from "./time.ts"
 
 type Row = readonly [oid: number, arrayOid: number, codec: Codec];
 
-/** Made when they are first asked for: who bundles a part that needs none of them carries none. */
+/** A function, not a constant, so that bundles that do not use it leave the table out. */
 export function builtinTypes(server: Server = defaultServer): readonly Row[] {
   return [
     [16, 1000, bool],
@@ -28,7 +28,7 @@ export function builtinTypes(server: Server = defaultServer): readonly Row[] {
     [21, 1005, int2],
     [22, 1006, vectorOf("int2vector", int2, 21)],
     [23, 1007, int4],
-    // Text names what is meant, the binary format is its oid.
+    // The text format is the object's name, the binary format its oid.
     [24, 1008, named("regproc", oid)],
     [25, 1009, textCodec("text")],
     [26, 1028, oid],
@@ -49,7 +49,7 @@ export function builtinTypes(server: Server = defaultServer): readonly Row[] {
     [701, 1022, float8],
     [718, 719, packed.circle],
     [774, 775, packed.macaddr8],
-    // Text is in the currency of lc_monetary, the binary format the number of its smallest unit.
+    // The text format depends on lc_monetary; the binary format counts the smallest unit of the currency.
     [790, 791, named("money", int8)],
     [829, 1040, packed.macaddr],
     [869, 1041, packed.inet],
@@ -119,7 +119,7 @@ function builtinsOf(server: Server): Builtins {
 
 let ofDefault: Builtins | undefined;
 
-/** As the server's version writes them, or the default one's, which are made once. */
+/** The built-in types as this server version writes them. The table of the default version is made once. */
 export function builtins(server: Server = defaultServer): Builtins {
   if (server !== defaultServer) return builtinsOf(server);
   ofDefault ??= builtinsOf(server);

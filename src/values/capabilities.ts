@@ -1,4 +1,4 @@
-/** What differs between versions in the texts of values. */
+/** Differences between versions in the text format of values. */
 import { CapabilityTable, lsnRows } from "../kernel/version.ts";
 
 export const valueRows = {

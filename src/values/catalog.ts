@@ -1,5 +1,5 @@
 /**
- * What a database's catalogs say of its types: one query for all servers, and what its rows mean.
+ * The types of a database from its catalogs: one query for all servers, and the reader of its rows.
  */
 import { DecodeError } from "../kernel/errors.ts";
 import { shown } from "../kernel/words.ts";
@@ -9,7 +9,7 @@ import { checkedDefinition, isDelimiter, type Refuse, type TypeDefinition } from
 import { oid } from "./number.ts";
 import { textCodec } from "./text.ts";
 
-/** The columns of `catalogQuery`, in their order; all are text. */
+/** The columns of `catalogQuery`, in order; all are text. */
 const columns = [
   "oid",
   "namespace",
@@ -26,17 +26,18 @@ const columns = [
 /** The name of a column of `catalogQuery`. */
 export type CatalogColumn = (typeof columns)[number];
 
-/** A row of `catalogQuery`: an array in the order of its columns, or an object by their names. */
+/** A row of `catalogQuery`: an array in column order, or an object by column name. */
 export type CatalogRow = readonly (string | null)[] | Readonly<Record<CatalogColumn, string | null>>;
 
 /**
- * SQL that lists the types of a database that are not built in; for any server, on any kind of connection that takes SQL. Its rows are
- * for TypeMap.addFromCatalog. It takes no parameters, and reads pg_type, pg_range, pg_enum and pg_attribute.
+ * SQL that lists the types of a database that are not built in, for any server version and any connection that accepts SQL. Pass its
+ * rows to TypeMap.addFromCatalog. It has no parameters, and reads pg_type, pg_range, pg_enum and pg_attribute.
  *
  * @source pg_type.h, pg_range.h, pg_enum.h, pg_attribute.h
+ * @example catalogQuery().startsWith("SELECT") // true
  */
 export function catalogQuery(): string {
-  // Only arrays have a length of -1 and an element. Ranges know their multirange from 14 on: through JSON a column may be missing.
+  // Only arrays have both a length of -1 and an element. rngmultitypid is new in 14: read through JSON, a column may be missing.
   return `SELECT t.oid::text AS "oid", n.nspname::text AS "namespace", t.typname::text AS "name",
   CASE WHEN t.typtype = 'b' AND t.typelem <> 0 AND t.typlen = -1 THEN 'a' ELSE t.typtype::text END AS "kind",
   CASE t.typtype WHEN 'b' THEN t.typelem WHEN 'd' THEN t.typbasetype ELSE r.rngsubtype END::text AS "of",
@@ -60,7 +61,7 @@ ORDER BY t.oid`;
 const names = /* @__PURE__ */ arrayOf("_name", /* @__PURE__ */ textCodec("name"), 19);
 const oids = /* @__PURE__ */ arrayOf("_oid", oid, 26);
 
-/** What each kind becomes. @source pg_type.h: TYPTYPE_* */
+/** The kind of definition for each typtype. @source pg_type.h: TYPTYPE_* */
 const kinds = { b: "base", a: "array", e: "enum", d: "domain", c: "composite", r: "range", m: "multirange" } as const;
 
 /** Reject a row, or a column of it. @throws DecodeError BAD_VALUE always */
@@ -92,7 +93,7 @@ function readRow(row: CatalogRow, path: string): TypeDefinition {
       return { ...common, kind, ...(extension !== undefined && { extension: get("extension") }) };
     case "array": {
       const delimiter = get("delimiter");
-      // No text of such an array says where an element ends: it is read as it is.
+      // The text of such an array does not show where an element ends, so its values stay strings and bytes.
       return isDelimiter(delimiter)
         ? { ...common, kind, element: read(oid, "of"), delimiter }
         : { ...common, kind: "base" };

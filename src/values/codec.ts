@@ -1,5 +1,5 @@
 /**
- * What reads and writes the values of a type, and what all of these share: how they say what is wrong, also of a part of a value.
+ * Codec, the reader and writer of a type's values, and the error handling that all codecs share, for parts of values too.
  */
 import { DecodeError, EncodeError, refuseArgument, WalwireError } from "../kernel/errors.ts";
 import { shown } from "../kernel/words.ts";
@@ -10,41 +10,47 @@ import { decodeText, encodeText, TEXT_WANTED } from "../wire/text.ts";
 /**
  * Reads and writes the values of one type, in PostgreSQL's text and binary format.
  *
- * Both formats of a value read as equal values, `readText(writeText(value))` is the value, and `writeBinary(readBinary(bytes))` are
- * the bytes, for all that a server sends. SQL's NULL is no value of a type: it is known before any of these is called.
+ * For everything that a server sends, both formats of a value read as equal values, `readText(writeText(value))` returns the value,
+ * and `writeBinary(readBinary(bytes))` returns the bytes. SQL's NULL never reaches a codec: its caller handles it.
  *
- * Every read throws DecodeError for what no server sends, its offset counted in the value: bytes, or UTF-16 units of a text. Every
- * write throws EncodeError for what is no value of the type. Errors name the type, and a part such as `_int4[2]` or `pair.first`.
+ * Every read throws DecodeError for input that no server sends; its offset counts from the start of the value, in bytes or in UTF-16
+ * units of a text. Every write throws EncodeError for a value that is not of the type. Errors name the type, and the part if there is
+ * one, such as `_int4[2]` or `pair.first`.
  */
 export interface Codec<T = unknown> {
   /** The type's name in pg_type, such as `int4`, `_int4`. */
   readonly name: string;
-  /** Its values are JavaScript arrays themselves, so an array of them cannot say its dimensions by nesting. */
+  /** Its values are JavaScript arrays, so nesting cannot express the dimensions of an array of them. */
   readonly listLike?: boolean;
-  /** Its values are strings in text, and something else in binary: each is written in the format that it came in. */
+  /** Its values are strings from text and something else from binary: each is written in the format that it came in. */
   readonly twofold?: boolean;
-  /** The value of a text as a server sends it. */
+  /** Read the text format. @throws DecodeError for a text that no server sends */
   readText(text: string): T;
-  /** The text of a value as a server reads it. */
+  /** Write the text format. @throws EncodeError for a value that is not of the type */
   writeText(value: T): string;
-  /** Byte arrays in the result are views into `bytes`, not copies. */
+  /** Read the binary format. Byte arrays in the result are views into `bytes`, not copies. @throws DecodeError as `readText` */
   readBinary(bytes: Uint8Array): T;
-  /** @returns a fresh array that belongs to the caller; for bytea and types that are not known, the value itself. */
+  /**
+   * Write the binary format.
+   *
+   * @returns a fresh array that belongs to the caller; for bytea and unknown types, the value itself.
+   * @throws EncodeError as `writeText`
+   */
   writeBinary(value: T): Uint8Array;
 }
 
-/** Throw the DecodeError of a text. `wanted` is what was expected: "a whole number from 0 to 255". */
+/** Throw the DecodeError of a text. `wanted` says what was expected: "a whole number from 0 to 255". */
 export function badText(name: string, text: string, wanted: string, offset = 0): never {
   const excerpt = shown(text);
   throw new DecodeError("BAD_VALUE", name, offset, `${name} is ${excerpt}, expected ${wanted}, at offset ${offset}`);
 }
 
-/** Throw the DecodeError of bytes whose value no server sends: `what` goes between the name and "at offset N". */
+/** Throw the DecodeError of bytes that no server sends. `what` goes between the name and "at offset N". */
 export function badBytes(name: string, what: string, offset = 0): never {
   throw new DecodeError("BAD_VALUE", name, offset, `${name} ${what} at offset ${offset}`);
 }
 
-/** Throw the DecodeError of bytes that end early, or go on after the value. */
+/** Throw the DecodeError of bytes that end early or continue after the value. */
 export function mustHaveLength(bytes: Uint8Array, length: number, name: string): void {
   if (bytes.length === length) return;
   const short = bytes.length < length;
@@ -53,11 +59,11 @@ export function mustHaveLength(bytes: Uint8Array, length: number, name: string):
   throw new DecodeError(short ? "TRUNCATED" : "TRAILING_BYTES", name, offset, message);
 }
 
-/** Numbers are read from here: a DataView over each value would cost several times what copying its bytes does. */
+/** Numbers are read from here: a DataView over each value costs several times as much as copying its bytes. */
 const scratch = /* @__PURE__ */ new DataView(/* @__PURE__ */ new ArrayBuffer(16));
 
 /**
- * Bytes that must be as many, up to 16, to read numbers from at once: the next call changes them.
+ * A view of `bytes`, which must have the expected length, at most 16. The view is shared: read from it before the next call.
  *
  * @throws DecodeError TRUNCATED or TRAILING_BYTES
  */
@@ -67,26 +73,26 @@ export function viewOf(bytes: Uint8Array, length: number, name: string): DataVie
   return scratch;
 }
 
-/** A text of the server's from its bytes. @throws DecodeError BAD_VALUE if there is a zero byte in it */
+/** Decode a text that the server sent. @throws DecodeError BAD_VALUE if it contains a zero byte */
 export function textOf(bytes: Uint8Array, name: string, start = 0): string {
   return mustBeText(decodeText(bytes, start, bytes.length), name);
 }
 
-/** @throws DecodeError BAD_VALUE for a text with U+0000 in it: no server can store that */
+/** @throws DecodeError BAD_VALUE for a text that contains U+0000, which no server can store */
 export function mustBeText(text: string, name: string): string {
   const zero = text.indexOf("\0");
   if (zero !== -1) badText(name, text, "text without U+0000", zero);
   return text;
 }
 
-/** A string as it can be sent. @throws EncodeError if it is none, or holds U+0000 */
+/** A string that can be sent. @throws EncodeError if it is not a string, or contains U+0000 */
 export function mustBeString(value: string, name: string): string {
   if (typeof value !== "string") refuse("a string", value, name);
   if (value.includes("\0")) refuse("a string without U+0000", value, name);
   return value;
 }
 
-/** The bytes of a text, behind `prefix` bytes of zero. @throws EncodeError for what has no bytes */
+/** The bytes of a text, after `prefix` zero bytes. @throws EncodeError for text that cannot be encoded */
 export function bytesOfText(text: string, name: string, prefix = 0): Uint8Array {
   const room = new Uint8Array(prefix + mustBeString(text, name).length * 3);
   const length = encodeText(text, room, prefix);
@@ -94,14 +100,14 @@ export function bytesOfText(text: string, name: string, prefix = 0): Uint8Array 
   return room.slice(0, prefix + length);
 }
 
-/** @throws EncodeError if it is not bytes */
+/** @throws EncodeError if it is not a Uint8Array */
 export function mustBeBytes(value: Uint8Array, name: string): Uint8Array {
   if (!isBytes(value)) refuse("a Uint8Array", value, name);
   return value;
 }
 
 /**
- * A type with a text format only, or whose binary format is another thing: that is given as it is.
+ * A type that is not interpreted: one that is unknown, that has only a text format, or whose binary format has another meaning.
  *
  * A string is written as text, bytes as binary.
  */
@@ -118,18 +124,18 @@ export function opaque(name: string): Codec<string | Uint8Array> {
 
 // ---- Parts of values ----
 
-/** How deep values may be nested within values: what lies deeper is read as a string from text, and as bytes from binary. */
+/** How deep values may be nested. Deeper ones are read as a string from text and as bytes from binary. */
 const MAX_DEPTH = 32;
 
-/** How many values the read or write in progress is inside of. */
+/** The nesting depth of the read or write in progress. */
 let depth = 0;
 
-/** Go into a part: its codec. Who calls it takes one from `depth` afterwards, in the catch that there is anyway. */
+/** Enter a part: the codec to use there. The caller decrements `depth` afterwards, also if an error is thrown. */
 function enter(codec: Codec): Codec {
   return ++depth <= MAX_DEPTH ? codec : opaque(codec.name);
 }
 
-/** Read a part of a value, which begins at `offset` of it: an error in the part is reported as one of the whole. */
+/** Read the part of a value that begins at `offset`. An error in the part is reported as an error of the whole value. */
 export function readTextPart(codec: Codec, text: string, offset: number, path: string, index?: number): unknown {
   try {
     const value = enter(codec).readText(text);
@@ -174,7 +180,7 @@ export function writeBinaryPart(codec: Codec, value: unknown, path: string, inde
   }
 }
 
-/** The error of a part as one of the whole: `int4` at 0 becomes `_int4[2]` at 20. Errors that are not ours stay what they are. */
+/** The error of a part as an error of the whole: `int4` at 0 becomes `_int4[2]` at 20. Errors of other classes are not changed. */
 function ofWhole(error: unknown, codec: Codec, path: string, index: number | undefined, offset: number): unknown {
   if (!(error instanceof DecodeError || error instanceof EncodeError)) return error;
   const part = index === undefined ? path : `${path}[${index}]`;
@@ -184,7 +190,7 @@ function ofWhole(error: unknown, codec: Codec, path: string, index: number | und
   return new DecodeError(error.code, part + rest, offset + error.offset, message);
 }
 
-/** Did a string or a buffer become longer than the platform allows? (A stack that is too deep is a RangeError too.) */
+/** Whether the platform failed because a string or a buffer became too long. (A stack overflow is a RangeError too.) */
 export function isTooLong(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   if ((error as { readonly code?: unknown }).code === "ERR_STRING_TOO_LONG") return true;
@@ -212,12 +218,12 @@ export function isCodec(value: unknown): value is Codec {
   );
 }
 
-/** A codec for callers, who may give it anything: inside, codecs are given strings and bytes only. */
+/** A codec for users, which checks its arguments. Codecs that walwire calls itself get only strings and bytes. */
 export function checkedCodec(codec: Codec): Codec {
   return wrapped(codec, readError, writeError);
 }
 
-/** A codec that is not ours: what it throws becomes an error of ours. */
+/** A codec that the user brought: whatever it throws becomes a DecodeError or an EncodeError. */
 export function foreignCodec(codec: Codec): Codec {
   const told = (error: unknown): string => (error instanceof Error ? error.message : shown(error));
   return wrapped(

@@ -1,5 +1,5 @@
 /**
- * Composite types: objects without a prototype, a property for each field in their order.
+ * Composite types: objects without a prototype, one property for each field, in the order of the fields.
  *
  * @source rowtypes.c: record_out, record_send
  */
@@ -10,10 +10,10 @@ import { encodeWith } from "../wire/writer.ts";
 import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
 import { quoting, readPart, writePart } from "./quote.ts";
 
-/** A value of a composite type: by the names of its fields. It has no prototype, so a field may well be called `__proto__`. */
+/** A value of a composite type, by the names of its fields. It has no prototype, so a field may be called `__proto__`. */
 export type CompositeValue = Readonly<Record<string, unknown>>;
 
-/** A field as the codec needs it. */
+/** A field of a composite type. */
 export interface Field {
   readonly name: string;
   /** The oid of its type. */
@@ -21,7 +21,7 @@ export interface Field {
   readonly codec: Codec;
 }
 
-/** The usual reason for a value that is not of its type: a stream does not report ALTER TYPE. */
+/** The usual reason for a value that does not fit its type: a stream does not report ALTER TYPE. */
 const OUTDATED = "if the type was altered, load the catalogs again";
 
 const quotes = /* @__PURE__ */ quoting("(),", true);

@@ -1,10 +1,11 @@
-/** How a type of a database is described. */
+/** TypeDefinition: the description of a type of a database. */
 import { refuseArgument } from "../kernel/errors.ts";
 import { isUnsigned } from "../wire/check.ts";
 import { type Codec, isCodec } from "./codec.ts";
 
-/** A type that is not built in. Other types are named by their oids, and may be added later. */
+/** A type that is not built in. It refers to other types by oid; those may be added later. */
 export type TypeDefinition = {
+  /** pg_type.oid. */
   readonly oid: number;
   /** Its name, for errors. */
   readonly name: string;
@@ -14,27 +15,41 @@ export type TypeDefinition = {
   | {
       /** A base type, such as one of an extension. Without a codec, text is a string and binary is bytes. */
       readonly kind: "base";
+      /** Reads and writes its values. By default the codec of that name in the TypeMap's options, or of the extension. */
       readonly codec?: Codec | undefined;
       /** The extension that it belongs to. The types of citext, hstore and ltree have codecs. */
       readonly extension?: string | undefined;
     }
   | {
       readonly kind: "array";
+      /** The oid of the elements' type. */
       readonly element: number;
       /** typdelim of the element's type, one ASCII character: a comma if undefined. */
       readonly delimiter?: string | undefined;
     }
   | {
       readonly kind: "enum";
-      /** For your information: any label is read and written, since one may have been added since. */
+      /** For information only: any label is read and written, as labels can be added at any time. */
       readonly labels?: readonly string[] | undefined;
     }
-  | { readonly kind: "domain"; readonly base: number }
-  | { readonly kind: "composite"; readonly fields: readonly { readonly name: string; readonly type: number }[] }
-  | { readonly kind: "range" | "multirange"; readonly subtype: number }
+  | {
+      readonly kind: "domain";
+      /** The oid of the type that it is based on. */
+      readonly base: number;
+    }
+  | {
+      readonly kind: "composite";
+      /** The names of the fields and the oids of their types, in order. */
+      readonly fields: readonly { readonly name: string; readonly type: number }[];
+    }
+  | {
+      readonly kind: "range" | "multirange";
+      /** The oid of the type of the bounds, or for a multirange of its ranges. */
+      readonly subtype: number;
+    }
 );
 
-/** Rejects a part of a definition: of an argument by an ArgumentError, of a row of the catalogs by a DecodeError. */
+/** Rejects a part of a definition: an ArgumentError for an argument, a DecodeError for a catalog row. */
 export type Refuse = (path: string, expected: string, value: unknown) => never;
 
 const kinds: readonly string[] = [
@@ -51,12 +66,12 @@ export function isOid(value: unknown): value is number {
   return isUnsigned(value as number, 0xffffffff);
 }
 
-/** Can it stand between the elements of an array? Not what has a meaning of its own there. */
+/** Whether a character can separate the elements of an array: it must have no other meaning there. */
 export function isDelimiter(value: unknown): boolean {
   return typeof value === "string" && /^[!-~]$/.test(value) && !'{}"\\'.includes(value);
 }
 
-/** A definition as a copy of its own, checked. */
+/** A checked copy of a definition. */
 export function checkedDefinition(
   given: TypeDefinition,
   path: string,

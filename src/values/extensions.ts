@@ -1,9 +1,9 @@
-/** Types of extensions that come with PostgreSQL: citext, hstore, and ltree with its queries. */
+/** Types of extensions that come with PostgreSQL: citext, hstore, ltree, lquery and ltxtquery. */
 import { mustBeObject, refuse } from "../wire/check.ts";
 import { readCounted, writeCounted } from "../wire/counted.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
-import { badText, bytesOfText, type Codec, mustBeString, textOf } from "./codec.ts";
+import { badText, bytesOfText, type Codec, mustBeString, mustBeText, textOf } from "./codec.ts";
 import { quoting, readPart, writePart } from "./quote.ts";
 import { textCodec, versioned } from "./text.ts";
 
@@ -13,7 +13,7 @@ export type HstoreValue = Readonly<Record<string, string | null>>;
 const quotes = /* @__PURE__ */ quoting("=>,", false);
 
 /**
- * Keys and values. The server keeps the keys in an order of its own, and so do we when we write; an object may have them in any order.
+ * Keys and values. They are written in the server's order of keys, whatever their order in the object.
  *
  * @source hstore_io.c: hstore_out, hstore_send, comparePairs
  */
@@ -21,6 +21,7 @@ const hstore: Codec<HstoreValue> = {
   name: "hstore",
 
   readText(text) {
+    mustBeText(text, "hstore");
     const value: Record<string, string | null> = Object.create(null);
     const part = (at: number, wanted: string): { readonly text: string; readonly end: number } =>
       text[at] === '"' ? readPart(text, at, quotes, "hstore") : badText("hstore", text, wanted, at);
@@ -88,7 +89,7 @@ const hstore: Codec<HstoreValue> = {
   },
 };
 
-/** The keys in the server's order, checked, as their values are. */
+/** The keys in the server's order. Checks keys and values. */
 function pairsOf(value: HstoreValue): { readonly key: string; readonly bytes: Uint8Array }[] {
   mustBeObject(value, "hstore");
   if (Array.isArray(value)) refuse("an object of strings and nulls", value, "hstore");
@@ -97,7 +98,7 @@ function pairsOf(value: HstoreValue): { readonly key: string; readonly bytes: Ui
   return pairs.sort((a, b) => compareKeys(a.bytes, b.bytes));
 }
 
-/** Short keys come first, and those of one length in the order of their bytes. */
+/** Shorter keys come first; keys of equal length are in byte order. */
 function compareKeys(a: Uint8Array, b: Uint8Array): number {
   if (a.length !== b.length) return a.length - b.length;
   const i = a.findIndex((byte, at) => byte !== b[at]);
@@ -105,7 +106,7 @@ function compareKeys(a: Uint8Array, b: Uint8Array): number {
 }
 
 /**
- * The codec of a type of an extension, if we have one.
+ * The codec of an extension's type, if there is one here.
  *
  * @source citext.sql: citextsend is textsend; ltree_io.c, ltxtquery_io.c
  */

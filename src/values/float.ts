@@ -1,18 +1,18 @@
 /**
- * float4 and float8: text as the server prints it from 12 on with extra_float_digits above 0, the shortest that means this number
- * and no other. JavaScript's own shortest text is nearly that: PostgreSQL's does not count on a reader that rounds a number
- * halfway between two floats to the even one, so there it takes a digit more.
+ * float4 and float8: text as servers from 12 on print it with extra_float_digits above 0, the shortest that identifies the number.
+ * JavaScript's shortest text is the same but for one case: PostgreSQL does not rely on readers that round half to even, so where the
+ * shortest text lies halfway between two floats it prints one digit more.
  *
  * @source d2s.c, f2s.c
  */
 import { refuse } from "../wire/check.ts";
 import { badText, type Codec, viewOf } from "./codec.ts";
 
-/** A float as float8out writes it; the grammar of all that hold floats. */
+/** A float as float8out writes it, as a pattern for all types that contain floats. */
 export const floatPattern = String.raw`-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|Infinity)|NaN`;
 const wholeFloat = new RegExp(`^(?:${floatPattern})$`);
 
-/** How the two differ: bits of the mantissa, the exponent of the smallest subnormal, and where the notation with exponent begins. */
+/** How the two differ: bits of the mantissa, the exponent of the smallest subnormal, and the first exponent printed as such. */
 interface Format {
   readonly bits: number;
   readonly lowest: number;
@@ -21,14 +21,14 @@ interface Format {
 export const double: Format = { bits: 53, lowest: -1074, fixedBelow: 15 };
 const single: Format = { bits: 24, lowest: -149, fixedBelow: 6 };
 
-/** The number that a text means: undefined if it means none, or one beyond the range, as the server refuses it. */
+/** The number that a text denotes; undefined if it is not a number, or is out of range as the server judges it. */
 export function parseFloat8(text: string): number | undefined {
   if (!wholeFloat.test(text)) return undefined;
   const value = Number(text);
   return isOutOfRange(text, value) ? undefined : value;
 }
 
-/** Too large, or so small that nothing is left of it. */
+/** Whether the number overflows, or underflows to zero. */
 function isOutOfRange(text: string, value: number): boolean {
   if (value === 0) return /[1-9]/.test(text.replace(/e.*/, ""));
   return !Number.isFinite(value) && !text.endsWith("y") && text !== "NaN";
@@ -41,7 +41,7 @@ function parseFloat4(text: string): number | undefined {
   return isOutOfRange(text, value) ? undefined : value;
 }
 
-/** The float4 nearest to the text, whose nearest float8 is `near`: rounding twice goes wrong where the first lands between two. */
+/** The float4 nearest to the text; `near` is the nearest float8. Rounding twice is wrong if `near` is halfway between two float4. */
 function nearestSingle(text: string, near: number): number {
   const value = Math.fround(near);
   const other = 2 * near - value;
@@ -52,7 +52,7 @@ function nearestSingle(text: string, near: number): number {
   return side > 0 ? Math.max(value, other) : Math.min(value, other);
 }
 
-/** Is the decimal number above (1), equal to (0) or below (-1) the float? Exact. */
+/** 1 if the decimal number is above the float, 0 if it is equal, -1 if it is below. Exact. */
 function compareDecimal(text: string, value: number): number {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(text)!;
   const digits = BigInt(sign + whole + fraction);
@@ -70,12 +70,12 @@ export function formatFloat8(value: number): string {
   if (special !== undefined) return special;
   const size = Math.abs(value);
   const [digits, exponent] = splitExponential(size.toExponential());
-  // A decimal of 17 digits can lie halfway between two floats only where those are whole numbers, below 5^23 * 2^54.
+  // A decimal of 17 digits can lie halfway between two floats only if those are whole numbers below 5^23 * 2^54.
   const mayBeHalfway = size >= 2 ** 53 && size < 1e41 && isHalfway(digits, exponent, size);
   return print(value < 0, mayBeHalfway ? shortest(size, double) : [digits, exponent], double);
 }
 
-/** A number that a float4 can hold as float4out prints it. */
+/** A number that fits a float4, as float4out prints it. */
 export function formatFloat4(value: number): string {
   const special = formatSpecial(value);
   if (special !== undefined) return special;
@@ -90,13 +90,13 @@ function formatSpecial(value: number): string | undefined {
 
 type Digits = [digits: string, exponent: number];
 
-/** `1.25e+3` is 1, 2, 5 times ten to the third. */
+/** The digits and the exponent of ten: `1.25e+3` gives "125" and 3. */
 function splitExponential(text: string): Digits {
   const e = text.indexOf("e");
   return [text.slice(0, e).replace(".", ""), Number(text.slice(e + 1))];
 }
 
-/** Digits, of which the first stands for as many tens, in the notation of the server. */
+/** Digits and the exponent of ten of the first one, in the server's notation. */
 function print(negative: boolean, [digits, exponent]: Digits, { fixedBelow }: Format): string {
   const sign = negative ? "-" : "";
   if (exponent < -4 || exponent >= fixedBelow) {
@@ -108,10 +108,10 @@ function print(negative: boolean, [digits, exponent]: Digits, { fixedBelow }: Fo
   return `${sign}${digits.slice(0, exponent + 1)}.${digits.slice(exponent + 1)}`;
 }
 
-/** The mantissa and exponent of two of a positive number. */
+/** The mantissa and the binary exponent of a positive number. */
 function partsOf(value: number, { bits, lowest }: Format): { mantissa: bigint; exponent: number } {
   let exponent = lowest;
-  // Scaling by powers of two is exact, and Math.log2 right to within one.
+  // Scaling by powers of two is exact; Math.log2 is off by at most one.
   exponent = Math.max(exponent, Math.floor(Math.log2(value)) - bits);
   let scaled = value / 2 ** Math.trunc(exponent / 2) / 2 ** (exponent - Math.trunc(exponent / 2));
   while (scaled >= 2 ** bits) {
@@ -121,18 +121,18 @@ function partsOf(value: number, { bits, lowest }: Format): { mantissa: bigint; e
   return { mantissa: BigInt(scaled), exponent };
 }
 
-/** Four times the number and the bounds of what rounds to it, as integers over a common denominator. */
+/** Four times the number and the bounds of the interval that rounds to it, as integers over a common denominator. */
 function neighbourhood(value: number, format: Format): { x: bigint; low: bigint; high: bigint; denominator: bigint } {
   const { mantissa, exponent } = partsOf(value, format);
   const unit = 2n ** BigInt(Math.max(0, exponent));
   const x = 4n * mantissa * unit;
-  // Below a power of two the floats lie twice as close.
+  // Below a power of two, floats are twice as dense.
   const isPower = mantissa === 2n ** BigInt(format.bits - 1) && exponent > format.lowest;
   const denominator = 2n ** BigInt(Math.max(0, -exponent));
   return { x, low: x - (isPower ? unit : 2n * unit), high: x + 2n * unit, denominator };
 }
 
-/** Does the decimal lie on a bound of what rounds to this whole number? */
+/** Whether the decimal is on a bound of the interval that rounds to this whole number. */
 function isHalfway(digits: string, exponent: number, value: number): boolean {
   const { low, high } = neighbourhood(value, double);
   if (exponent < digits.length - 1) return false;
@@ -140,7 +140,7 @@ function isHalfway(digits: string, exponent: number, value: number): boolean {
   return decimal === low || decimal === high;
 }
 
-/** The shortest decimal strictly between the bounds, of those the nearest. Exact and slow: 5 to 40 microseconds. */
+/** The shortest decimal strictly between the bounds; of several, the nearest. Exact and slow: 5 to 40 microseconds. */
 export function shortest(value: number, format: Format): Digits {
   const { x, low, high, denominator } = neighbourhood(value, format);
   const exponent = splitExponential(value.toExponential(20))[1];
@@ -155,7 +155,7 @@ export function shortest(value: number, format: Format): Digits {
     const order = fits.length === 2 ? distance(below) - distance(below + 1n) : 0n;
     const nearest = order > 0n || (order === 0n && fits[0]! % 2n !== 0n) ? fits[fits.length - 1]! : fits[0]!;
     const digits = String(nearest);
-    // A carry may have made it one digit longer: 9.99 rounds to 10.
+    // A carry may have added a digit: 9.99 rounds to 10.
     return [digits.replace(/0+$/, ""), digits.length - 1 + tens];
   }
 }
@@ -170,12 +170,12 @@ function shortestSingle(value: number): Digits {
   const exponent = bits >>> 23;
   if (exponent > 0 && (bits & 0x7fffff) !== 0) {
     const half = 2 ** (exponent - 151);
-    // Six digits always tell: where fewer do, these end in zeros.
+    // Start at six digits: if fewer suffice, the rest are zeros.
     for (let length = 6; length <= 9; length++) {
       const text = value.toExponential(length - 1);
       const distance = Math.abs(Number(text) - value);
       if (distance > half) continue;
-      if (distance === half) break; // on the bound, or as near to it as a float8 can tell
+      if (distance === half) break; // on the bound, as far as a float8 can tell
       const longer = value.toExponential(length);
       if (Number(longer) === value && longer[length + 1] === "5") break; // between two decimals
       const [digits, tens] = splitExponential(text);

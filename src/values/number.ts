@@ -36,7 +36,7 @@ function small(name: string, size: 2 | 4, signed: boolean): Codec<number> {
     name,
     readText(text) {
       const value = Number(text);
-      // Of each number the server has one text.
+      // The server prints each number in one way only.
       return isOne(value) && String(value) === text ? value : badText(name, text, wanted);
     },
     writeText: (value) => String(checked(value)),
@@ -70,10 +70,10 @@ function large(name: string, signed: boolean): Codec<bigint> {
   return {
     name,
     readText(text) {
-      // Up to 15 characters a number does, in a third of the time.
+      // Up to 15 characters fit a number, which takes a third of the time.
       const near = text.length < 16 ? Number(text) : Number.NaN;
       if (String(near) === text && Number.isInteger(near) && (signed || near >= 0)) return BigInt(near);
-      // Looked at before BigInt, which takes time with the square of the length, and "0x1" and "" too.
+      // Checked before BigInt, whose time grows with the square of the length, and which also accepts "0x1" and "".
       if (!/^-?\d{1,20}$/.test(text)) badText(name, text, wanted);
       const value = BigInt(text);
       return wrap(64, value) === value && String(value) === text ? value : badText(name, text, wanted);
@@ -96,7 +96,7 @@ export const oid8 = /* @__PURE__ */ large("oid8", false);
 export const xid8 = /* @__PURE__ */ large("xid8", false);
 const pgLsnNumber = /* @__PURE__ */ large("pg_lsn", false);
 
-/** A position in WAL. Servers from 19 on pad the second half with zeros; each reads both. */
+/** A position in WAL. Servers from 19 on pad the second half with zeros; all versions read both forms. */
 export const pgLsnOf = (server: Server): Codec<Lsn> => ({
   name: "pg_lsn",
   readText(text) {

@@ -1,5 +1,5 @@
 /**
- * numeric: a string in the server's own text, so that nothing is lost, the number of digits behind the point included.
+ * numeric: a string in the server's own format, so that nothing is lost, not even trailing zeros after the point.
  *
  * @source numeric.c: numeric_out, numeric_recv, numeric_send, make_result
  */
@@ -11,7 +11,7 @@ import { badText, type Codec } from "./codec.ts";
 const NEGATIVE = 0x4000;
 const MAX_SCALE = 0x3fff;
 
-/** Values that are not numbers: the sign, and the scale, which numeric_send takes from bits that mean something else there. */
+/** Values that are not numbers: the sign, and the scale, which numeric_send takes from bits with another meaning. */
 const specials: Readonly<Record<string, { readonly sign: number; readonly scale: number }>> = {
   NaN: { sign: 0xc000, scale: 0 },
   Infinity: { sign: 0xd000, scale: 0x20 },
@@ -20,7 +20,7 @@ const specials: Readonly<Record<string, { readonly sign: number; readonly scale:
 
 const wanted = "a decimal number as the server prints it, NaN or Infinity";
 
-/** A number has one text for each scale: no zeros before it, no sign of zero, no exponent. */
+/** A number has one text for each scale: no leading zeros, no negative zero, no exponent. */
 function isNumeric(text: string): boolean {
   return /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/.test(text) ? !/^-[0.]*$/.test(text) : Object.hasOwn(specials, text);
 }
@@ -57,7 +57,7 @@ export const numeric: Codec<string> = {
     if (count === 0 && (weight !== 0 || sign !== 0))
       r.fail("BAD_VALUE", 2, "is a zero with a sign or weight", "numeric");
 
-    // Runs of zeros may be long where few bytes say so: repeat() and + only note them, and slicing them would write them out.
+    // A few bytes can denote long runs of zeros. V8 keeps the results of repeat() and + as ropes; slicing would flatten them.
     const before = Math.max(0, Math.min(count, weight + 1));
     const zerosBehind = count === 0 ? 0 : Math.max(0, weight + 1 - before);
     const whole = groups.slice(0, before).join("").replace(/^0+/, "") + "0000".repeat(zerosBehind);

@@ -1,6 +1,6 @@
 /**
- * Types whose value is the text that the server prints, and whose binary format is another thing: each is described by a printer, from
- * bytes to text, and a parser back. A text is good if it is what its bytes print as.
+ * Types whose value is the text that the server prints, and whose binary format is different. Each has a printer, from bytes to text,
+ * and a parser, from text to bytes. A text is valid if its bytes print as the same text.
  */
 
 import { EncodeError } from "../kernel/errors.ts";
@@ -15,13 +15,13 @@ import { parseHex } from "./text.ts";
 
 /** A printer and its parser. */
 interface Packed {
-  /** What a text must be, for errors. */
+  /** The expected text, for errors. */
   readonly wanted: string;
-  /** Read the value; what is left over is refused by who calls this. */
+  /** Read the value. The caller rejects trailing bytes. */
   print(r: Reader, name: string): string;
-  /** Write the value of a text, or say false if it is none. */
+  /** Write the value of a text; false if the text is invalid. */
   parse(text: string, w: Writer, name: string): boolean;
-  /** The server has printed its numbers in several ways: a text is good if it has a value. */
+  /** Server versions print the numbers in different ways, so every text that can be parsed is valid. */
   readonly manyTexts?: boolean;
 }
 
@@ -76,7 +76,7 @@ function take(r: Reader, length: number, name: string): Uint8Array {
   return r.bytes.subarray(start, r.offset);
 }
 
-/** Hexadecimal digits with a separator after as many bytes as `lengths` say. */
+/** Hexadecimal digits in groups of `lengths` bytes, with a separator between groups. */
 function hexGroups(name: string, wanted: string, lengths: readonly number[], separator: string): Codec<string> {
   const pattern = new RegExp(`^${lengths.map((length) => `[0-9a-f]{${length * 2}}`).join(separator)}$`);
   const size = lengths.reduce((sum, length) => sum + length, 0);
@@ -84,7 +84,7 @@ function hexGroups(name: string, wanted: string, lengths: readonly number[], sep
     pattern.test(mustBeString(value, name)) ? value : refuse(`${wanted}, as the server prints it`, value, name);
   return {
     name,
-    // The pattern says all: no need to go through bytes.
+    // The pattern alone decides, so there is no need to convert to bytes.
     readText: (text) => (pattern.test(text) ? text : badText(name, text, wanted)),
     writeText: checked,
     readBinary(bytes) {
@@ -144,7 +144,7 @@ export const varbit = /* @__PURE__ */ bits("varbit");
 
 // ---- inet, cidr ----
 
-/** inet.h: PGSQL_AF_INET and PGSQL_AF_INET6, and the bytes of an address. */
+/** inet.h: PGSQL_AF_INET and PGSQL_AF_INET6. */
 const [IPV4, IPV6] = [2, 3];
 
 function network(name: "inet" | "cidr"): Codec<string> {
@@ -185,7 +185,7 @@ function hasBitsBeyond(address: ArrayLike<number>, length: number): boolean {
   return false;
 }
 
-/** The longest run of zero words is left out, and an address that holds one of IPv4 shows that. @source inet_net_ntop.c */
+/** The longest run of zero words is omitted; an embedded IPv4 address is printed with dots. @source inet_net_ntop.c */
 function formatIpv6(address: Uint8Array): string {
   const words = Array.from({ length: 8 }, (_, i) => address[2 * i]! * 256 + address[2 * i + 1]!);
   let [base, length] = [-1, 1];
@@ -233,7 +233,7 @@ export const cidr = /* @__PURE__ */ network("cidr");
 
 // ---- tid, snapshots ----
 
-/** Where a row is: block and item. @source tid.c: tidout */
+/** The position of a row: block and item. @source tid.c: tidout */
 export const tid = /* @__PURE__ */ packed("tid", {
   wanted: "a block and an item in parentheses",
   print: (r, name) => `(${r.u32(name)},${r.u16(name)})`,
@@ -299,7 +299,7 @@ export const tsvector = /* @__PURE__ */ packed("tsvector", {
       if (at > 0 && text[at++] !== " ") return false;
       if (text[at] !== "'") return false;
       const start = ++at;
-      // A quote that is doubled goes on; what stands behind a backslash is told by printing it again.
+      // A doubled quote is part of the lexeme. Wrong escapes are found when the value is printed again.
       while (at < text.length && (text[at] !== "'" || text[++at] === "'")) at++;
       if (text[at - 1] !== "'" || at - 1 < start) return false;
       const lexeme = text.slice(start, at - 1).replace(/''|\\\\/g, (pair) => pair[0]!);
@@ -328,8 +328,8 @@ export const tsvector = /* @__PURE__ */ packed("tsvector", {
 // ---- Geometry ----
 
 /**
- * A geometric type: floats in a frame of brackets. `open` and `close` are the brackets around all of it, `count` the number of floats
- * that must be there; without it there are as many points as there are, behind a count.
+ * A geometric type: floats in brackets. `open` and `close` are the outer brackets, `count` the number of floats. Without `count` the
+ * number of points varies, and precedes them in binary.
  *
  * @source geo_ops.c
  */
@@ -337,7 +337,7 @@ interface Frame {
   readonly open: string;
   readonly close: string;
   readonly count?: number;
-  /** Floats that are points, in parentheses: all but for lines, and the radius of a circle. */
+  /** How many of the floats are coordinates of points, printed in parentheses: all but those of lines and the radius of a circle. */
   readonly points?: number;
   /** The byte before the count of points: whether a path is closed. */
   readonly closed?: number;
@@ -370,7 +370,7 @@ function geometry(name: string, ...frames: readonly Frame[]): Codec<string> {
       const end = text.length - frame.close.length;
       const next = new RegExp(`(\\()?(${floatPattern})(\\))?(,|$)`, "y");
       const values: number[] = [];
-      // Up to 9.6 specials had another name in here.
+      // Servers up to 9.6 print "inf" and "nan" here.
       const inside = text
         .slice(frame.open.length, end)
         .replace(/\b(?:inf|nan)\b/g, (special) => (special === "inf" ? "Infinity" : "NaN"));

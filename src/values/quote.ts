@@ -1,35 +1,35 @@
 /**
- * Parts of a value in its text: what arrays, ranges and composites have in common. A part stands in double quotes if it is empty or
- * holds a character that means something around it.
+ * The quoting of parts in the text of arrays, ranges and composites. A part is in double quotes if it is empty or contains a character
+ * with a meaning in the text around it.
  */
 import { badText } from "./codec.ts";
 
 /** How a type's text quotes its parts. */
 export interface Quoting {
-  /** By ASCII code: characters that a part without quotes cannot hold. */
+  /** By ASCII code: characters that an unquoted part cannot contain. */
   readonly special: Uint8Array;
-  /** A quote in a part is doubled, and so is a backslash; else each of them has a backslash before it. */
+  /** Quotes and backslashes in a part are doubled; otherwise each is preceded by a backslash. */
   readonly doubled: boolean;
 }
 
-/** Blanks as scanner_isspace has them, the quote and the backslash, and those that the type names. */
+/** Blanks as of scanner_isspace, the quote, the backslash, and the characters given. */
 export function quoting(characters: string, doubled: boolean): Quoting {
   const special = new Uint8Array(128);
   for (const character of ` \t\n\r\v\f"\\${characters}`) special[character.charCodeAt(0)] = 1;
   return { special, doubled };
 }
 
-/** A part as it was found. */
+/** A part of a text. */
 export interface Part {
   readonly text: string;
   readonly quoted: boolean;
-  /** Where it begins in the text around it: without quotes, or within them. */
+  /** The offset of its first character, inside the quotes if there are any. */
   readonly start: number;
-  /** Where the next character after it is. */
+  /** The offset of the next character after it. */
   readonly end: number;
 }
 
-/** The part that begins at `at`; an empty one if nothing stands there that could be one. */
+/** The part that begins at `at`; empty if there is none. */
 export function readPart(text: string, at: number, { special, doubled }: Quoting, name: string): Part {
   if (text.charCodeAt(at) !== 0x22) {
     let end = at;
@@ -54,7 +54,7 @@ export function readPart(text: string, at: number, { special, doubled }: Quoting
   return badText(name, text, "text whose quotes are closed", at);
 }
 
-/** A part as it is written, in quotes if it needs them, or if `force`. */
+/** The text of a part, in quotes if it needs them or if `force`. */
 export function writePart(part: string, { special, doubled }: Quoting, force = false): string {
   let needed = force || part === "";
   for (let i = 0; i < part.length && !needed; i++) needed = special[part.charCodeAt(i)] === 1;

@@ -10,21 +10,21 @@ import { encodeWith } from "../wire/writer.ts";
 import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
 import { quoting, readPart, writePart } from "./quote.ts";
 
-/** What lies between two bounds, or nothing. */
+/** A range: its two bounds, or "empty". */
 export type RangeValue<T = unknown> =
   | "empty"
   | {
-      /** Null if there is no lower bound: the range is infinite there, and its bracket is `(`. */
+      /** null if there is no lower bound: the range is infinite on this side, and its bracket is `(`. */
       readonly lower: T | null;
-      /** Null if there is no upper bound, and its bracket is `)`. */
+      /** null if there is no upper bound: the range is infinite on this side, and its bracket is `)`. */
       readonly upper: T | null;
-      /** Whether the bounds belong to it: `[` and `]` if so. */
+      /** The brackets: `[` and `]` for an inclusive bound, `(` and `)` for an exclusive one. */
       readonly bounds: "[]" | "[)" | "(]" | "()";
     };
 
 type Bounds = Exclude<RangeValue, "empty">["bounds"];
 
-/** Ranges, none empty, in order. */
+/** Non-empty ranges, in order. */
 export type MultirangeValue<T = unknown> = readonly Exclude<RangeValue<T>, "empty">[];
 
 const FLAG = {
@@ -103,7 +103,7 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
   };
 }
 
-/** The range that begins at `at`, and where it ends. */
+/** The range that begins at `at`, and the offset of its end. */
 function readRange(
   text: string,
   at: number,
@@ -131,7 +131,7 @@ function readRange(
 }
 
 export function multirangeOf(name: string, subtype: Codec): Codec<MultirangeValue> {
-  // Errors in a range are told as ones of the multirange.
+  // An error in a range is reported as an error of the multirange.
   const range = rangeOf(name, subtype);
   const checked = (value: MultirangeValue): MultirangeValue => {
     if (!Array.isArray(value) || (value as readonly RangeValue[]).includes("empty")) {

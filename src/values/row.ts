@@ -1,8 +1,8 @@
 /**
- * Rows: the columns of a TupleData as values by position, names on demand, and back.
+ * Rows: reads the columns of a TupleData as values by position or by name, and writes them.
  *
- * Three things are not values, and are kept apart: `null` is SQL's NULL, `unchanged` a TOASTed value that the server did not send, and
- * `absent` a column that an old key does not hold.
+ * Three markers are not values and stay distinct: `null` is SQL's NULL, `unchanged` a TOASTed value that the server did not send, and
+ * `absent` a column that is not part of an old key.
  */
 
 import type { OldTuple, Relation } from "../generated/logical.ts";
@@ -14,66 +14,67 @@ import { type Codec, isTooLong, readBinaryPart, readTextPart, writeBinaryPart, w
 import { isOid } from "./definition.ts";
 import { codecIn, type TypeMap } from "./type-map.ts";
 
-/** A column that is not in an old key. One frozen object. */
+/** A column that is not part of an old key. One frozen object. */
 export const absent: Absent = /* @__PURE__ */ Object.freeze({ absent: true });
 
 /** The type of `absent`. */
 export interface Absent {
+  /** Always true. */
   readonly absent: true;
 }
 
 /** The columns of a row by position: each a value of its type, null, `unchanged` or `absent`. */
 export type Row = readonly unknown[];
 
-/** What of a Relation message is needed to read and write its rows. */
+/** The part of a Relation message that readers and writers of its rows need. */
 export type RowType = Pick<Relation, "namespace" | "name" | "columns">;
 
 /**
- * What to put into a row in place of a value that cannot be read by its type. It may throw the error, or another.
+ * Returns a replacement for a value that cannot be read as its type. It may also throw `error`, or another one.
  *
- * @param error The column and the reason.
- * @param value As the server sent it: a string of text format, a view of the bytes of binary format. Text that is longer than a string
- *   can be is bytes, too.
+ * @param error Names the column and the reason.
+ * @param value The value as the server sent it: a string for text format, a view of the bytes for binary format and for text that is
+ *   longer than a string can be.
  * @param column The position of the column, from 0.
  */
 export type OnUnreadable = (error: DecodeError, value: string | Uint8Array, column: number) => unknown;
 
 /**
- * Reads the rows of one relation. It is made once for a relation, and looks up what it needs of the types only then.
+ * Reads the rows of one relation. Make one for each Relation message and keep it: it looks up the columns' codecs only once.
  *
- * It can be kept as long as the relation is the same: when types are added to its TypeMap or described anew, it reads by the new
- * descriptions. A stream sends a new Relation message when a table changes, but nothing when a type does (ALTER TYPE).
+ * It follows changes of its TypeMap: when types are added or described again, it uses the new descriptions. A stream sends a new
+ * Relation message when a table changes, but nothing when a type does (ALTER TYPE).
  */
 export interface RowReader {
   /**
-   * The whole row, as a new array.
+   * Read a whole row.
    *
-   * @throws DecodeError for a value that no server sends, with the column as path, such as `public.fruit.price`; BAD_LENGTH for
-   *   another number of columns than the relation has, and for text that is longer than a string can be. ArgumentError for what is
-   *   not a TupleData.
+   * @returns a new array.
+   * @throws DecodeError for a value that no server sends, with the column as path, such as `public.fruit.price`; BAD_LENGTH if the
+   *   number of columns is not the relation's, or a text is longer than a string can be. ArgumentError for anything but a TupleData.
    */
   read(tuple: TupleData): Row;
   /**
-   * The row of an old key. What is NULL in it is `absent`: columns of a key are never NULL, and others are sent as NULL whatever they
-   * hold. A partition with REPLICA IDENTITY FULL sends the other columns too, if the published root has another replica identity:
-   * they are in the row, those that are NULL as `absent`.
+   * Read the row of an old key. NULLs become `absent`: key columns are never NULL, and all other columns are sent as NULL whatever
+   * their value is. One case differs: a partition with REPLICA IDENTITY FULL under a published root with another replica identity sends
+   * the other columns too. They are in the row, but their NULLs are `absent`.
    *
    * @throws DecodeError and ArgumentError as `read`
    */
   readKey(tuple: TupleData): Row;
-  /** The old row of an Update or Delete, whichever of the two it is. @throws DecodeError and ArgumentError as `read` */
+  /** Read the old row of an Update or Delete: as `read` if it is a full row, as `readKey` if it is a key. @throws as `read` */
   readOld(old: OldTuple): Row;
-  /** One column alone. @throws DecodeError as `read`; ArgumentError if there is no such column */
+  /** Read the column at position `i`, from 0. @throws DecodeError as `read`; ArgumentError if there is no such column */
   readColumn(tuple: TupleData, i: number): unknown;
 }
 
 /**
- * A reader of the rows of a relation.
+ * Make a reader of the rows of a relation.
  *
- * @param relation The Relation message. When another one comes for the same table, make a new reader.
- * @param options.onUnreadable Called for each value that cannot be read by its type, as after an ALTER TYPE that the map has not been
- *   told of. Without it such a value is a DecodeError.
- * @throws ArgumentError for what is not a relation, a TypeMap, or an option.
+ * @param relation The Relation message. When another one arrives for the same table, make a new reader.
+ * @param options.onUnreadable Called for each value that cannot be read as its type, for example after an ALTER TYPE that the map does
+ *   not know of. Without it such a value causes a DecodeError.
+ * @throws ArgumentError for an invalid relation, TypeMap or option.
  * @example rowReader({ namespace: "", name: "t", columns: [{ name: "a", typeId: 20, key: true, typeModifier: -1 }] }, new TypeMap()).read(TupleData.of(["7"])) // [7n]
  */
 export function rowReader(
@@ -155,7 +156,7 @@ function readValue(value: TupleValue, codec: Codec, path: string): unknown {
   return readBinaryPart(codec, value as Uint8Array, 0, path);
 }
 
-/** The columns of a relation: how errors name them, and their codecs. */
+/** The columns of a relation: their names for errors, and their codecs. */
 function columnsOf(relation: RowType, typeMap: TypeMap): { readonly paths: string[]; readonly codecs: Codec[] } {
   mustBeRelation(relation);
   const { namespace, name, columns } = relation;
@@ -192,9 +193,9 @@ function mustHaveColumns(tuple: TupleData, name: string, count: number): void {
 }
 
 /**
- * Read one row; for many rows of a relation make a reader once.
+ * Read one row. For many rows of a relation, make a reader once.
  *
- * @param options.key The row is an old key, which is read as RowReader.readKey does.
+ * @param options.key The row is an old key: read it as RowReader.readKey does.
  * @throws DecodeError as RowReader.read; ArgumentError as rowReader
  * @example readRow({ namespace: "", name: "t", columns: [{ name: "a", typeId: 16, key: true, typeModifier: -1 }] }, TupleData.of(["t"]), new TypeMap()) // [true]
  */
@@ -211,14 +212,14 @@ export function readRow(
 }
 
 /**
- * The row by the names of its columns: an object without a prototype, so that a column may be called `__proto__`. Columns that are
- * `absent` in the row are missing.
+ * Convert a row to an object with a property for each column. It has no prototype, so a column may be called `__proto__`. Columns that
+ * are `absent` in the row are missing.
  *
- * The type parameter is the type that you expect. It is not checked: name `unchanged` and what may be missing in it, where a row can
- * have those.
+ * The type parameter is the type that you expect. It is not checked. Where a row can have `unchanged` or missing columns, include them
+ * in it.
  *
- * @throws DecodeError BAD_VALUE if two columns have one name: no table has such columns, and one of the two values would be lost.
- *   ArgumentError for what is not a relation, or not a row of as many columns.
+ * @throws DecodeError BAD_VALUE if two columns have the same name: no table has such columns, and one of the values would be lost.
+ *   ArgumentError for an invalid relation, or for a row with another number of columns.
  * @example rowObject({ namespace: "", name: "t", columns: [{ name: "a", typeId: 23, key: true, typeModifier: -1 }] }, [7]).a // 7
  */
 export function rowObject<T extends object = Record<string, unknown>>(relation: RowType, row: Row): Readonly<T> {
@@ -241,15 +242,16 @@ export function rowObject<T extends object = Record<string, unknown>>(relation: 
 }
 
 /**
- * A row whose `unchanged` columns are filled from the old row: all of them if it is a full one, those of the key if it is a key.
+ * Fill the `unchanged` columns of a row from the old row: all of them if that is a full row, those of the key if it is a key.
  *
- * A NULL in the old row fills nothing, since a value that is `unchanged` is not NULL: it stands for a value that was not sent. So it
- * is where a published root has REPLICA IDENTITY FULL and its partition has not: the old row looks full and is a key.
+ * A NULL in the old row fills nothing. An `unchanged` value is never NULL, so this NULL stands for a value that was not sent. It occurs
+ * if a published root has REPLICA IDENTITY FULL and its partition has not: the old row is marked as full but is a key.
  *
- * @param row What `read` returned of an update's new row, or the values of a TupleData (`toArray`), which TupleData.of makes a row again.
+ * @param row The new row of an Update as `read` returned it, or the values of its TupleData (`toArray`); TupleData.of turns the result
+ *   of the latter back into a TupleData.
  * @param old The old row in the same form.
- * @returns the row, filled, and the positions of columns that stay `unchanged`.
- * @throws ArgumentError for what is not a row.
+ * @returns the filled row, and the positions of columns that are still `unchanged`.
+ * @throws ArgumentError for anything but rows.
  * @example fillUnchanged([1, unchanged, unchanged], [1, "long", absent]) // { row: [1, "long", unchanged], unchanged: [2] }
  */
 export function fillUnchanged<T>(row: readonly T[], old: readonly T[] | undefined): { row: T[]; unchanged: number[] } {
@@ -267,12 +269,12 @@ export function fillUnchanged<T>(row: readonly T[], old: readonly T[] | undefine
 }
 
 /**
- * A writer of the rows of a relation: values by position to a TupleData. `absent` is written as NULL, as the server does in a key.
+ * Make a writer of the rows of a relation, from values by position to a TupleData. `absent` is written as NULL, as servers do in a key.
  *
- * @param options.format Text by default. A value whose type has other values in text than in binary (types that are not described,
- *   tsquery, money, regclass and its kin) is written in the format that it came in: a string as text.
- * @returns a function that throws EncodeError for a value that is not of its column's type, or for another number of values.
- * @throws ArgumentError for what is not a relation, a TypeMap, or an option.
+ * @param options.format Text by default. If the values of a type differ between text and binary (types that are not described, tsquery,
+ *   money, regclass and other reg types), they are written in the format that they came in: strings as text.
+ * @returns a function that throws EncodeError for a value that is not of its column's type, or for a wrong number of values.
+ * @throws ArgumentError for an invalid relation, TypeMap or option.
  * @example rowWriter({ namespace: "", name: "t", columns: [{ name: "a", typeId: 1007, key: true, typeModifier: -1 }] }, new TypeMap())([[1, null]]).toArray() // ["{1,NULL}"]
  */
 export function rowWriter(

@@ -1,5 +1,5 @@
 /**
- * Types whose value is a text, and bytes: text and its kin, json and jsonb, "char", bytea, and what is not known.
+ * Types whose values are text or bytes: text and similar types, json and jsonb, "char", bytea.
  */
 
 import type { Server } from "../kernel/version.ts";
@@ -29,7 +29,7 @@ export function textCodec(name: string): Codec<string> {
   };
 }
 
-/** A type whose binary format is a version, 1, and its text. */
+/** A type whose binary format is a version byte, 1, and its text. */
 export function versioned(name: string): Codec<string> {
   return {
     ...textCodec(name),
@@ -49,7 +49,7 @@ export function versioned(name: string): Codec<string> {
 export const jsonb = /* @__PURE__ */ versioned("jsonb");
 export const jsonpath = /* @__PURE__ */ versioned("jsonpath");
 
-/** A type whose text says more than its binary format, a number: the names of what has this oid, an amount in a currency. */
+/** A type whose text and binary values differ: the text is a name or an amount, the binary value a number (an oid, a count). */
 export function named<T>(name: string, number: Codec<T>): Codec<string | T> {
   return {
     name,
@@ -62,8 +62,8 @@ export function named<T>(name: string, number: Codec<T>): Codec<string | T> {
 }
 
 /**
- * "char", one byte: "" for zero, and a byte above 127 as text.ts has those. Servers before 15 print such a byte as it is, later ones as
- * `\ooo`, which the earlier ones read as a backslash. Both texts are read.
+ * "char", one byte: "" for zero; a byte above 127 becomes a character as in src/wire/text.ts. Servers before 15 print such a byte as it
+ * is, later ones as `\ooo`, which the earlier ones read as a backslash. Both forms are read.
  *
  * @source char.c: charout
  */
@@ -103,12 +103,12 @@ function mustBeChar(value: string): number {
   return byteOfChar(mustBeString(value, "char")) ?? refuse("a string of at most one byte", value, "char");
 }
 
-/** The value of a hexadecimal digit by its code, else -1. */
+/** The value of a hexadecimal digit by its character code; -1 for other characters. */
 const digitOfCode = /* @__PURE__ */ Int8Array.from({ length: 128 }, (_, code) =>
   "0123456789abcdef".indexOf(String.fromCharCode(code).toLowerCase()),
 );
 
-/** The bytes that hexadecimal digits from `start` on stand for, or where there is no pair of digits. */
+/** The bytes of the hexadecimal digits from `start` on, or the offset of the first invalid pair. */
 export function parseHex(text: string, start: number): Uint8Array | number {
   const length = (text.length - start) >> 1;
   const bytes = new Uint8Array(length);
@@ -122,7 +122,7 @@ export function parseHex(text: string, start: number): Uint8Array | number {
 }
 
 /**
- * bytea: text of either bytea_output is read, and hex is written.
+ * bytea: reads the text of either bytea_output, and writes hex.
  *
  * @source bytea.c: byteaout
  */
@@ -138,7 +138,7 @@ export const bytea: Codec<Uint8Array> = {
   writeBinary: (value) => mustBeBytes(value, "bytea"),
 };
 
-/** What bytea_output = escape gives: printable ASCII as it is, `\\` for a backslash, `\ooo` for other bytes. */
+/** Parse the text of bytea_output = escape: printable ASCII as it is, `\\` for a backslash, `\ooo` for other bytes. */
 function parseEscapes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   let length = 0;

@@ -1,6 +1,6 @@
 /**
- * Dates and times, exact: microseconds and days since 2000-01-01 as the server counts them, infinities as the server's limits. Texts
- * are those of DateStyle ISO and IntervalStyle postgres, the server's defaults; of another style they are refused.
+ * Dates and times, exact: microseconds and days since 2000-01-01, as servers store them, with the same values for infinities. Texts are
+ * those of DateStyle ISO and IntervalStyle postgres, the server's defaults. Text of another style is rejected.
  *
  * @source datetime.c: EncodeDateOnly, EncodeTimeOnly, EncodeDateTime, EncodeInterval; timestamp.h; date.h
  */
@@ -10,42 +10,45 @@ import { badBytes, badText, type Codec, viewOf } from "./codec.ts";
 
 /** A time of day with its zone. */
 export interface TimeTz {
-  /** Microseconds since midnight, up to 24:00:00, by a clock in the zone. */
+  /** Microseconds since midnight, local time, up to 24:00:00. */
   readonly microseconds: bigint;
-  /** Seconds that the zone's clocks are ahead of UTC: 3600 is `+01`. */
+  /** Offset of the zone in seconds ahead of UTC: 3600 is `+01`. */
   readonly offset: number;
 }
 
-/** A span of time; its parts have signs of their own, and none says how many of another it is. */
+/** A span of time. Each part has its own sign, and there is no fixed ratio between parts. */
 export interface Interval {
+  /** Months, years included: 1 year is 12. */
   readonly months: number;
+  /** Days. */
   readonly days: number;
+  /** Microseconds, hours and minutes included. */
   readonly microseconds: bigint;
 }
 
 const [minInt32, maxInt32] = [-(2 ** 31), 2 ** 31 - 1];
 
-/** date.h: DATEVAL_NOEND and DATEVAL_NOBEGIN. */
+/** The date `infinity`. @source date.h: DATEVAL_NOEND */
 export const dateInfinity: number = maxInt32;
-/** The date `-infinity`. */
+/** The date `-infinity`. @source date.h: DATEVAL_NOBEGIN */
 export const dateMinusInfinity: number = minInt32;
 
-/** timestamp.h: INTERVAL_NOEND and INTERVAL_NOBEGIN: infinite for servers that know infinite intervals, from 17 on. */
+/** The interval `infinity`, in servers from 17 on. @source timestamp.h: INTERVAL_NOEND */
 export const intervalInfinity: Interval = /* @__PURE__ */ Object.freeze({
   ...{ months: maxInt32, days: maxInt32, microseconds: pgTimeInfinity },
 });
-/** The interval `-infinity`, since PostgreSQL 17. */
+/** The interval `-infinity`, in servers from 17 on. @source timestamp.h: INTERVAL_NOBEGIN */
 export const intervalMinusInfinity: Interval = /* @__PURE__ */ Object.freeze({
   ...{ months: minInt32, days: minInt32, microseconds: pgTimeMinusInfinity },
 });
 
-/** 4714-11-24 BC, the first day of all, and the day after the last one, 5874897-12-31. */
+/** The first date, 4714-11-24 BC, and the day after the last one, 5874897-12-31. */
 const [firstDay, dayAfterLast] = [-2451545, 2145031949];
-/** The first moment of that day, and the one after 294276-12-31. */
+/** The first timestamp, midnight of the first date, and the end of 294276-12-31. */
 const [firstTime, timeAfterLast] = [-211813488000000000n, 9223371331200000000n];
 
 const dayLength = 86_400_000_000;
-/** A zone is less than 16 hours away. */
+/** Zones are less than 16 hours from UTC. */
 const offsetLimit = 57_600;
 
 // ---- Calendar ----
@@ -64,7 +67,7 @@ function daysIn(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** The date so many days after 2000-01-01, as `YYYY-MM-DD`, and what comes after the time of day if the year is before 1. */
+/** The date `days` days after 2000-01-01, as `YYYY-MM-DD`, and the suffix that follows the time of day: ` BC` for years before 1. */
 function formatDay(days: number): { date: string; era: string } {
   const day = days + 730_425;
   const cycle = Math.floor(day / 146_097);
@@ -86,7 +89,7 @@ function two(n: number): string {
   return n < 10 ? `0${n}` : String(n);
 }
 
-/** Microseconds of a day as `HH:MM:SS` with as many digits as it needs. */
+/** Microseconds of a day as `HH:MM:SS`, with a fraction if there is one. */
 function formatTimeOfDay(microseconds: number): string {
   const seconds = Math.floor(microseconds / 1_000_000);
   const minutes = Math.floor(seconds / 60);
@@ -109,7 +112,7 @@ const timePattern = String.raw`(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?`;
 const offsetPattern = String.raw`([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?`;
 const eraPattern = "( BC)?";
 
-/** What the groups of these patterns hold. */
+/** The groups of these patterns. */
 type Groups = readonly (string | undefined)[];
 
 /** The date whose groups begin at `at`. */
@@ -185,7 +188,7 @@ function isTimestamp(time: bigint): boolean {
   return (time >= firstTime && time < timeAfterLast) || time === pgTimeInfinity || time === pgTimeMinusInfinity;
 }
 
-/** Days and microseconds together. In the years that are in use a number holds them, which saves a third of the time. */
+/** Days and microseconds as one bigint. For common years a number is exact, which saves a third of the time. */
 function microsecondsOf(days: number, microseconds: number): bigint {
   const sum = days * dayLength + microseconds;
   return Number.isSafeInteger(sum) ? BigInt(sum) : BigInt(days) * BigInt(dayLength) + BigInt(microseconds);
@@ -238,9 +241,9 @@ function timestampCodec(name: "timestamp" | "timestamptz"): Codec<PgTime> {
   };
 }
 
-/** Microseconds since 2000-01-01 00:00 by a clock on some wall. */
+/** Microseconds since 2000-01-01 00:00, local time of no particular zone. */
 export const timestamp = /* @__PURE__ */ timestampCodec("timestamp");
-/** Microseconds since 2000-01-01 00:00 UTC. Any offset is read, and UTC is written. */
+/** Microseconds since 2000-01-01 00:00 UTC. Reads any offset, writes UTC. */
 export const timestamptz = /* @__PURE__ */ timestampCodec("timestamptz");
 
 // ---- time, timetz ----
@@ -372,7 +375,7 @@ export const interval: Codec<Interval> = {
     if (isSameInterval(value, intervalInfinity)) return "infinity";
     if (isSameInterval(value, intervalMinusInfinity)) return "-infinity";
     const parts: string[] = [];
-    // A positive part after a negative one says its sign.
+    // A positive part after a negative one has a plus sign.
     let afterNegative = false;
     for (const [n, unit] of [
       [Math.trunc(months / 12), "year"],

@@ -1,6 +1,6 @@
 /**
- * TypeMap: from a type's oid to what reads and writes its values. It knows the built-in types; those of a database are added, one by one
- * or from its catalogs.
+ * TypeMap: from a type's oid to its codec. It knows the built-in types; the types of a database are added one by one or from its
+ * catalogs.
  */
 import type { Type } from "../generated/logical.ts";
 import { refuseArgument } from "../kernel/errors.ts";
@@ -15,17 +15,17 @@ import { extensionCodec } from "./extensions.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
 import { textCodec } from "./text.ts";
 
-/** How many domains may be over each other. */
+/** The longest chain of domains over domains. */
 const MAX_DOMAINS = 32;
 
-/** The codec of a type in a map, for readers and writers of rows: it expects texts and bytes, and changes when the map does. */
+/** The codec of a type in a map, for readers and writers of rows. It does not check arguments, and follows changes of the map. */
 export let codecIn: (typeMap: TypeMap, oid: number) => Codec;
 
 /**
- * Codecs by the oid of the type. The values of a type that has not been described are strings from text, and bytes from binary.
+ * Codecs by type oid. Values of a type that has not been described are strings from text and bytes from binary.
  *
- * What a codec does follows from the descriptions alone, not from their order or from what was asked for before: a codec, a RowReader
- * or a writer that was made before a type in it was described, or described again, uses the new description from then on.
+ * The order of descriptions does not matter. A codec, RowReader or writer that was made before a type in it was described, or described
+ * again, uses the new description from then on.
  *
  * @example new TypeMap().codec(1007).readText("{1,NULL}") // [1, null]
  */
@@ -35,7 +35,7 @@ export class TypeMap {
   readonly #definitions = new Map<number, TypeDefinition>();
   /** The codecs of types that are described. */
   readonly #codecs = new Map<number, Codec>();
-  /** What was handed out of them, and of the built-in ones. */
+  /** The codecs that users were given, which check their arguments. */
   readonly #checked = new Map<number, Codec>();
   #revision = 0;
 
@@ -49,10 +49,10 @@ export class TypeMap {
   }
 
   /**
-   * @param options.server The version whose texts are written: pg_lsn changed in 19, "char" in 15. The texts of all versions are read.
-   * @param options.codecs Codecs of base types by their names, such as `vector`: for types that are described without a codec, as
-   *   those from the catalogs are.
-   * @throws UnsupportedError for a version that walwire does not know; ArgumentError for other options.
+   * @param options.server The version to write text for: pg_lsn changed in 19, "char" in 15. The texts of all versions are read.
+   * @param options.codecs Codecs of base types by type name, such as `vector`. They are used for types that are described without a
+   *   codec, as all types from the catalogs are.
+   * @throws UnsupportedError for an unknown version; ArgumentError for other invalid options.
    */
   constructor(
     options: {
@@ -70,15 +70,16 @@ export class TypeMap {
     this.#named = { ...codecs };
   }
 
-  /** How often a description was added or changed. What was read before a change may have been read by an outdated description. */
+  /** A count of the descriptions that were added or changed. Values read before a change may be of an outdated description. */
   get revision(): number {
     return this.#revision;
   }
 
   /**
-   * Describe types; again if they have changed.
+   * Describe types, or describe them again if they have changed.
    *
-   * @throws ArgumentError for what is not a definition. Then nothing is added.
+   * @throws ArgumentError for an invalid definition. Then nothing is added.
+   * @example new TypeMap().add({ kind: "enum", oid: 16389, name: "mood" }).codec(16389).readText("happy") // "happy"
    */
   add(...definitions: readonly TypeDefinition[]): this {
     return this.#add(
@@ -88,12 +89,13 @@ export class TypeMap {
   }
 
   /**
-   * Describe the types that the rows of `catalogQuery` list. Do so again when types may have changed: a stream does not report
-   * ALTER TYPE. What was described before and is not among the rows stays.
+   * Describe the types listed in the rows of `catalogQuery`. Repeat it when types may have changed: a stream does not report
+   * ALTER TYPE. Earlier descriptions of types that are not among the rows stay.
    *
-   * @param rows Arrays in the order of the columns, or objects by their names; all values are text or null.
-   * @throws DecodeError BAD_VALUE for a row that the query does not return; ArgumentError for what is not an array. Then nothing is
+   * @param rows Arrays in column order, or objects by column name; all values are text or null.
+   * @throws DecodeError BAD_VALUE for a row that the query cannot return; ArgumentError if `rows` is not an array. Then nothing is
    *   added.
+   * @example new TypeMap().addFromCatalog([]).revision // 0
    */
   addFromCatalog(rows: readonly CatalogRow[]): this {
     if (!Array.isArray(rows)) refuseArgument("rows", "an array", rows);
@@ -113,11 +115,12 @@ export class TypeMap {
   }
 
   /**
-   * Learn what a Type message of pgoutput says. That is little: of a domain it names the base type, of other types the type itself.
-   * Only the name of a built-in type says which type it is; any other may belong to a type that was dropped and made again.
+   * Learn from a Type message of pgoutput. It says little: for a domain it names the base type, for other types the type itself. Only
+   * the name of a built-in type identifies a type; any other name may belong to a type that was dropped and created again.
    *
-   * @returns whether values of the type are read as it is now. If not, it is unknown, or known by another name: load the catalogs.
-   * @throws ArgumentError for what is not a Type message.
+   * @returns whether the map describes the type. If false, the type is unknown or has another name: load the catalogs.
+   * @throws ArgumentError for anything but a Type message.
+   * @example new TypeMap().addFromTypeMessage({ typeId: 16390, namespace: "", name: "int4" }) // true
    */
   addFromTypeMessage(message: Pick<Type, "typeId" | "namespace" | "name">): boolean {
     if (typeof message !== "object" || message === null) refuseArgument("message", "a Type message", message);
@@ -137,23 +140,23 @@ export class TypeMap {
     return known?.name === name && (known.namespace ?? namespace) === namespace;
   }
 
-  /** Is the type built in, or has it been added? */
+  /** Whether the type is built in or has been added. */
   has(oid: number): boolean {
     return this.#builtins.byOid.has(oid) || this.#definitions.has(oid);
   }
 
-  /** The description that was added of a type; undefined for built-in ones. */
+  /** The description of a type that was added; undefined for built-in and unknown types. */
   definition(oid: number): TypeDefinition | undefined {
     return this.#definitions.get(oid);
   }
 
   /**
-   * The codec of a type, whether it has been described by now or not. A type that is described later, or a part of it, is read and
-   * written by its description from then on.
+   * The codec of a type, whether it has been described yet or not. If the type or a part of it is described later, the codec uses that
+   * description from then on.
    *
-   * Its reads throw ArgumentError for what is not a string, or not a Uint8Array.
+   * Its reads throw ArgumentError for anything but a string or a Uint8Array.
    *
-   * @throws ArgumentError for what is not an oid.
+   * @throws ArgumentError for an invalid oid.
    */
   codec(oid: number): Codec {
     if (!isOid(oid)) refuseArgument("oid", "a whole number from 0 to 4294967295", oid);
@@ -169,14 +172,14 @@ export class TypeMap {
     const codec = this.#builtins.byOid.get(oid) ?? this.#codecs.get(oid);
     if (codec !== undefined) return codec;
     const made = this.#live(oid);
-    // Types that are not described are not remembered: a peer may name any number of them.
+    // Unknown types are not cached: a peer may name any number of them.
     if (this.#definitions.has(oid)) this.#codecs.set(oid, made);
     return made;
   }
 
   /**
-   * A codec that is made anew whenever descriptions have changed. It makes its own layer only: the types in it have codecs like this
-   * one, so a type may contain itself, and no order of descriptions matters.
+   * A codec that is rebuilt whenever descriptions have changed. It rebuilds its own layer only: the types in it have codecs like this
+   * one, so a type may contain itself, and the order of descriptions does not matter.
    */
   #live(oid: number): Codec {
     let made: Codec = opaque("");
@@ -237,7 +240,7 @@ export class TypeMap {
     }
   }
 
-  /** The codec of a type within another. A layer is made anew with each change, so only a type that may hold further ones is live. */
+  /** The codec of a type within another. A layer is rebuilt with each change, so only types that contain others need a live codec. */
   #part(oid: number): Codec {
     const base = this.#baseOf(oid) ?? oid;
     const kind = this.#definitions.get(base)?.kind;
@@ -245,7 +248,7 @@ export class TypeMap {
     return this.#builtins.byOid.get(base) ?? (ends ? this.#make(base) : this.#codec(base));
   }
 
-  /** The type itself, or of a domain what it is over in the end; undefined where domains are too many, or over each other. */
+  /** The type itself, or the base type at the end of a chain of domains; undefined if the chain is too long or a circle. */
   #baseOf(oid: number): number | undefined {
     let base = oid;
     for (let i = 0; i <= MAX_DOMAINS; i++) {

@@ -1,4 +1,5 @@
 /** How WAL differs between versions: pages, records, and their contents. */
+import { checkPointRows } from "../files/capabilities.ts";
 import {
   CapabilityTable,
   formatMajor,
@@ -53,10 +54,7 @@ export const walRecordCapabilities = /* @__PURE__ */ new CapabilityTable({
   btreeHighKey: { since: [110000] },
   /** xact.h: XACT_XINFO_HAS_GID, twophase.c: TwoPhaseFileHeader */
   prepareOrigin: { since: [110000] },
-  /** pg_control.h: CheckPoint.nextXidEpoch */
-  nextXidEpoch: { since: [90100], until: 120000 },
-  /** pg_control.h: CheckPoint.nextFullXid, commit 2fc7af5e96 */
-  fullNextXid: { since: [120000] },
+  ...checkPointRows,
   /** xlog_internal.h: xl_parameter_change.max_wal_senders, commit 6d3a9a1d1e */
   maxWalSendersChange: { since: [120000] },
   /** generic_xlog.c: log_newpage_range, commit 9155580fd5 */
@@ -83,24 +81,16 @@ export const walRecordCapabilities = /* @__PURE__ */ new CapabilityTable({
   heapPruneReasons: { since: [170000] },
   /** pg_control.h: XLOG_CHECKPOINT_REDO */
   checkpointRedo: { since: [170000] },
-  /** pg_control.h: CheckPoint.wal_level, xl_end_of_recovery.wal_level, commit 402b586d0a, which came to 17 before its release */
-  walLevelInCheckpoints: { since: [170000] },
   /** slru.h: page numbers of 64 bits, commit 4ed8f0913b */
   slruPages64: { since: [170000] },
   /** xact.h: xl_xact_stats_item.objid_hi */
   statsObjectId64: { since: [180000] },
   /** rmgrlist.h: RM_XLOG2_ID */
   xlog2: { since: [190000] },
-  /** pg_control.h: CheckPoint.logicalDecodingEnabled, XLOG_LOGICAL_DECODING_STATUS_CHANGE */
-  logicalDecodingStatus: { since: [190000] },
   /** pg_control.h: XLOG_ASSIGN_LSN instead of XLOG_GIST_ASSIGN_LSN */
   assignLsn: { since: [190000] },
   /** heapam_xlog.h: XLOG_HEAP2_VISIBLE is no more */
   visibleWithPrune: { since: [190000] },
-  /** multixact.h: MultiXactOffset of 32 bits */
-  multixactOffset32: { since: [90300], until: 190000 },
-  /** multixact.h: MultiXactOffset of 64 bits */
-  multixactOffset64: { since: [190000] },
   /** dbasedesc.c: dbase_desc, commit 9e7a5a3c51 */
   describesTablespaceFirst: { since: [120000] },
   /** xactdesc.c: xact_desc_prepare */

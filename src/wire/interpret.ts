@@ -117,6 +117,8 @@ function read(shape: Shape, r: Reader | NativeReader, at: Place, holds: Conditio
     case "bool":
     case "name":
       return (r as NativeReader)[shape.form](...at);
+    case "bytes":
+      return (r as NativeReader).chars(shape.length, ...at);
     case "counted":
       return readCounted(r, ...at);
     case "numbered":
@@ -208,6 +210,8 @@ function write(shape: Shape, writer: Writer | NativeWriter, value: unknown, at: 
     case "extra":
     case "name":
       return w[shape.form](value as never, ...at);
+    case "bytes":
+      return w.chars(shape.length, value as Uint8Array, ...at);
     case "counted":
       return writeCounted(w, value as Uint8Array, ...at);
     case "numbered":

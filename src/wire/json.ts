@@ -81,6 +81,7 @@ function valueJson(shape: Shape, value: unknown, server: Server | undefined): Js
       return formatPgTime(value as PgTime);
     case "flags":
       return { ...(value as Record<string, boolean>) };
+    case "bytes":
     case "counted":
     case "rest":
     case "extra":

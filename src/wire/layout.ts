@@ -82,6 +82,7 @@ function alignmentOf(shape: Shape): number {
     case "when":
       return alignmentOf(shape.shape);
     case "name":
+    case "bytes":
     case "rest":
     case "extra":
     case "padding":
@@ -111,6 +112,8 @@ function sizeOfNative(shape: Shape): number {
       return 8;
     case "name":
       return NAME_BYTES;
+    case "bytes":
+      return shape.length;
     case "numbered":
       return sizeOfNative({ form: shape.as });
     default:

@@ -8,7 +8,7 @@
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
 import { isBytes, lengthOf, mustBeUnsigned, refuse } from "./check.ts";
-import { newBytes } from "./parts.ts";
+import { newBytes, viewOf } from "./parts.ts";
 import { Reader } from "./reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "./text.ts";
 
@@ -79,6 +79,12 @@ export class NativeReader extends Reader {
     let end = this.offset;
     while (end > start && this.bytes[end - 1] === 0) end--;
     return decodeText(this.bytes, start, end);
+  }
+
+  /** So many bytes: a view. */
+  chars(length: number, path: string, index?: number | undefined, field?: string | undefined): Uint8Array {
+    const start = this.skip(length, path, index, field);
+    return viewOf(this.bytes, start, this.offset);
   }
 
   #take(size: number, path: string, index?: number | undefined, field?: string | undefined): number {
@@ -184,6 +190,14 @@ export class NativeWriter {
     if (length < 0) refuse(TEXT_WANTED, value, path, index, field);
     if (length > NAME_BYTES) refuse(`text of at most ${NAME_BYTES} bytes`, value, path, index, field);
     this.rest(bytes.subarray(0, NAME_BYTES), path);
+  }
+
+  /** So many bytes. */
+  chars(length: number, value: Uint8Array, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (!isBytes(value) || lengthOf(value) !== length) {
+      refuse(`a Uint8Array of ${length} bytes`, value, path, index, field);
+    }
+    this.rest(value, path, index, field);
   }
 
   /** The bytes and nothing else. */

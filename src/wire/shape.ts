@@ -134,6 +134,11 @@ export interface ExtraShape {
 export interface NameShape {
   readonly form: "name";
 }
+/** In structs: so many bytes, as an array of char of C. */
+export interface BytesShape {
+  readonly form: "bytes";
+  readonly length: number;
+}
 /** In structs: a number that stands for a word, as an enum of C does; the number itself where it has none, so that none is lost. */
 export interface NumberedShape {
   readonly form: "numbered";
@@ -170,6 +175,7 @@ export type Shape =
   | WhenShape
   | ExtraShape
   | NameShape
+  | BytesShape
   | NumberedShape
   | PaddingShape;
 
@@ -367,6 +373,11 @@ export const when = <S extends Shape>(
 ): Documented<WhenShape, Infer<S> | undefined> => ({ form: "when", condition, shape, doc });
 export const extra = (doc: string): Documented<ExtraShape, Uint8Array | undefined> => ({ form: "extra", doc });
 export const name = (doc: string): Documented<NameShape, string> => ({ form: "name", doc });
+export const bytes = (length: number, doc: string): Documented<BytesShape, Uint8Array> => ({
+  form: "bytes",
+  length,
+  doc,
+});
 export const numbered = <const W extends string>(
   as: NumberShape["form"],
   words: Readonly<Record<number, W>>,

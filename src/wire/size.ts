@@ -61,6 +61,7 @@ function sizeOfShape(shape: Shape, holds: Conditions): Size {
     case "when":
       return holds[shape.condition] ? sizeOfShape(shape.shape, holds) : exactly(0);
     case "name":
+    case "bytes":
     case "numbered":
     case "padding":
       throw new TypeError(`${shape.form} stands in structs only: layoutOf says how long they are`);

@@ -90,6 +90,7 @@ function traceValue(shape: Shape, value: unknown, server: Server | undefined): s
     case "cstring":
     case "name":
       return quoteText(value as string);
+    case "bytes":
     case "counted":
     case "padding":
       return quoteBytes(value as Uint8Array);

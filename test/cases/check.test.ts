@@ -76,6 +76,7 @@ function expectAccepted(
 }
 
 const twice = (name: string) => `The option ${name} is given twice: leave one out.`;
+const quotedBooleanAdvice = "Write 'true', 'false', 'on' or 'off', or leave the value out, which means true.";
 const booleanAdvice = "Write true, false, on or off, or leave the value out, which means true.";
 
 describe("CREATE_REPLICATION_SLOT", () => {
@@ -1125,7 +1126,7 @@ describe("START_REPLICATION with pgoutput", () => {
       "binary requires a Boolean value",
       "options[2].arg",
       "'yes'",
-      booleanAdvice,
+      quotedBooleanAdvice,
     ],
     [
       start(`${and}, streaming 'parallel'`),
@@ -1134,7 +1135,7 @@ describe("START_REPLICATION with pgoutput", () => {
       "streaming requires a Boolean value",
       "options[2].arg",
       "'parallel'",
-      booleanAdvice,
+      quotedBooleanAdvice,
     ],
     [
       start(`${and}, streaming 'x'`),
@@ -1196,6 +1197,29 @@ describe("START_REPLICATION with pgoutput", () => {
     const command = parseCommand(start("x"));
     expect(checkCommand(command, { plugin: "test_decoding" })).toBe(undefined);
     expect(checkCommand(command, { server: "9.6" })).toBe(undefined);
+  });
+});
+
+describe("before 10 the name of a slot that should exist is checked", () => {
+  const hint = "Replication slot names may only contain lower case letters, numbers, and the underscore character.";
+  test.each([
+    'DROP_REPLICATION_SLOT "Ho"',
+    'START_REPLICATION SLOT "Ho" 0/0',
+    'START_REPLICATION SLOT "Ho" LOGICAL 0/0',
+    'START_REPLICATION SLOT "Ho" PHYSICAL 0/0 TIMELINE 7',
+  ])("%s", (text) => {
+    for (const server of ["9.4", "9.5", "9.6"]) {
+      expect(refusal(parseCommand(text, { server }), { server })).toMatchObject({
+        ...{ sqlstate: "42602", message: 'replication slot name "Ho" contains invalid character', hint },
+        ...{ path: "slotname", advice: "Write the slot name in lower case: ho." },
+      });
+    }
+    expect(checkCommand(parseCommand(text, { server: 10 }), { server: 10, plugin: "p" })).toBe(undefined);
+  });
+
+  test("after it is seen that there is no database", () => {
+    const command = parseCommand('START_REPLICATION SLOT "Ho" LOGICAL 0/0', { server: "9.6" });
+    expect(refusal(command, { server: "9.6", database: false }).sqlstate).toBe("55000");
   });
 });
 

@@ -1,5 +1,5 @@
 /** `walwire decode` of PostgreSQL's own files: each is recognised by what it holds, shown, and encoded to the same bytes. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -148,6 +148,12 @@ const files: readonly {
     says: ["version 2 of 176 bytes"],
   },
   {
+    kind: "pg_control",
+    bytes: new Uint8Array(readFileSync(new URL("../vectors/files/pg_control-18", import.meta.url))),
+    types: ["ControlFileData"],
+    says: ["Control file of the cluster ", "The form is that of 18, version 1800.\n", "checkPointCopy.redo "],
+  },
+  {
     kind: "replorigin_checkpoint",
     bytes: encodeReplicationOrigins([{ roident: 7, remoteLsn: start }]),
     types: ["ReplicationOrigins"],
@@ -197,7 +203,13 @@ const files: readonly {
 ];
 
 /** Of these the rest is missing: a text, a file with a checksum, parts one after the other. */
-const cut: readonly string[] = ["backup_label", "the state of a slot", "a segment of WAL", "a backup manifest"];
+const cut: readonly string[] = [
+  "backup_label",
+  "the state of a slot",
+  "pg_control",
+  "a segment of WAL",
+  "a backup manifest",
+];
 
 describe.each(files)("$kind", ({ kind, name, bytes, types, says }) => {
   const path = join(folder, name ?? "file");
@@ -247,11 +259,28 @@ describe("what is wrong", () => {
     expect(stdout).toContain("^");
   });
 
+  test("a control file that walwire does not know is not called bad", async () => {
+    const path = join(folder, "pg_control");
+    const bytes = new Uint8Array(8192);
+    new DataView(bytes.buffer).setUint32(8, 942, true);
+    writeFileSync(path, bytes);
+    const old = await runWalwire(["decode", path]);
+    expect([old.status, old.stderr]).toEqual([
+      3,
+      expect.stringContaining("pg_control has the pg_control version 942: walwire reads those of 9.6 and later"),
+    ]);
+    new DataView(bytes.buffer).setUint32(8, 1800, false);
+    writeFileSync(path, bytes);
+    const big = await runWalwire(["decode", path]);
+    expect([big.status, big.stderr]).toEqual([3, expect.stringContaining("a machine with big-endian numbers")]);
+  });
+
   test("what a file can be is said of one that is none of it", async () => {
     const { status, stderr } = await runWalwire(["decode", "-"], { input: "\x7fELF\x02\x01" });
     expect(status).toBe(1);
-    expect(stderr).toContain("a timeline history");
-    expect(stderr).toContain("a segment of WAL");
+    expect(stderr).toContain("or a file of PostgreSQL (walwire help decode)");
+    const { stdout } = await runWalwire(["help", "decode"]);
+    expect(stdout.replaceAll("\n", " ")).toMatch(/a timeline history, .* a WAL segment/);
   });
 
   test("a file of which there are no messages has no picture of them", async () => {

@@ -852,3 +852,16 @@ describe("printing", () => {
     expect(() => printCommand(command)).toThrow(expect.objectContaining({ path }));
   });
 });
+
+// The advice tries another text, which may be wrong at the same place.
+test.each([
+  ['TIMELINE_HISTORY  42";";', 14],
+  ['BASE_BACKUP "(" , UPLOAD_MANIFEST )', 18],
+  ['READ_REPLICATION_SLOT "y"\t. "."', 18],
+] as const)("%s on %i ends", (text, server) => {
+  try {
+    parseCommand(text, { server });
+  } catch (error) {
+    expect(error).toBeInstanceOf(ParseError);
+  }
+});

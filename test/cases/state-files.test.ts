@@ -2,13 +2,17 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
+  controlFileVersions,
+  decodeControlFile,
   decodeReplicationOrigins,
   decodeSlotState,
   decodeSnapshot,
+  encodeControlFile,
   encodeReplicationOrigins,
   encodeReplicationSlotOnDisk,
   encodeSlotState,
   encodeSnapshot,
+  explainControlFile,
   explainSlot,
   judgeSlotState,
   judgeSnapshot,
@@ -284,5 +288,73 @@ describe("limits of a slot's file", () => {
     expect(slotInvalidation({ invalidatedAt: at, restartLsn: invalidLsn })).toBe("wal_removed");
     expect(slotInvalidation({ invalidatedAt: at, restartLsn: at })).toBe("none");
     expect(slotInvalidation({ invalidatedAt: invalidLsn, restartLsn: invalidLsn })).toBe("none");
+  });
+});
+
+describe("pg_control", () => {
+  test.each([
+    ["10", 1002, { prevCheckPoint: expect.any(BigInt), float4ByVal: true, defaultCharSignedness: undefined }],
+    ["18", 1800, { prevCheckPoint: undefined, float4ByVal: undefined, defaultCharSignedness: true }],
+  ])("of %s is read, and written again", (major, version, fields) => {
+    const file = vector(`pg_control-${major}`);
+    const data = decodeControlFile(file);
+    expect(data).toMatchObject({ pgControlVersion: version, dbState: "in production", walLevel: "logical", ...fields });
+    expect(controlFileVersions(data)).toBe(major);
+    expect(toHex(encodeControlFile({ ...data, crc: 0 }))).toBe(toHex(file));
+  });
+
+  test.each([
+    ["cut off", (file: Uint8Array) => file.slice(0, 296), "TRUNCATED", 12],
+    ["too long", (file: Uint8Array) => Uint8Array.from([...file, 0]), "TRAILING_BYTES", 8192],
+    ["of another version", (file: Uint8Array) => file.with(8, 9), "BAD_VALUE", 8],
+    ["damaged", (file: Uint8Array) => file.with(40, file[40]! ^ 1), "BAD_VALUE", 292],
+    ["followed by more than zeros", (file: Uint8Array) => file.with(8000, 1), "TRAILING_BYTES", 8000],
+  ])("%s is none", (_, damage, code, offset) => {
+    const file = damage(vector("pg_control-18"));
+    expect(() => decodeControlFile(file)).toThrow(expect.objectContaining({ name: "DecodeError", code, offset }));
+  });
+
+  test("has the fields of its version", () => {
+    const data = decodeControlFile(vector("pg_control-18"));
+    const refused = (change: object): string => {
+      try {
+        encodeControlFile({ ...data, ...change });
+      } catch (error) {
+        expect(error).toBeInstanceOf(EncodeError);
+        return (error as Error).message;
+      }
+      return "";
+    };
+    expect(refused({ pgControlVersion: 937 })).toMatch(/^ControlFileData\.pgControlVersion must be 960, .* or 1903$/);
+    expect(refused({ float4ByVal: true })).toBe("ControlFileData.float4ByVal cannot be there in version 1800");
+    expect(refused({ defaultCharSignedness: undefined })).toBe(
+      "ControlFileData.defaultCharSignedness must be there in version 1800",
+    );
+    expect(refused({ checkPointCopy: { ...data.checkPointCopy, nextXidEpoch: 0, nextXid: 3 } })).toBe(
+      "ControlFileData.checkPointCopy.nextXidEpoch cannot be there in version 1800",
+    );
+    expect(refused({ mockAuthenticationNonce: new Uint8Array(31) })).toContain("takes a Uint8Array of 32 bytes");
+    expect(() => encodeControlFile(null as never)).toThrow(EncodeError);
+  });
+
+  test("says in words how far recovery must go", () => {
+    const data = decodeControlFile(vector("pg_control-18"));
+    const words = explainControlFile({
+      ...data,
+      dbState: "in archive recovery",
+      time: 2n ** 62n,
+      minRecoveryPoint: parseLsn("0/3000000"),
+      minRecoveryPointTLI: 2,
+      backupStartPoint: parseLsn("0/2000028"),
+      backupEndPoint: parseLsn("0/2000120"),
+      backupEndRequired: true,
+    });
+    expect(words).toContain("It is consistent once WAL has been replayed up to 0/3000000 on timeline 2.");
+    expect(words).toContain("It is a backup that began at 0/2000028, and recovery has not come to the end of it.");
+    expect(words).toContain("The backup ends at 0/2000120.");
+    expect(words).toContain("Recovery must find the record of the end of the backup.");
+    expect(words[1]).toBe(
+      "The server is a standby or recovers from an archive, or did when it ended. The file was written at 4611686018427387904 s after 1970.",
+    );
   });
 });

@@ -489,6 +489,8 @@ describe("TypeMap", () => {
       '"a"=>"1", ',
       '"a"=>"1", "a"=>"2"',
       '"a"=>NULLx',
+      '"\0"=>NULL',
+      '"a"=>"\0"',
     ]) {
       expect(() => codec("hstore", "hstore").readText(bad), bad).toThrow(DecodeError);
     }

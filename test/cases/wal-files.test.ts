@@ -1,6 +1,6 @@
 /** Which files are read as the WAL of a timeline, and what `walwire wal` makes of pg_wal as it lies on disk. */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -512,11 +512,16 @@ describe("what pg_waldump has", () => {
     const whole = first[name(1, 3)]!;
     const growing = directory({ [name(1, 2)]: first[name(1, 2)]!, [name(1, 3)]: whole.slice().fill(0, 40 + 32) });
     const following = xids(growing, "--follow", "--limit", "7");
-    const later = (files: Readonly<Record<string, Uint8Array>>) => {
-      for (const [each, bytes] of Object.entries(files)) writeFileSync(join(growing, each), bytes);
-    };
-    setTimeout(() => later({ [name(1, 3)]: whole }), 500);
-    setTimeout(() => later({ [name(1, 4)]: first[name(1, 4)]! }), 2500);
+    // As a server does it: a segment that is there is written over in place, a new one gets its name when it is whole.
+    setTimeout(() => {
+      const file = openSync(join(growing, name(1, 3)), "r+");
+      writeSync(file, whole, 0, whole.length, 0);
+      closeSync(file);
+    }, 500);
+    setTimeout(() => {
+      writeFileSync(join(growing, "xlogtemp.1"), first[name(1, 4)]!);
+      renameSync(join(growing, "xlogtemp.1"), join(growing, name(1, 4)));
+    }, 2500);
     expect(await following).toEqual([102, 103, 104]);
   });
 

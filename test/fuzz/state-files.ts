@@ -1,15 +1,18 @@
-/** Damaged files of slots, origins and snapshots; half of the damaged ones get a checksum that is right. */
+/** Damaged pg_control, and files of slots, origins and snapshots; half of the damaged ones get a checksum that is right. */
 import { readdirSync, readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { structOf } from "../../src/arbitraries/messages.ts";
 import {
+  decodeControlFile,
   decodeReplicationOrigins,
   decodeSlotState,
   decodeSnapshot,
+  encodeControlFile,
   encodeReplicationOrigins,
   encodeReplicationSlotOnDisk,
   encodeSlotState,
   encodeSnapshot,
+  explainControlFile,
   explainSlot,
   judgeReplicationOrigins,
   judgeSlotState,
@@ -119,4 +122,21 @@ const snap: FuzzTarget = {
   },
 };
 
-export const stateFiles: readonly FuzzTarget[] = [slotState, origins, snap];
+const controlFile: FuzzTarget = {
+  name: "pg_control",
+  corpus: () => recorded(/^pg_control/),
+  check: (bytes) => {
+    const crcAt = bytes[8] === 0xea ? 288 : 292; // of 10 and 18
+    const file = mended(bytes, crcAt, 0, crcAt);
+    const result = checkFile(file, decodeControlFile, encodeControlFile, () => undefined);
+    if (result === "value") {
+      const data = decodeControlFile(file);
+      explainControlFile(data);
+      jsonOfStruct(structs.ControlFileData, data);
+      traceStruct(structs.ControlFileData, data);
+    }
+    return result;
+  },
+};
+
+export const stateFiles: readonly FuzzTarget[] = [slotState, origins, snap, controlFile];

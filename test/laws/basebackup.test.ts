@@ -96,7 +96,7 @@ describe.each(servers)("a base backup of server %s", (server) => {
       const frames = framesFrom(bytes);
       const receiver = new BaseBackupReceiver({ server });
       for (const frame of frames.slice(0, pick % frames.length)) receiver.receive(frame);
-      expect(() => receiver.end()).toThrow(/closed the connection while the base backup is at: \w+/);
+      expect(() => receiver.end()).toThrow(/closed the connection while the base backup is in state \w+/);
     }),
     100,
   );

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { command } from "../../src/arbitraries/command.ts";
+import { commandCapabilities } from "../../src/command/capabilities.ts";
 import {
   type CheckCommandOptions,
   type Command,
@@ -10,7 +11,7 @@ import {
   parseCommand,
   printCommand,
 } from "../../src/command/index.ts";
-import { ParseError, WalwireError } from "../../src/kernel/errors.ts";
+import { ParseError, UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
 import { serverVersionNum } from "../../src/kernel/version.ts";
 import { checkedCommand } from "../oracle/checked-commands.ts";
 import { expectErrorForPeople, expectLinear, hostileValue, withChange } from "./grammar.ts";
@@ -56,6 +57,43 @@ describe.each(versionsWith("firstTokenRule"))("%s", (server) => {
     300,
   );
 });
+
+/** Commands of each version, and the version. */
+const commandsOfVersions = fc.oneof(
+  ...versionsWith("pgoutput").map((from) =>
+    fc.tuple(
+      fc.constant(from),
+      fc.oneof(
+        command({ server: from }),
+        checkedCommand(from)
+          .map((text) => parsed(text, from))
+          .filter((each) => each !== undefined),
+      ),
+    ),
+  ),
+);
+
+law(
+  "what is printed of an accepted command for another version is accepted there, or the missing capability is named",
+  fc.property(
+    commandsOfVersions,
+    fc.constantFrom(...versionsWith("replicationSlots")),
+    fc.boolean(),
+    ([from, each], server, isCopy) => {
+      if (outcome(each, { server: from })[1] !== undefined) return;
+      let text: string;
+      try {
+        text = printCommand(isCopy ? structuredClone(each) : each, isCopy ? { server } : { server, from });
+      } catch (error) {
+        expect(error).toBeInstanceOf(UnsupportedError);
+        expect(Object.keys(commandCapabilities.rows)).toContain((error as UnsupportedError).capability);
+        return;
+      }
+      expect([text, outcome(parseCommand(text, { server }), { server })[1]]).toEqual([text, undefined]);
+    },
+  ),
+  1000,
+);
 
 /** Which options an accepted command gives, where it gives some. */
 const optionsOf: { readonly [T in Command["type"]]?: (command: Command) => CommandOptions["type"] | undefined } = {

@@ -2,6 +2,13 @@
 import fc from "fast-check";
 import { character } from "../../src/arbitraries/text.ts";
 import { supports } from "../../src/capabilities.ts";
+import type { OptionRow, OptionTable, OptionWord } from "../../src/command/options/option.ts";
+import {
+  alterSlotOptions,
+  baseBackupOptions,
+  createSlotOptions,
+  pgoutputOptions,
+} from "../../src/command/options/tables.ts";
 
 /** The slot of pgoutput that START_REPLICATION names. */
 export const streamed = "check_stream";
@@ -149,31 +156,51 @@ const compressionDetail = fc.oneof(
 /** Where the server could put a backup: a directory of its own, which is empty while nobody exports a snapshot. */
 const emptyDirectory = "/proc/self/cwd/pg_snapshots";
 
-/** Options of all commands and versions, so that each is met where it does not belong too. */
-const options: Readonly<Record<string, fc.Arbitrary<string>>> = {
-  snapshot: value(spelling("export", "nothing", "use", "Export", "none")),
-  reserve_wal: boolean,
-  two_phase: boolean,
-  failover: boolean,
-  label: value(spelling("x", "a b", "")),
-  progress: boolean,
-  checkpoint: value(spelling("fast", "spread", "FAST", "Spread", "slow")),
-  wait: boolean,
-  wal: boolean,
-  incremental: boolean,
-  max_rate: value(fc.oneof(number, spelling("32", "1k"))),
-  tablespace_map: boolean,
-  verify_checksums: boolean,
-  manifest: value(spelling(...booleans, "force-encode", "Force-Encode", "force_encode")),
-  manifest_checksums: value(spelling("none", "NONE", "crc32c", "SHA224", "sha256", "sha384", "sha512", "md5")),
-  target: value(spelling("client", "server", "blackhole", "Client", "shell")),
-  // What another directory of that name would say depends on the directory.
-  target_detail: value(spelling(emptyDirectory, "x", "", "./x", "../é", emptyDirectory)).filter(
-    (text) => !/^['"]\//.test(text) || text.includes(emptyDirectory),
-  ),
-  compression: value(spelling("none", "gzip", "lz4", "zstd", "gzip", "GZIP", "bzip2")),
-  compression_detail: value(fc.oneof(compressionDetail.map(quote), fc.constantFrom("1", "9", "22", "0"))),
+/** Values of an option: those that fit, more often than any. */
+function valuesOf({ name, kind }: OptionRow): fc.Arbitrary<string> {
+  switch (kind.form) {
+    case "boolean":
+      return boolean;
+    case "word":
+      return value(spelling(...kind.words!, ...kind.words!.map(otherCase), ...(also[name] ?? [])));
+    case "integer":
+      return value(fc.oneof(number, spelling("32", "1k")));
+    case "compressionDetail":
+      return value(fc.oneof(compressionDetail.map(quote), fc.constantFrom("1", "9", "22", "0")));
+    case "string":
+      // What a directory other than this would say depends on the directory.
+      return value(spelling(...(kind.words ?? []), ...(also[name] ?? ["x", "a b", ""]))).filter(
+        (text) => !/^['"]\//.test(text) || text.includes(emptyDirectory),
+      );
+    case "protocol":
+    case "names":
+      return value(spelling("1", "p"));
+    default:
+      return kind.form satisfies never;
+  }
+}
+
+const otherCase = (word: string): string => (word === word.toLowerCase() ? word.toUpperCase() : word.toLowerCase());
+
+/** Values of single options, beside those of the table and their other case. */
+const also: Readonly<Record<string, readonly string[]>> = {
+  snapshot: ["Export", "none"],
+  checkpoint: ["Spread", "slow"],
+  manifest: [...booleans, "Force-Encode", "force_encode"],
+  manifest_checksums: ["md5"],
+  target: ["Client", "shell"],
+  target_detail: [emptyDirectory, "x", "", "./x", "../é", emptyDirectory],
+  compression: ["gzip", "bzip2"],
 };
+
+/** Options of all commands and versions, so that each is met where it does not belong too. */
+const options: Readonly<Record<string, fc.Arbitrary<string>>> = Object.fromEntries(
+  [createSlotOptions, alterSlotOptions, baseBackupOptions].flatMap(({ rows }: OptionTable) =>
+    Object.values(rows).map((row) => [row.name, valuesOf(row)]),
+  ),
+);
+
+const namesOf = ({ rows }: OptionTable): string[] => Object.values(rows).map(({ name }) => name);
 
 const wrongNames = fc.oneof(
   fc.constantFrom("export_snapshot", "use_snapshot", "fast", "nowait", "noverify_checksums", "labels", '"Label"', "a"),
@@ -199,12 +226,16 @@ function genericOptions(names: readonly string[], maxLength: number): fc.Arbitra
   );
 }
 
+function wordsOf({ rows }: OptionTable): readonly OptionWord[] {
+  return Object.values(rows).flatMap(({ words = [] }) => words);
+}
+
 function createSlot(server: number): fc.Arbitrary<string> {
-  const words = ["EXPORT_SNAPSHOT", "NOEXPORT_SNAPSHOT", "USE_SNAPSHOT", "RESERVE_WAL"];
-  const legacy = fc.array(fc.constantFrom(...words, ...(supports(server, "genericOptions") ? ["TWO_PHASE"] : [])), {
-    maxLength: 2,
-  });
-  const generic = genericOptions(["snapshot", "reserve_wal", "two_phase", "failover"], 4);
+  const words = wordsOf(createSlotOptions).filter(
+    ({ option }) => option !== undefined || supports(server, "genericOptions"),
+  );
+  const legacy = fc.array(fc.constantFrom(...words.map(({ word }) => word)), { maxLength: 2 });
+  const generic = genericOptions(namesOf(createSlotOptions), 4);
   const listed = generic.map((list) => (list.length > 0 ? `(${list.join(", ")})` : ""));
   const wordy = legacy.map((list) => list.join(" "));
   return fc
@@ -219,18 +250,18 @@ function createSlot(server: number): fc.Arbitrary<string> {
 
 function alterSlot(): fc.Arbitrary<string> {
   return fc
-    .tuple(slotNames, genericOptions(["failover", "two_phase"], 3))
+    .tuple(slotNames, genericOptions(namesOf(alterSlotOptions), 3))
     .map(([name, list]) => `ALTER_REPLICATION_SLOT ${name} (${list.join(", ")})`);
 }
 
-const backupNames = Object.keys(options).slice(4);
-
 function baseBackup(server: number): fc.Arbitrary<string> {
   if (supports(server, "genericOptions")) {
-    return genericOptions(backupNames, 6).map((list) => `BASE_BACKUP (${[...list, tooLong].join(", ")})`);
+    return genericOptions(namesOf(baseBackupOptions), 6).map(
+      (list) => `BASE_BACKUP (${[...list, tooLong].join(", ")})`,
+    );
   }
   const word = fc.oneof(
-    fc.constantFrom("PROGRESS", "FAST", "WAL", "NOWAIT", "TABLESPACE_MAP", "NOVERIFY_CHECKSUMS"),
+    fc.constantFrom(...wordsOf(baseBackupOptions).flatMap(({ word, means }) => (means === undefined ? [] : [word]))),
     fc
       .oneof(spelling("x", "a b"), anything.map(quote))
       .filter((text) => text.startsWith("'"))
@@ -292,15 +323,17 @@ function startLogical(server: number): fc.Arbitrary<string> {
     { weight: 3, arbitrary: nameList.map((each) => ` ${quote(each)}`) },
     { weight: 1, arbitrary: noValue },
   );
-  const others: Readonly<Record<string, fc.Arbitrary<string>>> = {
-    binary: flag,
-    messages: flag,
-    streaming: flag,
-    two_phase: flag,
-    origin: fc.oneof({ weight: 4, arbitrary: text("any", "none", "ANY", "None") }, flag),
-    proto_version,
-    publication_names,
+  const valueText = ({ name, kind }: OptionRow): fc.Arbitrary<string> => {
+    if (kind.form === "protocol") return proto_version;
+    if (kind.form === "names") return publication_names;
+    const words = kind.words?.filter((word) => !booleans.includes(word)) ?? [];
+    return name === "streaming" || words.length === 0
+      ? flag
+      : fc.oneof({ weight: 4, arbitrary: text(...words, ...words.map(otherCase)) }, flag);
   };
+  const others = Object.fromEntries(
+    Object.values<OptionRow>(pgoutputOptions.rows).map((row) => [row.name, valueText(row)]),
+  );
   const option = fc.oneof(
     {
       weight: 20,

@@ -71,14 +71,14 @@ export function defGetString(check: Check, { defname, arg }: DefElem, index: num
 }
 
 /** @source define.c: defGetBoolean */
-export function defGetBoolean(check: Check, option: DefElem, index: number): boolean {
+export function defGetBoolean(check: Check, option: DefElem, index: number, words = "true, false, on or off"): boolean {
   return (
     booleanOf(option.arg) ??
     check.refuse({
       sqlstate: errcode.SYNTAX_ERROR,
       message: `${option.defname} requires a Boolean value`,
       path: `options[${index}].arg`,
-      advice: "Write true, false, on or off, or leave the value out, which means true.",
+      advice: `Write ${words}, or leave the value out, which means true.`,
     })
   );
 }

@@ -12,8 +12,17 @@ import type { OptionKind } from "./option.ts";
 export const boolean: OptionKind<boolean> = {
   form: "boolean",
   takes: "true or false; without a value, true",
-  read: defGetBoolean,
+  read: (check, option, index) => defGetBoolean(check, option, index),
   show: (value) => (value === undefined ? "" : String(value)),
+};
+
+/** In the words that reach an output plugin: always a string. */
+const quotedWords = "'true', 'false', 'on' or 'off'";
+
+export const quotedBoolean: OptionKind<boolean> = {
+  ...boolean,
+  takes: `${quotedWords}; without a value, true`,
+  read: (check, option, index) => defGetBoolean(check, option, index, quotedWords),
 };
 
 export const string: OptionKind<string> = { form: "string", takes: "a string", read: defGetString, show: String };
@@ -137,7 +146,7 @@ export const protocolVersion: OptionKind<number> = {
     }
     return Number(parsed);
   },
-  show: String,
+  show: (value) => (value === 0 ? "" : String(value)),
 };
 
 /** Names with commas between. @source pgoutput.c: parse_output_parameters */
@@ -177,7 +186,7 @@ export const streaming: OptionKind<PgoutputStreaming> = {
   takes: "'on', 'off' or 'parallel'",
   dependsOn: ["parallelStreaming"],
   read: (check, option, index) => {
-    if (!check.supports("parallelStreaming")) return defGetBoolean(check, option, index) ? "on" : "off";
+    if (!check.supports("parallelStreaming")) return defGetBoolean(check, option, index, quotedWords) ? "on" : "off";
     const { defname, arg } = option;
     if (arg?.type === "String" && equalsIgnoringCase(arg.sval, "parallel")) return "parallel";
     const on = booleanOf(arg);

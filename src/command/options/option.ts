@@ -55,12 +55,11 @@ export interface OptionRow<T = unknown> {
   /** The option that it belongs to: people see both in one row. */
   readonly of?: string;
   /** What it means, in one line; of a value where that says more. */
-  readonly doc: string | ((value: T) => string);
+  readonly doc: string | { of(value: T): string }["of"];
 }
 
 /** The options of a command by the properties of what `checkCommand` makes of them. */
-// biome-ignore lint/suspicious/noExplicitAny: rows of all values
-export type OptionRows = Readonly<Record<string, OptionRow<any>>>;
+export type OptionRows = Readonly<Record<string, OptionRow>>;
 
 /** What a server says of an option as a whole. */
 type Complaint = (name: string) => Pick<Refusal, "sqlstate" | "message">;

@@ -14,6 +14,7 @@ import {
   optionalString,
   orBoolean,
   protocolVersion,
+  quotedBoolean,
   streaming,
   string,
   word,
@@ -317,13 +318,13 @@ export const pgoutputOptions = {
     /** In the order given, repeated ones too; as names, so without quotes, in lower case unless they had some. Empty only since 17. */
     publicationNames: option("publication_names", names, { default: [], doc: "publications whose changes are sent" }),
     /** Are values sent in binary form, where their type has one? Since 14. */
-    binary: option("binary", boolean, {
+    binary: option("binary", quotedBoolean, {
       default: false,
       since: "pgoutputBinary",
       doc: "send values in binary form where their type has one",
     }),
     /** Are logical decoding messages sent? Since 14. */
-    messages: option("messages", boolean, {
+    messages: option("messages", quotedBoolean, {
       default: false,
       since: "logicalMessages",
       doc: "send the messages of pg_logical_emit_message",
@@ -335,7 +336,7 @@ export const pgoutputOptions = {
       doc: "send large transactions before they commit",
     }),
     /** Are prepared transactions sent when they are prepared? Since 15. If not, they are for a slot that already does so. */
-    twoPhase: option("two_phase", boolean, { default: false, since: "twoPhaseOption", doc: twoPhase }),
+    twoPhase: option("two_phase", quotedBoolean, { default: false, since: "twoPhaseOption", doc: twoPhase }),
     /** Which changes are sent, by their origin: "none" for those of the server itself. Since 16. */
     origin: option<OriginOption>(
       "origin",

@@ -6,12 +6,14 @@
  * @source pg_verifybackup.c: verify_tar_backup, precheck_tar_backup_file, verify_tar_file
  * @source astreamer_verify.c
  */
+
 import { createReadStream, readdirSync, statSync } from "node:fs";
+import { CONTROL_FILE_SIZE } from "../../files/control-file.ts";
 import { strtoul } from "../../files/manifest/numbers.ts";
 import { DecodeError } from "../../kernel/errors.ts";
 import { decompress, type ReadableCompression } from "../decompress.ts";
 import { type ManifestRecord, shouldVerifyChecksum, type VerifyContext } from "./context.ts";
-import { CONTROL_FILE, checkControlFile, controlFileLayout, PG_CONTROL_FILE_SIZE } from "./control-file.ts";
+import { CONTROL_FILE, checkControlFile } from "./control-file.ts";
 import { binaryPath, canonicalPath, systemPath, textPath } from "./paths.ts";
 import { FatalProblem, strerror } from "./problems.ts";
 import { type Summing, summing } from "./sum.ts";
@@ -164,7 +166,7 @@ class MemberVerifier implements TarVisitor {
     }
     if (!context.skipChecksums && shouldVerifyChecksum(record)) this.#sum = summing(file.checksumAlgorithm);
     if (context.version !== 1 && !record.bad && file.path === CONTROL_FILE) {
-      this.#control = new Uint8Array(controlFileLayout(context).size);
+      this.#control = new Uint8Array(context.controlFile.size);
     }
   }
 
@@ -199,8 +201,8 @@ class MemberVerifier implements TarVisitor {
   }
 
   #checkControl(control: Uint8Array): void {
-    if (this.#bytes !== BigInt(PG_CONTROL_FILE_SIZE)) {
-      const message = `unexpected control file size ${this.#bytes}, expected ${PG_CONTROL_FILE_SIZE}`;
+    if (this.#bytes !== BigInt(CONTROL_FILE_SIZE)) {
+      const message = `unexpected control file size ${this.#bytes}, expected ${CONTROL_FILE_SIZE}`;
       throw new FatalProblem("control file", CONTROL_FILE, message);
     }
     checkControlFile(this.#context, control, `${this.#archive.name}: ${CONTROL_FILE}`);

@@ -1,4 +1,5 @@
 /** What all steps of a verification share. */
+import type { ControlFileFormat } from "../../files/control-file.ts";
 import type { ManifestFile } from "../../files/manifest/types.ts";
 import type { verifyBackupCapabilities } from "../capabilities.ts";
 import type { IgnoreList } from "./paths.ts";
@@ -16,6 +17,8 @@ export interface ManifestRecord {
 export interface VerifyContext {
   /** What the version whose program judges can do. */
   readonly has: ReturnType<typeof verifyBackupCapabilities.of>;
+  /** What that version takes for a control file. */
+  readonly controlFile: ControlFileFormat;
   /** As it was given, in its shortest form. */
   readonly directory: string;
   readonly files: ReadonlyMap<string, ManifestRecord>;

@@ -15,23 +15,6 @@ import { FatalProblem, strerror } from "./problems.ts";
 
 export const CONTROL_FILE = "global/pg_control";
 
-/** How large the file is. @source pg_control.h */
-export const PG_CONTROL_FILE_SIZE = 8192;
-
-/** What a version takes for a control file: ControlFileData of 64-bit machines. */
-interface ControlFileLayout {
-  readonly version: number;
-  /** Where the checksum of all before it stands. */
-  readonly crcAt: number;
-  readonly size: number;
-}
-
-export function controlFileLayout({ has }: Pick<VerifyContext, "has">): ControlFileLayout {
-  if (has.controlFile1902) return { version: 1902, crcAt: 304, size: 312 };
-  if (has.controlFile1800) return { version: 1800, crcAt: 292, size: 296 };
-  return { version: 1700, crcAt: 288, size: 296 };
-}
-
 /**
  * Checks the control file of a plain backup.
  *
@@ -39,8 +22,7 @@ export function controlFileLayout({ has }: Pick<VerifyContext, "has">): ControlF
  * @throws FatalProblem
  */
 export function verifyControlFile(context: VerifyContext, fullPath: string): void {
-  const { size } = controlFileLayout(context);
-  checkControlFile(context, readStart(fullPath, size), fullPath);
+  checkControlFile(context, readStart(fullPath, context.controlFile.size), fullPath);
 }
 
 /**
@@ -50,7 +32,7 @@ export function verifyControlFile(context: VerifyContext, fullPath: string): voi
  * @throws FatalProblem
  */
 export function checkControlFile(context: VerifyContext, bytes: Uint8Array, name: string): void {
-  const { version, crcAt } = controlFileLayout(context);
+  const { version, crcAt } = context.controlFile;
   const fatal = (message: string): never => {
     throw new FatalProblem("control file", CONTROL_FILE, `${name}: ${message}`);
   };

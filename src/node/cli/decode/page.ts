@@ -4,12 +4,14 @@ import type { PgoutputMessage } from "../../../generated/logical.ts";
 import { DecodeError, EncodeError, type ProtocolError } from "../../../kernel/errors.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import type { Server } from "../../../kernel/version.ts";
+import { counted } from "../../../kernel/words.ts";
 import { builtins } from "../../../values/builtin.ts";
 import { traceMessage } from "../../../wire/trace.ts";
-import type { Conversation, Names } from "../../conversation.ts";
-import { aligned, bar, bytes, counted, number, type Page, printable } from "../shared/people.ts";
+import { type Conversation, type Names, qualifiedName } from "../../conversation.ts";
+import { aligned, bytes, number, type Page, printable } from "../shared/people.ts";
+import { barCells, showBars } from "../shared/shares.ts";
 import type { Unreadable } from "./input.ts";
-import { type DecodeStats, type Share, sorted } from "./stats.ts";
+import { type DecodeStats, sorted } from "./stats.ts";
 import type { Decoded, DecodeStream, Side } from "./stream.ts";
 
 /** After so many errors no more bytes are shown: a file that is taken for what it is not has nothing but errors. */
@@ -109,7 +111,7 @@ export function sayTable(page: Page, stats: DecodeStats): void {
   if (stats.all.count === 0) return;
   page.line();
   const rows = [...sorted(stats.types), ["all", stats.all] as const];
-  const cells = rows.map(([name, share]) => shareCells(name, share, stats));
+  const cells = rows.map(([name, share]) => barCells({ name, ...share }, stats.all.bytes));
   page.table(aligned([["message", "count", "bytes", ""], ...cells]), ["bold"]);
 }
 
@@ -130,23 +132,22 @@ export function sayStats(page: Page, stats: DecodeStats): void {
   const { all, types, tables, transactions, streamed } = stats;
   page.line(`${counted(all.count, "message")}, ${bytes(all.bytes)}${over(stats)}`);
   page.heading("Messages");
-  bars(
+  showBars(
     page,
-    sorted(types).map(([name, share]) => [name, share]),
-    stats,
+    sorted(types).map(([name, share]) => ({ name, ...share })),
+    all.bytes,
   );
   if (tables.size > 0) {
     page.heading("Tables");
-    bars(
+    showBars(
       page,
-      [...sorted(tables)].slice(0, TABLES).map(([, share]) => [nameOf(share), share]),
-      stats,
-      (share) => {
-        const { Insert, Update, Delete } = share.changes;
-        return [`+${number(Insert)}`, `~${number(Update)}`, `-${number(Delete)}`];
-      },
+      sorted(tables).map(([, { changes, ...share }]) => {
+        const { Insert, Update, Delete } = changes;
+        const more = [`+${number(Insert)}`, `~${number(Update)}`, `-${number(Delete)}`];
+        return { ...share, name: nameOf(share), more };
+      }),
+      all.bytes,
     );
-    if (tables.size > TABLES) page.line(`  … ${number(tables.size - TABLES)} more`);
   }
   const { whole, prepared, largest } = transactions;
   if (largest === undefined && streamed.blocks === 0) return;
@@ -167,28 +168,8 @@ export function sayStats(page: Page, stats: DecodeStats): void {
   page.table(rows, ["bold"]);
 }
 
-/** How many tables the picture has. */
-const TABLES = 20;
-
-function bars<S extends Share>(
-  page: Page,
-  shares: readonly (readonly [name: string, share: S])[],
-  stats: DecodeStats,
-  more: (share: S) => readonly string[] = () => [],
-): void {
-  const cells = aligned(shares.map(([name, share]) => [...shareCells(name, share, stats), ...more(share)]));
-  page.table(
-    cells.map(([name, ...numbers], i) => [name!, bar(shares[i]![1].bytes / Math.max(1, stats.all.bytes)), ...numbers]),
-    ["bold", "cyan"],
-  );
-}
-
-function shareCells(name: string, { count, bytes }: Share, { all }: DecodeStats): string[] {
-  return [name, number(count), number(bytes), `${((bytes / Math.max(1, all.bytes)) * 100).toFixed(1)} %`];
-}
-
 function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
-  return printable(schema === "" ? table : `${schema}.${table}`);
+  return schema === "" ? table : qualifiedName({ namespace: schema, name: table });
 }
 
 /** From when to when, and how many a second. */

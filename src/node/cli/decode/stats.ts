@@ -4,10 +4,12 @@
  * What is kept grows with the number of tables, and of subtransactions that are under way, not with that of messages.
  */
 import type { PgoutputMessage, Relation } from "../../../generated/logical.ts";
+import { entryOf } from "../../../kernel/maps.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { messagesOfKind } from "../../../logical/messages.ts";
 import type { Json } from "../../../wire/json.ts";
+import { largestFirst } from "../shared/shares.ts";
 import type { Decoded } from "./stream.ts";
 
 /** How many there were, and their bytes: those of the payloads in which they came. */
@@ -54,13 +56,13 @@ export class DecodeStats {
     const bytes = item.bytes.length;
     add(this.all, bytes);
     this.#time(around?.sendTime ?? (message !== undefined && "sendTime" in message ? message.sendTime : undefined));
-    add(entry(this.types, message?.type ?? "damaged", newShare), bytes);
+    add(entryOf(this.types, message?.type ?? "damaged", newShare), bytes);
     if (message === undefined || around === undefined) return;
     const change = message as PgoutputMessage;
     if (change.type === "Insert" || change.type === "Update" || change.type === "Delete") {
       const schema = relation?.namespace || (relation === undefined ? "" : "pg_catalog");
       const table = relation?.name ?? `relation ${change.relationId}`;
-      const share = entry(this.tables, `${schema}.${table}`, () => newTable(schema, table));
+      const share = entryOf(this.tables, `${schema}.${table}`, () => newTable(schema, table));
       add(share, bytes);
       share.changes[change.type]++;
     }
@@ -83,7 +85,7 @@ export class DecodeStats {
       count(all, changes, bytes);
       if ("xid" in message && message.xid !== undefined) {
         count(
-          entry(bySubxid, message.xid, () => newTransaction(message.xid!)),
+          entryOf(bySubxid, message.xid, () => newTransaction(message.xid!)),
           changes,
           bytes,
         );
@@ -125,7 +127,7 @@ export class DecodeStats {
   }
 
   #under(xid: number): UnderWay {
-    return entry(this.#underWay, xid, () => ({ all: newTransaction(xid), bySubxid: new Map() }));
+    return entryOf(this.#underWay, xid, () => ({ all: newTransaction(xid), bySubxid: new Map() }));
   }
 
   /** A subtransaction was rolled back, or all of it: then what is left of each. */
@@ -197,16 +199,7 @@ function count(transaction: Transaction, changes: number, bytes: number): void {
   transaction.bytes += bytes;
 }
 
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
-}
-
-/** What takes the most bytes first. */
+/** Those with the most bytes first. */
 export function sorted<V extends Share>(shares: ReadonlyMap<string, V>): [string, V][] {
-  return [...shares].sort(([, a], [, b]) => b.bytes - a.bytes);
+  return largestFirst(shares, ({ bytes }) => bytes);
 }

@@ -7,7 +7,7 @@ import { counted, formatBytes } from "../../../kernel/words.ts";
 import { verifyBackupCapabilities } from "../../capabilities.ts";
 import { binaryPath } from "../../verify-backup/paths.ts";
 import { type BackupProblem, type BackupVerification, type VerifyProgress, verifyBackup } from "../../verify-backup.ts";
-import { hasColors } from "../shared/output.ts";
+import { hasColors, ProgressLine } from "../shared/output.ts";
 import { Page, printable } from "../shared/people.ts";
 import { type Status, status } from "../shared/status.ts";
 import { UsageError } from "../shared/usage.ts";
@@ -65,28 +65,6 @@ interface Voice {
   end(result: BackupVerification, seconds: number, skippedChecksums: boolean): void;
 }
 
-/** A line on standard error that is written over. */
-class ProgressLine {
-  #written = false;
-  readonly #shown: boolean;
-
-  constructor({ quiet, progress }: Call) {
-    this.#shown = progress || (process.stderr.isTTY && !quiet);
-  }
-
-  show(text: string): void {
-    if (!this.#shown) return;
-    this.#written = true;
-    process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : `${text}\n`);
-  }
-
-  /** Makes room for another line. */
-  clear(): void {
-    if (this.#written && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
-    this.#written = false;
-  }
-}
-
 class PeopleVoice implements Voice {
   readonly #call: Call;
   readonly #page = new Page({
@@ -97,7 +75,7 @@ class PeopleVoice implements Voice {
 
   constructor(call: Call) {
     this.#call = call;
-    this.#line = new ProgressLine(call);
+    this.#line = new ProgressLine(call.progress || (process.stderr.isTTY && !call.quiet));
   }
 
   problem({ message, waldump, hint }: BackupProblem): void {
@@ -155,7 +133,7 @@ class JsonVoice implements Voice {
 
   constructor(call: Call) {
     this.#call = call;
-    this.#line = new ProgressLine({ ...call, quiet: !call.progress });
+    this.#line = new ProgressLine(call.progress);
   }
 
   #write(value: object): void {

@@ -106,7 +106,14 @@ async function* chosen(call: Call, progress: Progress, reading: Reading): AsyncG
   const state = { seen: 0, shown: 0, from: call.filter.start, isOver: false };
   try {
     for (let round = 0; ; round++) {
-      const inputs = await findWal(places, { server, timeline, start: state.from, partial: target === undefined });
+      const mayBeMissing = round > 0;
+      const inputs = await findWal(places, {
+        server,
+        timeline,
+        start: state.from,
+        partial: target === undefined,
+        mayBeMissing,
+      });
       if (follow && inputs.others.length > 0) throw new UsageError("--follow requires segments or a directory of them");
       const resume = round === 0 ? undefined : state.from;
       const options = { server, start: state.from, asRecovery: target !== undefined || follow, resume };
@@ -185,7 +192,6 @@ async function records(call: Call): Promise<Status> {
   const reading: Reading = { progress: () => undefined };
   const progress = new Progress("records", () => reading.progress());
   const stats = call.stats ? new WalStats() : undefined;
-  const line = (value: unknown) => output.write(`${JSON.stringify(value)}\n`);
   let result: Status = status.good;
   let server: number | undefined;
   const later: Notice[] = [];
@@ -194,14 +200,14 @@ async function records(call: Call): Promise<Status> {
       result = worse(result, statusOf(each));
       if (call.quiet && statusOf(each) === status.good) continue;
       if ("notice" in each) {
-        if (call.jsonl) line(noticeLine(each, server));
+        if (call.jsonl) output.json(noticeLine(each, server));
         else if (stats === undefined && each.notice !== "passed over") sayNotice(page, each);
         else later.push(each);
         continue;
       }
       server = each.server;
       if (stats !== undefined) stats.note(each);
-      else if (call.jsonl) line(recordLine(each));
+      else if (call.jsonl) output.json(recordLine(each));
       else sayRecord(page, each);
       await output.flush(false);
     }
@@ -209,7 +215,7 @@ async function records(call: Call): Promise<Status> {
   }
   progress.end();
   if (stats !== undefined) {
-    if (call.jsonl) line({ stats });
+    if (call.jsonl) output.json({ stats });
     else {
       sayStats(page, stats, server);
       page.line();
@@ -259,8 +265,8 @@ async function recovery(call: Call, target: RecoveryTarget): Promise<Status> {
   }
   progress.end();
   if (call.jsonl) {
-    for (const notice of notices) output.write(`${JSON.stringify(noticeLine(notice, server))}\n`);
-    output.write(`${JSON.stringify(stopLine(stop, lastCommit, checkpoint, server))}\n`);
+    for (const notice of notices) output.json(noticeLine(notice, server));
+    output.json(stopLine(stop, lastCommit, checkpoint, server));
   } else {
     const page = new Page(output);
     sayNotices(

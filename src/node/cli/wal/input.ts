@@ -102,6 +102,8 @@ export async function findWal(
     readonly timeline: WalTimeline | undefined;
     readonly start: Lsn | undefined;
     readonly partial: boolean;
+    /** The next segment is not there yet: find nothing instead of throwing. */
+    readonly mayBeMissing?: boolean;
   },
 ): Promise<WalInputs> {
   const { named: all, others, passedOver } = await collect(paths);
@@ -119,7 +121,7 @@ export async function findWal(
   }
   const { segments, history } = selection;
   for (const { file, message } of selection.passedOver) passedOver.push({ path: file.path, message });
-  if (segments.length === 0 && others.length === 0) {
+  if (segments.length === 0 && others.length === 0 && options.mayBeMissing !== true) {
     const [first] = passedOver;
     const more = passedOver.length > 1 ? `, and ${passedOver.length - 1} more` : "";
     const why = first === undefined ? "" : `: passed over ${name(first.path)} (${first.message})${more}`;

@@ -1,13 +1,16 @@
 /** What `walwire wal` says to people: a line a record, what is said where WAL ends, and the picture of what fills it. */
+
 import type { styleText } from "node:util";
 import { formatLsn } from "../../../kernel/lsn.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { defaultServer } from "../../../kernel/version.ts";
+import { counted } from "../../../kernel/words.ts";
 import { walCapabilities } from "../../../wal/capabilities.ts";
 import { formatWalContents, imageBytes } from "../../../wal/desc.ts";
 import type { RecoveryStop, RecoveryTarget, WalCheckpoint, WalTransactionEnd } from "../../../wal/questions.ts";
 import type { WalRecord } from "../../../wal/record.ts";
-import { aligned, bar, bytes, counted, number, type Page, printable } from "../shared/people.ts";
+import { aligned, bar, bytes, number, type Page, printable } from "../shared/people.ts";
+import { percent, showBars } from "../shared/shares.ts";
 import type { Found, Notice } from "./records.ts";
 import { bytesOf, sortedEntries, type WalShare, type WalStats } from "./stats.ts";
 
@@ -147,32 +150,33 @@ function stopWords({ side, at, xid, time, name, lsn }: RecoveryStop, server: num
   return `${side} ${at} of transaction ${xid}${when}, ${formatLsn(lsn, { server })}`;
 }
 
-/** How many rows a part of the picture has. */
-const ROWS = 20;
-
 /** The statistics. */
 export function sayStats(page: Page, stats: WalStats, server: number | undefined): void {
   const { all, operations, managers, relations, transactions, commits } = stats;
-  const total = Math.max(1, bytesOf(all));
+  const total = bytesOf(all);
   const from =
     stats.first === undefined ? "" : `, ${formatLsn(stats.first, { server })} to ${formatLsn(stats.last!, { server })}`;
   page.line(
     `${counted(all.count, "record")}, ${bytes(bytesOf(all))}, of which images of pages ${percent(all.imageBytes, total)}${from}`,
   );
   page.heading("Resource managers");
-  bars(page, sortedEntries(managers), total);
+  showBars(page, sortedEntries(managers).map(barOf), total);
   page.heading("Operations");
-  bars(page, sortedEntries(operations), total);
+  showBars(page, sortedEntries(operations).map(barOf), total);
   if (relations.size > 0) {
     page.heading("Relations (tablespace/database/file)");
-    bars(page, sortedEntries(relations), total, ({ images }) => counted(images, "image"));
+    const rows = sortedEntries(relations).map(([name, share]) => {
+      const { more, ...row } = barOf([name, share]);
+      return { ...row, more: [...more, counted(share.images, "image")] };
+    });
+    showBars(page, rows, total);
   }
   page.heading("Transactions");
   const { committed, aborted } = transactions;
   page.line(`  ${number(committed)} committed, ${number(aborted)} aborted, ${number(stats.open)} not ended here`);
-  bars(
+  showBars(
     page,
-    stats.largest.map((share) => [`xid ${share.xid}`, share]),
+    stats.largest.map((share) => barOf([`xid ${share.xid}`, share])),
     total,
   );
   const buckets = commits.all;
@@ -187,30 +191,7 @@ export function sayStats(page: Page, stats: WalStats, server: number | undefined
   );
 }
 
-function bars<S extends WalShare>(
-  page: Page,
-  shares: readonly (readonly [name: string, share: S])[],
-  total: number,
-  more: (share: S) => string = () => "",
-): void {
-  const shown = shares.slice(0, ROWS);
-  const cells = aligned(
-    shown.map(([name, share]) => [
-      name,
-      number(share.count),
-      number(bytesOf(share)),
-      percent(bytesOf(share), total),
-      share.imageBytes === 0 ? "" : `FPW ${percent(share.imageBytes, Math.max(1, bytesOf(share)))}`,
-      more(share),
-    ]),
-  );
-  page.table(
-    cells.map(([name, ...numbers], i) => [name!, bar(bytesOf(shown[i]![1]) / total), ...numbers]),
-    ["bold", "cyan"],
-  );
-  if (shares.length > ROWS) page.line(`  … ${number(shares.length - ROWS)} more`);
-}
-
-function percent(part: number, whole: number): string {
-  return `${((part / whole) * 100).toFixed(1)} %`;
+function barOf([name, share]: readonly [name: string, share: WalShare]) {
+  const images = share.imageBytes === 0 ? "" : `FPW ${percent(share.imageBytes, bytesOf(share))}`;
+  return { name, count: share.count, bytes: bytesOf(share), more: [images] };
 }

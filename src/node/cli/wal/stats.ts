@@ -4,11 +4,13 @@
  * Memory grows with the number of relations and of open transactions, not with the number of records.
  */
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { entryOf } from "../../../kernel/maps.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { imageBytes } from "../../../wal/desc.ts";
 import { walTransactionEnd } from "../../../wal/questions.ts";
 import type { Json } from "../../../wire/json.ts";
+import { largestFirst } from "../shared/shares.ts";
 import type { Found } from "./records.ts";
 
 /** Records, their bytes without images of pages, and those of the images: the columns of pg_waldump --stats. */
@@ -56,10 +58,10 @@ export class WalStats {
     this.last = record.end;
     add(this.all, bytes, images);
     const { resourceManager, operation } = description;
-    add(entry(this.managers, resourceManager, newShare), bytes, images);
-    add(entry(this.operations, `${resourceManager}/${operation}`, newShare), bytes, images);
+    add(entryOf(this.managers, resourceManager, newShare), bytes, images);
+    add(entryOf(this.operations, `${resourceManager}/${operation}`, newShare), bytes, images);
     for (const { tablespace, database, relation, image, data } of record.blocks) {
-      const share = entry(this.relations, `${tablespace}/${database}/${relation}`, () => ({
+      const share = entryOf(this.relations, `${tablespace}/${database}/${relation}`, () => ({
         ...newShare(),
         ...{ tablespace, database, relation, images: 0 },
       }));
@@ -68,7 +70,7 @@ export class WalStats {
     }
     if (record.xid !== 0)
       add(
-        entry(this.#underWay, record.xid, () => ({ ...newShare(), xid: record.xid })),
+        entryOf(this.#underWay, record.xid, () => ({ ...newShare(), xid: record.xid })),
         bytes,
         images,
       );
@@ -195,15 +197,6 @@ function add(share: WalShare, bytes: number, images: number): void {
   share.imageBytes += images;
 }
 
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
-}
-
 /** Images and all. */
 export function bytesOf({ recordBytes, imageBytes }: WalShare): number {
   return recordBytes + imageBytes;
@@ -215,5 +208,5 @@ function sorted<S extends WalShare>(shares: readonly S[]): S[] {
 
 /** Largest first. */
 export function sortedEntries<S extends WalShare>(shares: ReadonlyMap<string, S>): [string, S][] {
-  return [...shares].sort(([, a], [, b]) => bytesOf(b) - bytesOf(a));
+  return largestFirst(shares, bytesOf);
 }
