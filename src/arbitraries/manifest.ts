@@ -203,7 +203,7 @@ export function backupManifestText(
   return fc.tuple(value, changes, oneByte, fc.nat(7)).map(([manifest, edits, byte, checksums]) => {
     const text = new TextDecoder().decode(printBackupManifest(manifest));
     const right = text.replace(/"[0-9a-f]{64}"\}\n$/, `"${CHECKSUM}"}\n`);
-    const tokens: readonly string[] = right.match(/"(?:[^"\\]|\\.)*"|[\w.+-]+|.|\n/g) ?? [];
+    const tokens: readonly string[] = right.match(/"(?:[^"\\]+|\\.)*"|[\w.+-]+|.|\n/g) ?? [];
     const changed = edits.reduce((list, edit) => edit(list), tokens).join("");
     const bytes = new TextEncoder().encode(changed);
     if (byte !== undefined && bytes.length > 0) bytes[byte[0] % bytes.length] = byte[1];

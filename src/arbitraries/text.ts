@@ -39,7 +39,7 @@ export function commaList(item: fc.Arbitrary<readonly string[]>, maxLength = 4):
  */
 export function pieces(text: string): readonly string[] {
   return text
-    .match(/\s*(?:[\dA-Za-z]+\/[\dA-Za-z]+|[\w$\u0080-\uffff]+|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|.|$)/gs)!
+    .match(/\s*(?:[\dA-Za-z]+\/[\dA-Za-z]+|[\w$\u0080-\uffff]+|'(?:[^']+|'')*'?|"(?:[^"]+|"")*"?|.|$)/gs)!
     .filter((piece) => piece !== "");
 }
 
