@@ -398,7 +398,7 @@ export interface ControlFileContext {
   readonly controlFileNonce: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseControlFileContext: ControlFileContext = {
   controlFilePrevCheckPoint: false,
   nextXidEpoch: false,
@@ -428,7 +428,7 @@ export interface SlotStateContext {
   readonly slotFailover: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseSlotStateContext: SlotStateContext = {
   slotInvalidatedAt: false,
   slotTwoPhase: true,
@@ -448,7 +448,7 @@ export interface SnapBuildContext {
   readonly snapshotInSlotCreation: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseSnapBuildContext: SnapBuildContext = {
   snapshotWasRunning: false,
   snapshotTwoPhase: true,

@@ -583,6 +583,14 @@ describe("what pg_logical_slot_get_binary_changes gives, as psql prints it", () 
     expect(JSON.stringify(lines).length).toBeLessThan(1000);
   });
 
+  test.each([
+    ["words", `${"A ".repeat(7_500_000)}A`],
+    ["numbers", `A${" 1".repeat(7_500_000)}`],
+  ])("a command tag of any number of %s is passed over", async (_, tag) => {
+    const lines = await objects(0, ["-", "--verify"], `\\x${messages[0]}\n${tag}\n`);
+    expect(lines.at(-1)).toEqual(counts(1, 0));
+  });
+
   test("messages much larger than what is read at a time, and many small ones", async () => {
     const large = encodePgoutputMessage(insert("1", "x".repeat(3_000_000)));
     const { items } = await read([`\\x${toHex(large)}`, ...messages.map((digits) => `\\x${digits}`)].join("\n"));
