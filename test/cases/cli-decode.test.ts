@@ -173,6 +173,24 @@ describe("for people", () => {
     expect(output).toContain(String.raw`v="\u001b[31m\u{9b}\u{2028}"`);
   });
 
+  test("names that SQL would quote are in double quotes", async () => {
+    const quoted: PgoutputMessage = {
+      type: "Relation",
+      relationId: 16384,
+      namespace: "My schema",
+      name: 'a "table"',
+      replicaIdentity: "default",
+      columns: ["a b", "x=1", "größe", "id_1"].map((name) => ({ key: false, name, typeId: 23, typeModifier: -1 })),
+    };
+    const newTuple = TupleData.of(["1", "2", "3", "4"]);
+    const row: PgoutputMessage = { type: "Insert", relationId: 16384, newTuple };
+    const payloads = file(sent(begin, quoted, row, commit));
+    const output = await says(0, ["-"], payloads);
+    expect(output).toContain('Relation "My schema"."a ""table""" ("a b" int4, "x=1" int4, "größe" int4, id_1 int4)\n');
+    expect(output).toContain('Insert   "My schema"."a ""table""" "a b"=1 "x=1"=2 "größe"=3 id_1=4\n');
+    expect(await says(0, ["-", "--stats"], payloads)).toContain('  "My schema"."a ""table"""  █');
+  });
+
   test("an error has its place and its bytes, and the rest is read", async () => {
     const damaged = plain.map((payload) => payload.slice());
     damaged[2]![25 + 8] = 0x78;
@@ -565,6 +583,14 @@ describe("what pg_logical_slot_get_binary_changes gives, as psql prints it", () 
     expect(JSON.stringify(lines).length).toBeLessThan(1000);
   });
 
+  test.each([
+    ["words", `${"A ".repeat(7_500_000)}A`],
+    ["numbers", `A${" 1".repeat(7_500_000)}`],
+  ])("a command tag of any number of %s is passed over", async (_, tag) => {
+    const lines = await objects(0, ["-", "--verify"], `\\x${messages[0]}\n${tag}\n`);
+    expect(lines.at(-1)).toEqual(counts(1, 0));
+  });
+
   test("messages much larger than what is read at a time, and many small ones", async () => {
     const large = encodePgoutputMessage(insert("1", "x".repeat(3_000_000)));
     const { items } = await read([`\\x${toHex(large)}`, ...messages.map((digits) => `\\x${digits}`)].join("\n"));
@@ -578,15 +604,50 @@ describe("what pg_logical_slot_get_binary_changes gives, as psql prints it", () 
 
 describe("what is no stream", () => {
   test.each([
-    ["hello, world", '68 65 6c 6c 6f 2c 20 77 6f 72 6c 64, which is "hello, world"'],
-    [hex("89504e47 0d0a1a0a"), "89 50 4e 47 0d 0a 1a 0a"],
-    [hex("01"), "01"],
+    ["hello, world", 'begins with "hello, world".'],
+    ["table public.t: INSERT: id[integer]:1", "which looks like test_decoding."],
+    ['{"change":[]}', 'begins with "{\\"change\\":[]}", which looks like JSON, such as wal2json prints.'],
+    ["IDENTIFY_SYSTEM;", 'begins with "IDENTIFY_SYSTEM;".'],
+    ["START_REPLICATION 0/0", "which looks like a replication command: see walwire command."],
+    [hex("89504e47 0d0a1a0a"), "begins with the bytes 89 50 4e 47 0d 0a 1a 0a."],
+    [hex("01"), "begins with the bytes 01."],
   ])("%j", async (input, beginning) => {
     const { status, stdout, stderr } = await decode(["-"], input);
     expect(stdout).toBe("");
-    expect(stderr).toMatch(/^walwire: standard input holds no messages\. It begins with [^\n]+\n$/);
-    expect(stderr).toContain(`It begins with ${beginning}. Expected is`);
+    const [looksLike = "", accepted = "", ...rest] = stderr.split("\n");
+    expect(looksLike).toMatch(/^walwire: standard input holds no messages: it begins with /);
+    expect(looksLike).toContain(beginning);
+    expect(accepted).toMatch(/^Accepted: CopyData payloads, .{0,150}\(walwire help decode\)\.$/);
+    expect(rest).toEqual([""]);
     expect(status).toBe(1);
+  });
+
+  test.each([["--proto", "1"], ["--physical"], ["--from", "client"], ["--proto", "2", "--stats"]])(
+    "zeros without an end, read with %s %s, end after 100 errors",
+    async (...options) => {
+      const people = await decode([...options.filter(Boolean), "/dev/zero"]);
+      expect(people.stdout).toContain("✘ stopped after 100 errors in a row: is it a stream of this kind?");
+      expect(people.stdout).toContain("100 messages, 100 errors");
+      expect(people.status).toBe(1);
+      const lines = await objects(1, [...options.filter(Boolean), "--jsonl", "/dev/zero"]);
+      expect(lines.filter((line) => "error" in line)).toHaveLength(100);
+      expect(lines.some((line) => "stopped" in line)).toBe(true);
+    },
+  );
+
+  test("zeros without an end, of which nothing is said, are a segment without WAL", async () => {
+    const { status, stdout } = await decode(["/dev/zero"]);
+    expect(stdout).toMatch(/^✘ BAD_VALUE at byte 0: it begins with zeros/);
+    expect(status).toBe(1);
+  });
+
+  test("100 errors that are all there is end as they did, and a message between errors counts anew", async () => {
+    const zeros = (count: number) => Array.from({ length: count }, () => new Uint8Array());
+    const exactly = await decode(["-", "--physical"], file(zeros(100)));
+    expect(exactly.stdout).not.toContain("stopped");
+    const between = await decode(["-", "--physical"], file([...zeros(99), plain[0]!, ...zeros(99)]));
+    expect(between.stdout).not.toContain("stopped");
+    expect(between.stdout).toContain("199 messages, 198 errors");
   });
 
   test("nothing is no messages, and what is not there is said", async () => {

@@ -3,7 +3,6 @@
  */
 import { basename } from "node:path";
 import { type DecodeError, ParseError } from "../../../kernel/errors.ts";
-import { listed } from "../../../kernel/words.ts";
 import { Blocks, Progress } from "../shared/output.ts";
 import { Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
@@ -12,14 +11,16 @@ import { backupKinds } from "./backup.ts";
 import type { Source } from "./input.ts";
 import type { FileCall, FileKind, Head } from "./kind.ts";
 import { stateKinds } from "./state.ts";
+import { MAX_ERRORS_IN_A_ROW, STOPPED } from "./stream.ts";
+import { walSummary } from "./summary.ts";
 import { textKinds } from "./texts.ts";
 import { walSegment } from "./wal.ts";
 
 /** In this order: what can only be one thing first. */
-const kinds: readonly FileKind[] = [...stateKinds, walSegment, ...backupKinds, ...textKinds];
+const kinds: readonly FileKind[] = [...stateKinds, walSummary, walSegment, ...backupKinds, ...textKinds];
 
-/** What a file can be beside messages, for the sentence that says it is neither. */
-export const alsoExpected = `; or a file of PostgreSQL: ${listed(kinds.map(({ name }) => name))}`;
+/** What a file can be beside messages, for the sentence that says it is neither: their list is in the help. */
+export const alsoExpected = "; or a file of PostgreSQL (walwire help decode)";
 
 /** The kind of file that this is; undefined if it is none of PostgreSQL's own. */
 export function fileKindOf({ head, path }: Source): FileKind | undefined {
@@ -34,7 +35,14 @@ export async function decodeFile(kind: FileKind, source: Source, call: FileCall)
   const page = new Page(output);
   const progress = new Progress("parts", source.progress);
   const totals = { messages: 0, mismatches: 0, errors: 0 };
+  let errorsInARow = 0;
   for await (const part of kind.read(source, call)) {
+    errorsInARow = "error" in part ? errorsInARow + 1 : 0;
+    if (errorsInARow > MAX_ERRORS_IN_A_ROW) {
+      if (call.jsonl) output.json({ stopped: STOPPED });
+      else page.mark("bad", STOPPED);
+      break;
+    }
     if ("error" in part) {
       totals.errors++;
       if (call.jsonl) output.json({ error: part.error });

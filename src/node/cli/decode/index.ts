@@ -17,7 +17,7 @@ import { type Input, inputOf, openSource } from "./input.ts";
 import { messageLine, unreadableLine } from "./json.ts";
 import { DecodePage, sayStats, sayTable, sayTotals } from "./page.ts";
 import { DecodeStats } from "./stats.ts";
-import { type DecodeCall, type Decoded, DecodeStream, tagsOf } from "./stream.ts";
+import { type DecodeCall, type Decoded, DecodeStream, STOPPED, tagsOf } from "./stream.ts";
 
 /** `walwire decode`. */
 export async function run({ argument: path, options }: DecodeFileCall): Promise<Status> {
@@ -51,6 +51,9 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
   return jsonl ? decodeForPrograms(input, stream, call, lines) : decodeForPeople(input, stream, call, lines);
 }
 
+/** What is said where there were nothing but errors. */
+const WRONG_KIND = `${STOPPED}: is it a stream of this kind? Check --physical, --proto and --from`;
+
 /** Which messages have a line, apart from those with which something is wrong. */
 type Lines = "all" | "changes" | "none";
 
@@ -79,10 +82,11 @@ async function decodeForPrograms(
 ): Promise<Status> {
   const output = new Blocks();
   const stats = lines === "none" ? new DecodeStats() : undefined;
-  for await (const batch of input.batches) {
+  reading: for await (const batch of input.batches) {
     for (const item of batch) {
+      if (!stream.goesOn()) break reading;
       if ("unreadable" in item) {
-        stream.totals.errors++;
+        stream.unreadable();
         output.json(unreadableLine(item));
         continue;
       }
@@ -95,6 +99,7 @@ async function decodeForPrograms(
     }
     await output.flush();
   }
+  if (stream.stopped) output.json({ stopped: WRONG_KIND });
   if (stats !== undefined) output.json({ stats });
   if (verify) output.json(stream.totals);
   await output.flush();
@@ -108,10 +113,11 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
   const people = new DecodePage(page, conversation, call.server ?? defaultServer, call.from);
   const stats = new DecodeStats();
   const progress = new Progress("messages", input.progress);
-  for await (const batch of input.batches) {
+  reading: for await (const batch of input.batches) {
     for (const item of batch) {
+      if (!stream.goesOn()) break reading;
       if ("unreadable" in item) {
-        stream.totals.errors++;
+        stream.unreadable();
         people.unreadable(item);
         continue;
       }
@@ -126,6 +132,7 @@ async function decodeForPeople(input: Input, stream: DecodeStream, call: DecodeC
     progress.show(stream.totals.messages);
   }
   progress.end();
+  if (stream.stopped) page.mark("bad", WRONG_KIND);
   if (lines === "none") sayStats(page, stats);
   else sayTable(page, stats);
   page.line();

@@ -52,9 +52,6 @@ export interface Input {
   readonly progress: () => number | undefined;
 }
 
-const expected =
-  "Expected is what CopyData carried, each payload after its length in four bytes, the most significant first; or lines as psql prints what pg_logical_slot_get_binary_changes gives, each with a message in hexadecimal digits";
-
 /** A file that has been opened, unpacked if it is packed. */
 export interface Source {
   /** - is standard input. */
@@ -245,14 +242,30 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
-/** The error of a file that holds no messages, with what it begins with. */
+/** The error of a file that holds no messages: what it looks like, and what is accepted. */
 function neither(path: string, start: Uint8Array, also: string): InputError {
-  const digits = Array.from(start.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  const text = isText(start) ? `, which is ${JSON.stringify(latin1(start))}` : "";
-  return new InputError(
-    `${name(path)} holds no messages. It begins with ${digits}${text}. ${expected}${also}; either may be compressed by gzip, zstd or lz4`,
-  );
+  const accepted = `Accepted: CopyData payloads, each after its length in 4 bytes; rows of pg_logical_slot_get_binary_changes from psql${also}.`;
+  return new InputError(`${name(path)} holds no messages: ${looksLike(start)}.\n${accepted}`);
 }
+
+/** What a file begins with, and, if that says it, what prints such a text. */
+function looksLike(start: Uint8Array): string {
+  if (!isText(start)) {
+    const digits = Array.from(start.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    return `it begins with the bytes ${digits}`;
+  }
+  const text = latin1(start);
+  const [, likely] = textsOfOthers.find(([pattern]) => pattern.test(text)) ?? [];
+  return `it begins with ${JSON.stringify(text)}${likely === undefined ? "" : `, which looks like ${likely}`}`;
+}
+
+/** What people have instead of pgoutput's bytes. */
+const textsOfOthers: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/^\s*table \S+: /, "test_decoding"],
+  [/^\s*[[{]/, "JSON, such as wal2json prints"],
+  [/^\s*(?:START|CREATE|DROP|ALTER|READ)_REPLICATION|^\s*BASE_BACKUP/i, "a replication command: see walwire command"],
+  [/^rmgr: /, "the output of pg_waldump"],
+];
 
 function latin1({ buffer, byteOffset, length }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, length).toString("latin1");
@@ -426,7 +439,12 @@ function isAroundRows(line: string, cells: readonly string[]): boolean {
     /^\(\d+ \S+\)$/.test(text) ||
     /^[-+|]*(\[ |\* )RECORD \d+/.test(text) ||
     /^(Time: |Timing is )/.test(text) ||
-    /^[A-Z]+( [A-Z]+)*( \d+)*$/.test(text) ||
+    isCommandTag(text) ||
     cells.every((cell) => ["lsn", "xid", "data", "encode"].includes(cell))
   );
+}
+
+/** Words, then numbers. There is no repeated group, which would take of the stack in each round: a line can be any text. */
+function isCommandTag(text: string): boolean {
+  return !text.includes("  ") && /^[A-Z][A-Z ]*(?: [\d ]*\d)?$/.test(text);
 }

@@ -7,7 +7,7 @@ import type { Server } from "../../../kernel/version.ts";
 import { counted } from "../../../kernel/words.ts";
 import { builtins } from "../../../values/builtin.ts";
 import { traceMessage } from "../../../wire/trace.ts";
-import type { Conversation, Names } from "../../conversation.ts";
+import { type Conversation, type Names, qualifiedName } from "../../conversation.ts";
 import { aligned, bytes, number, type Page, printable } from "../shared/people.ts";
 import { barCells, showBars } from "../shared/shares.ts";
 import type { Unreadable } from "./input.ts";
@@ -169,7 +169,7 @@ export function sayStats(page: Page, stats: DecodeStats): void {
 }
 
 function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
-  return printable(schema === "" ? table : `${schema}.${table}`);
+  return schema === "" ? table : qualifiedName({ namespace: schema, name: table });
 }
 
 /** From when to when, and how many a second. */

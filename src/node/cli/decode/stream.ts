@@ -79,6 +79,11 @@ export interface Decoded {
   readonly mismatch: number | undefined;
 }
 
+/** After so many errors without a message between them, reading stops. */
+export const MAX_ERRORS_IN_A_ROW = 100;
+
+export const STOPPED = `stopped after ${MAX_ERRORS_IN_A_ROW} errors in a row`;
+
 /** What is read where nobody says what was asked for. */
 const anything: PgoutputDecoderOptions = { protocol: 4, streaming: "on" };
 
@@ -93,6 +98,9 @@ export class DecodeStream {
   /** What was asked for in START_REPLICATION, as far as anybody said, or the messages do. */
   #options: PgoutputDecoderOptions;
   #decoder: PgoutputDecoder;
+  /** Did reading stop before the end, because of too many errors? */
+  stopped = false;
+  #errorsInARow = 0;
   /** Messages since the decoder's state was last put right: to do so costs as much as it remembers. */
   #since = 0;
   readonly #advised = new Set<string>();
@@ -122,9 +130,22 @@ export class DecodeStream {
   decode(item: Item): Decoded {
     this.totals.messages++;
     const decoded = this.#rows ? this.#change(item, item.bytes, 0, item.row ?? {}) : this.#payload(item);
-    if (decoded.error !== undefined) this.totals.errors++;
+    if (decoded.error !== undefined) this.unreadable();
+    else this.#errorsInARow = 0;
     if (decoded.mismatch !== undefined) this.totals.mismatches++;
     return decoded;
+  }
+
+  /** Counts an error. */
+  unreadable(): void {
+    this.totals.errors++;
+    this.#errorsInARow++;
+  }
+
+  /** Is the next message worth reading? What has nothing but errors may have no end. */
+  goesOn(): boolean {
+    this.stopped = this.#errorsInARow >= MAX_ERRORS_IN_A_ROW;
+    return !this.stopped;
   }
 
   #payload(item: Item): Decoded {
