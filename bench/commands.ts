@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: how many replication commands a second walwire parses, next to the second reader (jison's LALR parser) and to
- * what live servers answer, pipelined on one connection, all in one run on one machine. And that the cost of a long text is
- * that of its length.
+ * `npm run bench`: replication commands parsed per second, next to the second reader (jison's LALR parser) and to live servers that
+ * answer pipelined commands on one connection, all in one run on one machine. Also checks that the time of a long text is linear in its
+ * length.
  */
 import { formatServerVersion } from "../src/kernel/version.ts";
 import { commandVerdicts } from "../test/oracle/commands.ts";
@@ -9,7 +9,7 @@ import { readCommand } from "../test/oracle/lalr.ts";
 import { majors, startServer } from "../test/servers/index.ts";
 import { inTurns, longTexts, machine, rate, rateOf, thousands } from "./measure.ts";
 
-// What is published, and not the sources through a loader, which makes functions slower.
+// The compiled code: the loader of the sources would make functions slower.
 const { parseCommand, checkCommand, printCommand } = (await import(
   new URL("../dist/command/index.js", import.meta.url).href
 )) as typeof import("../src/command/index.ts");
@@ -51,7 +51,7 @@ async function typicalCommands(): Promise<void> {
   }
 }
 
-/** Texts of about so many bytes. */
+/** Texts of about this many bytes. */
 const long: Readonly<Record<string, (bytes: number) => string>> = {
   options: (n) => `BASE_BACKUP (${"a 1, ".repeat(n / 5)}b)`,
   "doubled quotes": (n) => `BASE_BACKUP (a '${"''".repeat(n / 2)}')`,

@@ -1,4 +1,4 @@
-/** What the benchmarks of the stream read: bytes that a live server of the newest major sent. Nothing of it is kept between runs. */
+/** The input of the stream benchmarks: bytes from a live server of the newest major. Nothing is kept between runs. */
 import { formatServerVersion } from "../src/kernel/version.ts";
 import { captureStream, majors, type OwnServer, startServer } from "../test/servers/index.ts";
 
@@ -13,15 +13,15 @@ export interface Corpus {
   readonly physical: readonly Uint8Array[];
 }
 
-/** How many transactions there are of each table, and the rows that each of them inserts; it updates half as many and deletes a fifth. */
+/** The number of transactions of each table, and the rows that each inserts; it updates half as many and deletes a fifth. */
 const TRANSACTIONS = 240;
 const ROWS = 30;
 
-/** WAL of this many bytes is taken: 40 times what a walsender sends at most in one message. */
+/** The bytes of WAL to read: 40 times the most that a walsender sends in one message. */
 const MAX_SEND_SIZE = 16 * 8192;
 const PHYSICAL = 40 * MAX_SEND_SIZE;
 
-/** Columns of each table by name: the type, and the value in row `i`. */
+/** The columns of each table by name: the type, and the value in row `i`. */
 const tables: Readonly<Record<string, Readonly<Record<string, readonly [type: string, value: string]>>>> = {
   account: {
     id: ["bigint", "i"],
@@ -66,9 +66,9 @@ const tables: Readonly<Record<string, Readonly<Record<string, readonly [type: st
   },
 };
 
-/** The table whose old rows come whole. */
+/** The table with full old rows. */
 const FULL = "purchase";
-/** What is set when a row is updated. */
+/** The SET clause of updates. */
 const update: Readonly<Record<string, string>> = { account: "balance", purchase: "status", person: "visits" };
 
 export async function makeCorpus(): Promise<Corpus> {

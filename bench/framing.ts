@@ -1,14 +1,14 @@
 /**
- * `npm run bench`: how fast the framer cuts a stream into CopyData frames, next to pg-protocol's parser and to a walk that only
- * passes over the lengths, all in one run on the bytes that one live server sent, in chunks as a socket gives them. And how often
- * each byte is copied.
+ * `npm run bench`: the speed at which the framer splits a stream into CopyData frames, next to pg-protocol's parser and to a loop that
+ * only follows the lengths, all in one run on the bytes of one live server, in chunks as a socket delivers them. Also how often each byte
+ * is copied.
  */
 import { Parser } from "pg-protocol/dist/parser.js";
 import type { FramerOptions } from "../src/session/index.ts";
 import { makeCorpus } from "./corpus.ts";
 import { inTurns, machine, rate, thousands, verdict } from "./measure.ts";
 
-// What is published, and not the sources through a loader, which makes functions slower.
+// The compiled code: the loader of the sources would make functions slower.
 const { Framer, encodeFrame, isLast } = (await import(
   new URL("../dist/session/index.js", import.meta.url).href
 )) as typeof import("../src/session/index.ts");
@@ -20,7 +20,7 @@ function chunksOf(bytes: Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
 }
 
-// ---- The readers. Each looks at the first byte of every body, and gives the number of frames. ----
+// ---- The readers. Each reads the first byte of every body, and returns the number of frames. ----
 
 let looked = 0;
 
@@ -84,7 +84,7 @@ const SAME_MEMORY: FramerOptions = { allocate: () => memory };
 
 // ---- They read the same, and copy so often ----
 
-/** Every body, put together. */
+/** All bodies, concatenated. */
 function bodies(chunks: readonly Buffer[], options?: FramerOptions): Buffer[] {
   const framer = new Framer(options);
   const found: Buffer[] = [];
@@ -110,7 +110,7 @@ function checkEqual(payloads: readonly Uint8Array[], chunks: readonly Buffer[]):
   if (counts.some((count) => count !== payloads.length)) throw new Error(`they count ${counts} frames`);
 }
 
-/** Bytes that our framer copies: a body that is not in the stream's own memory was copied, once. Chunks here are not small. */
+/** Bytes that our framer copies: a body outside the stream's memory was copied once. Chunks here are not small. */
 function copied(chunks: readonly Buffer[], options?: FramerOptions): number {
   const framer = new Framer(options);
   let bytes = 0;
@@ -123,7 +123,7 @@ function copied(chunks: readonly Buffer[], options?: FramerOptions): number {
   return bytes;
 }
 
-/** Bytes that pg-protocol's parser copies: all by Buffer.copy. */
+/** Bytes that pg-protocol's parser copies, all by Buffer.copy. */
 function copiedByPeer(chunks: readonly Buffer[]): number {
   const { copy } = Buffer.prototype;
   let bytes = 0;

@@ -1,7 +1,7 @@
 /**
- * `npm run bench`: how many messages of pgoutput a second walwire decodes and encodes, next to pg-logical-replication and to a
- * walk that does nothing but pass over the lengths, all in one run on the bytes that one live server sent. And how much heap
- * a message takes. Before anything is measured, every reader must give the same rows.
+ * `npm run bench`: messages of pgoutput decoded and encoded per second, next to pg-logical-replication and to a loop that only follows
+ * the lengths, all in one run on the bytes of one live server. Also the heap per message. Before anything is measured, every reader must
+ * return the same rows.
  */
 import { deepStrictEqual } from "node:assert";
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
@@ -12,7 +12,7 @@ import type { PgoutputMessage, TupleData } from "../src/logical/index.ts";
 import { makeCorpus } from "./corpus.ts";
 import { inTurns, machine, rate, thousands, verdict } from "./measure.ts";
 
-// What is published, and not the sources through a loader, which makes functions slower.
+// The compiled code: the loader of the sources would make functions slower.
 const published = (path: string) => import(new URL(`../dist/${path}/index.js`, import.meta.url).href);
 const logical = (await published("logical")) as typeof import("../src/logical/index.ts");
 const { decodeWalSenderMessage } = (await published("physical")) as typeof import("../src/physical/index.ts");
@@ -21,7 +21,7 @@ const { PgoutputDecoder, TupleData: Tuple, encodePgoutputMessage, unchanged } = 
 /** The type byte, start, end and time before the data of an XLogData. */
 const XLOG_DATA = 25;
 
-/** Messages, and the XLogData that they came in. */
+/** Messages, and the XLogData that contained them. */
 interface Stream {
   readonly payloads: readonly Uint8Array[];
   readonly messages: readonly Uint8Array[];
@@ -36,7 +36,7 @@ function newPlugin(): PgoutputPlugin {
   return new PgoutputPlugin({ protoVersion: 1, publicationNames: [] });
 }
 
-/** The rows of a message: the old one, if it is there, and the new one. */
+/** The rows of a message: the old one, if any, and the new one. */
 function rowsOf(message: PgoutputMessage): readonly (TupleData | undefined)[] {
   switch (message.type) {
     case "Insert":
@@ -52,7 +52,7 @@ function rowsOf(message: PgoutputMessage): readonly (TupleData | undefined)[] {
 
 // ---- The readers ----
 
-/** Passes over the lengths of a message's rows, without a check: the least that a reader has to do. Gives the number of columns. */
+/** Follow the lengths in a message's rows, without checks: the minimal work of a reader. Returns the number of columns. */
 function walk(bytes: Uint8Array): number {
   let at = 5; // the type byte, and the relation
   let columns = 0;
@@ -84,7 +84,7 @@ function walkAll(messages: readonly Uint8Array[]): number {
   return columns;
 }
 
-/** Gives values by name, converted by type; it cannot leave them unread. */
+/** Returns values by name, converted by type; it has no lazy mode. */
 function peerAll(messages: readonly Uint8Array[]): number {
   const plugin = newPlugin();
   let rows = 0;
@@ -131,7 +131,7 @@ function valuesAll(messages: readonly Uint8Array[]): number {
   return values;
 }
 
-/** Each row as an object of names, as pg-logical-replication gives them. */
+/** Each row as an object by column name, as pg-logical-replication returns it. */
 function objectsAll(messages: readonly Uint8Array[]): number {
   const decoder = new PgoutputDecoder();
   let values = 0;
@@ -177,7 +177,7 @@ function encodeAll(messages: readonly PgoutputMessage[]): number {
 
 type Row = ReturnType<TupleData["toArray"]>;
 
-/** A message and the values of its rows, of which it is made anew. */
+/** A message and the values of its rows, from which it is encoded again. */
 interface Made {
   readonly message: PgoutputMessage;
   readonly oldRow: Row | undefined;
@@ -219,9 +219,9 @@ function encodeMade({ message, oldRow, newRow }: Made): Uint8Array {
   }
 }
 
-// ---- Everybody reads the same ----
+// ---- All readers return the same rows ----
 
-/** What pg-logical-replication makes of a text, by the type's oid: the parsers of pg. */
+/** The value that pg-logical-replication makes of a text, by the type's oid: it uses the parsers of pg. */
 function converted(value: Row[number], typeId: number, wholeOldRow: boolean): unknown {
   if (value === null) return wholeOldRow ? null : undefined; // of a key, a column that is not part of it
   if (value === unchanged) return undefined;
@@ -271,8 +271,8 @@ setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
 /**
- * Bytes of heap, and of buffers outside of it, that are allocated for one of `count` calls, whether they stay or not: by how much
- * the memory in use rises from batch to batch. A batch in which it fell, since garbage was collected, does not count.
+ * Bytes of heap and of external buffers allocated per call, whether they are kept or not: the rise of used memory from batch to batch. A
+ * batch with a fall, because of a garbage collection, does not count.
  */
 function allocated(count: number, run: (i: number) => unknown): number {
   const batch = 64;

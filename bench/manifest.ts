@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: how fast a backup manifest is parsed, and a backup verified, next to pg_verifybackup 15 on the same files in the same run.
- * Times are the best of some rounds, in which the two take turns; the page cache is warm.
+ * `npm run bench`: the time to parse a backup manifest and to verify a backup, next to pg_verifybackup 15 on the same files in the same
+ * run. Times are the best of several rounds, in which the two alternate; the page cache is warm.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -10,14 +10,14 @@ import { join } from "node:path";
 import { pathOf } from "../test/programs/programs.ts";
 import { machine, verdict } from "./measure.ts";
 
-// What is published, and not the sources through a loader, which makes functions slower.
+// The compiled code: the loader of the sources would make functions slower.
 const dist = (path: string) => import(new URL(`../dist/${path}`, import.meta.url).href);
 const { BackupManifestWriter } = (await dist(
   "files/manifest/index.js",
 )) as typeof import("../src/files/manifest/index.ts");
 const { crc32c } = (await dist("kernel/crc32c.js")) as typeof import("../src/kernel/crc32c.ts");
 
-/** What the ratio of pg_verifybackup's time to ours should be at least. */
+/** The least acceptable ratio of pg_verifybackup's time to ours. */
 const goal = 0.7;
 const rounds = 3;
 
@@ -32,8 +32,8 @@ function program(args: readonly string[]): number {
 }
 
 /**
- * What an expression takes that gives a promise, in a process of its own: functions that are loaded by tsx, even those of dist, take two to
- * three times as long. Without the start of Node, of which it takes 40 ms more.
+ * The time of an expression that returns a promise, in a separate process: functions loaded by tsx, even those of dist, are two to three
+ * times slower. The start of Node, another 40 ms, is not included.
  */
 function plain(module: string, expression: string): number {
   const script = `
@@ -41,7 +41,7 @@ function plain(module: string, expression: string): number {
     import { openSync, readSync } from "node:fs";
     import * as it from ${JSON.stringify(new URL(`../dist/${module}`, import.meta.url).href)};
     const sha256 = () => createHash("sha256");
-    /** Up to hundreds of MB: nobody reads it whole. */
+    /** Up to hundreds of MB, so it is not read as a whole. */
     function* pieces(path) {
       const [file, buffer] = [openSync(path), new Uint8Array(65536)];
       for (let count; (count = readSync(file, buffer)) > 0; ) yield buffer.subarray(0, count);
@@ -89,7 +89,7 @@ const writer = () => new BackupManifestWriter({ version: 1, systemIdentifier: un
 console.log(`${machine}; pg_verifybackup 15 -n\n`);
 console.log("| | pg_verifybackup | walwire | walwire | ratio |\n|---|--:|--:|--:|---|");
 
-// Parsing: the program is to look for no file, so what the manifest names is ignored.
+// Parsing: pg_verifybackup should not look for files, so all paths in the manifest are ignored.
 const small = join(folder, "small");
 mkdirSync(small);
 const many = writer();

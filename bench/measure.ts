@@ -1,13 +1,13 @@
 /**
- * How the benchmarks measure. Rates are the best of some rounds, in which the subjects take turns; only their ratios mean anything
- * elsewhere.
+ * The measurements of the benchmarks. Rates are the best of several rounds, in which the subjects alternate; only their ratios apply to
+ * other machines.
  */
 import { cpus } from "node:os";
 
 const rounds = 5;
 const roundTime = 200;
 
-/** Calls a second, for some 200 ms. */
+/** Calls per second, measured for about 200 ms. */
 export function rate(run: () => unknown): number {
   let calls = 0;
   const start = performance.now();
@@ -20,7 +20,7 @@ export function rate(run: () => unknown): number {
   return (calls / elapsed) * 1000;
 }
 
-/** How many a second of what is done `count` times by one asynchronous call. */
+/** Operations per second of an asynchronous call that does `count` of them. */
 export async function rateOf(count: number, run: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await run();
@@ -42,7 +42,7 @@ export const thousands = (value: number): string => Math.round(value).toLocaleSt
 
 export const machine = `${cpus()[0]?.model}, Node ${process.version}`;
 
-/** A table of what a byte of long texts costs: of each kind, texts of three sizes. */
+/** A table of the time per byte of long texts: three sizes of each kind. */
 export function longTexts(
   texts: Readonly<Record<string, (bytes: number) => string>>,
   run: (text: string) => unknown,
@@ -68,7 +68,7 @@ export function longTexts(
   }
 }
 
-/** A goal beside what was measured. */
+/** A goal and the measured value. */
 export function verdict(value: number, relation: "≥" | "≤", goal: number, of: string): string {
   const met = relation === "≥" ? value >= goal : value <= goal;
   return `${met ? "✔" : "✘"} ${value.toFixed(value < 10 ? 2 : 1)} ${relation} ${goal} × ${of}`;

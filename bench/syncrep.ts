@@ -1,9 +1,9 @@
 /**
- * `npm run bench`: how many values of synchronous_standby_names a second walwire checks, next to the second reader (jison's LALR
- * parser), to the check hook of PGlite (PostgreSQL in WebAssembly) and to that of a live server, pipelined on one connection, all in
- * one run on one machine. And that the cost of a long value is that of its length.
+ * `npm run bench`: values of synchronous_standby_names checked per second, next to the second reader (jison's LALR parser), to the check
+ * hook of PGlite (PostgreSQL in WebAssembly) and to that of a live server, pipelined on one connection, all in one run on one machine.
+ * Also checks that the time of a long value is linear in its length.
  *
- * Both servers write a value that they accept into a file, so what they refuse tells more of the check itself.
+ * Both servers write accepted values into a file, so rejected values measure the check itself better.
  */
 import { PGlite } from "@electric-sql/pglite";
 import { formatServerVersion } from "../src/kernel/version.ts";
@@ -12,7 +12,7 @@ import { readStandbyNames } from "../test/oracle/standby-names-lalr.ts";
 import { majors, startServer } from "../test/servers/index.ts";
 import { inTurns, longTexts, machine, rate, rateOf, thousands } from "./measure.ts";
 
-// What is published, and not the sources through a loader, which makes functions slower.
+// The compiled code: the loader of the sources would make functions slower.
 const { parseSynchronousStandbyNames, printSynchronousStandbyNames } = (await import(
   new URL("../dist/syncrep/index.js", import.meta.url).href
 )) as typeof import("../src/syncrep/index.ts");
@@ -26,7 +26,7 @@ const values = [
   "ANY 1 (node-1, node-2)",
 ];
 
-/** How often an oracle is asked in a round. */
+/** The number of values that an oracle checks in a round. */
 const asked = 400;
 
 async function typicalValues(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: how fast WAL is framed, with checksums, next to a walk that only passes over pages and lengths with the same
- * checksum, and to PostgreSQL 15's pg_waldump --quiet, all in one run on the segments that one live server wrote.
+ * `npm run bench`: the speed of reading WAL records, with checksums, next to a loop that only follows pages and lengths with the same
+ * checksum, and to PostgreSQL 15's pg_waldump --quiet, all in one run on the segments of one live server.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { plain } from "./plain.ts";
 const SEGMENT = 16 * 1024 * 1024;
 const BYTES = 8 * SEGMENT;
 
-/** What is done, and how often between two looks at how much WAL there is. */
+/** The statements to run, and how often between two checks of the amount of WAL. */
 const workloads = {
   "small transactions; hardly an image": {
     rounds: 100,
@@ -63,7 +63,7 @@ const workloads = {
   },
 } as const;
 
-/** Segments, full ones, at least BYTES of them. */
+/** Full segments, at least BYTES in total. */
 async function makeSegments({ sql, rounds }: { sql: string; rounds: number }): Promise<{
   directory: string;
   names: string[];
@@ -112,7 +112,7 @@ for (const [name, workload] of Object.entries(workloads)) await measure(name, wo
 async function measure(workload: string, how: { sql: string; rounds: number }): Promise<void> {
   const { directory, names, stop } = await makeSegments(how);
 
-  /** What wal-read.mjs measures: records, and MB a second. */
+  /** The result of wal-read.mjs: records, and MB per second. */
   async function read(subject: string): Promise<{ records: number; speed: number }> {
     return (await plain("wal-read.mjs", directory, names.join(), subject)) as { records: number; speed: number };
   }

@@ -1,6 +1,6 @@
 /**
  * `npx tsx scripts/capture-basebackup.ts [MAJOR…]`: record base backups of real servers, shortened, as vectors for tests and fuzzing.
- * test/vectors/basebackup/README.md says what is left of them.
+ * test/vectors/basebackup/README.md describes how they are shortened.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ import { frame, majors, type OwnServer, startServer } from "../test/servers/inde
 
 const folder = fileURLToPath(new URL("../test/vectors/basebackup/", import.meta.url));
 
-/** Of each archive and of the manifest so many messages are kept, and so many bytes of each. */
+/** The number of messages kept of each archive and of the manifest, and the bytes kept of each message. */
 const [KEPT, LONGEST] = [6, 24];
 
 for (const major of process.argv.length > 2 ? process.argv.slice(2).map(Number) : majors) {

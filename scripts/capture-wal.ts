@@ -38,7 +38,7 @@ for (const major of asked.length > 0 ? asked : majors) {
       if (failed) throw new Error(`${statement}: ${failed.body.toString()}`);
     }
     await connection.close();
-    // The second: what is behind it may be the first one's file, to be used again.
+    // The second segment: the file after it may be a recycled first one.
     const name = segmentName(1, segmentStart(2n));
     const bytes = readFileSync(join(server.dataDirectory, "pg_wal", name));
     const reader = new WalReader();

@@ -1,8 +1,8 @@
 /**
- * `npm run capture`: record streams of a server of every major, as vectors for the tests; `npm run capture -- 14 18` of these two.
+ * `npm run capture`: record streams of a server of every major, as vectors for the tests; `npm run capture -- 14 18` records these two.
  *
- * A vector is what the server sent, byte for byte: gzip of u32 big-endian length, payload, and so on. test/vectors/README.md says
- * what files there are. It ends with a table of the messages in them, and fails if one is missing that a server can send.
+ * A vector is the server's bytes: gzip of u32 big-endian length, payload, and so on. test/vectors/README.md lists the files. At the end
+ * the script prints a table of the messages in them, and fails if a message is missing that a server can send.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,10 +18,10 @@ import { allTags, countTags, countTagsOfMessages, tagsOfServer } from "./workloa
 const folder = new URL("../test/vectors/", import.meta.url);
 const newest = Math.max(...majors);
 
-/** Where a physical stream is recorded: its form is the same in all versions. */
+/** The majors of which a physical stream is recorded. Its format is the same in all versions. */
 const physicalMajors = [10, 14, newest];
 
-/** The scenarios that are short enough to be kept as digits. */
+/** The scenarios that are short enough to be stored as hexadecimal digits. */
 const inHexadecimal = [
   ...["basics", "user_types", "truncates", "origins", "messages", "prepared", "streamed_interleaved"],
   ...[
@@ -33,7 +33,7 @@ const inHexadecimal = [
   ],
 ];
 
-/** What the index says of each file. */
+/** The index entry of a file. */
 interface Entry {
   readonly file: string;
   readonly server: string;
@@ -49,7 +49,7 @@ const recorded = new Map<string, Entry[]>();
 const seen = new Map<number, Map<string, number>>();
 const missing: string[] = [];
 for (const major of chosen) {
-  // The demo and the workload have servers of their own, so that what one does changes no oid or position of the other.
+  // The demo and the workload have separate servers, so that neither changes oids and positions of the other.
   await withServer(major, recordDemo);
   await withServer(major, async (server) => {
     await recordWorkload(server);
@@ -95,7 +95,7 @@ async function recordWorkload(server: Server): Promise<void> {
   const { major } = server;
   const tables: Record<string, readonly PublishedTable[]> = {};
   for (const { name, options } of runsOf(server)) {
-    // Where a server can stream in parallel, the messages of lower protocols are in those of protocol 4; one major has them all.
+    // If a server can stream in parallel, protocol 4 includes the messages of lower protocols. Only one major records them all.
     const again = options.protocol === 2 || options.protocol === 3;
     if (again && supports(server.versionNum, "parallelStreaming") && major !== newest) continue;
     const recording = await runWorkload(server, options, { database: "workload" });
@@ -112,7 +112,7 @@ async function recordWorkload(server: Server): Promise<void> {
   if (lacks.length > 0) missing.push(`${lacks.join(", ")} of ${major}`);
 }
 
-/** A short stream of WAL: some records one by one, and a transaction of which one XLogData is full (128 KiB). */
+/** A short stream of WAL: some single records, and a transaction that fills one XLogData (128 KiB). */
 async function recordPhysical(server: Server): Promise<void> {
   await server.sql("CREATE TABLE physical (value text); ALTER TABLE physical ALTER value SET STORAGE PLAIN");
   const { command, payloads } = await capturePhysicalStream(server, {
@@ -127,7 +127,7 @@ async function recordPhysical(server: Server): Promise<void> {
   writePayloads(server, "physical/index.json", `${server.major}.bin.gz`, { command }, payloads);
 }
 
-/** What pg_logical_slot_get_binary_changes gives: a message a line, as psql prints them without the \x. */
+/** The result of pg_logical_slot_get_binary_changes, one message per line, as psql prints it but without \x. */
 async function recordSlotChanges(server: Server): Promise<void> {
   const options = { protocol: 4, streaming: "parallel", messages: true, twoPhase: true } as const;
   const { command, messages, scenarios } = await slotChanges(server, options, {
@@ -142,14 +142,14 @@ async function recordSlotChanges(server: Server): Promise<void> {
 }
 
 /**
- * Servers send keepalives by the hundred, as many as timing will have it, all of one form: the first ten are enough.
+ * Keep the first ten keepalives: servers send hundreds of the same form, and their number depends on timing.
  */
 function withFewKeepalives(payloads: readonly Uint8Array[]): readonly Uint8Array[] {
   let keepalives = 0;
   return payloads.filter((payload) => payload[0] !== 0x6b || keepalives++ < 10);
 }
 
-/** The command with a slot's name that is the same each time: the one that was used has a process id in it. */
+/** The command with a constant slot name: the real name contains a process id. */
 function withoutSlot(command: string): string {
   return command.replace(/ SLOT \w+ /, " SLOT capture ");
 }
@@ -173,13 +173,13 @@ function add(index: string, entry: Entry): void {
   recorded.set(index, [...(recorded.get(index) ?? []), entry]);
 }
 
-/** Entries of majors that were not recorded this time stay as they are. */
+/** Keeps the entries of majors that were not recorded this time. */
 function writeIndex(name: string, entries: readonly Entry[]): void {
   const majorOf = ({ server }: Entry) => Number.parseInt(server, 10);
   let before: Entry[] = [];
   try {
     before = JSON.parse(readFileSync(path(name), "utf8"));
-  } catch {} // there is none yet
+  } catch {} // it does not exist yet
   const kept = before.filter((entry) => !chosen.includes(majorOf(entry)));
   const all = [...kept, ...entries].sort((a, b) => majorOf(a) - majorOf(b));
   writeFileSync(path(name), `${JSON.stringify(all, undefined, 2)}\n`);

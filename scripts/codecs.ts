@@ -1,10 +1,9 @@
 /**
- * Writes the codecs of messages and structs: from the descriptions in a domain's messages.ts or structs.ts to plain TypeScript, as
- * one would write it by hand. Types, decoders, encoders and the dispatch by type byte come out; interpret.ts is what they are tested
- * against.
+ * Generates the codecs of messages and structs from the descriptions in a domain's messages.ts or structs.ts: types, decoders, encoders
+ * and the dispatch by type byte, in plain TypeScript like handwritten code. The tests compare them with interpret.ts.
  *
- * Records and variants inside a list are read and written by functions of the list; all else is written out in place, so
- * that the name of every field is a constant.
+ * Records and variants inside a list get functions of their own; everything else is inlined, so that the name of every field is a
+ * constant.
  */
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
@@ -31,7 +30,7 @@ import { firstOf } from "../src/wire/shape.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** The families of each domain, in the order in which they are written, or all structs of its structs.ts. */
+/** The families of each domain in the order of output, or all structs of its structs.ts. */
 const domains: Readonly<Record<string, readonly (Family | Struct)[]>> = {
   physical: [WalSenderMessage, WalReceiverMessage],
   logical: [PgoutputMessage],
@@ -43,7 +42,7 @@ const domains: Readonly<Record<string, readonly (Family | Struct)[]>> = {
 /** The structs among the exports of a structs.ts, in alphabetical order. */
 export function structsOf(module: object): Struct[] {
   const structs = Object.values(module).filter((each): each is Struct => "end" in each);
-  // What loads the module decides in which order it has its exports.
+  // The order of a module's exports depends on its loader.
   return structs.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -56,7 +55,7 @@ export async function generatedCodecs(): Promise<Map<string, string>> {
   return new Map(files);
 }
 
-/** As Biome prints it, so that a change of what is generated is seen as one of what was meant. */
+/** Format with Biome, so that diffs of generated files show only real changes. */
 function format(path: string, text: string): string {
   const biome = createRequire(import.meta.url).resolve("@biomejs/biome/bin/biome");
   const args = [biome, "format", "--colors=off", `--stdin-file-path=${path}`];
@@ -124,7 +123,7 @@ ${properties(message.fields)}
 }`;
 }
 
-/** Which servers have the message, and what must be asked for, in a sentence. */
+/** A sentence that says which servers send the message and which options it needs. */
 function needs({ since, options = [] }: Message, { capabilities }: Family): string {
   const servers = since === undefined ? "" : ` Servers from ${capabilities.since(since)} on`;
   if (options.length === 0) return servers && `${servers}.`;
@@ -146,7 +145,7 @@ function familyType({ name, doc: text, unions = {}, messages }: Family): string 
   ].join("\n\n");
 }
 
-/** Is there anything that the bytes do not say? */
+/** Whether decoding depends on a context besides the bytes. */
 function hasContext({ context }: Family): boolean {
   return Object.keys(context.conditions).length > 0;
 }
@@ -158,16 +157,16 @@ export interface ${name} {
 ${entries.map(([key, each]) => `${doc(each.doc)}\nreadonly ${key}: boolean;`).join("\n")}
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const ${otherwiseName({ name })}: ${name} = { ${entries.map(([key, each]) => `${key}: ${each.otherwise}`)} };`;
 }
 
-/** What an error says that a type must be: a constant, for the error alone. */
+/** The expected type in an error message, as a constant that only errors use. */
 function quotedWords(words: readonly string[]): string {
   return JSON.stringify(quoted(words));
 }
 
-/** The constant that says what holds where nobody says. */
+/** The constant of the default context. */
 function otherwiseName({ name }: Pick<Context, "name">): string {
   return `otherwise${name}`;
 }
@@ -189,10 +188,10 @@ function property(name: string, field: Field): string {
   return `${name}${OPTIONAL.has(field.form) ? "?" : ""}: ${typeOf(field)}`;
 }
 
-/** The forms of what may be undefined. */
+/** The forms whose value may be undefined. */
 const OPTIONAL: ReadonlySet<Shape["form"]> = new Set(["optional", "when", "extra", "padding"]);
 
-/** The fields that a value has: all but those that are on the wire only. */
+/** The fields of a value: all but those that exist on the wire only. */
 function inValue(fields: Fields): [string, Field][] {
   return Object.entries(fields).filter(([, field]) => field.form !== "count" && field.form !== "reserved");
 }
@@ -274,7 +273,7 @@ function typeOf(shape: Shape): string {
   }
 }
 
-/** The types of records and variants, tables of words, and the lists that get functions of their own, each once. */
+/** The types of records and variants, the tables of words, and the lists with functions of their own, each once. */
 function namedShapes(messages: readonly (Message | Struct)[]): { types: string[]; lists: Map<string, ListShape> } {
   const types = new Map<string, string>();
   const lists = new Map<string, ListShape>();
@@ -336,7 +335,7 @@ function variantsType(shape: VariantsShape & { readonly doc?: string }): string 
   return [`${doc(shape.doc, ...docs)}\nexport type ${shape.name} = ${each.join(" | ")};`, ...constants].join("\n\n");
 }
 
-/** A variant without fields is one frozen object, the same each time. */
+/** A variant without fields is one shared frozen object. */
 function constantName(shape: VariantsShape, type: string): string {
   return `${shape.name[0]!.toLowerCase()}${shape.name.slice(1)}${type[0]!.toUpperCase()}${type.slice(1)}`;
 }
@@ -407,7 +406,7 @@ export function encode${name}(message: ${name}): Uint8Array {
 
 function structCodec(struct: Struct): string[] {
   const { name, doc: text, source, context, fields, end } = struct;
-  for (const holds of contextsOf(struct)) layoutOf(struct, holds); // which throws for what C cannot have
+  for (const holds of contextsOf(struct)) layoutOf(struct, holds); // throws for a layout that is impossible in C
   const { padding, ...others } = fields;
   const place = new Place(JSON.stringify(name), undefined, true);
   const lower = `${text[0]!.toLowerCase()}${text.slice(1)}`;
@@ -463,7 +462,7 @@ export function write${name}(w: NativeWriter, struct: ${name}): void {
   ];
 }
 
-/** Every context that there can be. */
+/** All possible contexts. */
 export function contextsOf({ context, fields }: Struct): readonly Readonly<Record<string, boolean>>[] {
   const names = conditionsOf({ context, fields });
   if (context?.combinations !== undefined) return context.combinations(names);
@@ -472,7 +471,7 @@ export function contextsOf({ context, fields }: Struct): readonly Readonly<Recor
   );
 }
 
-/** The conditions on which a field of the struct hangs, or one of a record in it. */
+/** The conditions of the fields of a struct and of the records in it. */
 export function conditionsOf({ context, fields }: Pick<Struct, "context" | "fields">): string[] {
   const used = new Set<string>();
   const visit = (shape: Shape): void => {
@@ -489,11 +488,11 @@ export function conditionsOf({ context, fields }: Pick<Struct, "context" | "fiel
 
 // ---- Decoders ----
 
-/** Where a field stands, as arguments of a method of Reader or Writer. */
+/** The path of a field, as arguments of a method of Reader or Writer. */
 class Place {
   /** An expression: the path in quotes, or `path` in a list's function. */
   readonly #path: string;
-  /** In an element of a list, what follows the index; undefined elsewhere. */
+  /** The path after the index for an element of a list; undefined elsewhere. */
   readonly #field: string | undefined;
   /** In a struct. */
   readonly native: boolean;
@@ -534,7 +533,7 @@ function isEmpty({ fields }: Message): boolean {
   return Object.keys(fields).length === 0;
 }
 
-/** What a message's reader takes: nothing that it does not need. */
+/** The parameters of a message's reader: only those that it needs. */
 function parameters({ fields }: Message, reader: string, context: string): string {
   const forms = Object.values(fields).map(({ form }) => form);
   return [...(forms.length > 0 ? [reader] : []), ...(forms.includes("when") ? [context] : [])].join(", ");
@@ -610,7 +609,7 @@ for (let i = 0; ${shape.count === "end" ? "r.offset < r.length" : `i < ${count}`
   ${variable}.push(element);
 }`;
     case "record": {
-      // In a block of its own, since its fields may have the names of others.
+      // In its own block, since names of its fields may occur elsewhere.
       const align = alignRecord(shape.fields, at, (size) => `r.align(${size}, ${at});\n`);
       return `let ${variable}: ${shape.name};
 {

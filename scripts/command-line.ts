@@ -1,11 +1,11 @@
-/** The tables of docs/command-line.md between its markers, made of the declarations of the subcommands. */
+/** Generates the tables between the markers in docs/command-line.md from the declarations of the subcommands. */
 import { readFileSync } from "node:fs";
 import { optionTable, statusTable } from "../src/node/cli/shared/help.ts";
 import { declarations } from "../src/node/cli/subcommands.ts";
 
 const path = "docs/command-line.md";
 
-/** docs/command-line.md by its path, its tables new. */
+/** docs/command-line.md with new tables, by its path. */
 export function generatedCommandLine(): Map<string, string> {
   let text = readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
   text = replaceTable(text, "statuses", statusTable());

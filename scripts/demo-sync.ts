@@ -1,11 +1,11 @@
-/** `npm run demo:sync`: what `walwire sync` says to a bad value, and of a good one with three standbys. No server is needed. */
+/** `npm run demo:sync`: the output of `walwire sync` for an invalid value, and for a valid one with three standbys. Needs no server. */
 import { fileURLToPath } from "node:url";
 import { main } from "../src/node/cli/main.ts";
 import { watchOutput } from "../src/node/cli/shared/output.ts";
 
 watchOutput();
 
-// Paths are as whoever is in the folder of the examples would write them.
+// Paths are relative to the folder of the examples.
 process.chdir(fileURLToPath(new URL("../docs/examples/", import.meta.url)));
 
 const calls = [

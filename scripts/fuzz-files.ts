@@ -1,8 +1,8 @@
 /**
- * `npm run fuzz:files -- [--runs N] [--seed S] [--case N] [--only NAME]`: damage files of every format, WAL and base backups, and see
- * what is made of it. What is looked at says each target in test/fuzz.
+ * `npm run fuzz:files -- [--runs N] [--seed S] [--case N] [--only NAME]`: damage files of every format, WAL and base backups, and check
+ * the results. Each target in test/fuzz describes its checks.
  *
- * A case depends on the seed and its number alone, so `--case` gives one again.
+ * A case depends only on the seed and its number, so `--case` repeats one.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ const { values: options } = parseArgs({
 const runs = Number(options.runs);
 const seed = Number(options.seed);
 
-// Most of what is damaged is refused, and nobody sees the stacks of these errors.
+// Most damaged input is rejected, and the stacks of these errors are never shown.
 if (options.case === undefined) Error.stackTraceLimit = 0;
 
 const targets = (await load()).filter(({ name }) => options.only === undefined || name === options.only);
@@ -32,7 +32,7 @@ if (targets.length === 0) throw new Error(`there is no target ${options.only}`);
 const corpora = targets.map((target) => target.corpus());
 const counts = targets.map(() => ({ value: 0, error: 0 }));
 
-/** Bundled first, since the loader that runs scripts makes functions some five times slower. */
+/** Bundled first, since the loader that runs scripts makes functions about five times slower. */
 async function load(): Promise<readonly FuzzTarget[]> {
   const root = fileURLToPath(new URL("../", import.meta.url));
   const folder = mkdtempSync(join(root, "node_modules/.walwire-fuzz-"));
@@ -45,7 +45,7 @@ async function load(): Promise<readonly FuzzTarget[]> {
     platform: "node",
     format: "esm",
     packages: "external",
-    // Files beside a source are found from where the source is.
+    // Files next to a source file are found relative to it.
     define: { "import.meta.url": JSON.stringify(pathToFileURL(join(root, "test/fuzz/targets.ts")).href) },
     logLevel: "warning",
   });

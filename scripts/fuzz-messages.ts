@@ -1,14 +1,14 @@
 /**
- * `npm run fuzz:messages -- [--runs N] [--seed S] [--case N] [--vectors FOLDER]`: damage messages of every family, and see what the
- * codecs make of it.
+ * `npm run fuzz:messages -- [--runs N] [--seed S] [--case N] [--vectors FOLDER]`: damage messages of every family, and check how the
+ * codecs handle them.
  *
- * What is damaged are messages of real servers (the vectors) and of the arbitraries, each in the context that it belongs in. Of
- * each damaged message, in that context or a wrong one:
- * - the generated decoder and the interpreter give the same value, or the same error: code, path, offset and words;
- * - a value encodes to the very bytes that were decoded, with both encoders, and its rows can be read in every way;
- * - nothing escapes but a DecodeError, with its place inside the bytes.
+ * The messages come from real servers (the vectors) and from the arbitraries, each with its context. For each damaged message, in its
+ * own context or a wrong one:
+ * - the generated decoder and the interpreter return the same value, or the same error: code, path, offset and message;
+ * - a value encodes to exactly the bytes that were decoded, with both encoders, and its rows can be read in every way;
+ * - only a DecodeError is thrown, with an offset inside the bytes.
  *
- * A case depends on the seed and its number alone, so `--case` gives one again; what it is damaged from, on the vectors too.
+ * A case depends only on the seed, its number and the vectors, so `--case` repeats one.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -32,7 +32,7 @@ const { values: options } = parseArgs({
 const runs = Number(options.runs);
 const seed = Number(options.seed);
 
-// What is published, and not the sources through a loader, which makes functions slower.
+// The compiled code: the loader of the sources would make functions slower.
 const compiled = compile();
 process.on("exit", compiled.remove);
 const load = (path: string): Promise<unknown> => import(`${compiled.dist}/${path}`);
@@ -55,13 +55,13 @@ const basebackup = {
   ...((await load("generated/basebackup.js")) as typeof import("../src/generated/basebackup.ts")),
 };
 
-/** One way in which messages come: a family, and one of its contexts. */
+/** A family and one of its contexts. */
 interface Kind {
   readonly family: Family;
   readonly decode: (bytes: Uint8Array, holds: never) => object;
   readonly encode: (message: never) => Uint8Array;
   readonly holds: Conditions;
-  /** The same family in every context, this one among them. */
+  /** The same family in every context, including this one. */
   readonly contexts: readonly Conditions[];
   /** Good messages. */
   readonly corpus: Uint8Array[];
@@ -69,7 +69,7 @@ interface Kind {
 
 /** Generated messages of each kind. */
 const GENERATED = 1000;
-/** Room for what damage makes longer. */
+/** Room for damage that makes a message longer. */
 const ROOM = 1 << 20;
 
 const kinds: Kind[] = [
@@ -117,10 +117,10 @@ function addCapture(payloads: readonly Uint8Array[], command: string): void {
 }
 
 const TAG = { XLogData: 0x77, StreamStart: 0x53, StreamStop: 0x45 };
-/** dataStart, walEnd and sendTime stand before the data of an XLogData. */
+/** The length of dataStart, walEnd and sendTime, which precede the data of an XLogData. */
 const XLOGDATA_HEADER = 25;
 
-// An index has the command that made each file beside it. Other files of JSON are vectors themselves.
+// An index has the command that made each file next to it. Other JSON files are vectors.
 for (const index of readdirSync(options.vectors, { recursive: true, encoding: "utf8" })) {
   if (!/(^|\/)(demo|index)\.json$/.test(index)) continue;
   const path = join(options.vectors, index);
@@ -133,7 +133,7 @@ for (const { corpus } of kinds) {
   corpus.splice(0, corpus.length, ...each.values());
 }
 
-// A pseudo-random generator, sfc32: 2 ns a number, and as good as these tests need.
+// A pseudo-random generator, sfc32: 2 ns per number, and good enough for these tests.
 let a = 0;
 let b = 0;
 let c = 0;
@@ -148,7 +148,7 @@ function random(): number {
   return sum >>> 0;
 }
 
-/** From 0 up to below `limit`. */
+/** A whole number from 0 to `limit` - 1. */
 function below(limit: number): number {
   return limit === 0 ? 0 : random() % limit;
 }
@@ -170,12 +170,12 @@ const BEFORE = 16;
 const buffer = new Uint8Array(ROOM);
 let length = 0;
 
-/** A place in the message, most often in its first bytes: that is where most of what is not values stands. */
+/** An offset in the message, most often in its first bytes, which have most of the structure. */
 function place(): number {
   return below(random() & 1 ? length : Math.min(length, 32));
 }
 
-/** Put bytes in, or take some out. */
+/** Insert or remove bytes. */
 function replace(at: number, removed: number, inserted: number): void {
   const from = BEFORE + at;
   const rest = Math.min(removed, length - at);
@@ -189,10 +189,10 @@ const EXTREMES = [
 ];
 const BYTES = [0, 1, 2, 3, 4, 0x20, 0x7f, 0x80, 0xff, ..."NKOntubdfi".split("").map((letter) => letter.charCodeAt(0))];
 
-/** A number where one may stand: an extreme, or one that is about as large as what is left. */
+/** Write an extreme number, or one near the number of remaining bytes, at a likely offset. */
 function putNumber(): void {
   let at = place();
-  // Lengths of values stand after their kind.
+  // Lengths of values follow their kind.
   if (random() & 1) {
     for (let i = at; i < length; i++) {
       if (buffer[BEFORE + i] === 0x74 || buffer[BEFORE + i] === 0x62) {
@@ -272,10 +272,10 @@ const damages: readonly [string, (kind: Kind) => void][] = [
   ["only the context changed", () => {}],
 ];
 
-/** What went wrong, as a sentence. */
+/** A failed check. */
 class Failure extends Error {}
 
-/** A value of messages is made of these, and rows; two NaNs would be a difference, and are none of them. */
+/** Compare two values of messages: plain data and rows. Messages contain no NaN. */
 function same(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (typeof one !== "object" || typeof other !== "object" || one === null || other === null) return false;
@@ -302,13 +302,13 @@ function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
   return true;
 }
 
-/** The error that decoding ends with. @throws whatever is no DecodeError */
+/** Return a DecodeError. @throws any other error */
 function decodeError(error: unknown): InstanceType<typeof DecodeError> {
   if (error instanceof DecodeError) return error;
   throw error;
 }
 
-/** How many columns of a long row are looked at one by one. */
+/** The number of columns of a long row that are checked one by one. */
 const LOOKS = 64;
 
 /** Read a row in every way. @throws Failure if two ways differ */
@@ -337,7 +337,7 @@ function readRows(value: object): void {
   }
 }
 
-/** See what the codecs make of the bytes. @returns how decoding ended @throws Failure, or anything that a codec threw */
+/** Check the codecs with these bytes. @returns the outcome of decoding @throws Failure, or any error of a codec */
 function check({ family, decode, encode }: Kind, bytes: Uint8Array, holds: Conditions): string {
   let value: object | undefined;
   let error: InstanceType<typeof DecodeError> | undefined;
@@ -377,12 +377,12 @@ function check({ family, decode, encode }: Kind, bytes: Uint8Array, holds: Condi
 const outcomes = new Map<string, Map<string, number>>(kinds.map(({ family }) => [family.name, new Map()]));
 const causes = new Map<string, number>(damages.map(([name]) => [name, 0]));
 let failures = 0;
-/** Enough failures to see what they have in common. */
+/** The number of failures to report before stopping. */
 const ENOUGH = 20;
 
 function runCase(number: number): void {
   startCase(number);
-  // Half of them of the family that has the most to go wrong, beside its share of the others.
+  // Half of the cases are of the family with the most structure, besides its share of the rest.
   const kind = pick(random() & 1 ? kinds : logicalKinds);
   const original = pick(kind.corpus);
   buffer.set(original, BEFORE);
@@ -421,7 +421,7 @@ function judge(kind: Kind, bytes: Uint8Array, holds: Conditions, number: number)
 
 const thousands = (value: number): string => Math.round(value).toLocaleString("en");
 
-// Stacks of errors that are expected cost more than all else.
+// The stacks of expected errors would cost more than everything else.
 Error.stackTraceLimit = options.case === undefined ? 0 : 10;
 const started = performance.now();
 let shown = started;
@@ -430,7 +430,7 @@ if (options.case !== undefined) {
   runCase(Number(options.case));
   done = 1;
 } else {
-  // What is not damaged must be good.
+  // Undamaged messages must decode.
   for (const kind of kinds) for (const bytes of kind.corpus) judge(kind, bytes, kind.holds, -1);
   for (const [family, counts] of outcomes) {
     const bad = [...counts.keys()].filter((outcome) => outcome !== "a message");

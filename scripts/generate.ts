@@ -1,5 +1,5 @@
 /**
- * `npm run generate`: write everything under src/generated and docs/messages.md, after a change to what it is made of.
+ * `npm run generate`: write everything under src/generated and docs/messages.md, after a change of their sources.
  */
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";

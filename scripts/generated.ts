@@ -1,6 +1,7 @@
 /**
- * Everything under src/generated: the parsers, made of grammars/, and the message codecs, made of the families' messages.ts; and
- * docs/messages.md, made of them too; README.md, for its table of imports; and docs/command-line.md, for its tables of options; and docs/command-options.md, made of the options' tables.
+ * All generated files: src/generated, with the parsers from grammars/ and the codecs from the domains' messages.ts and structs.ts;
+ * docs/messages.md from the same descriptions; docs/command-options.md from the tables of options; the table of imports in README.md;
+ * the tables of options in docs/command-line.md.
  */
 import { generatedCodecs } from "./codecs.ts";
 import { generatedCommandLine } from "./command-line.ts";
@@ -9,7 +10,7 @@ import { readmeWithImports } from "./imports.ts";
 import { generatedOptions } from "./options.ts";
 import { generatedReference } from "./reference.ts";
 
-/** Each file by its path from the root of the repository, as it is committed. */
+/** The text of each file, by its path from the root of the repository. */
 export async function generatedFiles(): Promise<Map<string, string>> {
   return new Map([
     ...(await generatedGrammars()),

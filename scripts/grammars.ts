@@ -1,5 +1,5 @@
 /**
- * The shipped parsers, made of grammars/*.peggy with Peggy's command line, which is what writes the types as well.
+ * Generates the parsers from grammars/*.peggy with Peggy's command line, which also writes their types.
  */
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";

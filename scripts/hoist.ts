@@ -1,18 +1,18 @@
 /**
- * Makes the functions of a generated parser once, instead of once in each parse, and leaves out what nobody asks it for.
+ * Moves the functions of a generated parser to the module, so that they are made once and not in each parse, and removes unused code.
  *
- * Peggy puts all of a parser into one function, so that each parse makes some two hundred closures before it looks at the text:
- * for a short command that is a third of the time. Here what that function declares is moved to the module, and what is left of
- * it sets the state and starts. The price: no parse inside of a parse, which no action of ours begins.
+ * Peggy puts a whole parser into one function, so each parse makes about two hundred closures before it reads the text: a third of the
+ * time for a short command. Here the declarations of that function move to the module, and the rest of it sets the state and starts.
+ * The price: a parse cannot run inside another one; no action of ours does that.
  *
- * Left out are the sentences that Peggy makes of an error, since ours are the server's, and lines and columns: together a third of a
- * small parser; and parsing as a part of something else. What it throws is no Error: it is caught where it is thrown, and nobody sees
- * its stack, which takes a fifth of a refusal to collect.
+ * Removed are Peggy's error messages, since ours are the server's, and its lines and columns, together a third of a small parser; and
+ * parsing as a library of another grammar. The value that it throws is not an Error: it is caught at once, so its stack, which takes a
+ * fifth of the time of a rejection to collect, would never be seen.
  *
- * Every edit names what it expects of Peggy's output, and fails if that is not there.
+ * Every edit names what it expects in Peggy's output, and fails if that is missing.
  */
 
-/** Makes edits, each named for what it expects of Peggy's output. */
+/** Makes edits, each named after the text that it expects in Peggy's output. */
 class Edits {
   text: string;
 
@@ -20,7 +20,7 @@ class Edits {
     this.text = text;
   }
 
-  /** @throws Error if the pattern is nowhere in the text. */
+  /** @throws Error if the pattern does not match. */
   replace(what: string, pattern: RegExp, by: string): void {
     const all = new RegExp(pattern, "g");
     if (!all.test(this.text)) throw new Error(`Peggy's output has no ${what}`);
@@ -28,7 +28,7 @@ class Edits {
   }
 }
 
-/** The types of a parser as Peggy writes them, changed likewise. */
+/** The types of a parser as Peggy writes them, with the same changes. */
 export function hoistedTypes(types: string): string {
   const edits = new Edits(types);
   edits.replace(
@@ -81,7 +81,7 @@ export function hoisted(parser: string): string {
 }
 `,
   );
-  // Of what could have stood there people see the names.
+  // People see only the names of the expectations.
   replace(
     "functions for expectations",
     /\n {2}function peg\$literalExpectation\([\s\S]*?(?=\n {2}function peg\$fail\()/,
@@ -91,7 +91,7 @@ export function hoisted(parser: string): string {
   replace("expectation of a class", /peg\$classExpectation\(.*\);/, '"class";');
   replace("expectation of anything", /peg\$anyExpectation\(\);/, '"any";');
   replace("expectation of a literal", /peg\$literalExpectation\("(.*)", false\);/, '"\\"$1\\"";');
-  // What peg$parse is given becomes variables of the module, and so does its state.
+  // The parameters and the state of peg$parse become variables of the module.
   replace(
     "head of peg$parse",
     /function peg\$parse\(input, options\) {\n {2}options = options !== undefined \? options : {};\n/,
@@ -122,7 +122,7 @@ function peg$parse(text, hooks) {
   try {
     return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
   } finally {
-    // A text may be megabytes long: it is not to stay until the next parse.
+    // Release the text, which may be megabytes long, before the next parse.
     input = options = peg$result = undefined;
     peg$maxFailExpected = [];
   }
@@ -132,7 +132,7 @@ function peg$run(peg$startRuleFunction) {
   peg$result = peg$startRuleFunction();
 `,
   );
-  // A comparison in place, where substr makes a string to compare.
+  // Compare in place: substr would make a string.
   replace(
     "comparison of a literal",
     /input\.substr\(peg\$currPos, \d+\) === (peg\$c\d+)/,

@@ -1,6 +1,6 @@
 /**
- * The table of imports in README.md, made of the exports in package.json and the header of each exported module, which begins with
- * "walwire/NAME: " and a sentence that says what the module has.
+ * Generates the table of imports in README.md from the exports in package.json and the header of each exported module, which begins with
+ * "walwire/NAME: " and a sentence that lists its contents.
  */
 import { readFileSync } from "node:fs";
 
@@ -9,7 +9,7 @@ const read = (path: string): string => readFileSync(new URL(path, root), "utf8")
 
 const END = "<!-- end of the table -->";
 
-/** README.md with its table of imports made anew. */
+/** README.md with a new table of imports. */
 export function readmeWithImports(): [path: string, text: string] {
   const readme = read("README.md");
   const start = readme.indexOf("\n", readme.indexOf("<!-- The table is generated")) + 1;
@@ -28,7 +28,7 @@ export function readmeWithImports(): [path: string, text: string] {
   ];
 }
 
-/** What the module's header says after its name, up to the first full stop. */
+/** The module's header from after its name to the first full stop. */
 function sentenceOf(name: string, file: string): string {
   const [, header = ""] = /^\/\*\*([\s\S]*?)\*\//.exec(read(file)) ?? [];
   const text = header.replace(/\n?\s*\* ?/g, " ").trim();

@@ -1,9 +1,9 @@
 /**
- * `npm run oracle:standbys -- --runs N [--schedules N] [--server V] [--seed S] [--socket DIRECTORY]`: ask servers who is
- * synchronous, and when commits return, for as many random settings and sets of fake standbys; one server at a time.
+ * `npm run oracle:standbys -- --runs N [--schedules N] [--server V] [--seed S] [--socket DIRECTORY]`: ask servers which
+ * standbys are synchronous, and when commits return, for N random settings and sets of fake standbys; one server at a time.
  *
- * `--socket` names the socket's directory of a server of one's own that runs already, of any version, for which nobody else has
- * a use: its settings change, and it has been started with those of `settingsForStandbys` in test/oracle/standbys.ts.
+ * `--socket` names the socket directory of your own running server, of any version. It must have been started with
+ * `settingsForStandbys` in test/oracle/standbys.ts, and must have no other users, since its settings are changed.
  */
 import { parseArgs } from "node:util";
 import { formatServerVersion } from "../src/kernel/version.ts";

@@ -1,16 +1,16 @@
 /**
- * `npm run picture`: docs/tail.svg, the picture of the README: a part of what the demo prints, in the colours of a terminal.
+ * `npm run picture`: makes docs/tail.svg, the picture in the README: a part of the demo's output, in terminal colours.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { majors, startServer } from "@walwire/test-servers";
 import { Conversation } from "../src/node/conversation.ts";
 import { demo } from "./demo/demo.ts";
 
-/** From which heading to which other one the picture goes. */
+/** The headings at which the picture begins and ends. */
 const from = "An update of the key";
 const to = "A table with replica identity full";
 
-/** Terminal codes of styles, as util.styleText writes them, and what they are in SVG. */
+/** Terminal codes of styles, as util.styleText writes them, and the SVG style of each. */
 const styles: Readonly<Record<string, string>> = {
   "1": "font-weight:bold",
   "2": "fill-opacity:.55",
@@ -32,7 +32,7 @@ function xml(text: string): string {
 /** A line with terminal codes as the spans of a <text>. */
 function spans(line: string): string {
   let shown = 0;
-  // Text, then code and text by turns.
+  // Text, then codes and text alternately.
   return line
     .split(/\u001b\[(\d+)m/)
     .map((part, i, parts) => {

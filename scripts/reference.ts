@@ -1,5 +1,5 @@
 /**
- * Writes docs/messages.md: every message, byte by byte, from the same descriptions as the codecs.
+ * Generates docs/messages.md: every message, byte by byte, from the same descriptions as the codecs.
  */
 
 import { BaseBackupMessage } from "../src/basebackup/messages.ts";
@@ -29,7 +29,7 @@ interface Example {
   readonly holds?: Conditions;
 }
 
-/** Messages as servers sent them, for those that say more than a picture does; each is decoded, and encoded back. */
+/** Messages from servers, for those that a picture does not explain. Each is decoded and encoded again. */
 const examples: readonly Example[] = [
   { of: "a keepalive", family: WalSenderMessage, hex: WalSenderMessage.example.hex },
   { of: "a status update", family: WalReceiverMessage, hex: WalReceiverMessage.example.hex },
@@ -69,7 +69,7 @@ const examples: readonly Example[] = [
   { of: "a prepared transaction", hex: "62 0000000006036608 0000000006036700 000303e627831c05 000002f0 673100" },
 ];
 
-/** Each form: its bytes, what JavaScript has for it, and what JSON has. A new form does not compile without them. */
+/** Each form: its bytes, its JavaScript type, and its JSON. A new form does not compile without them. */
 const forms: Readonly<Record<Shape["form"], { bytes: string; value: string; json: string } | undefined>> = {
   u8: { bytes: "1", value: "number", json: "number" },
   u16: { bytes: "2", value: "number", json: "number" },
@@ -132,13 +132,13 @@ const forms: Readonly<Record<Shape["form"], { bytes: string; value: string; json
     value: "Uint8Array of them all, or undefined if they are all zero",
     json: "text, `\\x` and hexadecimal digits, or not there",
   },
-  // Only ways in which others stand.
+  // Only containers of others.
   optional: undefined,
   after: undefined,
   when: undefined,
 };
 
-/** The pages: their paths from the root of the repository, and their texts. */
+/** The text of each page, by its path from the root of the repository. */
 export function generatedReference(): Map<string, string> {
   return new Map([
     ["docs/messages.md", page()],
@@ -146,7 +146,7 @@ export function generatedReference(): Map<string, string> {
   ]);
 }
 
-/** The structs of each domain that has some, under a heading. */
+/** The structs of each domain that has any, under a heading. */
 const structs: readonly { readonly heading: string; readonly structs: readonly Struct[] }[] = [
   { heading: "State files", structs: structsOf(files) },
   { heading: "What WAL records carry", structs: structsOf(wal) },
@@ -181,7 +181,7 @@ function structParts(struct: Struct): string[] {
   ];
 }
 
-/** The rows of its fields, each with all the places where it can stand, by what holds. */
+/** The rows of its fields, each with all offsets that it can have, by condition. */
 function structRows(struct: Struct): string[][] {
   const layouts = contextsOf(struct).map((holds) => layoutOf(struct, holds).offsets);
   return fieldRows(struct.fields).map(([path, ...others]) => {
@@ -215,7 +215,7 @@ All numbers are big-endian.`,
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The rows of the forms that these have. */
+/** The rows of the forms that these contain. */
 function formRows(entries: readonly { readonly fields: Fields }[]): string[][] {
   const used = new Set<string>();
   const visit = (shape: Shape): void => {
@@ -257,7 +257,7 @@ function familyParts(family: Family): string[] {
   ];
 }
 
-/** What each version of the protocol allows that the one before does not. */
+/** What each version of the protocol adds. */
 function protocols(): string {
   return table(
     ["proto_version", "allows", "servers from"],
@@ -270,7 +270,7 @@ function protocols(): string {
   );
 }
 
-/** The protocol version that an option needs, where it needs one. */
+/** The protocol version that an option needs, if any. */
 const protocolOf: Readonly<Record<string, number | undefined>> = {
   streaming: STREAMING_SINCE.on,
   two_phase: TWO_PHASE_SINCE,
@@ -282,7 +282,7 @@ function askedFor({ options = [] }: Message): string {
   return `${options.join(", ")}${protocol > 0 ? `, proto_version ${protocol}` : ""}`;
 }
 
-/** As few and as many bytes as can be, and how many more where a condition holds. */
+/** The least and the greatest number of bytes, and the bytes that each condition adds. */
 function sizes(message: Message, { context }: Family): string {
   const none = Object.fromEntries(Object.keys(context.conditions).map((name) => [name, false]));
   const base = sizeOf(message, none);
@@ -368,7 +368,7 @@ function fieldRows(fields: Fields, prefix = ""): string[][] {
   });
 }
 
-/** What is inside of a field. */
+/** The contents of a field. */
 function innerRows(shape: Shape, path: string): string[][] {
   switch (shape.form) {
     case "list":
@@ -431,10 +431,10 @@ function particulars(shape: Shape): string {
 
 // ---- Pictures ----
 
-/** A box of a picture: what it is, and how many bytes. */
+/** A box of a picture: its label and its number of bytes. */
 type Box = readonly [what: string, bytes: string];
 
-/** How wide a picture may be. */
+/** The greatest width of a picture. */
 const WIDTH = 100;
 
 function picture(message: Message): string {

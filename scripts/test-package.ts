@@ -1,6 +1,5 @@
 /**
- * `npm run test:package`: the tests that need no server, and the streams of live ones, against the package as it is published
- * instead of src.
+ * `npm run test:package`: runs the tests that need no server, and those of live streams, against the packed package instead of src.
  */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
@@ -13,8 +12,8 @@ const folder = `${root}node_modules/.walwire-package`;
 
 rmSync(folder, { recursive: true, force: true });
 unpackPackage(`${folder}/walwire`);
-// What is tried here is the packing. Of the command line one part is enough, since here each case is a process; the laws that ask
-// grammars and types by the thousand hold for src, where they are tried in full; and two servers do.
+// This tests the packing. A part of the command line is enough, since each case is a process here; the laws with thousands of cases run
+// in full against src; and two servers are enough.
 const files = ["test/laws", "test/cases", "test/vectors", "test/session", "test/live/demo.test.ts"];
 const passedOver = [
   "test/cases/{cli-{command,decode,decode-file,sync},verify-backup}.test.ts",

@@ -1,4 +1,4 @@
-/** The package as it is published, unpacked: for the tests that use it from outside and those that run against it. */
+/** The unpacked package, as it is published: for tests that use it from outside or run against it. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 /**
- * Build and pack the package, and unpack it as `folder`, which must not be there yet.
+ * Build and pack the package, and unpack it as `folder`, which must not exist yet.
  *
  * @returns its version.
  */

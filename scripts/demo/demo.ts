@@ -9,7 +9,7 @@ import { decodePgoutputMessage, encodePgoutputMessage } from "../../src/generate
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { type LogicalCapability, logicalCapabilities } from "../../src/logical/capabilities.ts";
 import { connect } from "../../src/node/client.ts";
-import { type Conversation, relationName } from "../../src/node/conversation.ts";
+import { type Conversation, qualifiedName } from "../../src/node/conversation.ts";
 import { loadPg } from "../../src/node/pg.ts";
 import { builtinTypes, introduction, summarise, Tail } from "../../src/node/tail.ts";
 import { Replica } from "./replica.ts";
@@ -231,7 +231,7 @@ function encodesBack(payload: Uint8Array): boolean {
 async function compare(replica: Replica, worker: Client, conversation: Conversation): Promise<boolean> {
   let same = true;
   for (const { relation, rows } of replica.tables()) {
-    const name = relationName(relation);
+    const name = qualifiedName(relation);
     const columns = relation.columns.map((column) => `"${column.name}"::text`).join(", ");
     const { rows: expected } = await worker.query({ text: `SELECT ${columns} FROM ${name}`, rowMode: "array" });
     const good = JSON.stringify(sorted(rows)) === JSON.stringify(sorted(expected));

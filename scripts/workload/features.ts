@@ -1,7 +1,7 @@
 /**
- * What a server's SQL has, as its own catalogs say: a feature is known by a column of the catalogs that came with it.
+ * The SQL features of a server, by its own catalogs: each feature is detected by a catalog column that was added with it.
  *
- * What its replication can do is in src/capabilities.ts, for everybody; that much of SQL is of interest to the workload only.
+ * The capabilities of replication are in src/capabilities.ts; these features are for the workload only.
  */
 import type { Server } from "../../test/servers/index.ts";
 
@@ -21,7 +21,7 @@ const columns = {
 
 export type Feature = keyof typeof columns;
 
-/** What this server has. */
+/** The features of this server. */
 export async function featuresOf(server: Server): Promise<ReadonlySet<Feature>> {
   const { rows } = await server.sql(
     `SELECT relname || '.' || attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid

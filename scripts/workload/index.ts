@@ -1,7 +1,7 @@
 /**
- * The workload: runs the scenarios of scenarios.ts on a live server while a stream is open, and says what must come of it.
+ * The workload: runs the scenarios of scenarios.ts on a live server while a stream is open, and returns the expected result.
  *
- * `npm run capture` records it; live tests run it against whatever servers are up.
+ * `npm run capture` records it; live tests run it against the servers that are up.
  */
 
 import { type CapabilityName, supports } from "../../src/capabilities.ts";
@@ -30,7 +30,7 @@ export interface StreamOptions {
   readonly origin?: "none" | "any";
 }
 
-/** A stream worth having. */
+/** A stream that is recorded. */
 export interface Run {
   readonly name: string;
   readonly options: StreamOptions;
@@ -58,33 +58,33 @@ const allRuns: readonly (Run & { readonly needs?: CapabilityName })[] = [
   },
 ];
 
-/** The runs that a server can serve: together they make it say all that it knows. */
+/** The runs that a server supports: together they make it send every message that it can. */
 export function runsOf(server: Server): readonly Run[] {
   return allRuns.filter(({ needs }) => needs === undefined || supports(server.versionNum, needs));
 }
 
-/** A published table as SELECT says that it is when all is done: what a replay of the stream must end with. */
+/** A published table at the end, by SELECT: a replay of the stream must have the same result. */
 export interface PublishedTable {
-  /** As Relation has it: of the root, if the table is published as that. */
+  /** The oid in Relation: that of the root, if the table is published as its root. */
   readonly oid: number;
   readonly schema: string;
   readonly name: string;
-  /** Those that are published. */
+  /** The published columns. */
   readonly columns: readonly string[];
-  /** What the types' output functions say of the rows that are published, in no particular order. */
+  /** The published rows, as text of the types' output functions, in no particular order. */
   readonly rows: readonly Row[];
   /**
-   * The same rows in the same order as they are in a stream with the option binary: hexadecimal digits of what the type's send
-   * function gives, or text for types that have none, which `text` names by the column's position.
+   * The same rows in the same order, as in a stream with the option binary: the output of the type's send function in hexadecimal
+   * digits, or text for types without one. `text` lists the positions of those columns.
    */
   readonly binary?: { readonly rows: readonly Row[]; readonly text: readonly number[] };
 }
 
 type Row = readonly (string | null)[];
 
-/** What came of a run. */
+/** The result of a run. */
 export interface Recording extends Capture {
-  /** Names of those that ran. */
+  /** The names of the scenarios that ran. */
   readonly scenarios: readonly string[];
   readonly tables: readonly PublishedTable[];
 }
@@ -92,13 +92,12 @@ export interface Recording extends Capture {
 let runs = 0;
 
 /**
- * Runs all scenarios that the server and the options allow, one after the other, in a database of its own, and takes it all away
- * again: database, slot, origins, prepared transactions, also when something fails.
+ * Run all scenarios that the server and the options allow, one after the other, in a database of their own. The database, slot, origins
+ * and prepared transactions are removed at the end, also after an error.
  *
- * @param onPayload Called with each payload of CopyData when it comes.
- * @param database The name of the database, of which names of origins and of prepared transactions begin: by default one that
- *   no other run has.
- * @throws ServerError, or Error naming the step, if one ends otherwise than it is to.
+ * @param onPayload Called with each payload of CopyData when it arrives.
+ * @param database The name of the database, also the prefix of the names of origins and prepared transactions. Default: unique.
+ * @throws ServerError, or Error naming the step, if a step does not end as expected.
  */
 export async function runWorkload(
   server: Server,
@@ -115,7 +114,7 @@ export async function runWorkload(
       workload: async ({ sent }) => {
         for (const scenario of chosen) {
           await perform(server, database, scenario, unique, sent);
-          // Each takes a slot of max_active_replication_origins, ten by default. Their names are not asked for any more.
+          // Each takes a slot of max_active_replication_origins, ten by default. Their names are no longer needed.
           await dropOrigins(server, database);
         }
       },
@@ -133,10 +132,10 @@ export interface WorkloadRequest {
 }
 
 /**
- * The same by pg_logical_slot_get_binary_changes, without a stream: each message of the plugin, in order. The transactions are
- * over when they are decoded, so those that were rolled back may leave nothing.
+ * The same by pg_logical_slot_get_binary_changes, without a stream: each message of the plugin, in order. Transactions are decoded after
+ * their end, so those that were rolled back may produce nothing.
  *
- * @param names Of the scenarios; default: those that a stream with these options has.
+ * @param names The scenarios. Default: those of a stream with these options.
  */
 export async function slotChanges(
   server: Server,
@@ -179,7 +178,7 @@ async function makeWorkload(server: Server, options: StreamOptions, database: st
   const publications: string[] = [];
   await server.sql(`CREATE DATABASE ${database} TEMPLATE template0`);
   try {
-    // As libpqwalreceiver.c sets them, so that text loses nothing.
+    // The settings of libpqwalreceiver.c, so that text is exact.
     const settings = ["extra_float_digits = 3", "intervalstyle = postgres", "datestyle = ISO"];
     if (options.streaming !== undefined) settings.push("logical_decoding_work_mem = '64kB'");
     for (const setting of settings) await server.sql(`ALTER DATABASE ${database} SET ${setting}`);
@@ -218,7 +217,7 @@ async function scenarioOfTypes(server: Server, features: ReadonlySet<Feature>): 
   };
 }
 
-/** The tables of a schema that are for a publication. */
+/** The tables of a schema that belong into its publication. */
 async function tablesOf(server: Server, database: string, schema: string): Promise<string[]> {
   const { rows } = await server.sql(
     `SELECT oid::regclass FROM pg_class
@@ -260,7 +259,7 @@ async function perform(
         checked(await connection.query(`SET search_path TO ${scenario.name}`));
       }
       const status = await step(connection, scenario, each);
-      // What is in an open transaction is sent only if that is streamed.
+      // The changes of an open transaction are sent only if it is streamed.
       if (scenario.streamed || status === "I") await sent();
     }
   } finally {
@@ -268,7 +267,7 @@ async function perform(
   }
 }
 
-/** Runs a query, which is to end as the step says. @returns the status of the session: "I" idle, "T" in a transaction, "E" failed. */
+/** Run a query, which must end as the step says. @returns the status of the session: "I" idle, "T" in a transaction, "E" failed. */
 async function step(connection: RawConnection, { name }: Scenario, step: Step): Promise<string> {
   const { sql, error } = typeof step === "string" ? { sql: step } : step;
   const messages = await connection.query(sql);
@@ -279,8 +278,7 @@ async function step(connection: RawConnection, { name }: Scenario, step: Step): 
 }
 
 /**
- * The published tables that a replay can rebuild, with their rows: of columns and rows that are published, and under the root
- * if they are published so.
+ * The published tables that a replay can rebuild, with their published columns and rows, under the root if they are published as that.
  */
 async function publishedTables(
   server: Server,
@@ -322,7 +320,7 @@ async function publishedTables(
   try {
     for (const { oid, schema, name, columns, filters } of tables.values()) {
       const list = columns.map((column) => identifier(column.name));
-      // A row is published if any publication lets it through, and one without a filter lets all.
+      // A row is published if any publication's filter accepts it; one without a filter accepts all.
       const filter = filters.includes(null) ? "true" : filters.map((each) => `(${each})`).join(" OR ");
       const rows = await selectInFormats(
         connection,
@@ -350,7 +348,7 @@ async function publishedTables(
   return published;
 }
 
-/** Rows by the extended protocol, some of whose columns are binary: those as hexadecimal digits. */
+/** Rows by the extended protocol. Columns in binary are returned as hexadecimal digits. */
 async function selectInFormats(connection: RawConnection, sql: string, binary: readonly boolean[]): Promise<Row[]> {
   const formats = Buffer.alloc(8 + 2 * binary.length); // two names, no formats of parameters, no parameters
   formats.writeInt16BE(binary.length, 6);
@@ -383,7 +381,7 @@ interface Described {
   readonly columns: readonly { readonly name: string; readonly send: boolean }[];
 }
 
-/** All that the run may have left. Its sessions have ended, or are ended here. */
+/** Remove everything that the run may have left, and end its sessions. */
 async function takeAway(server: Server, database: string): Promise<void> {
   const prepared = await server.sql(`SELECT gid FROM pg_prepared_xacts WHERE database = '${database}'`);
   for (const [gid] of prepared.rows) await server.sql(`ROLLBACK PREPARED ${quoted(gid!)}`, { database });

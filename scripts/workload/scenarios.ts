@@ -1,8 +1,8 @@
 /**
  * The scenarios of the workload: each is a schema, a publication of the same name, and what happens there.
  *
- * Together they make a server say every message that it knows, in every form. SQL runs with the scenario's schema as the search
- * path, as superuser.
+ * Together they make a server send every message that it can, in every form. SQL runs as superuser, with the scenario's schema as the
+ * search path.
  */
 import type { Feature } from "./features.ts";
 
@@ -13,32 +13,32 @@ export type Step =
       readonly sql: string;
       /** A second session, so that transactions overlap. */
       readonly session?: "other";
-      /** The SQLSTATE of the error that it is to end with. */
+      /** The SQLSTATE of the expected error. */
       readonly error?: string;
     };
 
-/** Names that are the whole cluster's (of origins, of prepared transactions), made so that no other run has them: literals. */
+/** Makes unique names of cluster-wide objects (origins, prepared transactions), as SQL literals. */
 export type Unique = (name: string) => string;
 
 export interface Scenario {
-  /** Of its schema and its publication as well. */
+  /** Its name, also that of its schema and its publication. */
   readonly name: string;
-  /** What is to be seen in the stream. */
+  /** What it shows in the stream. */
   readonly shows: string;
   readonly needs?: Feature;
-  /** Its transactions are streamed while they are in progress: it runs in such streams only, and each step is sent before the next. */
+  /** Its transactions are streamed while in progress: it runs only in such streams, and each step is sent before the next one. */
   readonly streamed?: true;
-  /** It runs in streams of transactions in progress, too, where other scenarios would only tell again what other runs tell. */
+  /** It also runs in streams of transactions in progress. Other scenarios would only repeat the messages of other runs there. */
   readonly everywhere?: true;
   readonly setup: readonly string[];
-  /** What follows the name in CREATE PUBLICATION; default: all tables that the schema has after `setup`, but for `filler`. */
+  /** The text after the name in CREATE PUBLICATION. Default: all tables of the schema after `setup`, except `filler`. */
   readonly publication?: string;
-  /** The name of the publication, if it is not the scenario's. */
+  /** The name of the publication. Default: that of the scenario. */
   readonly publicationName?: string;
-  /** Publications that `setup` makes. */
+  /** Publications that `setup` creates. */
   readonly morePublications?: readonly string[];
   readonly steps: readonly Step[] | ((unique: Unique) => readonly Step[]);
-  /** The stream does not tell all that happened to its tables, so that they cannot be rebuilt from it. */
+  /** The stream omits changes of its tables, so they cannot be rebuilt from it. */
   readonly partial?: true | { readonly origin: "none" };
 }
 
@@ -46,8 +46,8 @@ export interface Scenario {
 const other = (sql: string): Step => ({ sql, session: "other" });
 
 /**
- * A table that is not published, and what fills logical_decoding_work_mem (64 kB) with rows of it: that streams the transaction as
- * far as it has come, and nothing of the rows themselves is sent. Kept in line and uncompressed, they count in full.
+ * A table that is not published, and SQL that fills logical_decoding_work_mem (64 kB) with its rows: the transaction so far is streamed,
+ * but none of these rows. They are stored inline and uncompressed, so that they count in full.
  */
 const filler = ["CREATE TABLE filler (value text)", "ALTER TABLE filler ALTER value SET STORAGE PLAIN"];
 const fill = "INSERT INTO filler SELECT repeat('x', 7000) FROM generate_series(1, 10)";
@@ -821,5 +821,5 @@ const streamed: readonly Scenario[] = [
   },
 ];
 
-/** All of them, but for the one of tableOfTypes, which depends on the server. */
+/** All scenarios except that of tableOfTypes, which depends on the server. */
 export const scenarios: readonly Scenario[] = [...ordinary, ...streamed];

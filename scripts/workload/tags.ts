@@ -1,25 +1,25 @@
-/** Which messages of pgoutput there are in a recording, by their first bytes alone, and which there must be. */
+/** Counts the messages of pgoutput in a recording by their first bytes, and lists those that are expected. */
 import type { Server } from "../../src/kernel/version.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
 
-/** All that any server sends, in the order in which they came. */
+/** All messages that any server sends, in the order in which they were added. */
 export const allTags: readonly string[] = PgoutputMessage.messages.map(({ tag }) => tag);
 
-/** What this server can send. */
+/** The messages that this server can send. */
 export function tagsOfServer(server: Server): readonly string[] {
   return PgoutputMessage.messages
     .filter(({ since }) => since === undefined || PgoutputMessage.capabilities.supports(server, since))
     .map(({ tag }) => tag);
 }
 
-/** How many of each there are in payloads of CopyData, in the order of {@link allTags}. */
+/** The count of each message in payloads of CopyData, in the order of {@link allTags}. */
 export function countTags(payloads: readonly Uint8Array[]): Readonly<Record<string, number>> {
   return countTagsOfMessages(
     payloads.filter((payload) => payload[0] === xLogData).map((each) => each.subarray(header)),
   );
 }
 
-/** The same of messages that are on their own, as SQL gives them. */
+/** The same for bare messages, as SQL returns them. */
 export function countTagsOfMessages(messages: readonly Uint8Array[]): Readonly<Record<string, number>> {
   const count: Record<string, number> = {};
   for (const message of messages) {

@@ -1,8 +1,8 @@
-/** Built-in types with the values of theirs that are hardest to read: a table of them all, in whatever format they are sent. */
+/** Built-in types and their values that are hardest to read, and a table of all of them. */
 import type { Feature } from "./features.ts";
 
 interface TypeValues {
-  /** As in SQL; a server that does not know it is not asked. */
+  /** The name in SQL. Servers that do not know the type are skipped. */
   readonly type: string;
   /** Without quotes. */
   readonly values: readonly string[];
@@ -97,7 +97,7 @@ const types: readonly TypeValues[] = [
   { type: "regnamespace", values: ["pg_catalog"] },
   { type: "refcursor", values: ["cursor"] },
   { type: "jsonpath", values: ["$.a[*] ? (@ > 1)"] },
-  // It has no send function: text, whatever the format asked for.
+  // It has no send function, so it is always sent as text.
   { type: "aclitem", values: ["postgres=r*w/postgres"] },
   { type: "int2vector", values: ["", "1 2 3"] },
   { type: "oidvector", values: ["1 4294967295"] },
@@ -116,8 +116,8 @@ const types: readonly TypeValues[] = [
 ];
 
 /**
- * SQL that makes a table of every type, in which the first row has the first value of each, and so on, until there are no more
- * values but NULL: for a server that has these types.
+ * SQL that creates a table with a column of each type. The first row has the first value of each type, and so on; missing values are
+ * NULL.
  */
 export function tableOfTypes(
   table: string,
@@ -140,7 +140,7 @@ export function tableOfTypes(
   };
 }
 
-/** The names of the types, to ask a server which of them it knows. */
+/** The names of the types, to find out which of them a server knows. */
 export const typeNames: readonly string[] = [...new Set(types.map(({ type }) => type))];
 
 /** A string literal of SQL. */

@@ -1,4 +1,4 @@
-/** fast-check arbitraries of base backups: messages, and whole conversations as a server of some version has them. */
+/** fast-check arbitraries of base backups: messages, and whole conversations of a server version. */
 import * as fc from "fast-check";
 import type { BackupTablespace, BaseBackupEvent } from "../basebackup/index.ts";
 import { BaseBackupMessage } from "../basebackup/messages.ts";
@@ -7,10 +7,14 @@ import type { BaseBackupMessage as Message } from "../generated/basebackup.ts";
 import { defaultServer, type Server } from "../kernel/version.ts";
 import { lsn, messageOf, wireText } from "./messages.ts";
 
-/** Any message inside the CopyData of a base backup. Each stands for itself. */
+/** Any message inside the CopyData of a base backup, independent of others. */
 export const baseBackupMessage = (): fc.Arbitrary<Message> => messageOf(BaseBackupMessage);
 
-/** What a server of this version says from BASE_BACKUP to ReadyForQuery, as the events that it stands for: good backups and failed ones. */
+/**
+ * The events of a whole backup by a server of this version, from BASE_BACKUP to ReadyForQuery: complete backups and failed ones.
+ *
+ * @example fc.sample(baseBackupEvents(18), 1)[0].at(-1).type // "Ready"
+ */
 export function baseBackupEvents(server: Server = defaultServer): fc.Arbitrary<BaseBackupEvent[]> {
   const oneStream = commandCapabilities.supports(server, "baseBackupOneStream");
   const manifest = oneStream || commandCapabilities.supports(server, "baseBackupManifest");
@@ -39,7 +43,7 @@ export function baseBackupEvents(server: Server = defaultServer): fc.Arbitrary<B
       compression,
       manifest: fc.option(data, { nil: undefined }),
       error: serverFields("ERROR"),
-      /** Where it fails, if it does. */
+      /** The position of the failure, if there is one. */
       cut: fc.option(fc.nat(), { nil: undefined, freq: 2 }),
     })
     .map(({ start, end, tablespaces, main, compression: how, manifest: manifestData, error, cut }) => {
@@ -73,7 +77,7 @@ export function baseBackupEvents(server: Server = defaultServer): fc.Arbitrary<B
     });
 }
 
-/** In one stream the end of an archive is not said but by what comes next. */
+/** In the single stream, the end of an archive is implied by the next message. */
 function withoutSilentEnd(events: BaseBackupEvent[], oneStream: boolean): BaseBackupEvent[] {
   const last = events.at(-1)?.type;
   return oneStream && (last === "ArchiveEnd" || last === "ManifestEnd") ? events.slice(0, -1) : events;

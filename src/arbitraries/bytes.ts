@@ -7,8 +7,10 @@ import * as fc from "fast-check";
 const EXTREMES = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
 
 /**
- * Bytes with one to three damages: a byte changed, a bit flipped, a part removed, the end cut off, bytes inserted, a part doubled, or
- * an extreme number of two or four bytes written over them.
+ * Bytes with one to three damages: a byte changed, a bit flipped, a part removed, the end cut off, bytes inserted, a part repeated, or
+ * overwritten with an extreme number of two or four bytes.
+ *
+ * @example fc.sample(damaged(fc.constant(Uint8Array.of(1, 2, 3))), 9).every((bytes) => bytes instanceof Uint8Array) // true
  */
 export function damaged(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
   const damage = fc.record({
@@ -55,7 +57,11 @@ function apply(bytes: Uint8Array, damage: Damage): Uint8Array {
   }
 }
 
-/** The same bytes in chunks, cut anywhere; some chunks are empty. Each chunk has memory of its own. */
+/**
+ * The same bytes in chunks, cut anywhere; some chunks are empty. Each chunk has its own memory.
+ *
+ * @example fc.sample(splits(fc.constant(Uint8Array.of(1, 2))), 1)[0].flatMap((chunk) => [...chunk]) // [1, 2]
+ */
 export function splits(bytes: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array[]> {
   return fc.tuple(bytes, fc.array(fc.nat(), { maxLength: 20 })).map(([whole, cuts]) => {
     const places = [0, ...cuts.map((cut) => cut % (whole.length + 1)), whole.length].sort((a, b) => a - b);

@@ -1,18 +1,18 @@
-/** What clients send to walsenders: the shapes of their commands, word for word, blanks included. */
+/** Commands as well-known clients send them to walsenders, letter for letter, blanks included. */
 import { type CommandCapability, commandCapabilities } from "../command/capabilities.ts";
 
-/** One command of a client, with values put in, and the servers that the client sends it to. */
+/** One command of a client, with values filled in, and the servers that the client sends it to. */
 export interface ClientText {
   readonly client: string;
   readonly text: string;
-  /** What a server has to which the client sends this. */
+  /** A capability that the server must have for the client to send this. */
   readonly needs?: CommandCapability;
-  /** What such a server has not. */
+  /** A capability that the server must not have. */
   readonly lacks?: CommandCapability;
 }
 
 /**
- * Commands that PostgreSQL's own programs and well-known clients send, for every server that takes them.
+ * Commands that PostgreSQL's own programs and well-known clients send, for every server that accepts them.
  *
  * @source libpqwalreceiver.c, subscriptioncmds.c, tablesync.c; pg_basebackup.c, receivelog.c, streamutil.c, pg_recvlogical.c
  */

@@ -1,5 +1,9 @@
 /**
  * walwire/arbitraries: fast-check arbitraries: correct, almost correct and damaged traffic (needs `fast-check`).
+ *
+ * Install it too: `npm install walwire fast-check`. Without it the import fails with the error of the runtime, which names the package
+ * (ERR_MODULE_NOT_FOUND in Node). An error of ours would need a dynamic import, and with it neither `require` nor bundles in CommonJS
+ * could load this module.
  */
 export { baseBackupEvents, baseBackupMessage } from "./basebackup.ts";
 export { damaged, splits } from "./bytes.ts";

@@ -1,4 +1,4 @@
-/** Backup manifests: correct values, and texts that are correct, almost correct and hostile. */
+/** fast-check arbitraries of backup manifests: valid values, and texts that are valid, almost valid and hostile. */
 import fc from "fast-check";
 import {
   type BackupManifest,
@@ -46,7 +46,7 @@ const file: fc.Arbitrary<ManifestFile> = fc
   )
   .map(([rest, sum]) => ({
     ...rest,
-    // What is not valid UTF-8 is always written in hexadecimal digits.
+    // Names that are not valid UTF-8 are always written as hexadecimal digits.
     encoded: rest.encoded || /\p{Surrogate}/u.test(rest.path),
     ...sum,
   }));
@@ -57,7 +57,11 @@ const walRange: fc.Arbitrary<ManifestWalRange> = record({
   endLsn: lsn(),
 });
 
-/** A manifest as servers write them, each path once. */
+/**
+ * A manifest as servers write it, with unique paths.
+ *
+ * @example fc.sample(backupManifest({ maxFiles: 0 }), 1)[0].files // []
+ */
 export function backupManifest({ maxFiles = 6 } = {}): fc.Arbitrary<BackupManifest> {
   const rest = {
     files: fc.uniqueArray(file, { selector: (each) => each.path, maxLength: maxFiles }),
@@ -69,7 +73,7 @@ export function backupManifest({ maxFiles = 6 } = {}): fc.Arbitrary<BackupManife
   );
 }
 
-/** What stands for the right checksum until all else is there. */
+/** A placeholder for the checksum, which depends on everything before it. */
 const CHECKSUM = "CHECKSUM";
 
 const names = [
@@ -136,7 +140,7 @@ const strings = [
   ...["\\u0000", "\\u12g4", "\\u12", "\\x", "\\", "\\é", "\u0001", "\\ud83d\u0001", "\u007f"],
 ];
 
-/** Tokens of JSON, right and wrong. */
+/** JSON tokens, valid and invalid. */
 const token = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom(...'{}[],:"'.split(""), "\n", " ", "\t") },
   { weight: 4, arbitrary: fc.constantFrom(...names).map((name) => `"${name}"`) },
@@ -185,10 +189,11 @@ const change: fc.Arbitrary<Change> = fc
   });
 
 /**
- * Manifests as bytes: correct ones, such with tokens changed, with bytes changed. Mostly with the checksum that they should have, so that
- * nothing else is wrong.
+ * Manifests as bytes: valid ones, and ones with tokens or bytes changed. Most have the right checksum, so that the change is the only
+ * error.
  *
- * @param value What the correct ones say.
+ * @param value The values of the valid ones.
+ * @example fc.sample(backupManifestText(), 9).every((bytes) => bytes instanceof Uint8Array) // true
  */
 export function backupManifestText(
   value: fc.Arbitrary<BackupManifest> = backupManifest({ maxFiles: 3 }),
@@ -198,7 +203,7 @@ export function backupManifestText(
   return fc.tuple(value, changes, oneByte, fc.nat(7)).map(([manifest, edits, byte, checksums]) => {
     const text = new TextDecoder().decode(printBackupManifest(manifest));
     const right = text.replace(/"[0-9a-f]{64}"\}\n$/, `"${CHECKSUM}"}\n`);
-    const tokens: readonly string[] = right.match(/"(?:[^"\\]|\\.)*"|[\w.+-]+|.|\n/g) ?? [];
+    const tokens: readonly string[] = right.match(/"(?:[^"\\]+|\\.)*"|[\w.+-]+|.|\n/g) ?? [];
     const changed = edits.reduce((list, edit) => edit(list), tokens).join("");
     const bytes = new TextEncoder().encode(changed);
     if (byte !== undefined && bytes.length > 0) bytes[byte[0] % bytes.length] = byte[1];
@@ -206,7 +211,7 @@ export function backupManifestText(
   });
 }
 
-/** The right checksum, or a wrong one, in the place of what stands for it, if there can be one. */
+/** Replace the placeholder, if there is one, by the right checksum or a wrong one. */
 function withChecksum(bytes: Uint8Array, isWrong: boolean): Uint8Array {
   const sum = manifestChecksum(bytes);
   if (sum === undefined) return bytes;

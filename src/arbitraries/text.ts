@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 
-/** A value as parsers make them, with every property and the usual prototype. */
+/** An object like those that parsers return, with every property and the usual prototype. */
 export function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record<T>(model, { noNullPrototype: true });
 }
@@ -34,16 +34,16 @@ export function commaList(item: fc.Arbitrary<readonly string[]>, maxLength = 4):
 }
 
 /**
- * Split a text into pieces that a scanner could take for tokens: words, numbers, positions, quoted strings, single characters. White
- * space stays with the piece behind it.
+ * Split a text into pieces that a scanner could read as tokens: words, numbers, LSNs, quoted strings, single characters. White space
+ * stays with the piece after it.
  */
 export function pieces(text: string): readonly string[] {
   return text
-    .match(/\s*(?:[\dA-Za-z]+\/[\dA-Za-z]+|[\w$\u0080-\uffff]+|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|.|$)/gs)!
+    .match(/\s*(?:[\dA-Za-z]+\/[\dA-Za-z]+|[\w$\u0080-\uffff]+|'(?:[^']+|'')*'?|"(?:[^"]+|"")*"?|.|$)/gs)!
     .filter((piece) => piece !== "");
 }
 
-/** Characters that scanners treat differently: classes of characters, and what other languages of PostgreSQL give a meaning. */
+/** Characters that scanners treat differently: one of each class, and those with a meaning in other languages of PostgreSQL. */
 const notableCharacters = [
   ..." \t\n\r\f\v'\"`\\();,.:*/-+=$_#@!?<>[]{}|&%^~aAfFgGzZ019éÄſKİ世😀\u00a0\u2028\ufeff\u0001\u007f\u0080",
 ];
@@ -54,7 +54,7 @@ const anyCharacter = fc
   .filter((point) => point < 0xd800 || point > 0xdfff)
   .map((point) => String.fromCodePoint(point));
 
-/** Any character that text for a server may hold, more often one that scanners treat specially. */
+/** Any character that can be sent to a server, often one that scanners treat specially. */
 export function character(): fc.Arbitrary<string> {
   return fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom(...notableCharacters) },
@@ -62,12 +62,12 @@ export function character(): fc.Arbitrary<string> {
   );
 }
 
-/** A string of any such characters. */
+/** A string of these characters. */
 export function characters(maxLength = 12): fc.Arbitrary<string> {
   return fc.string({ unit: character(), maxLength });
 }
 
-/** Mostly one blank; also none, so that tokens run together; also characters that only some versions, or none, treat as white space. */
+/** Usually one blank; sometimes nothing, so that tokens join, or characters that only some versions or none treat as white space. */
 const separator = fc.oneof(
   { weight: 16, arbitrary: fc.constant(" ") },
   { weight: 2, arbitrary: fc.constant("") },
@@ -79,7 +79,7 @@ const separator = fc.oneof(
 const plainSeparator = fc.constantFrom(" ", " ", " ", "  ", "\n", "\t");
 
 /**
- * Text of tokens, in equal parts: as they are, with tokens changed, with characters changed; and now and then anything.
+ * Text of tokens, in equal parts unchanged, with tokens changed, and with characters changed; sometimes any text at all.
  *
  * @param tokens Correct texts.
  * @param token Another token of the language, to insert where it does not belong.
@@ -115,12 +115,12 @@ function joined(tokens: fc.Arbitrary<readonly string[]>, between: fc.Arbitrary<s
 }
 
 /**
- * A position in a list whose length is not known yet, as a share of it: late ones are more frequent, since a scanner that fails at
- * the first token tells little.
+ * A position in a list of unknown length, as a fraction of the length. Late positions are more frequent, since a failure at the first
+ * token tests little.
  */
 const place = fc.nat(0xffff).map((share) => (length: number) => Math.floor(Math.sqrt(share / 0x10000) * length));
 
-/** Drop a token, double one, swap neighbours, insert or replace one, change its case, or cut off the rest. */
+/** Remove, repeat, swap, insert or replace a token, change its case, or cut off the rest. */
 function tokenChange(token: fc.Arbitrary<string>): fc.Arbitrary<(list: readonly string[]) => readonly string[]> {
   return fc.tuple(fc.nat(6), place, token).map(([what, where, other]) => (list) => {
     const at = where(list.length + (what === 0 ? 1 : 0));
@@ -144,7 +144,7 @@ function tokenChange(token: fc.Arbitrary<string>): fc.Arbitrary<(list: readonly 
   });
 }
 
-/** Insert a character, drop one, replace one, or cut off the rest. */
+/** Insert, remove or replace a character, or cut off the rest. */
 const characterChange: fc.Arbitrary<(text: string[]) => string[]> = fc
   .tuple(fc.nat(3), place, character())
   .map(([what, where, other]) => (text) => {

@@ -1,5 +1,5 @@
 /**
- * fast-check arbitraries of the small files of text: values as servers write them, and text that is almost that.
+ * fast-check arbitraries of small text files: values as servers write them, and almost valid text.
  */
 import fc from "fast-check";
 import type { BackupHistory, BackupLabel } from "../files/backup-label.ts";
@@ -29,7 +29,7 @@ const reason = fc.oneof(
 );
 
 /**
- * Histories of timelines with up to so many ancestors. Where they switch is in any order, as a file can have it.
+ * Timeline histories with a limited number of ancestors. The switch points are in any order, as a file can have them.
  *
  * @example fc.sample(timeLineHistory(), 1)[0].at(-1).end // invalidLsn
  */
@@ -56,10 +56,14 @@ const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
 
 const startTime = fc.constantFrom("2026-11-27 04:05:06 UTC", "2026-11-27 05:05:06 CET", "2026-11-27 04:05:06 ");
 
-/** A label that a server starts from: in several lines nothing looks like what comes behind it. */
+/** A label that a server can start from: of several lines, none looks like a later field of the file. */
 const labelText = characters(30).map((text) => text.replace(/^[\s]+/, "").replace(/T/g, "t"));
 
-/** backup_label of a whole backup, or of one that may be incremental. */
+/**
+ * backup_label of a whole backup, or of one that may be incremental.
+ *
+ * @example fc.sample(backupLabel(), 1)[0].incrementalFromLsn // undefined
+ */
 export function backupLabel(options: { readonly incremental?: boolean } = {}): fc.Arbitrary<BackupLabel> {
   return fc
     .tuple(
@@ -87,7 +91,11 @@ export function backupLabel(options: { readonly incremental?: boolean } = {}): f
     }));
 }
 
-/** What a server keeps of a backup. */
+/**
+ * The values of a backup history file.
+ *
+ * @example typeof fc.sample(backupHistory(), 1)[0].stopWalFile // "string"
+ */
 export function backupHistory(): fc.Arbitrary<BackupHistory> {
   return fc
     .tuple(backupLabel({ incremental: true }), position, startTime)
@@ -100,7 +108,11 @@ export function backupHistory(): fc.Arbitrary<BackupHistory> {
     }));
 }
 
-/** tablespace_map of a server from 14 on; an earlier one cannot say all paths. */
+/**
+ * tablespace_map of a server from 14 on; earlier ones cannot express all paths.
+ *
+ * @example Array.isArray(fc.sample(tablespaceMap(), 1)[0]) // true
+ */
 export function tablespaceMap(): fc.Arbitrary<readonly TablespaceMapEntry[]> {
   const path = fc.oneof(
     fc.constantFrom("/srv/fast", "/srv/with blank", " /x", "/a\\", "/a\\\nb", "/a\r\nb"),
@@ -117,7 +129,11 @@ const token = fc.oneof(
   fc.constantFrom("START TIMELINE: 1\n", "INCREMENTAL FROM LSN: 0/28\n", "LABEL: x\n", "(file ", "streamed"),
 );
 
-/** Text that is almost a timeline history. */
+/**
+ * An almost valid timeline history.
+ *
+ * @example typeof fc.sample(timeLineHistoryText(), 1)[0] // "string"
+ */
 export function timeLineHistoryText(): fc.Arbitrary<string> {
   const lines = fc.array(
     fc.tuple(
@@ -137,7 +153,11 @@ export function timeLineHistoryText(): fc.Arbitrary<string> {
   );
 }
 
-/** Text that is almost backup_label. */
+/**
+ * An almost valid backup_label.
+ *
+ * @example typeof fc.sample(backupLabelText(), 1)[0] // "string"
+ */
 export function backupLabelText(): fc.Arbitrary<string> {
   const parts = fc
     .tuple(hexadecimal, hexadecimal, fc.constantFrom("1", "2"), line())
@@ -164,7 +184,11 @@ export function backupLabelText(): fc.Arbitrary<string> {
   return almost(parts, token);
 }
 
-/** Text that is almost tablespace_map. */
+/**
+ * An almost valid tablespace_map.
+ *
+ * @example typeof fc.sample(tablespaceMapText(), 1)[0] // "string"
+ */
 export function tablespaceMapText(): fc.Arbitrary<string> {
   const lines = fc.array(
     fc.tuple(uint32.map(String), fc.constant(" "), fc.constant("/srv"), line(), fc.constant("\n")),

@@ -1,5 +1,5 @@
 /**
- * fast-check arbitraries of the values of types, for who writes rows to what reads them.
+ * fast-check arbitraries of the values of types, for tests of programs that read rows.
  */
 import * as fc from "fast-check";
 import { type PgTime, pgTimeInfinity, pgTimeMinusInfinity } from "../kernel/time.ts";
@@ -10,9 +10,9 @@ import { dateInfinity, dateMinusInfinity, intervalInfinity, intervalMinusInfinit
 import { TypeMap } from "../values/type-map.ts";
 
 /**
- * Any value of a type, as a server would keep it. Of jsonb, ranges and others that servers bring into one form it is in that form.
+ * Any value of a type, as a server stores it: jsonb, ranges and other types that servers normalize are in the normalized form.
  *
- * @param oid Of a built-in type, or of one that the map knows; values of others are text.
+ * @param oid The oid of a built-in type or of one in the map. Values of other types are text.
  * @example fc.sample(typeValue(16), 9).every((value) => typeof value === "boolean") // true
  */
 export function typeValue(oid: number, typeMap: TypeMap = new TypeMap()): fc.Arbitrary<unknown> {
@@ -61,7 +61,7 @@ function ownObject<T>(object: Readonly<Record<string, T>>): Readonly<Record<stri
   return Object.assign(Object.create(null), object);
 }
 
-/** Text with what means something in arrays, ranges and composites. */
+/** Text with characters that have a meaning in arrays, ranges and composites. */
 function plainText(): fc.Arbitrary<string> {
   return fc.oneof(
     fc.string({ unit: fc.constantFrom(..."\"\\{}()[],; \t\n\v'NULLnull\u00e9\u{1f600}a1"), maxLength: 12 }),
@@ -69,7 +69,7 @@ function plainText(): fc.Arbitrary<string> {
   );
 }
 
-/** Whole numbers with those at the ends, and those that are near a power of two or ten. */
+/** Whole numbers, often the limits and numbers near a power of two or ten. */
 function whole(min: bigint, max: bigint): fc.Arbitrary<bigint> {
   const edges = [0n, 1n, -1n, 10n ** 6n, 2n ** 31n, 2n ** 53n].flatMap((n) => [n - 1n, n, n + 1n, -n]);
   return fc.oneof(
@@ -88,12 +88,12 @@ const small = (min: number, max: number): fc.Arbitrary<number> => whole(BigInt(m
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
 
-/** Any bits, and decimal numbers, whose shortest texts are the interesting ones. */
+/** Any double, often one with a short decimal text. */
 function float8(): fc.Arbitrary<number> {
   return fc.oneof(
     fc.double(),
     fc.tuple(fc.maxSafeInteger(), fc.integer({ min: -340, max: 300 })).map(([n, e]) => Number(`${n}e${e}`)),
-    // Powers of two, and whole numbers beyond 2^53, which may lie halfway between two others in decimal.
+    // Powers of two, and whole numbers above 2^53, whose decimals may lie halfway between two floats.
     fc.integer({ min: -1074, max: 1023 }).map((e) => 2 ** e),
     fc.tuple(fc.integer({ min: 1, max: 99999 }), fc.integer({ min: 10, max: 30 })).map(([n, e]) => Number(`${n}e${e}`)),
   );
@@ -121,7 +121,7 @@ function numeric(): fc.Arbitrary<string> {
   return fc.oneof({ weight: 30, arbitrary: number }, fc.constantFrom("NaN", "Infinity", "-Infinity"));
 }
 
-/** Values of a type that it prints from its bytes. */
+/** Values of a type, made by reading random bytes. */
 function printed(name: string, all: fc.Arbitrary<Uint8Array>): fc.Arbitrary<unknown> {
   const codec = builtins().byOid.get(builtins().oids.get(name)!)!;
   return all.map((each) => codec.readBinary(each));
@@ -163,7 +163,7 @@ function points(min: number): fc.Arbitrary<number[]> {
   return fc.array(fc.tuple(float8(), float8()), { minLength: min, maxLength: 4 }).map((all) => all.flat());
 }
 
-/** Bytes of a geometric type: some first ones, then floats. */
+/** Bytes of a geometric type: a prefix, then floats. */
 function geometric(
   name: string,
   floats: fc.Arbitrary<number[]>,
@@ -179,7 +179,7 @@ function geometric(
 const count = (floats: number[]): number[] => [0, 0, 0, floats.length / 2];
 const fixed = (length: number): fc.Arbitrary<number[]> => fc.array(float8(), { minLength: length, maxLength: length });
 
-/** By the type's name; those that are not here have any text. */
+/** Arbitraries by type name; types that are missing have any text. */
 const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   bool: () => fc.boolean(),
   bytea: () => fc.uint8Array(),
@@ -274,7 +274,7 @@ const values: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   tstzmultirange: () => multirange(timestamps()),
 };
 
-/** Numbers in their order; text in that of its bytes, which is that of code points, and of the collation "C". Others have none. */
+/** Order numbers by value and text by its bytes, which is the order of code points and of the collation "C". Others are not ordered. */
 function compare(a: unknown, b: unknown): number {
   if (typeof a === "object" || typeof b === "object") return 0;
   if (typeof a === "string" && typeof b === "string") {
@@ -287,7 +287,7 @@ function compare(a: unknown, b: unknown): number {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** A range in the form that a server gives it, of a type that has a value between any two. */
+/** A range in the server's normalized form, of a continuous type. */
 function rangeValue<T>(value: fc.Arbitrary<T>, order: (a: T, b: T) => number): fc.Arbitrary<RangeValue<T>> {
   const bound = fc.option(value, { freq: 4 });
   const range = fc.tuple(bound, bound, fc.boolean(), fc.boolean()).map(([a, b, c, d]): RangeValue<T> => {
@@ -300,7 +300,7 @@ function rangeValue<T>(value: fc.Arbitrary<T>, order: (a: T, b: T) => number): f
   return fc.oneof({ weight: 20, arbitrary: range }, fc.constant<RangeValue<T>>("empty"));
 }
 
-/** Of a type that has a next value for each: with the lower bound and without the upper one. */
+/** A range of a discrete type, in the normalized form: inclusive lower bound, exclusive upper bound. */
 function discreteRange<T>(value: fc.Arbitrary<T>): fc.Arbitrary<RangeValue<T>> {
   return rangeValue(value, compare).map((range) => {
     if (range === "empty" || (range.lower !== null && range.lower === range.upper)) return "empty";
@@ -308,7 +308,7 @@ function discreteRange<T>(value: fc.Arbitrary<T>): fc.Arbitrary<RangeValue<T>> {
   });
 }
 
-/** Ranges with room between them. */
+/** Ranges with gaps between them. */
 function multirange<T>(value: fc.Arbitrary<T>, show: (bound: T) => unknown = (bound) => bound): fc.Arbitrary<unknown> {
   return fc.uniqueArray(value, { maxLength: 6 }).map((all) => {
     const sorted = all.sort(compare);

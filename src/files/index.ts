@@ -1,7 +1,8 @@
 /**
- * walwire/files: pg_control, slot state, replication origins, snapshots, timeline histories, backup_label, tablespace_map.
+ * walwire/files: pg_control, WAL summaries, slot state, replication origins, snapshots, timeline histories, backup_label, tablespace_map.
  */
 export type {
+  BlockRefTableSerializedEntry,
   CheckPointCopy,
   ControlFileData,
   ReplicationSlotOnDisk,
@@ -82,3 +83,13 @@ export {
   tliOfPointInHistory,
   tliSwitchPoint,
 } from "./timeline-questions.ts";
+export {
+  encodeWalSummary,
+  parseWalSummaryName,
+  type WalSummaryChunk,
+  type WalSummaryEvent,
+  WalSummaryReader,
+  type WalSummaryReaderOptions,
+  type WalSummaryRelation,
+  walSummaryBlocks,
+} from "./wal-summary.ts";

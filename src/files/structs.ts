@@ -1,5 +1,5 @@
 /**
- * What PostgreSQL writes to its state files as it lies in memory, described once: pg_control, slots, origins, and snapshots of
+ * What PostgreSQL writes to its state files as it lies in memory, described once: pg_control, slots, origins, entries of WAL summaries, and snapshots of
  * logical decoding.
  * The layouts are those of 64-bit machines with little-endian numbers; nobody has moved such a file to another kind.
  */
@@ -285,5 +285,21 @@ export const ControlFileData = struct("ControlFileData", {
     ),
     crc: u32("CRC-32C of all before it."),
     padding: padding("What stands between the fields, if it is not all zero."),
+  },
+});
+
+export const BlockRefTableSerializedEntry = struct("BlockRefTableSerializedEntry", {
+  doc: "A fork of a relation in a WAL summary; the lengths of its chunks and these follow.",
+  source: "blkreftable.c: BlockRefTableSerializedEntry, WriteBlockRefTable",
+  end: "sizeof",
+  fields: {
+    spcOid: oid("The tablespace."),
+    dbOid: oid("The database, 0 for what all share."),
+    relNumber: oid("The number of the file."),
+    forknum: numbered("i32", { 0: "main", 1: "fsm", 2: "vm", 3: "init" }, "The fork."),
+    limitBlock: u32(
+      "How short it was at the shortest, in blocks; 4294967295 if it was not made, removed or truncated.",
+    ),
+    nchunks: u32("How many chunks of 65536 blocks follow."),
   },
 });

@@ -3,6 +3,8 @@ import type { Lsn } from "../kernel/lsn.ts";
 import { mustBeContext, mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
 
+const forknumWords = { "0": "main", "1": "fsm", "2": "vm", "3": "init" } as const;
+
 const dbStateWords = {
   "0": "starting up",
   "1": "shut down",
@@ -191,6 +193,26 @@ export interface SnapBuild {
 }
 
 /**
+ * A fork of a relation in a WAL summary; the lengths of its chunks and these follow.
+ *
+ * @source blkreftable.c: BlockRefTableSerializedEntry, WriteBlockRefTable
+ */
+export interface BlockRefTableSerializedEntry {
+  /** The tablespace. */
+  readonly spcOid: number;
+  /** The database, 0 for what all share. */
+  readonly dbOid: number;
+  /** The number of the file. */
+  readonly relNumber: number;
+  /** The fork. */
+  readonly forknum: "main" | "fsm" | "vm" | "init" | number;
+  /** How short it was at the shortest, in blocks; 4294967295 if it was not made, removed or truncated. */
+  readonly limitBlock: number;
+  /** How many chunks of 65536 blocks follow. */
+  readonly nchunks: number;
+}
+
+/**
  * What a server knows of its data directory before it has read anything else of it, as global/pg_control has it.
  *
  * @source pg_control.h; xlog.c: UpdateControlFile, ReadControlFile; controldata_utils.c
@@ -376,7 +398,7 @@ export interface ControlFileContext {
   readonly controlFileNonce: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseControlFileContext: ControlFileContext = {
   controlFilePrevCheckPoint: false,
   nextXidEpoch: false,
@@ -406,7 +428,7 @@ export interface SlotStateContext {
   readonly slotFailover: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseSlotStateContext: SlotStateContext = {
   slotInvalidatedAt: false,
   slotTwoPhase: true,
@@ -426,13 +448,71 @@ export interface SnapBuildContext {
   readonly snapshotInSlotCreation: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseSnapBuildContext: SnapBuildContext = {
   snapshotWasRunning: false,
   snapshotTwoPhase: true,
   snapshotCatchange: true,
   snapshotInSlotCreation: true,
 };
+
+/**
+ * Decode one BlockRefTableSerializedEntry: a fork of a relation in a WAL summary; the lengths of its chunks and these follow.
+ *
+ * @param bytes The struct and nothing else.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source blkreftable.c: BlockRefTableSerializedEntry, WriteBlockRefTable
+ */
+export function decodeBlockRefTableSerializedEntry(bytes: Uint8Array): BlockRefTableSerializedEntry {
+  const r = new NativeReader(bytes);
+  const struct = readBlockRefTableSerializedEntry(r);
+  r.end("BlockRefTableSerializedEntry");
+  return struct;
+}
+
+/**
+ * Encode one BlockRefTableSerializedEntry: a fork of a relation in a WAL summary; the lengths of its chunks and these follow.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source blkreftable.c: BlockRefTableSerializedEntry, WriteBlockRefTable
+ */
+export function encodeBlockRefTableSerializedEntry(struct: BlockRefTableSerializedEntry): Uint8Array {
+  const w = new NativeWriter();
+  writeBlockRefTableSerializedEntry(w, struct);
+  return w.finish();
+}
+
+/** Read one BlockRefTableSerializedEntry where the reader stands: more may follow. */
+export function readBlockRefTableSerializedEntry(r: NativeReader): BlockRefTableSerializedEntry {
+  r.begin();
+  const spcOid = r.u32("BlockRefTableSerializedEntry.spcOid");
+  const dbOid = r.u32("BlockRefTableSerializedEntry.dbOid");
+  const relNumber = r.u32("BlockRefTableSerializedEntry.relNumber");
+  const forknum = wordOf(forknumWords, r.i32("BlockRefTableSerializedEntry.forknum"));
+  const limitBlock = r.u32("BlockRefTableSerializedEntry.limitBlock");
+  const nchunks = r.u32("BlockRefTableSerializedEntry.nchunks");
+  r.align(4, "BlockRefTableSerializedEntry.padding");
+
+  return { spcOid, dbOid, relNumber, forknum, limitBlock, nchunks };
+}
+
+/** Write one BlockRefTableSerializedEntry behind what has been written. */
+export function writeBlockRefTableSerializedEntry(w: NativeWriter, struct: BlockRefTableSerializedEntry): void {
+  mustBeObject(struct, "BlockRefTableSerializedEntry");
+  w.begin(undefined, "BlockRefTableSerializedEntry.padding");
+  w.u32(struct.spcOid, "BlockRefTableSerializedEntry.spcOid");
+  w.u32(struct.dbOid, "BlockRefTableSerializedEntry.dbOid");
+  w.u32(struct.relNumber, "BlockRefTableSerializedEntry.relNumber");
+  w.i32(
+    numberOf(forknumWords, struct.forknum, "BlockRefTableSerializedEntry.forknum"),
+    "BlockRefTableSerializedEntry.forknum",
+  );
+  w.u32(struct.limitBlock, "BlockRefTableSerializedEntry.limitBlock");
+  w.u32(struct.nchunks, "BlockRefTableSerializedEntry.nchunks");
+  w.align(4);
+}
 
 /**
  * Decode one ControlFileData: what a server knows of its data directory before it has read anything else of it, as global/pg_control has it.

@@ -380,7 +380,7 @@ export interface PgoutputContext {
   readonly parallel: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwisePgoutputContext: PgoutputContext = { inStream: false, parallel: false };
 
 /**

@@ -123,7 +123,7 @@ export interface PhysicalContext {
   readonly primaryStatus: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwisePhysicalContext: PhysicalContext = { feedbackCatalogXmin: true, primaryStatus: true };
 
 /**

@@ -1060,7 +1060,7 @@ function peg$parse(text, hooks) {
   try {
     return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
   } finally {
-    // A text may be megabytes long: it is not to stay until the next parse.
+    // Release the text, which may be megabytes long, before the next parse.
     input = options = peg$result = undefined;
     peg$maxFailExpected = [];
   }

@@ -481,7 +481,7 @@ export interface WalContext {
   readonly droppedStats: boolean;
 }
 
-/** What is taken for granted where nobody says. */
+/** The default context. */
 const otherwiseWalContext: WalContext = {
   nextXidEpoch: false,
   fullNextXid: true,

@@ -6,7 +6,6 @@ import type { OldTuple, PgoutputMessage, Relation, Type } from "../generated/log
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { formatPgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
-import { quoteIdentifier } from "../text/identifier.ts";
 import { decodeText } from "../wire/text.ts";
 import { quoteBytes, quoteText } from "../wire/trace.ts";
 import type { TupleData } from "../wire/tuple.ts";
@@ -14,7 +13,7 @@ import type { QueryResult } from "./client.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Colours by message: what comes into being is green, what changes yellow, what goes red. */
+/** Colours by message: inserts are green, updates yellow, deletes red. */
 const styles: Readonly<Record<string, Style>> = {
   Begin: "cyan",
   Commit: "cyan",
@@ -36,7 +35,7 @@ const styles: Readonly<Record<string, Style>> = {
   StandbyStatusUpdate: "dim",
 };
 
-/** A run of changes of one kind to one table is shown up to here; the rest is counted. */
+/** How many changes of one type to one table are shown in a row; the rest is counted. */
 const SHOWN_OF_A_RUN = 5;
 
 /** How many characters of a value a line shows. */
@@ -59,7 +58,7 @@ export class Conversation {
   readonly #output: Output;
   readonly #all: boolean;
   readonly #colour: boolean;
-  /** The run of alike messages that is going on, and how many of it there were. */
+  /** The type and table of the current run, and its length. */
   #run = "";
   #runLength = 0;
   #progressAt = 0;
@@ -67,7 +66,7 @@ export class Conversation {
   constructor({ output, all = false }: ConversationOptions) {
     this.#output = output;
     this.#all = all;
-    // A terminal has this method, and it knows NO_COLOR and FORCE_COLOR.
+    // Terminals have this method, which observes NO_COLOR and FORCE_COLOR.
     this.#colour = output.hasColors?.() ?? false;
   }
 
@@ -81,7 +80,7 @@ export class Conversation {
     this.#output.write(`${text}\n`);
   }
 
-  /** A heading, with what somebody else does to the server. */
+  /** A heading, with SQL that another session executes. */
   heading(text: string, sql: readonly string[] = []): void {
     this.line();
     this.line(this.style("bold", `# ${text}`));
@@ -93,7 +92,7 @@ export class Conversation {
     this.line(`→ ${this.style("bold", text)}`);
   }
 
-  /** What a command answered: each row as `column value` pairs. */
+  /** The result of a command: each row as `column value` pairs. */
   result({ columns, rows }: QueryResult): void {
     for (const row of rows) {
       const pairs = row.map((value, i) => `${columns[i]} ${value === null ? "NULL" : printable(value)}`);
@@ -106,7 +105,7 @@ export class Conversation {
     this.#message("→", trace);
   }
 
-  /** A message of the envelope's own: the trace line of a Keepalive. */
+  /** A message outside of XLogData, such as a Keepalive, as its trace line. */
   received(trace: string): void {
     this.#message("←", trace);
   }
@@ -114,8 +113,8 @@ export class Conversation {
   /**
    * A message of pgoutput, as the payload of an XLogData.
    *
-   * @param position Where it stands in the log; undefined if nobody knows.
-   * @param depth In how many others it is.
+   * @param position Its position in WAL; undefined if unknown.
+   * @param depth How deep to indent it: the number of blocks around it.
    */
   change(position: Lsn | undefined, message: PgoutputMessage, names: Names, depth = 0): void {
     const what = "relationId" in message ? `${message.type} ${nameOf(message.relationId, names)}` : message.type;
@@ -135,7 +134,7 @@ export class Conversation {
     this.line(`${arrow} ${this.style(styles[name] ?? "blue", [name, ...fields].join(" "))}`);
   }
 
-  /** On a terminal, a count that is written over until the run ends. */
+  /** On a terminal, update the count of the run in place. */
   #progress(): void {
     if (!this.#output.isTTY || Date.now() - this.#progressAt < 100) return;
     this.#progressAt = Date.now();
@@ -155,15 +154,15 @@ export class Conversation {
   }
 }
 
-/** What a line is written with: where the names of relations and types are looked up, and for which server. */
+/** The names of relations and types, and the server whose format of positions is used. */
 export interface Names {
   readonly relations: ReadonlyMap<number, Relation>;
   readonly types: ReadonlyMap<number, Type>;
-  /** Names of built-in types by oid. */
+  /** Names of built-in types by OID. */
   readonly builtins: ReadonlyMap<number, string>;
-  /** The text of a value in binary format, by the oid of its type, if it is known. */
+  /** The text of a value in binary format, by the OID of its type; undefined if the type is unknown. */
   readonly textOf?: (typeId: number, value: Uint8Array) => string | undefined;
-  /** In whose form LSNs are written. */
+  /** The version whose format LSNs have. */
   readonly server: Server;
 }
 
@@ -178,13 +177,13 @@ function describe(message: PgoutputMessage, names: Names): string {
       return `${quoteText(message.name)}, committed there at ${lsn(message.commitLsn)}`;
     case "Relation": {
       const columns = message.columns.map(({ name, typeId, key }) => {
-        return `${identifier(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
+        return `${shownName(name)} ${typeName(typeId, names)}${key ? " key" : ""}`;
       });
       const identity = message.replicaIdentity === "default" ? "" : `, replica identity ${message.replicaIdentity}`;
-      return `${relationName(message)} (${columns.join(", ")})${identity}`;
+      return `${qualifiedName(message)} (${columns.join(", ")})${identity}`;
     }
     case "Type":
-      return qualifiedName(message.namespace || "pg_catalog", message.name);
+      return qualifiedName(message);
     case "Message": {
       const kind = message.transactional ? "" : "not transactional, ";
       return `${kind}prefix ${quoteText(message.prefix)}, content ${quoteBytes(message.content)}`;
@@ -233,15 +232,13 @@ function oldRow({ type, tuple }: OldTuple, relationId: number, names: Names): st
   return row(tuple, relationId, names, type === "key");
 }
 
-/** `column=value` for each column; of a key only those that belong to it. */
+/** `column=value` for each column, or for the key columns only. */
 function row(tuple: TupleData, relationId: number, names: Names, keyOnly = false): string {
   const columns = names.relations.get(relationId)?.columns ?? [];
+  const nameOfColumn = (i: number): string => (columns[i] === undefined ? `$${i + 1}` : shownName(columns[i].name));
   return Array.from({ length: tuple.length }, (_, i) => i)
     .filter((i) => !keyOnly || columns[i]?.key)
-    .map((i) => {
-      const name = columns[i] === undefined ? `$${i + 1}` : identifier(columns[i].name);
-      return `${name}=${column(tuple, i, columns[i]?.typeId, names)}`;
-    })
+    .map((i) => `${nameOfColumn(i)}=${column(tuple, i, columns[i]?.typeId, names)}`)
     .join(" ");
 }
 
@@ -250,7 +247,7 @@ function column(tuple: TupleData, i: number, typeId: number | undefined, { textO
   if (kind === "null") return "NULL";
   if (kind === "unchanged") return "(unchanged TOAST)";
   const value = tuple.valueBytes(i)!;
-  // A character has four bytes at most. What is longer in binary is not worth reading for what is shown of it.
+  // A character has up to four bytes. Longer binary values are not converted: only their beginning is shown.
   const text =
     kind === "text"
       ? decodeText(value, 0, Math.min(value.length, SHOWN_OF_A_VALUE * 4))
@@ -263,33 +260,31 @@ function column(tuple: TupleData, i: number, typeId: number | undefined, { textO
 
 function nameOf(relationId: number, names: Names): string {
   const relation = names.relations.get(relationId);
-  return relation === undefined ? `relation ${relationId}` : relationName(relation);
+  return relation === undefined ? `relation ${relationId}` : qualifiedName(relation);
 }
 
-export function relationName({ namespace, name }: Relation): string {
-  return qualifiedName(namespace || "pg_catalog", name);
-}
-
-/** The name of a relation or type with its schema. */
-export function qualifiedName(schema: string, name: string): string {
-  return `${identifier(schema)}.${identifier(name)}`;
-}
-
-/** How many characters of a name a line shows: a server has 63 bytes, a peer what it likes. */
-const SHOWN_OF_A_NAME = 200;
-
-/** A name as SQL takes it, cut, with everything escaped that a terminal could take for a command. */
-function identifier(name: string): string {
-  const cut = quoteIdentifier(name.slice(0, SHOWN_OF_A_NAME));
-  const safe = cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
-  return name.length > SHOWN_OF_A_NAME ? `${safe}…` : safe;
+/** `public.fruit`. The name of a namespace is empty if it is pg_catalog. */
+export function qualifiedName({ namespace, name }: Pick<Relation, "namespace" | "name">): string {
+  return `${shownName(namespace || "pg_catalog")}.${shownName(name)}`;
 }
 
 function typeName(typeId: number, { types, builtins }: Names): string {
-  return printable(builtins.get(typeId) ?? types.get(typeId)?.name ?? `type ${typeId}`);
+  const type = types.get(typeId);
+  return builtins.get(typeId) ?? (type === undefined ? `type ${typeId}` : shownName(type.name));
 }
 
-/** A name as it is, or in quotes if it holds something that is not for a terminal. */
+/**
+ * A name as SQL writes it: in double quotes unless it is made of lower-case letters, digits and underscores. Keywords have none.
+ *
+ * @source ruleutils.c: quote_identifier
+ */
+function shownName(name: string): string {
+  if (/^[a-z_][a-z0-9_]{0,199}$/.test(name)) return name;
+  const text = printable(name);
+  return text === name ? `"${name.replaceAll('"', '""')}"` : text;
+}
+
+/** Text as it is, or in quotes with escapes if it is long or has characters that could control a terminal. */
 function printable(text: string): string {
   return /[\p{C}\p{Zl}\p{Zp}]/u.test(text) || text.length > 200 ? quoteText(text, 200) : text;
 }

@@ -11,6 +11,7 @@ import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from 
 import { invalidLsn } from "../kernel/lsn.ts";
 import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
 import { requireCapability } from "../kernel/version.ts";
+import { listed } from "../kernel/words.ts";
 import { logicalCapabilities } from "../logical/capabilities.ts";
 import { PgoutputDecoder } from "../logical/decoder.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
@@ -19,7 +20,7 @@ import { traceMessage } from "../wire/trace.ts";
 import type { QueryResult, ReplicationConnection } from "./client.ts";
 import type { Conversation, Names } from "./conversation.ts";
 
-/** Something that the user can put right, said in one or two sentences. */
+/** A problem that the user can fix. The message says how. */
 export class TailError extends Error {
   override readonly name = "TailError";
 }
@@ -27,13 +28,13 @@ export class TailError extends Error {
 export interface TailOptions {
   readonly connection: ReplicationConnection;
   readonly conversation: Conversation;
-  /** Publications to subscribe to; none means the only one that there is. */
+  /** Publications to subscribe to. If this is empty, the only one of the database. */
   readonly publications: readonly string[];
   /** Names of built-in types by oid. */
   readonly builtins: ReadonlyMap<number, string>;
 }
 
-/** What came over the stream. */
+/** Counts of what was received. */
 export interface TailTotals {
   /** XLogData and Keepalive messages. */
   payloads: number;
@@ -41,14 +42,14 @@ export interface TailTotals {
   bytes: number;
   /** Messages of pgoutput by type. */
   readonly messages: Map<PgoutputMessage["type"], number>;
-  /** Milliseconds from the first to the last XLogData, as they were read. */
+  /** When the first and the last XLogData were read, in milliseconds of performance.now(). */
   readonly time: { first: number; last: number };
 }
 
-/** A stream that is being watched. */
+/** A stream, followed and printed. */
 export class Tail {
   readonly totals: TailTotals = { payloads: 0, bytes: 0, messages: new Map(), time: { first: 0, last: 0 } };
-  /** Called with each payload as it came, and with each message of pgoutput in it. */
+  /** Called with each payload, and with each message of pgoutput in it. */
   onPayload: ((payload: Uint8Array) => void) | undefined;
   onMessage: ((message: PgoutputMessage) => void) | undefined;
 
@@ -70,11 +71,11 @@ export class Tail {
   }
 
   /**
-   * Look at the server, make the slot and start the stream.
+   * Check the server, create the slot and start the stream.
    *
-   * @param slotname A temporary slot's name.
-   * @throws TailError if something is missing that the user can put right.
-   * @throws DatabaseError if the server refuses for another reason.
+   * @param slotname The name of the temporary slot.
+   * @throws TailError if the server's settings or publications do not allow it.
+   * @throws ServerError if the server rejects a command.
    */
   async start(slotname: string): Promise<void> {
     const server = this.#connection.serverVersion;
@@ -83,13 +84,13 @@ export class Tail {
     const { rows } = await this.#run({ type: "VariableShowStmt", name: "wal_level" });
     if (rows[0]?.[0] !== "logical") {
       throw new TailError(
-        `this server has wal_level = ${rows[0]?.[0]}, so it cannot decode its log: set wal_level = logical in postgresql.conf and restart it`,
+        `the server has wal_level = ${rows[0]?.[0]}, expected logical: set wal_level = logical in postgresql.conf and restart it`,
       );
     }
     const publications = await this.#choosePublications();
     const snapshot: DefElem = { defname: "snapshot", arg: { type: "String", sval: "nothing" } };
     const patience = setTimeout(() => {
-      this.#conversation.line("  (the slot waits for the transactions that are under way on the server to end)");
+      this.#conversation.line("  (creating the slot waits for running transactions of the server to end)");
     }, 2000);
     await this.#run({
       type: "CreateReplicationSlotCmd",
@@ -113,9 +114,9 @@ export class Tail {
   }
 
   /**
-   * Read, print and answer until the server ends the stream, or `until` says that it is enough.
+   * Read, print and answer until the server ends the stream or `until` returns true.
    *
-   * @param until Asked after each message.
+   * @param until Called before each message.
    */
   async read(until: () => boolean): Promise<void> {
     const clock = setInterval(() => this.#answer(), 250);
@@ -130,14 +131,14 @@ export class Tail {
     }
   }
 
-  /** End the stream, and hear what the server has to say. */
+  /** End the stream, and read up to its end. */
   async stop(): Promise<void> {
     this.#conversation.sent("CopyDone");
     const { commandTags } = await this.#connection.endReplication();
     this.#conversation.received(`CopyDone, ${commandTags.join(", ")}`);
   }
 
-  /** Ask the server how far it is, if the stream is open: it answers with a Keepalive. */
+  /** Ask the server for a Keepalive, if the stream is open. */
   ask(): void {
     if (this.#connection.state === "streaming") this.#update(this.#feedback.update(now(), true));
   }
@@ -171,7 +172,7 @@ export class Tail {
     this.onMessage?.(message);
   }
 
-  /** Send the status update that is due, if one is. */
+  /** Send a status update if one is due. */
   #answer(): void {
     const due = this.#feedback.due(now());
     if (due !== undefined) this.#update(due);
@@ -182,7 +183,7 @@ export class Tail {
     this.#conversation.sent(traceMessage(WalReceiverMessage, update, this.#names.server));
   }
 
-  /** The command as our grammar prints it, read back by our grammar: what is shown is what the server reads. */
+  /** The text of a command, printed, parsed and printed again: what is shown is what the server parses. */
   #text(command: Command): string {
     const server = this.#connection.serverVersion;
     return printCommand(parseCommand(printCommand(command, { server }), { server }), { server });
@@ -201,21 +202,17 @@ export class Tail {
     const { rows } = await this.#run({ type: "SQLCmd", text });
     const names = rows.map(([name]) => String(name));
     if (names.length === 0) {
-      throw new TailError(
-        "this database has no publication: make one there with CREATE PUBLICATION name FOR ALL TABLES",
-      );
+      throw new TailError("the database has no publication: create one with CREATE PUBLICATION name FOR ALL TABLES");
     }
     const missing = this.#publications.find((name) => !names.includes(name));
     if (missing !== undefined) {
       throw new TailError(
-        `there is no publication ${JSON.stringify(missing)} in this database; there is ${names.join(", ")}`,
+        `publication ${JSON.stringify(missing)} does not exist in the database: expected ${listed(names)}`,
       );
     }
     if (this.#publications.length > 0) return this.#publications;
     if (names.length > 1) {
-      throw new TailError(
-        `this database has more than one publication: choose with --publication ${names.join(" or ")}`,
-      );
+      throw new TailError(`the database has more than one publication: add --publication ${listed(names)}`);
     }
     return names;
   }
@@ -233,13 +230,13 @@ function startOptions(server: number, publications: readonly string[]): DefElem[
   return Object.entries(all).map(([defname, sval]) => ({ defname, arg: { type: "String", sval } }));
 }
 
-/** The first line: the server, and how the others are to be read. */
+/** The first line: the server's version, and the meaning of the arrows. */
 export function introduction(connection: ReplicationConnection, more: string): string {
   const version = connection.parameters.get("server_version");
   return `PostgreSQL ${version}${more}. → is what walwire says, ← what the server says.`;
 }
 
-/** Print what came, by type, with the rate. */
+/** Print how many messages of each type were received, and the rate. */
 export function summarise(tail: Tail, conversation: Conversation): void {
   const { payloads, bytes, messages, time } = tail.totals;
   const seconds = (time.last - time.first) / 1000;
@@ -254,7 +251,7 @@ export function summarise(tail: Tail, conversation: Conversation): void {
   }
 }
 
-/** Names of built-in types by oid, as SQL writes them: pg knows them the other way round, in capitals. */
+/** Names of built-in types by OID, in lower case; pg has OIDs by names in capitals. */
 export function builtinTypes(builtins: Readonly<Record<string, unknown>>): ReadonlyMap<number, string> {
   return new Map(Object.entries(builtins).map(([name, oid]) => [Number(oid), name.toLowerCase()]));
 }

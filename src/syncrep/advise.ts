@@ -2,10 +2,11 @@
 import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 
 /**
- * On a syntax error.
+ * On a syntax error. What an advice leads to is tried.
  *
  * @param near The token at `offset`; undefined at the end of the text.
  * @param expected Display names of the grammar.
+ * @param failsAt Where another text has its first syntax error; Infinity if it has none.
  */
 export function advise(
   text: string,
@@ -13,10 +14,14 @@ export function advise(
   near: string | undefined,
   expected: readonly string[],
   has: SyncrepCapabilities,
+  failsAt: (text: string) => number,
 ): string | undefined {
   const may = (name: string): boolean => expected.includes(name);
   const before = text.slice(0, offset);
   const previous = before.at(-1) ?? "";
+  /** Put `what` there. Is the first error then behind it, and behind as many characters that follow? */
+  const leadsOn = (from: number, to: number, what: string, beyond = 0): boolean =>
+    failsAt(text.slice(0, from) + what + text.slice(to)) >= from + what.length + beyond;
 
   if (/^[ \t\n\r\f\v]*$/.test(text))
     return "Write the empty string, without blanks, to turn synchronous replication off.";
@@ -27,41 +32,63 @@ export function advise(
     return `A number of standbys is new in PostgreSQL ${syncrepCapabilities.since("syncrepGrammar")}. Write only the names.`;
   }
   // What stands there between blanks, commas and parentheses.
-  const [start] = /[^\s,()]*$/.exec(before.slice(-200))!;
-  const [rest] = /^[^\s,()]*/.exec(text.slice(offset, offset + 200))!;
+  const [start] = /[^ \t\n\r\f\v,()]*$/.exec(before.slice(-200))!;
+  const [rest] = /^[^ \t\n\r\f\v,()]*/.exec(text.slice(offset, offset + 200))!;
   const word = start + rest;
+  const asWord = (what: string): boolean => leadsOn(offset - start.length, offset + rest.length, what);
   const number = has.quorumCommit ? /^\s*(?:(?:any|first)\s+)?\S*$/i : /^\s*\S*$/;
-  if (/^[-+.\d]+$/.test(word) && number.test(before) && /^\S*\s*\(/.test(text.slice(offset, offset + 200))) {
+  const beforeList = /^\S*\s*\(/.test(text.slice(offset, offset + 200));
+  if (/^[-+.\d]+$/.test(word) && number.test(before) && beforeList && asWord("1")) {
     return "Write the number of standbys as digits alone, 1 or more.";
   }
-  if (has.quorumCommit && /^\s*(?!any\b|first\b)[a-z]+\s*$/i.test(before) && /^\d+\s*\(/.test(text.slice(offset))) {
+  if (
+    has.quorumCommit &&
+    /^\s*(?!any\b|first\b)[a-z]+\s*$/i.test(before) &&
+    /^\d+\s*\(/.test(text.slice(offset)) &&
+    leadsOn(0, offset, "")
+  ) {
     return `Before a number and a list, write FIRST, ANY or nothing. ${before.trim()} is not a keyword.`;
   }
-  if (/[*?$%{}<>[\]]/.test(word) && !/["']/.test(word)) {
+  if (word !== "*" && /[*?$%{}<>[\]]/.test(word) && !/["']/.test(word) && asWord("*")) {
     return "Names have no patterns and no variables. List each name, or write * for any standby.";
   }
-  if (near === "(") {
+  const head = before.trim();
+  const isKeyword = (token: string | undefined): token is string =>
+    has.quorumCommit && token !== undefined && /^(any|first)$/i.test(token);
+  if (near === "(" && leadsOn(offset, offset, isKeyword(head) ? " 1 " : "1 ", 1)) {
     const forms = has.quorumCommit ? "FIRST 1 (a, b) or ANY 1 (a, b)" : "1 (a, b)";
     return `Write the number of standbys before the list: ${forms}.`;
   }
   // A keyword in place of a name: the error is at it, or after it if it is the first word.
-  const meant = may("standby name") ? near : before.trim();
-  if (has.quorumCommit && meant !== undefined && /^(any|first)$/i.test(meant)) {
-    if (meant !== near && near !== undefined && near !== ",") {
-      return `After ${meant}, write a number and the list in parentheses: ${meant} 1 (a, b).`;
-    }
-    return `${meant} is a keyword. Write "${meant}" if it is the name of a standby.`;
+  const quotes = (token: string, from: number): string | undefined =>
+    leadsOn(from, from + token.length, `"${token}"`)
+      ? `${token} is a keyword. Write "${token}" if it is the name of a standby.`
+      : undefined;
+  if (may("standby name") && isKeyword(near)) return quotes(near, offset);
+  if (!may("standby name") && isKeyword(head) && near !== head) {
+    if (near === undefined || near === ",") return quotes(head, before.indexOf(head));
+    return leadsOn(offset, offset, " 1 (", near.length)
+      ? `After ${head}, write a number and the list in parentheses: ${head} 1 (a, b).`
+      : undefined;
   }
   if (near === undefined) return undefined;
-  if (near === "'") return "Write standby names in double quotes or without quotes.";
-  if (/^[-.:/+@]$/.test(near) && /[\w$\u0080-\uffff]/.test(previous)) {
+  if (near === "'") {
+    const end = text.indexOf("'", offset + 1);
+    const inside = text.slice(offset + 1, end === -1 ? undefined : end);
+    return leadsOn(offset, end === -1 ? text.length : end + 1, inQuotes(inside))
+      ? "Write standby names in double quotes or without quotes."
+      : undefined;
+  }
+  if (/^[-.:/+@]$/.test(near) && /[\w$\u0080-\uffff]/.test(previous) && asWord(inQuotes(word))) {
     return "Write a name with characters other than letters, digits, _ and $ in double quotes.";
   }
-  if (/\d/.test(previous) && /^[A-Za-z_\u0080-\uffff]/.test(near)) {
+  if (/\d/.test(previous) && /^[A-Za-z_\u0080-\uffff]/.test(near) && asWord(inQuotes(word))) {
     return "Write a name that begins with a digit in double quotes.";
   }
-  if (may('","') && !may('")"') && /\s/.test(previous) && /^["\w*\u0080-\uffff]/.test(near)) {
-    return "Separate names with commas.";
-  }
-  return undefined;
+  const isBetween = may('","') && !may('")"') && /\s/.test(previous) && /^["\w*\u0080-\uffff]/.test(near);
+  return isBetween && leadsOn(offset, offset, ", ", near.length) ? "Separate names with commas." : undefined;
+}
+
+function inQuotes(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -114,6 +114,19 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
     (base: number) =>
     ({ code, message, offset }: Pick<ParseErrorInit, "code" | "message" | "offset">) =>
       fail({ code, offset: base + offset }, message);
+  const failsAt = (other: string): number => {
+    let refused: number | undefined;
+    const refuse = (init: { readonly offset: number }): void => {
+      refused ??= init.offset;
+    };
+    try {
+      grammar.parse(other, { startRule: "result", has, refuse });
+      return refused ?? Number.POSITIVE_INFINITY;
+    } catch (error) {
+      if (error instanceof grammar.SyntaxError) return refused ?? error.offset;
+      throw error;
+    }
+  };
   try {
     return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });
   } catch (error) {
@@ -124,7 +137,7 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
         ? grammar.parse(text.slice(offset), { startRule: "offending_token", has, refuse: refuseFrom(offset) }).text
         : undefined;
     return fail(
-      { code: "SYNTAX", offset, near, expected, advice: advise(text, offset, near, expected, has) },
+      { code: "SYNTAX", offset, near, expected, advice: advise(text, offset, near, expected, has, failsAt) },
       // Of a quoted name flex holds the closing quote only.
       near === undefined
         ? "syntax error at end of input"

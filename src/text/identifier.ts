@@ -37,13 +37,3 @@ export function truncateIdentifier(name: string): string {
   }
   return name;
 }
-
-/**
- * An identifier as SQL takes it: in double quotes unless it consists of lower-case ASCII letters, digits and underscores, and does not
- * begin with a digit. Unlike the server's function it leaves keywords without quotes: it writes names for people.
- *
- * @source ruleutils.c: quote_identifier
- */
-export function quoteIdentifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}

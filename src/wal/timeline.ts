@@ -10,6 +10,7 @@ import type { FileContent } from "../files/file-text.ts";
 import { parseTimeLineHistory, type TimeLineHistory } from "../files/timeline-history.ts";
 import { ArgumentError, refuseArgument } from "../kernel/errors.ts";
 import { invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { entryOf } from "../kernel/maps.ts";
 import { defaultServer, type Server } from "../kernel/version.ts";
 import {
   defaultSegmentSize,
@@ -18,6 +19,7 @@ import {
   segmentName,
   segmentNumber,
   segmentOf,
+  walFileName,
 } from "../kernel/wal-names.ts";
 import { walCapabilities } from "./capabilities.ts";
 
@@ -136,9 +138,9 @@ export function selectWalSegments<F extends WalFile>(
       if (from === undefined || segmentName(timeline, from, segmentSize) !== name.slice(0, 24)) {
         passOver(file, "not WAL", `no segment of ${segmentSize} bytes has this name`);
       } else if (number >= firstNumber) {
-        const ofSegment = entry(bySegment, number, () => new Map<number, Candidates<F>>());
+        const ofSegment = entryOf(bySegment, number, () => new Map<number, Candidates<F>>());
         add(
-          entry(ofSegment, timeline, (): Candidates<F> => ({})),
+          entryOf(ofSegment, timeline, (): Candidates<F> => ({})),
           file,
           parsed.type,
           passOver,
@@ -183,7 +185,10 @@ export function selectWalSegments<F extends WalFile>(
       }
       if (each.whole === undefined || tli === taken) continue;
       if (!history.some((one) => one.tli === tli)) {
-        const missing = tli > timeline && !histories.has(tli) ? `, and ${historyName(tli)} is missing` : "";
+        const missing =
+          tli > timeline && !histories.has(tli)
+            ? `, and ${walFileName({ type: "history", timeline: tli })} is missing`
+            : "";
         passOver(
           each.whole,
           "other timeline",
@@ -214,19 +219,6 @@ function nameOf(file: WalFile): string {
 
 function isTimeline(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 0xffffffff;
-}
-
-function historyName(tli: number): string {
-  return `${tli.toString(16).toUpperCase().padStart(8, "0")}.history`;
-}
-
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }
 
 function add<F extends WalFile>(

@@ -14,6 +14,7 @@ import {
 import {
   encodeReplicationOrigins,
   encodeSlotState,
+  encodeWalSummary,
   parseBackupLabel,
   printBackupHistory,
   printBackupLabel,
@@ -154,6 +155,25 @@ const files: readonly {
     says: ["Control file of the cluster ", "The form is that of 18, version 1800.\n", "checkPointCopy.redo "],
   },
   {
+    kind: "a WAL summary",
+    name: "0000000100000000020000280000000002000120.summary",
+    bytes: encodeWalSummary([
+      {
+        ...({ spcOid: 1663, dbOid: 5, relNumber: 16384, forknum: "main", limitBlock: 3 } as const),
+        chunks: [{ offsets: [7, 0, 1] }, { offsets: [] }, { bitmap: new Uint8Array(8192).fill(1, 0, 1) }],
+      },
+    ]),
+    types: ["WalSummary", "Relation", "Blocks", "Blocks", "Totals"],
+    says: [
+      "WAL summary of timeline 1 from 0/2000028 to 0/2000120\n",
+      "  TS 1663, DB 5, REL 16384, FORK main: limit 3\n",
+      "FORK main: blocks 0..1\n",
+      "FORK main: block 7\n",
+      "FORK main: block 131072\n",
+      "  4 blocks of 1 fork\n",
+    ],
+  },
+  {
     kind: "replorigin_checkpoint",
     bytes: encodeReplicationOrigins([{ roident: 7, remoteLsn: start }]),
     types: ["ReplicationOrigins"],
@@ -207,6 +227,7 @@ const cut: readonly string[] = [
   "backup_label",
   "the state of a slot",
   "pg_control",
+  "a WAL summary",
   "a segment of WAL",
   "a backup manifest",
 ];

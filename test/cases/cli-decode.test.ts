@@ -173,6 +173,24 @@ describe("for people", () => {
     expect(output).toContain(String.raw`v="\u001b[31m\u{9b}\u{2028}"`);
   });
 
+  test("names that SQL would quote are in double quotes", async () => {
+    const quoted: PgoutputMessage = {
+      type: "Relation",
+      relationId: 16384,
+      namespace: "My schema",
+      name: 'a "table"',
+      replicaIdentity: "default",
+      columns: ["a b", "x=1", "größe", "id_1"].map((name) => ({ key: false, name, typeId: 23, typeModifier: -1 })),
+    };
+    const newTuple = TupleData.of(["1", "2", "3", "4"]);
+    const row: PgoutputMessage = { type: "Insert", relationId: 16384, newTuple };
+    const payloads = file(sent(begin, quoted, row, commit));
+    const output = await says(0, ["-"], payloads);
+    expect(output).toContain('Relation "My schema"."a ""table""" ("a b" int4, "x=1" int4, "größe" int4, id_1 int4)\n');
+    expect(output).toContain('Insert   "My schema"."a ""table""" "a b"=1 "x=1"=2 "größe"=3 id_1=4\n');
+    expect(await says(0, ["-", "--stats"], payloads)).toContain('  "My schema"."a ""table"""  █');
+  });
+
   test("an error has its place and its bytes, and the rest is read", async () => {
     const damaged = plain.map((payload) => payload.slice());
     damaged[2]![25 + 8] = 0x78;
@@ -565,6 +583,14 @@ describe("what pg_logical_slot_get_binary_changes gives, as psql prints it", () 
     expect(JSON.stringify(lines).length).toBeLessThan(1000);
   });
 
+  test.each([
+    ["words", `${"A ".repeat(7_500_000)}A`],
+    ["numbers", `A${" 1".repeat(7_500_000)}`],
+  ])("a command tag of any number of %s is passed over", async (_, tag) => {
+    const lines = await objects(0, ["-", "--verify"], `\\x${messages[0]}\n${tag}\n`);
+    expect(lines.at(-1)).toEqual(counts(1, 0));
+  });
+
   test("messages much larger than what is read at a time, and many small ones", async () => {
     const large = encodePgoutputMessage(insert("1", "x".repeat(3_000_000)));
     const { items } = await read([`\\x${toHex(large)}`, ...messages.map((digits) => `\\x${digits}`)].join("\n"));
@@ -724,7 +750,7 @@ describe("names that need quotes", () => {
     ["S", "my table", 'say "hi"=', '"S"."my table" ("say ""hi""=" int4 key)', '"S"."my table" "say ""hi""="=1'],
     ["s.1", "1a", "é", '"s.1"."1a" ("é" int4 key)', '"s.1"."1a" "é"=1'],
     ["public", "t", "", 'public.t ("" int4 key)', 'public.t ""=1'],
-    ["public", "t", "\u001b[2J", 'public.t ("\\u{1b}[2J" int4 key)', 'public.t "\\u{1b}[2J"=1'],
+    ["public", "t", "\u001b[2J", 'public.t ("\\u001b[2J" int4 key)', 'public.t "\\u001b[2J"=1'],
   ])("%s.%s (%s)", async (namespace, name, column, described, changed) => {
     const stream = file(sent(begin, odd(namespace, name, column), change, commit));
     const output = await says(0, ["-"], stream);

@@ -373,3 +373,9 @@ describe("fixes without asking", () => {
     ]);
   });
 });
+
+test("a finding whose fix is null, as JSON may have it, has none", () => {
+  const [found] = lintSynchronousStandbyNames("a b");
+  const without = { ...found!, fix: null as unknown as undefined };
+  expect(applyFixes("a b", [without])).toEqual({ text: "a b", fixed: [] });
+});

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { structOf } from "../../src/arbitraries/messages.ts";
 import {
+  type BlockRefTableSerializedEntry,
   decodeControlFile,
   decodeReplicationOrigins,
   decodeSlotState,
@@ -12,12 +13,16 @@ import {
   encodeReplicationSlotOnDisk,
   encodeSlotState,
   encodeSnapshot,
+  encodeWalSummary,
   explainControlFile,
   explainSlot,
   judgeReplicationOrigins,
   judgeSlotState,
   judgeSnapshot,
   slotStateVersions,
+  type WalSummaryChunk,
+  WalSummaryReader,
+  walSummaryBlocks,
 } from "../../src/files/index.ts";
 import * as structs from "../../src/files/structs.ts";
 import { crc32c } from "../../src/kernel/crc32c.ts";
@@ -139,4 +144,46 @@ const controlFile: FuzzTarget = {
   },
 };
 
-export const stateFiles: readonly FuzzTarget[] = [slotState, origins, snap, controlFile];
+const walSummary: FuzzTarget = {
+  name: "WAL summary",
+  corpus: () => {
+    const entry = { spcOid: 1663, dbOid: 5, forknum: "main", limitBlock: 0xffffffff } as const;
+    return [
+      encodeWalSummary([]),
+      encodeWalSummary([
+        { ...entry, relNumber: 1259, chunks: [{ offsets: [] }, { offsets: [9, 2] }] },
+        { ...entry, relNumber: 16384, chunks: [{ bitmap: new Uint8Array(8192).fill(0xa5) }] },
+      ]),
+    ];
+  },
+  check: (bytes) => {
+    const file = mended(bytes, bytes.length - 4, 0, bytes.length - 4);
+    const reader = new WalSummaryReader();
+    const relations: { entry: BlockRefTableSerializedEntry; chunks: WalSummaryChunk[] }[] = [];
+    try {
+      for (const event of reader.receive(file)) {
+        if (event.type === "Relation") relations.push({ entry: event.entry, chunks: [] });
+        if (event.type !== "Chunk") continue;
+        walSummaryBlocks(event.chunk, event.first);
+        const { chunks } = relations.at(-1)!;
+        while (chunks.length < event.first / 65536) chunks.push({ offsets: [] });
+        chunks.push(event.chunk);
+      }
+      reader.end();
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      if (error.offset < 0 || error.offset > file.length) throw new Error(`${error.message} is outside of the input`);
+      return "error";
+    }
+    const again = encodeWalSummary(
+      relations.map(({ entry: { nchunks, ...entry }, chunks }) => {
+        while (chunks.length < nchunks) chunks.push({ offsets: [] });
+        return { ...entry, chunks };
+      }),
+    );
+    if (toHex(again) !== toHex(file)) throw new Error("it encodes to other bytes");
+    return "value";
+  },
+};
+
+export const stateFiles: readonly FuzzTarget[] = [slotState, origins, snap, controlFile, walSummary];

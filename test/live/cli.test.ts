@@ -133,7 +133,7 @@ describe("with a URL", () => {
     const other = await server.connect({ database: "postgres" });
     await other.query("BEGIN; INSERT INTO t VALUES (2, 'under way')");
     const it = walwire("tail", url(server));
-    await it.says("(the slot waits for the transactions that are under way on the server to end)");
+    await it.says("(creating the slot waits for running transactions of the server to end)");
     await other.query("ROLLBACK");
     await it.says("CopyBothResponse");
     it.process.kill("SIGINT");
@@ -163,18 +163,18 @@ describe("with a URL", () => {
     const result = await run("tail", url(server, { database: "bare" }));
     expectSentence(
       result,
-      "this database has no publication: make one there with CREATE PUBLICATION name FOR ALL TABLES",
+      "the database has no publication: create one with CREATE PUBLICATION name FOR ALL TABLES",
       1,
     );
   });
 
   test("a publication that is not there", async () => {
     const result = await run("tail", url(server), "--publication", "nope");
-    expectSentence(result, 'there is no publication "nope" in this database; there is p', 1);
+    expectSentence(result, 'publication "nope" does not exist in the database: expected p', 1);
   });
 
   test("more than one publication, and none chosen", async () => {
-    expectSentence(await run("tail", url(server, { database: "two" })), "choose with --publication", 1);
+    expectSentence(await run("tail", url(server, { database: "two" })), "add --publication", 1);
   });
 
   test("a role that may not replicate", async () => {
@@ -191,7 +191,7 @@ describe("with a URL", () => {
     onTestFinished(() => replica.stop());
     expectSentence(
       await run("tail", url(replica)),
-      "this server has wal_level = replica, so it cannot decode its log: set wal_level",
+      "the server has wal_level = replica, expected logical: set wal_level",
       1,
     );
   });

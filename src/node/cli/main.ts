@@ -1,5 +1,6 @@
 /**
- * Which subcommand is called, and how it ends. Exit statuses are in shared/status.ts; what a subcommand takes is in its declaration.ts.
+ * Dispatches to a subcommand and handles its errors. Exit statuses are in shared/status.ts; the options of a subcommand are in its
+ * declaration.ts.
  */
 import { help, overview } from "./shared/help.ts";
 import { nearest } from "./shared/nearest.ts";
@@ -11,8 +12,8 @@ import { declarations, type Subcommand, subcommands } from "./subcommands.ts";
 /**
  * Run the program with its arguments.
  *
- * @returns the exit status. What is wrong with the call, the input or the server goes to standard error.
- * @throws what is a bug of walwire.
+ * @returns the exit status. Errors of the call, the input or the server are written to standard error.
+ * @throws any other error, which is a bug of walwire.
  */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;

@@ -168,7 +168,7 @@ export function applyFixes(text: string, findings: readonly Finding[]): { text: 
   const edits: Edit[] = [];
   const cells = ({ offset, end }: Place): [number, number] => [2 * offset, Math.max(2 * end, 2 * offset + 1)];
   const fixed = (findings as readonly Finding[]).filter(({ fix }) => {
-    if (fix === undefined || fix.edits.some((each) => taken.subarray(...cells(each)).includes(1))) return false;
+    if (fix == null || fix.edits.some((each) => taken.subarray(...cells(each)).includes(1))) return false;
     for (const each of fix.edits) taken.fill(1, ...cells(each));
     edits.push(...fix.edits);
     return true;

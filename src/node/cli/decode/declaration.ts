@@ -12,8 +12,8 @@ Without --physical and --proto the kind of stream is detected.
 
 FILE can also be one of PostgreSQL's own files, detected by its contents: a timeline history,
 backup_label, a backup history file, tablespace_map, a backup manifest, an incremental file, the recorded
-stream of a base backup, a WAL segment, the state of a replication slot, replorigin_checkpoint, or a
-snapshot of logical decoding. FILE can be compressed with gzip, zstd or LZ4.`,
+stream of a base backup, a WAL segment, a WAL summary, pg_control, the state of a replication slot,
+replorigin_checkpoint, or a snapshot of logical decoding. FILE can be compressed with gzip, zstd or LZ4.`,
   argument: { name: "FILE", count: "one", help: "the file; - reads standard input" },
   options: {
     physical: { type: "boolean", help: "XLogData carries WAL", conflicts: ["proto", "streaming"] },

@@ -12,11 +12,12 @@ import type { Source } from "./input.ts";
 import type { FileCall, FileKind, Head } from "./kind.ts";
 import { stateKinds } from "./state.ts";
 import { MAX_ERRORS_IN_A_ROW, STOPPED } from "./stream.ts";
+import { walSummary } from "./summary.ts";
 import { textKinds } from "./texts.ts";
 import { walSegment } from "./wal.ts";
 
 /** In this order: what can only be one thing first. */
-const kinds: readonly FileKind[] = [...stateKinds, walSegment, ...backupKinds, ...textKinds];
+const kinds: readonly FileKind[] = [...stateKinds, walSummary, walSegment, ...backupKinds, ...textKinds];
 
 /** What a file can be beside messages, for the sentence that says it is neither: their list is in the help. */
 export const alsoExpected = "; or a file of PostgreSQL (walwire help decode)";

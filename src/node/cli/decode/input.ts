@@ -439,7 +439,12 @@ function isAroundRows(line: string, cells: readonly string[]): boolean {
     /^\(\d+ \S+\)$/.test(text) ||
     /^[-+|]*(\[ |\* )RECORD \d+/.test(text) ||
     /^(Time: |Timing is )/.test(text) ||
-    /^[A-Z]+( [A-Z]+)*( \d+)*$/.test(text) ||
+    isCommandTag(text) ||
     cells.every((cell) => ["lsn", "xid", "data", "encode"].includes(cell))
   );
+}
+
+/** Words, then numbers. There is no repeated group, which would take of the stack in each round: a line can be any text. */
+function isCommandTag(text: string): boolean {
+  return !text.includes("  ") && /^[A-Z][A-Z ]*(?: [\d ]*\d)?$/.test(text);
 }

@@ -169,7 +169,7 @@ export function sayStats(page: Page, stats: DecodeStats): void {
 }
 
 function nameOf({ schema, table }: { readonly schema: string; readonly table: string }): string {
-  return schema === "" ? printable(table) : qualifiedName(schema, table);
+  return schema === "" ? table : qualifiedName({ namespace: schema, name: table });
 }
 
 /** From when to when, and how many a second. */

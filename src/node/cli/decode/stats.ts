@@ -4,11 +4,12 @@
  * What is kept grows with the number of tables, and of subtransactions that are under way, not with that of messages.
  */
 import type { PgoutputMessage, Relation } from "../../../generated/logical.ts";
+import { entryOf } from "../../../kernel/maps.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { messagesOfKind } from "../../../logical/messages.ts";
 import type { Json } from "../../../wire/json.ts";
-import { entryOf, largestFirst } from "../shared/shares.ts";
+import { largestFirst } from "../shared/shares.ts";
 import type { Decoded } from "./stream.ts";
 
 /** How many there were, and their bytes: those of the payloads in which they came. */

@@ -1,9 +1,9 @@
 /**
- * How a subcommand is declared. One declaration gives its options with their types, the checks of a call, `--help`, the tables of
- * docs/command-line.md, and the shell completion.
+ * Declarations of subcommands. Options with their types, the checks of a call, `--help`, the tables of docs/command-line.md and the
+ * shell completion all derive from one declaration.
  *
  * To add an option: write one entry in `options` of cli/NAME/declaration.ts, use `call.options.itsName` in cli/NAME/index.ts, and run
- * `npm run generate` for the table in the docs. The entry says everything that a call can get wrong:
+ * `npm run generate` for the table in the docs. The entry has all rules for the option:
  *
  *     "target-lsn": {
  *       type: "lsn",                       // boolean, string, choice, integer, lsn or server; `many: true` if it can be repeated

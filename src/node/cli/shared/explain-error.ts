@@ -1,4 +1,4 @@
-/** Whatever ends a subcommand early, in a sentence. */
+/** Errors that end a subcommand, as sentences. */
 import {
   ConnectionError,
   PeerMissingError,
@@ -13,12 +13,12 @@ import { type Status, status } from "./status.ts";
 import { InputError } from "./usage.ts";
 
 interface Explained {
-  /** What went wrong, and what to do about it. */
+  /** The error, and how to fix it. */
   readonly sentence: string;
   readonly status: Status;
 }
 
-/** What an error means to someone who called `walwire`; undefined if it is a bug of ours. */
+/** An error for the user of `walwire`; undefined if it is a bug of walwire. */
 export function explain(error: unknown): Explained | undefined {
   if (error instanceof InputError) return { sentence: error.message, status: error.status };
   if (error instanceof TailError) return { sentence: error.message, status: status.bad };
@@ -34,7 +34,7 @@ export function explain(error: unknown): Explained | undefined {
   return file === undefined ? socketError(error) : unseen(file);
 }
 
-/** The cause is Node's error, where there is one. */
+/** The cause, if there is one, is Node's error. */
 function connectionError({ cause, message }: ConnectionError): Explained {
   return (cause instanceof Error ? socketError(cause) : undefined) ?? unseen(`the connection failed: ${message}`);
 }
@@ -43,9 +43,9 @@ function unseen(sentence: string): Explained {
   return { sentence, status: status.unseen };
 }
 
-/** What pg and Node say of a server that is not there, or of a peer that is not a server. */
+/** Errors of pg and Node for a server that cannot be reached, or a peer that is not a server. */
 function socketError(error: unknown): Explained | undefined {
-  // A name with several addresses gives an error for each of them.
+  // A host name with several addresses gives an error for each.
   const { code, message } = (error instanceof AggregateError ? error.errors[0] : error) as NodeJS.ErrnoException;
   const isNode = typeof code === "string" && !/^ERR_(?!TLS|SSL)/.test(code);
   if (!isNode && !/timeout expired|terminated unexpectedly|SSL/.test(message)) return undefined;

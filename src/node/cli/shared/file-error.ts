@@ -1,20 +1,20 @@
-/** What the file system says of a file, in a sentence. */
+/** Errors of the file system, as sentences. */
 import { UnseenError } from "./usage.ts";
 
 /**
- * The error of a file as one of ours; an error of another kind as it is.
+ * Convert an error of a file to an UnseenError; other errors are returned unchanged.
  *
- * @param path How the caller knows the file.
+ * @param path The file's name as the user gave it.
  */
 export function fileError(path: string, error: unknown): unknown {
   const sentence = fileSentence(error, path);
   return sentence === undefined ? error : new UnseenError(sentence);
 }
 
-/** System calls on sockets and host names; all others are on files. */
+/** System calls on sockets and host names. All others are on files. */
 const socketCalls: ReadonlySet<string> = new Set(["connect", "getaddrinfo", "bind", "listen", "accept", "shutdown"]);
 
-/** "FILE: no such file or directory"; undefined for what is not an error of a file, or names none. */
+/** "FILE: no such file or directory"; undefined if it is not an error of a file, or the file is unknown. */
 export function fileSentence(error: unknown, name?: string): string | undefined {
   const { code, syscall, path, message } = error as NodeJS.ErrnoException;
   const file = name ?? path;
@@ -22,7 +22,7 @@ export function fileSentence(error: unknown, name?: string): string | undefined 
   return `${file}: ${errnoWords(message)}`;
 }
 
-/** "ENOENT: no such file or directory, open 'x'" without what is around the words. */
+/** "ENOENT: no such file or directory, open 'x'" without the code and the call. */
 export function errnoWords(message: string): string {
   return message.replace(/^\w+: ([^,]+),.*$/s, "$1");
 }

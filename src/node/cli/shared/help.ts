@@ -1,10 +1,10 @@
-/** What a declaration says of itself: `--help`, and the tables of docs/command-line.md. */
+/** Texts derived from declarations: `--help`, and the tables of docs/command-line.md. */
 import { listed } from "../../../kernel/words.ts";
 import type { Declaration, Option } from "./declare.ts";
 import { valueName } from "./read-call.ts";
 import { statusMeanings } from "./status.ts";
 
-/** How many characters a line of the help has. */
+/** The width of `--help`, in characters. */
 const WIDTH = 95;
 
 /** What `walwire --help` prints. */
@@ -42,7 +42,7 @@ export function help(declaration: Declaration): string {
   return parts.filter((part) => part !== "").join("\n");
 }
 
-/** How a subcommand is called, a line for each verb. */
+/** The usage lines of a subcommand, one for each verb. */
 export function synopses({ name, verbs, argument }: Declaration): string[] {
   const counts = { one: "%", optional: "[%]", many: "%…" };
   const operand = argument === undefined ? "" : ` ${counts[argument.count].replace("%", argument.name)}`;
@@ -79,7 +79,7 @@ function meaning(option: Option): string {
   return notes.length === 0 ? option.help : `${option.help} (${notes.join(", ")})`;
 }
 
-/** Rows of two columns, the second broken at blanks, with a line break at the end. */
+/** Rows of two columns, the second wrapped, with a line break at the end. */
 function columns(rows: readonly (readonly string[])[]): string {
   const left = Math.max(...rows.map(([first]) => first!.length));
   return rows
@@ -90,7 +90,7 @@ function columns(rows: readonly (readonly string[])[]): string {
     .join("");
 }
 
-/** Paragraphs, broken anew; lines that begin with a blank stay as they are. */
+/** Paragraphs, wrapped again; lines that begin with a blank stay unchanged. */
 function paragraphs(text: string): string {
   return text
     .trim()

@@ -1,8 +1,8 @@
-/** What subcommands read: a text, and standard input. */
+/** The input of subcommands: a text, standard input, a URL. */
 import { InputError, UsageError } from "./usage.ts";
 
 /**
- * A text: the argument, or, without one or for `-`, all of standard input without the newline at its end.
+ * The argument; without one or for `-`, standard input without the newline at its end.
  *
  * @param name What the help calls the argument.
  * @throws UsageError without an argument if standard input is a terminal: it would wait silently.
@@ -27,9 +27,9 @@ export async function readStandardInput(): Promise<string> {
 }
 
 /**
- * The URL of a server, as given.
+ * Check that an argument is the URL of a server.
  *
- * @throws UsageError if it does not look like one.
+ * @throws UsageError
  */
 export function urlOf(url: string): string {
   if (/^postgres(ql)?:\/\//.test(url)) return url;

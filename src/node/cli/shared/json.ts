@@ -1,13 +1,13 @@
-/** What answers to programs have in common. */
+/** Common parts of JSON answers. */
 import { formatVersions, type VersionRange } from "../../../kernel/version.ts";
 
-/** An answer to a program begins with this. */
+/** A JSON answer begins with `ok`. */
 export interface Answer {
   readonly ok: boolean;
   readonly [name: string]: unknown;
 }
 
-/** In words, and as ranges of server_version_num in which null is no end. */
+/** Versions as text and as ranges of server_version_num; null is an open end. */
 export function versionsJson(versions: readonly VersionRange[]): object {
   return {
     text: formatVersions(versions),

@@ -1,27 +1,27 @@
 /**
- * Batches for programs in any language: one JSON value a line in, one JSON object a line out, in order.
+ * Batches for programs in any language: one JSON value per line of input, one JSON object per line of output, in order.
  *
- * What has been read is answered before more is read, so that a program can ask, wait and ask again, and nothing grows with the
- * number of lines. Node's readline is not for this: it takes U+2028, which JSON has as it is, for the end of a line.
+ * Each line is answered before more input is read, so that a program can wait for answers; memory does not grow with the number of
+ * lines. Node's readline is unsuitable: it ends a line at U+2028, which JSON strings may contain.
  */
 import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { expectLongOutput } from "./output.ts";
 
-/** The longest line that is read, in bytes: ten megabytes of text fit, with each character written as an escape. */
+/** The longest accepted line, in bytes: room for ten megabytes of text in which each character is an escape. */
 const MAX_LINE = 64 * 1024 * 1024;
 
-/** How much is put together before it is written. */
+/** How many characters are collected before they are written. */
 const BLOCK = 64 * 1024;
 
-/** Answers a line: with the value that it holds, or with why it holds none. */
+/** Answers a line by its value, or by the reason why it has none. */
 export interface Answerer {
   value(value: unknown): object;
   unreadable(reason: string): object;
 }
 
-/** Answer each line of the input on the output, until the input ends. A last line may do without its newline. */
+/** Answer each line of the input on the output. The last line does not need a newline. */
 export async function answerLines(
   input: AsyncIterable<Uint8Array>,
   output: Writable,
@@ -37,7 +37,7 @@ export async function answerLines(
   let isFirst = true;
   for await (const lines of linesOf(input)) {
     for (const [i, each] of lines.entries()) {
-      // A byte order mark, which Windows programs write at the beginning, is not part of the line.
+      // Windows programs may begin with a byte order mark, which is not part of the line.
       const line = isFirst && i === 0 && typeof each === "string" ? each.replace(/^\ufeff/, "") : each;
       const answer = answerOf(line, answerer);
       if (block.length + answer.length > BLOCK) await write();
@@ -48,7 +48,7 @@ export async function answerLines(
   }
 }
 
-/** With its newline. */
+/** The answer with its newline. */
 function answerOf(line: Line, answerer: Answerer): string {
   if (typeof line !== "string") return `${JSON.stringify(answerer.unreadable(line.unreadable))}\n`;
   let value: unknown;
@@ -61,18 +61,18 @@ function answerOf(line: Line, answerer: Answerer): string {
   try {
     return `${JSON.stringify(answer)}\n`;
   } catch (error) {
-    // A message may quote the text more than once, with an escape for each character.
+    // An error may repeat the text, with an escape for each character.
     if (!(error instanceof RangeError)) throw error;
     return `${JSON.stringify(answerer.unreadable("the answer is longer than a string can be"))}\n`;
   }
 }
 
-/** A line without its newline, or why there is no text of it. */
+/** A line without its newline, or the reason why it cannot be read. */
 type Line = string | { readonly unreadable: string };
 
-/** The lines of a stream of bytes, as many at a time as a chunk completes. */
+/** The lines of a stream of bytes: at each chunk, those that it completes. */
 async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Line[]> {
-  /** The line that has begun, in pieces; of one that is too long only the length. */
+  /** The incomplete line, in pieces; if it is too long, only its length is kept. */
   let pieces: Uint8Array[] = [];
   let length = 0;
   const keep = (piece: Uint8Array): void => {
@@ -80,7 +80,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Line[]
     if (length > MAX_LINE) pieces = [];
     else pieces.push(piece);
   };
-  /** What has begun, and the bytes up to a newline. */
+  /** The incomplete line with these bytes, and the lines after it. */
   const complete = (bytes: Uint8Array): Line[] => {
     const newline = bytes.indexOf(NEWLINE);
     const first = newline === -1 ? bytes : bytes.subarray(0, newline);
@@ -101,7 +101,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Line[]
 
 const NEWLINE = 0x0a;
 
-/** All lines of a block at once: decoding it whole is faster than line by line. */
+/** The lines of a block. Decoding a whole block is faster than decoding each line. */
 function textsOf(block: Uint8Array): Line[] {
   if (isUtf8(block)) return bytesToText(block).split("\n");
   const lines: Line[] = [];

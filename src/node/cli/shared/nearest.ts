@@ -1,6 +1,6 @@
 /** "Did you mean …?" */
 
-/** The words that someone who typed `word` may have meant: those with the fewest typing errors, if these are few. */
+/** The candidates with the fewest typing errors; none if all have more than two (one in words of up to three letters). */
 export function nearest(word: string, candidates: readonly string[]): string[] {
   const limit = word.length < 4 ? 1 : 2;
   const near = candidates
@@ -10,9 +10,9 @@ export function nearest(word: string, candidates: readonly string[]): string[] {
   return near.filter(({ errors }) => errors === least).map(({ candidate }) => candidate);
 }
 
-/** Letters that are missing, too many, wrong or swapped (the distance of Damerau and Levenshtein); above the limit just a larger number. */
+/** The Damerau-Levenshtein distance: missing, extra, wrong and swapped letters. Above the limit it is only a lower bound. */
 function typingErrors(a: string, b: string, limit: number): number {
-  // A beginning is an abbreviation.
+  // A prefix is an abbreviation.
   if (a.length >= 3 && b.startsWith(a)) return 1;
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let before: number[] = [];

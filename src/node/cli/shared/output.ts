@@ -1,25 +1,25 @@
-/** Standard output: what happens when it cannot be written, long output in blocks, and progress on standard error. */
+/** Standard output, its errors, long output in blocks, and progress on standard error. */
 import { once } from "node:events";
 import { errnoWords } from "./file-error.ts";
 import { status } from "./status.ts";
 
-/** How much is put together before it is written. */
+/** How many characters are collected before they are written. */
 const BLOCK = 64 * 1024;
 
-/** Is the output of this call long? Then there is no verdict to wait for when its reader goes away. */
+/** Is the output of this call long? Then the program ends when its reader closes the pipe. */
 let isLong = false;
 let failed = false;
 
 /** Listen for errors of standard output for as long as the program runs. */
 export function watchOutput(): void {
   process.stdout.on("error", outputError);
-  // There is nowhere left to say it.
+  // There is nowhere to report it.
   process.stderr.on("error", () => {});
 }
 
 /**
- * End with this status once everything is written. If the reader of a short output went away, this is still the verdict; if standard
- * output could not be written otherwise, it is not 0.
+ * End with this status once everything is written. It stays if the reader of a short output closed the pipe. After another error of
+ * standard output, 0 becomes 3.
  */
 export function finish(code: number): void {
   process.exitCode = code === status.good && failed ? status.unseen : code;
@@ -41,7 +41,7 @@ function outputError(error: NodeJS.ErrnoException): void {
   if (process.exitCode === status.good) process.exitCode = status.unseen;
 }
 
-/** Are there colours on this output? FORCE_COLOR and NO_COLOR decide; without them, a terminal says what it has. */
+/** Does this output have colours? FORCE_COLOR and NO_COLOR decide; without them, the terminal. */
 export function hasColors(output: { readonly isTTY?: boolean; hasColors?(): boolean }): boolean {
   const { FORCE_COLOR, NO_COLOR } = process.env;
   if (FORCE_COLOR !== undefined) return FORCE_COLOR !== "0" && FORCE_COLOR !== "false";
@@ -50,7 +50,7 @@ export function hasColors(output: { readonly isTTY?: boolean; hasColors?(): bool
   return output.isTTY !== false && (output.hasColors?.() ?? false);
 }
 
-/** Standard output in blocks, which waits for whoever reads it. */
+/** Standard output in blocks. `flush` waits for the reader. */
 export class Blocks {
   #block = "";
 
@@ -71,7 +71,7 @@ export class Blocks {
     return hasColors(process.stdout);
   }
 
-  /** @param all Also if it is only a little. */
+  /** @param all Write also a block that is not full. */
   async flush(all = true): Promise<void> {
     if (this.#block === "" || (!all && this.#block.length < BLOCK)) return;
     const text = this.#block;

@@ -1,4 +1,4 @@
-/** Output for people: colours on a terminal, tables, and text that no terminal takes for anything but text. */
+/** Output for people: colours on a terminal, tables, and text without control characters. */
 import { styleText } from "node:util";
 import { counted } from "../../../kernel/words.ts";
 import type { Output } from "../../conversation.ts";
@@ -32,7 +32,7 @@ export class Page {
     this.#output.write(`${text}\n`);
   }
 
-  /** A line that is good, bad or neither at a glance. */
+  /** A line with a mark: good, bad or neutral. */
   mark(kind: Mark, text: string): void {
     const { sign, style } = marks[kind];
     this.line(`${this.style(style, sign)} ${text}`);
@@ -45,7 +45,7 @@ export class Page {
   }
 
   /**
-   * Rows in columns, indented, each column as wide as it needs to be; cells are made printable.
+   * Rows in columns, indented, each column as wide as its widest cell. Control characters in cells become escapes.
    *
    * @param styles One for each column.
    */
@@ -63,36 +63,36 @@ export class Page {
   }
 }
 
-/** Characters: near enough to columns for text in most scripts. */
+/** Width in characters, which is close to columns for text in most scripts. */
 function width(text: string): number {
   return [...text].length;
 }
 
-/** What a line shows of a text that may be megabytes long. */
+/** How many characters of a text a line shows. */
 const SHOWN = 1000;
 
-/** Text for a line: what a terminal might obey is written as an escape, and what is very long is cut. */
+/** Text for a line: control characters become escapes, and long text is truncated. */
 export function printable(text: string): string {
   const cut = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
   return cut.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
-/** How wide a bar of everything is. */
+/** The width of a bar of 100 %, in characters. */
 const BAR = 30;
 
-/** A part of a whole, 0 to 1, in eighths of a block. */
+/** A bar for a part of a whole, from 0 to 1, in eighths of a block. */
 export function bar(part: number): string {
   const eighths = Math.max(1, Math.round(part * BAR * 8));
   return ("█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]).padEnd(BAR);
 }
 
-/** Numbers to the right: all cells but the first of a row. */
+/** Align all cells but the first of a row to the right. */
 export function aligned(rows: readonly (readonly string[])[]): string[][] {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return rows.map((row) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i]!))));
 }
 
-/** With a comma after each three digits. */
+/** With commas between groups of three digits. */
 export function number(n: number): string {
   return n.toLocaleString("en");
 }

@@ -1,4 +1,4 @@
-/** Makes a call of the arguments, as a declaration has it, or says in a line what is wrong with them. */
+/** Parses the arguments of a subcommand by its declaration. */
 import { parseArgs } from "node:util";
 import { ParseError, UnsupportedError } from "../../../kernel/errors.ts";
 import { parseLsn } from "../../../kernel/lsn.ts";
@@ -9,7 +9,7 @@ import { nearest } from "./nearest.ts";
 import { UsageError } from "./usage.ts";
 
 /**
- * @throws UsageError with what is wrong, and what may have been meant.
+ * @throws UsageError with the mistake and, if known, what to type instead.
  */
 export function readCall<D extends Declaration>(declaration: D, args: readonly string[]): CallOf<D> {
   const { options } = declaration;
@@ -21,7 +21,7 @@ export function readCall<D extends Declaration>(declaration: D, args: readonly s
         { type: type === "boolean" ? "boolean" : "string", ...(short === undefined ? {} : { short }) } as const,
       ]),
     ),
-    // What is wrong is said below, in our words.
+    // Errors are reported below.
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -97,7 +97,7 @@ function argumentOf(
   return positionals;
 }
 
-/** What can be used with what. */
+/** Check `only`, `conflicts` and `requires` of an option. */
 function checkTogether(
   { name: subcommand, options, argument }: Declaration,
   name: string,
@@ -159,7 +159,7 @@ function readValue(option: Option, name: string, value: string | undefined, inli
   }
 }
 
-/** What `read` gives; its error as one of the call. */
+/** The result of `read`; its error becomes a UsageError. */
 function wordsOf<T>(kind: new (...args: never[]) => Error, name: string, expected: string, read: () => T): T {
   try {
     return read();

@@ -1,9 +1,9 @@
-/** What a server says to a text that it refuses, as psql prints it; then what the server does not say. */
+/** Print a ParseError: the server's message as psql prints it, then our additions. */
 import { drawCaret, type ParseError } from "../../../kernel/errors.ts";
 import { listed } from "../../../kernel/words.ts";
 import { type Page, printable } from "./people.ts";
 
-/** @param place The line and the caret, where they are not those of the text that was parsed. */
+/** @param place The line and the caret, if they are not those of the parsed text. */
 export function sayError(page: Page, error: ParseError, place = drawCaret(error.text, error.offset)): void {
   const { sqlstate, message, detail, hint, expected, advice } = error;
   page.line(`${page.style("red", "ERROR:")}  ${sqlstate}: ${printable(message)}`);

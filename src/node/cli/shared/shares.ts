@@ -1,16 +1,6 @@
 /** Statistics: what takes how many bytes, the largest first. */
 import { aligned, bar, number, type Page } from "./people.ts";
 
-/** The value of a key, made first if there is none. */
-export function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
-}
-
 /** The entries of a map, those with the most bytes first. */
 export function largestFirst<V>(shares: ReadonlyMap<string, V>, bytesOf: (share: V) => number): [string, V][] {
   return [...shares].sort(([, a], [, b]) => bytesOf(b) - bytesOf(a));

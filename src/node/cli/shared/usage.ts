@@ -1,13 +1,13 @@
 /** How a subcommand ends early. */
 import { type Status, status } from "./status.ts";
 
-/** What a wrong call is wrong about. */
+/** The kind of mistake in a call. */
 export type UsageProblem = "missing-argument" | "extra-argument" | "unknown-option" | "other";
 
-/** The call is wrong. It is answered in one or two lines, with exit status 2. */
+/** The call is wrong: exit status 2. */
 export class UsageError extends Error {
   readonly problem: UsageProblem;
-  /** The word that is wrong: the first argument that is too many, the option that is unknown. */
+  /** The wrong word: the first extra argument, or the unknown option. */
   readonly word: string;
 
   constructor(message: string, problem: UsageProblem = "other", word = "") {
@@ -17,12 +17,12 @@ export class UsageError extends Error {
   }
 }
 
-/** The call is right, and the input is bad: exit status 1. */
+/** The input is bad: exit status 1. */
 export class InputError extends Error {
   readonly status: Status = status.bad;
 }
 
-/** The call is right, and the input could not be looked at: exit status 3. */
+/** The input could not be read: exit status 3. */
 export class UnseenError extends InputError {
   override readonly status = status.unseen;
 }

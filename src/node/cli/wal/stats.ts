@@ -4,12 +4,13 @@
  * Memory grows with the number of relations and of open transactions, not with the number of records.
  */
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { entryOf } from "../../../kernel/maps.ts";
 import type { PgTime } from "../../../kernel/time.ts";
 import { formatPgTime } from "../../../kernel/time.ts";
 import { imageBytes } from "../../../wal/desc.ts";
 import { walTransactionEnd } from "../../../wal/questions.ts";
 import type { Json } from "../../../wire/json.ts";
-import { entryOf, largestFirst } from "../shared/shares.ts";
+import { largestFirst } from "../shared/shares.ts";
 import type { Found } from "./records.ts";
 
 /** Records, their bytes without images of pages, and those of the images: the columns of pg_waldump --stats. */
