@@ -13,7 +13,7 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     entry: "walwire/syncrep",
     file: "syncrep/index.ts",
     names: "*",
-    limit: 12_000,
+    limit: 12_200,
     reason: "a control plane's web page checks a setting with it",
   },
   {
