@@ -142,6 +142,8 @@ export async function demo({ server, conversation, rows = 10_000, onPayload }: D
   // When the server goes, the query under way fails; pg tells of it by an event besides.
   worker.on("error", () => {});
   await worker.connect();
+  // As the replication connection has it: before 12, a float has fewer digits otherwise.
+  await worker.query("SET extra_float_digits = 3");
   const connection = await connect({ ...server, replication: "database" });
   try {
     conversation.line(introduction(connection, ", started for this"));

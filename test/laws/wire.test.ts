@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { lsn, pgTime, tupleData, wireText } from "../../src/arbitraries/messages.ts";
-import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
+import { ArgumentError, DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import { readCounted, writeCounted } from "../../src/wire/counted.ts";
 import { readCString, writeCString } from "../../src/wire/cstring.ts";
 import type { Place } from "../../src/wire/place.ts";
@@ -151,7 +151,7 @@ describe("TupleData", () => {
         const kind = row.kind(i);
         expect([kind, bytes === undefined]).toEqual(kindOf(given[i]!));
       }
-      for (const i of [-1, 0.5, given.length]) expect(() => row.get(i)).toThrow(RangeError);
+      for (const i of [-1, 0.5, given.length]) expect(() => row.get(i)).toThrow(ArgumentError);
     }),
   );
 

@@ -227,7 +227,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     const refused = (async () => {
       while ((await connection.receive()) !== undefined);
     })();
-    await expect(refused).rejects.toMatchObject({ code: "08P01", message: "insufficient data left in message" });
+    await expect(refused).rejects.toMatchObject({ sqlstate: "08P01", message: "insufficient data left in message" });
   });
 
   /** A table t(id, filler) in a database of its own; what a stream says of a workload on it, in a session that stays open. */
