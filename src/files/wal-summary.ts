@@ -57,6 +57,7 @@ export type WalSummaryEvent =
   /** The file is complete, and its checksum is right. */
   | { readonly type: "End" };
 
+/** Options of a WalSummaryReader. */
 export interface WalSummaryReaderOptions {
   /** The file's name in messages. Default: `SUMMARY`. */
   readonly file?: string | undefined;
