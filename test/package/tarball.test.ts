@@ -90,7 +90,7 @@ describe("the packed package", () => {
   });
 
   test("every example but one shows its output: following a server takes a server", () => {
-    expect(examples.length).toBe(8);
+    expect(examples.length).toBe(9);
     expect(
       examples.filter(({ output }) => output === undefined).map(({ code }) => code.includes("DATABASE_URL")),
     ).toEqual([true]);
