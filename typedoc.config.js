@@ -1,7 +1,8 @@
 /**
- * `npm run docs:api`: the API reference of what package.json exports, written to docs/api. It fails if a public name has no sentence, if a public signature uses a type that is not exported beside it, or if a link leads nowhere.
+ * `npm run docs:api`: the API reference of what package.json exports, written to docs/api. It fails if a public name or a member of it has no sentence, if a public signature uses a type that is not exported beside it, or if a link leads nowhere.
  */
 import { Comment, Converter } from "typedoc";
+import ts from "typescript";
 import manifest from "./package.json" with { type: "json" };
 
 const files = Object.values(manifest.exports).filter((file) => file.endsWith(".js"));
@@ -21,18 +22,37 @@ export default {
   // What these exported types are derived from: their expansions say it all. Others are for walwire itself.
   intentionallyNotExported: [
     ...["capabilities", "RowOf", "Occurs", "columns", "decoders", "authenticationMethods", "STREAMING_SINCE"],
-    ...["WalCapabilities", "Described", "Now", "ChangeLog"],
+    ...["WalCapabilities", "Described", "Now"],
   ],
-  requiredToBeDocumented: ["Class", "Interface", "TypeAlias", "Function", "Variable", "Enum"],
   validation: { notExported: true, invalidLink: true, notDocumented: true, rewrittenLink: true },
   treatWarningsAsErrors: true,
   treatValidationWarningsAsErrors: true,
 };
 
-/** A member whose type is one value needs no sentence: the value is the name of a kind in its union, or the sentence itself. */
+/**
+ * Members that say what they are without a comment: one whose type is a value, such as the name of a kind in its union; and one of a
+ * constant that holds a sentence, such as the `doc` of a result set and of each of its columns.
+ */
 function literals(app) {
-  app.converter.on(Converter.EVENT_RESOLVE, (_context, reflection) => {
-    if (reflection.type?.type !== "literal" || reflection.comment !== undefined) return;
-    reflection.comment = new Comment([{ kind: "text", text: String(reflection.type.value) }]);
+  app.converter.on(Converter.EVENT_RESOLVE, (context, reflection) => {
+    if (reflection.comment !== undefined) return;
+    const [declaration] = context.getSymbolFromReflection(reflection)?.declarations ?? [];
+    const text = valuesOf(reflection) ?? sentenceOf(declaration);
+    if (text !== undefined) reflection.comment = new Comment([{ kind: "text", text }]);
   });
+}
+
+/** The one value of a member, or the kinds that a `type` can be. */
+function valuesOf({ name, type }) {
+  const values = name === "type" && type?.type === "union" ? type.types : [type];
+  const isValue = (each) => each?.type === "literal" || (each?.type === "intrinsic" && each.name === "undefined");
+  return values.every(isValue) ? values.map((each) => String(each.value)).join(", ") : undefined;
+}
+
+/** The first sentence in the value of a member of a constant. */
+function sentenceOf(node) {
+  if (node === undefined || !ts.isPropertyAssignment(node)) return undefined;
+  const search = (each) =>
+    ts.isStringLiteralLike(each) && each.text.includes(" ") ? each.text : ts.forEachChild(each, search);
+  return search(node.initializer);
 }

@@ -3,7 +3,15 @@ import { defineConfig } from "vitest/config";
 import type { Reporter, TestModule, TestSuite } from "vitest/node";
 
 /** One process for many files: starting one for each, and loading what they share again, took a quarter of the time. */
-const shared = { pool: "forks", isolate: false, testTimeout: 30_000, hookTimeout: 30_000 } as const;
+const shared = {
+  pool: "forks",
+  isolate: false,
+  // A loaded machine is slow: making a logical slot on a shared server waits for the transactions of other tests, too.
+  testTimeout: 90_000,
+  hookTimeout: 90_000,
+  // A state that stays may take its time to come; the default is 1 s.
+  expect: { poll: { timeout: 20_000 } },
+} as const;
 
 /** Vitest leaves one core for itself, which idles; with two cores that would be half of them. */
 const maxWorkers = Math.max(2, availableParallelism() - 1);

@@ -17,7 +17,10 @@ const { Framer, encodeFrame, isLast } = (await import(
 const CHUNKS = [65536, 16384, 1460];
 
 function chunksOf(bytes: Buffer, size: number): Buffer[] {
-  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+  // Each has memory of its own, as a socket gives them.
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+    Buffer.from(bytes.subarray(i * size, (i + 1) * size)),
+  );
 }
 
 // ---- The readers. Each reads the first byte of every body, and returns the number of frames. ----

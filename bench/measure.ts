@@ -2,6 +2,8 @@
  * The measurements of the benchmarks. Rates are the best of several rounds, in which the subjects alternate; only their ratios apply to
  * other machines.
  */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 const rounds = 5;
@@ -72,4 +74,42 @@ export function longTexts(
 export function verdict(value: number, relation: "≥" | "≤", goal: number, of: string): string {
   const met = relation === "≥" ? value >= goal : value <= goal;
   return `${met ? "✔" : "✘"} ${value.toFixed(value < 10 ? 2 : 1)} ${relation} ${goal} × ${of}`;
+}
+
+/** What a program took. */
+export interface Run {
+  /** Seconds from the start of the process to its end. */
+  readonly elapsed: number;
+  /** Seconds of the processor, in the process and in the system for it. */
+  readonly user: number;
+  readonly system: number;
+  /** The most memory that it had, in MB. */
+  readonly memory: number;
+}
+
+/** Ticks of /proc a second. */
+const ticks = 100;
+
+/** Run a program to its end, and look at it every 10 ms: its processor time and memory are those of the last look. */
+export async function runProgram(command: string, args: readonly string[]): Promise<Run> {
+  const started = performance.now();
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, LC_ALL: "C" } });
+  let [memory, user, system, stderr] = [0, 0, 0, ""];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const look = setInterval(() => {
+    try {
+      const high = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "latin1"))?.[1];
+      memory = Math.max(memory, Number(high ?? 0) / 1024);
+      const fields = readFileSync(`/proc/${child.pid}/stat`, "latin1").split(") ")[1]!.split(" ");
+      [user, system] = [Number(fields[11]) / ticks, Number(fields[12]) / ticks];
+    } catch {
+      // It has just ended.
+    }
+  }, 10);
+  const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  clearInterval(look);
+  if (status !== 0) throw new Error(`${command}: ${stderr.slice(-500)}`);
+  return { elapsed: (performance.now() - started) / 1000, user, system, memory };
 }

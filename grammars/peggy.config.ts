@@ -2,12 +2,15 @@
  * How Peggy makes the shipped parsers of the grammars in this folder: what is folded into each, where one may start, and
  * of which type the results are.
  */
+import { keywordRules } from "./keyword-rules.ts";
 
 export interface GrammarConfig {
   /** The file made: src/generated/NAME.js and .d.ts. */
   readonly name: string;
   /** Folded into one parser, from this folder. The first holds the default start rule. */
   readonly inputs: readonly string[];
+  /** Rules that are folded in beside them. */
+  readonly rules?: string;
   /** Start rules, with the type of what each returns. Peggy asserts the types; the laws of test/laws prove them. */
   readonly returnTypes: Readonly<Record<string, string>>;
 }
@@ -16,6 +19,7 @@ export const grammars: readonly GrammarConfig[] = [
   {
     name: "replication",
     inputs: ["replication.peggy", "lexical.peggy"],
+    rules: keywordRules,
     returnTypes: {
       exec_replication_command: 'import("../command/ast.js").Command',
       offending_token: 'import("../command/token.js").Token',
@@ -28,8 +32,6 @@ export const grammars: readonly GrammarConfig[] = [
     inputs: ["syncrep.peggy", "lexical.peggy"],
     returnTypes: {
       result: 'import("../syncrep/ast.js").SyncRepConfig',
-      offending_token: 'import("../syncrep/parse.js").Token',
-      tokens: 'readonly import("../syncrep/parse.js").Token[]',
       standby_name: "string",
       identifier_item: "string",
     },

@@ -2,11 +2,13 @@
  * `npx tsx scripts/capture-basebackup.ts [MAJOR…]`: record base backups of real servers, shortened, as vectors for tests and fuzzing.
  * test/vectors/basebackup/README.md describes how they are shortened.
  */
+
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { BaseBackupReceiver } from "../src/basebackup/index.ts";
 import { supports } from "../src/capabilities.ts";
+import { decodeBackendMessage } from "../src/session/messages.ts";
 import { baseBackupCommand, giveToServer } from "../test/basebackup.ts";
 import { frame, majors, type OwnServer, startServer } from "../test/servers/index.ts";
 
@@ -43,7 +45,7 @@ async function record(
   connection.send("Q", baseBackupCommand(server.versionNum, options));
   while (receiver.state !== "done") {
     const { type, body } = await connection.next();
-    const events = receiver.receive({ tag: type.charCodeAt(0), bytes: body });
+    const events = receiver.receive(decodeBackendMessage({ tag: type.charCodeAt(0), bytes: body }));
     if (name.endsWith("cancelled") && receiver.state === "archive") {
       cancelled ??= server.sql(
         "SELECT pg_cancel_backend(pid) FROM pg_stat_replication WHERE application_name = 'capture'",

@@ -1,6 +1,6 @@
 /**
  * Generates the codecs of messages and structs from the descriptions in a domain's messages.ts or structs.ts: types, decoders, encoders
- * and the dispatch by type byte, in plain TypeScript like handwritten code. The tests compare them with interpret.ts.
+ * and the dispatch by type byte, in plain TypeScript like handwritten code. The tests compare them with an interpreter.
  *
  * Records and variants inside a list get functions of their own; everything else is inlined, so that the name of every field is a
  * constant.
@@ -15,18 +15,24 @@ import { WalReceiverMessage, WalSenderMessage } from "../src/physical/messages.t
 import * as wal from "../src/wal/structs.ts";
 import { quoted } from "../src/wire/check.ts";
 import { alignmentOfAll, layoutOf } from "../src/wire/layout.ts";
-import type {
-  Context,
-  Family,
-  Field,
-  Fields,
-  ListShape,
-  Message,
-  Shape,
-  Struct,
-  VariantsShape,
+import {
+  type Context,
+  type Family,
+  type Fields,
+  firstOf,
+  type ListShape,
+  type Message,
+  type NativeFields,
+  type PaddingShape,
+  type RecordShape,
+  type Shape,
+  type Struct,
+  type ValueField,
+  type ValueShape,
+  type VariantsShape,
+  valueFields,
+  type WhenShape,
 } from "../src/wire/shape.ts";
-import { firstOf } from "../src/wire/shape.ts";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -44,6 +50,23 @@ export function structsOf(module: object): Struct[] {
   const structs = Object.values(module).filter((each): each is Struct => "end" in each);
   // The order of a module's exports depends on its loader.
   return structs.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The records that structs of other domains have as their body, by name: each has a codec of its own, in the file of the domain given here. */
+const bodies: ReadonlyMap<string, string> = new Map(
+  Object.values(domains)
+    .flat()
+    .flatMap((entry) => ("body" in entry && entry.body !== undefined ? [entry.body.name] : []))
+    .map((name) => [name, domainOf(name)]),
+);
+
+/** The domain with a struct that has a field of this record. */
+function domainOf(record: string): string {
+  const is = (field: Shape): boolean => field.form === "record" && field.name === record;
+  const [domain] = Object.entries(domains).find(([, entries]) =>
+    entries.some((entry) => "end" in entry && Object.values(entry.fields).some(is)),
+  )!;
+  return domain;
 }
 
 /** Every generated codec: its path from the root of the repository, and its text. */
@@ -80,6 +103,7 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
     ...families.flatMap(({ messages: each, context }) =>
       each.flatMap((message) => [reader(message, context), writer(message)]),
     ),
+    ...structs.flatMap((struct) => Object.values(struct.fields).flatMap((field) => bodyCodec(field, struct))),
     ...[...named.lists.values()].flatMap((shape) => [listReader(shape, native), listWriter(shape, native)]),
   ].join("\n\n");
   const used = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(body);
@@ -94,6 +118,10 @@ function codecs(domain: string, entries: readonly (Family | Struct)[]): string {
     ["../wire/tuple.ts", ["readTuple", "type TupleData", "writeTuple"]],
     ["../wire/words.ts", ["bitOf", "readBits", "readLiteral", "readWord", "writeWord"]],
     ["../wire/writer.ts", ["encodeWith", "type Writer"]],
+    ...[...bodies].map(([name, owner]): [string, string[]] => [
+      `./${owner}.ts`,
+      owner === domain ? [] : [`type ${name}`, `read${name}`, `write${name}`],
+    ]),
   ];
   const lines = imports.flatMap(([from, names]) => {
     const needed = names.filter((name) => used(name.replace("type ", "")));
@@ -172,29 +200,30 @@ function otherwiseName({ name }: Pick<Context, "name">): string {
 }
 
 function structType(struct: Struct): string {
+  const { name, fields, body } = struct;
   return `${doc(struct.doc, "", `@source ${struct.source}`)}
-export interface ${struct.name} {
-${properties(struct.fields)}
+export interface ${name} ${body === undefined ? "" : `extends ${body.name} `}{
+${properties(ownFields({ fields, body }))}
 }`;
 }
 
+/** The fields that a struct has besides its body. */
+function ownFields({ fields, body }: Pick<Struct, "fields"> & { readonly body?: Struct["body"] | undefined }): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => body === undefined || !(name in body.fields)));
+}
+
 function properties(fields: Fields): string {
-  return inValue(fields)
+  return valueFields(fields)
     .map(([name, field]) => `${doc(field.doc + unit(field))}\nreadonly ${property(name, field)};`)
     .join("\n");
 }
 
-function property(name: string, field: Field): string {
+function property(name: string, field: ValueField): string {
   return `${name}${OPTIONAL.has(field.form) ? "?" : ""}: ${typeOf(field)}`;
 }
 
 /** The forms whose value may be undefined. */
 const OPTIONAL: ReadonlySet<Shape["form"]> = new Set(["optional", "when", "extra", "padding"]);
-
-/** The fields of a value: all but those that exist on the wire only. */
-function inValue(fields: Fields): [string, Field][] {
-  return Object.entries(fields).filter(([, field]) => field.form !== "count" && field.form !== "reserved");
-}
 
 function unit(shape: Shape): string {
   switch (shape.form) {
@@ -215,7 +244,7 @@ function unit(shape: Shape): string {
   }
 }
 
-function typeOf(shape: Shape): string {
+function typeOf(shape: ValueField | ValueShape): string {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -236,9 +265,9 @@ function typeOf(shape: Shape): string {
         .map((word) => JSON.stringify(word))
         .join(" | ");
     case "flags":
-      return `{ ${Object.keys(shape.bits)
-        .map((name) => `readonly ${name}: boolean`)
-        .join("; ")} }`;
+      return `{ ${Object.entries(shape.bits)
+        .map(([name, bit]) => `/** Bit ${bit}. */\nreadonly ${name}: boolean`)
+        .join(";\n")} }`;
     case "numbered":
       return `${Object.values(shape.words)
         .map((word) => JSON.stringify(word))
@@ -265,9 +294,6 @@ function typeOf(shape: Shape): string {
       return "TupleData";
     case "after":
       return typeOf(shape.shape);
-    case "count":
-    case "reserved":
-      throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }
@@ -312,22 +338,24 @@ function namedShapes(messages: readonly (Message | Struct)[]): { types: string[]
   const visitAll = (fields: Fields): void => {
     for (const [name, field] of Object.entries(fields)) visit(field, name);
   };
-  for (const { fields } of messages) visitAll(fields);
+  for (const each of messages) visitAll("body" in each ? ownFields(each) : each.fields);
   return { types: [...types.values()], lists };
 }
 
 function variantsType(shape: VariantsShape & { readonly doc?: string }): string {
   const variants = Object.values(shape.variants);
   const docs = variants.map(({ type, doc: text, fields }) => {
-    const each = inValue(fields).map(([name, field]) => ` \`${name}\`: ${field.doc}${unit(field)}`);
+    const each = valueFields(fields).map(([name, field]) => ` \`${name}\`: ${field.doc}${unit(field)}`);
     return `- \`${type}\`: ${text}${each.join("")}`;
   });
   const each = variants.map(({ type, fields }) => {
-    const members = inValue(fields).map(([name, field]) => `readonly ${property(name, field)}`);
-    return `{ ${[`readonly type: ${JSON.stringify(type)}`, ...members].join("; ")} }`;
+    const members = valueFields(fields).map(
+      ([name, field]) => `${doc(field.doc + unit(field))}\nreadonly ${property(name, field)}`,
+    );
+    return `{ ${[`readonly type: ${JSON.stringify(type)}`, ...members].join(";\n")} }`;
   });
   const constants = variants
-    .filter((variant) => inValue(variant.fields).length === 0)
+    .filter((variant) => valueFields(variant.fields).length === 0)
     .map((variant) => {
       const value = `Object.freeze({ type: ${JSON.stringify(variant.type)} })`;
       return `const ${constantName(shape, variant.type)}: ${shape.name} = /* @__PURE__ */ ${value};`;
@@ -405,15 +433,15 @@ export function encode${name}(message: ${name}): Uint8Array {
 }
 
 function structCodec(struct: Struct): string[] {
-  const { name, doc: text, source, context, fields, end } = struct;
+  const { name, doc: text, source, context, fields, end, body } = struct;
   for (const holds of contextsOf(struct)) layoutOf(struct, holds); // throws for a layout that is impossible in C
-  const { padding, ...others } = fields;
+  const { padding } = fields;
   const place = new Place(JSON.stringify(name), undefined, true);
   const lower = `${text[0]!.toLowerCase()}${text.slice(1)}`;
   const [parameter, argument] = context === undefined ? ["", ""] : [`, context: ${context.name}`, ", context"];
   const alignment = alignmentOfAll(fields);
   const align = end === "sizeof" && alignment > 1;
-  const views = inValue(fields).some(([, field]) => field.form === "rest" || field.form === "extra");
+  const views = valueFields(fields).some(([, field]) => field.form === "rest" || field.form === "extra");
   return [
     `${doc(
       `Decode one ${name}: ${lower}`,
@@ -446,20 +474,42 @@ export function encode${name}(struct: ${name}): Uint8Array {
     `/** Read one ${name} where the reader stands: more may follow. */
 export function read${name}(r: NativeReader${parameter}): ${name} {
   r.begin();
-  ${readFields(others, place)}
+  ${body === undefined ? readFields(fields, place) : `const body = ${readBody(body, place)};`}
   ${align ? `r.align(${alignment}, ${place.below("padding")});` : ""}
   ${padding ? "const padding = r.padding();" : ""}
-  return { ${inValue(fields).map(([field]) => field)} };
+  return { ${[...(body === undefined ? [] : ["...body"]), ...valueFields(ownFields(struct)).map(([field]) => field)]} };
 }`,
     `/** Write one ${name} behind what has been written. */
 export function write${name}(w: NativeWriter, struct: ${name}): void {
   mustBeObject(struct, "${name}");
   w.begin(${padding ? "struct.padding" : "undefined"}, ${place.below("padding")});
-  ${writeFields(others, "struct", place)}
+  ${body === undefined ? writeFields(fields, "struct", place) : `write${body.name}(w, struct, ${place});`}
   ${align ? `w.align(${alignment});` : ""}
   ${padding ? `w.padding(${place.below("padding")});` : ""}
 }`,
   ];
+}
+
+/** The codec of a record that other structs have as their body: at any path, without the padding before and after it. */
+function bodyCodec(field: Shape, { context }: Struct): string[] {
+  if (field.form !== "record" || !bodies.has(field.name)) return [];
+  const { name, fields } = field;
+  const conditions = conditionsOf({ context, fields: fields as NativeFields }).map((each) => JSON.stringify(each));
+  const at = new Place("path", "", true, "undefined");
+  return [
+    `export function read${name}(r: NativeReader, path: string, context: Pick<${context!.name}, ${conditions.join(" | ")}>): ${name} {
+  ${readFields(fields, at)}
+  return { ${valueFields(fields).map(([each]) => each)} };
+}`,
+    `export function write${name}(w: NativeWriter, value: ${name}, path: string): void {
+  mustBeObject(value, path);
+  ${writeFields(fields, "value", at)}
+}`,
+  ];
+}
+
+function readBody({ name }: RecordShape, at: Place): string {
+  return `read${name}(r, ${at}, context)`;
 }
 
 /** All possible contexts. */
@@ -496,18 +546,21 @@ class Place {
   readonly #field: string | undefined;
   /** In a struct. */
   readonly native: boolean;
+  /** The index, an expression. */
+  readonly #index: string;
 
-  constructor(path: string, field?: string, native = false) {
+  constructor(path: string, field?: string, native = false, index = "i") {
     this.#path = path;
     this.#field = field;
     this.native = native;
+    this.#index = index;
   }
 
   below(name: string): Place {
     const { native } = this;
     if (this.#field === undefined)
       return new Place(JSON.stringify(`${JSON.parse(this.#path)}.${name}`), undefined, native);
-    return new Place(this.#path, `${this.#field}.${name}`, native);
+    return new Place(this.#path, `${this.#field}.${name}`, native, this.#index);
   }
 
   element(): Place {
@@ -521,7 +574,7 @@ class Place {
 
   toString(): string {
     if (this.#field === undefined) return this.#path;
-    return this.#field === "" ? `${this.#path}, i` : `${this.#path}, i, ${JSON.stringify(this.#field)}`;
+    return [this.#path, this.#index, ...(this.#field === "" ? [] : [JSON.stringify(this.#field)])].join(", ");
   }
 }
 
@@ -542,24 +595,28 @@ function parameters({ fields }: Message, reader: string, context: string): strin
 function reader(message: Message, context: Context): string {
   return `function read${message.name}(${parameters(message, "r: Reader", `context: ${context.name}`)}): ${message.name} {
   ${readFields(message.fields, new Place(JSON.stringify(message.name)))}
-  return { type: "${message.name}", ${inValue(message.fields).map(([name]) => name)} };
+  return { type: "${message.name}", ${valueFields(message.fields).map(([name]) => name)} };
 }`;
 }
 
 function readFields(fields: Fields, at: Place): string {
   return Object.entries(fields)
-    .map(([name, field]) => {
+    .flatMap(([name, field]) => {
       const place = at.below(name);
       if (field.form === "count") return `const ${name} = r.u32(${place});`;
       if (field.form === "reserved") return `readBits(r, 0, ${place});`;
+      if (field.form === "padding") return [];
       const count = Object.entries(fields).find(([, other]) => other.form === "count" && other.list === name);
       return read(field, name, place, count?.[0]);
     })
     .join("\n");
 }
 
+/** A shape with a value that is read where it stands; padding is read at the end of its struct. */
+type ReadShape = ValueShape | Exclude<ValueField, PaddingShape>;
+
 /** Statements that read `shape` into a new variable. */
-function read(shape: Shape, variable: string, at: Place, count?: string): string {
+function read(shape: ReadShape, variable: string, at: Place, count?: string): string {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -611,10 +668,11 @@ for (let i = 0; ${shape.count === "end" ? "r.offset < r.length" : `i < ${count}`
     case "record": {
       // In its own block, since names of its fields may occur elsewhere.
       const align = alignRecord(shape.fields, at, (size) => `r.align(${size}, ${at});\n`);
+      if (bodies.has(shape.name)) return `${align}const ${variable} = ${readBody(shape, at)};\n${align}`;
       return `let ${variable}: ${shape.name};
 {
   ${align}${readFields(shape.fields, at)}
-  ${align}${variable} = { ${inValue(shape.fields).map(([name]) => name)} };
+  ${align}${variable} = { ${valueFields(shape.fields).map(([name]) => name)} };
 }`;
     }
     case "variants":
@@ -628,10 +686,6 @@ if (${tags.join(" || ")}) {
     }
     case "after":
       return `readLiteral(r, ${JSON.stringify(shape.byte)}, ${at});\n${read(shape.shape, variable, at)}`;
-    case "count":
-    case "reserved":
-    case "padding":
-      throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }
@@ -639,14 +693,14 @@ if (${tags.join(" || ")}) {
 
 /** A statement that aligns a record, if it is in a struct and needs that. */
 function alignRecord(fields: Fields, { native }: Place, statement: (size: number) => string): string {
-  const alignment = native ? alignmentOfAll(fields) : 1;
+  const alignment = native ? alignmentOfAll(fields as NativeFields) : 1;
   return alignment > 1 ? statement(alignment) : "";
 }
 
 /** A switch that assigns `variable`. */
 function readVariants(shape: VariantsShape, variable: string, at: Place): string {
   const cases = Object.entries(shape.variants).map(([tag, variant]) => {
-    const names = inValue(variant.fields).map(([name]) => name);
+    const names = valueFields(variant.fields).map(([name]) => name);
     const value =
       names.length > 0 ? `{ type: ${JSON.stringify(variant.type)}, ${names} }` : constantName(shape, variant.type);
     return `case ${code(tag)}: {
@@ -691,13 +745,14 @@ function writer(message: Message): string {
 
 function writeFields(fields: Fields, object: string, at: Place): string {
   return Object.entries(fields)
-    .map(([name, field]) => {
+    .flatMap(([name, field]) => {
       const place = at.below(name);
       if (field.form === "count") {
         const list = `${object}.${field.list}`;
         return `mustBeArray(${list}, ${at.below(field.list)});\nw.u32(${list}.length, ${place});`;
       }
       if (field.form === "reserved") return `w.u8(0, ${place});`;
+      if (field.form === "padding") return [];
       if (field.form !== "when") return write(field, `${object}.${name}`, place);
       const first = firstOf(fields, field.condition);
       const absent = first === name ? "" : `else w.absent(${object}.${name}, ${JSON.stringify(first)}, ${place});`;
@@ -707,7 +762,7 @@ function writeFields(fields: Fields, object: string, at: Place): string {
 }
 
 /** Statements that write the value of an expression. */
-function write(shape: Shape, value: string, at: Place): string {
+function write(shape: Exclude<ReadShape, WhenShape>, value: string, at: Place): string {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -747,6 +802,7 @@ for (let i = 0; i < ${value}.length; i++) {
 }`;
     case "record": {
       const align = alignRecord(shape.fields, at, (size) => `w.align(${size});\n`);
+      if (bodies.has(shape.name)) return `${align}write${shape.name}(w, ${value}, ${at});\n${align}`;
       return `${align}mustBeObject(${value}, ${at});\n${writeFields(shape.fields, value, at)}\n${align}`;
     }
     case "variants":
@@ -765,11 +821,6 @@ switch (${value}.type) {
       return `if (${value} !== undefined) {\n${write(shape.shape, value, at)}\n}`;
     case "after":
       return `w.literal(${JSON.stringify(shape.byte)});\n${write(shape.shape, value, at)}`;
-    case "count":
-    case "when":
-    case "reserved":
-    case "padding":
-      throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }

@@ -2,7 +2,7 @@
  * Generates the parsers from grammars/*.peggy with Peggy's command line, which also writes their types.
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,12 +20,17 @@ export async function generatedGrammars(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   const out = await mkdtemp(join(tmpdir(), "walwire-grammars-"));
   try {
-    for (const { name, inputs, returnTypes } of grammars) {
+    for (const { name, inputs, rules, returnTypes } of grammars) {
+      const sources = inputs.map((input) => join(folder, input));
+      if (rules !== undefined) {
+        sources.push(join(out, `${name}.peggy`));
+        await writeFile(sources.at(-1)!, rules);
+      }
       const args = [
         ...["--plugin", plugin, "--format", "es", "--dts", "--return-types", JSON.stringify(returnTypes)],
         ...["--allowed-start-rules", Object.keys(returnTypes).join(","), "--output", join(out, `${name}.js`)],
       ];
-      await promisify(execFile)(process.execPath, [peggy, ...args, ...inputs.map((input) => join(folder, input))]);
+      await promisify(execFile)(process.execPath, [peggy, ...args, ...sources]);
       for (const file of [`${name}.js`, `${name}.d.ts`]) {
         const text = await readFile(join(out, file), "utf8");
         files.set(`src/generated/${file}`, file.endsWith(".js") ? hoisted(text) : hoistedTypes(text));

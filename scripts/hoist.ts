@@ -43,6 +43,8 @@ export declare class SyntaxError {
 }
 `,
   );
+  edits.replace("optional start rule", /readonly startRule\?: T;/, "readonly startRule: T;");
+  edits.replace("optional options", /options\?: Options,/, "options: Options,");
   return edits.text;
 }
 
@@ -97,7 +99,7 @@ export function hoisted(parser: string): string {
     /function peg\$parse\(input, options\) {\n {2}options = options !== undefined \? options : {};\n/,
     "let input, options;\n",
   );
-  replace("start rule", /let peg\$startRuleFunction = (peg\$parse\w+);/, "const peg$defaultStartRule = $1;");
+  replace("start rule", / {2}let peg\$startRuleFunction = peg\$parse\w+;\n/, "");
   replace("position", /let peg\$currPos = options\.peg\$currPos \| 0;/, "let peg$currPos = 0;");
   replace("expectations", /= options\.peg\$maxFailExpected \|\| \[\];/, "= [];");
   replace("silence", /= options\.peg\$silentFails \| 0;/, "= 0;");
@@ -111,16 +113,12 @@ export function hoisted(parser: string): string {
     /\n {2}peg\$result = peg\$startRuleFunction\(\);\n/,
     `
 function peg$parse(text, hooks) {
-  const startRule = hooks?.startRule;
-  if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
-    throw new Error("Can't start parsing from rule \\"" + startRule + "\\".");
-  }
   input = text;
-  options = hooks ?? {};
+  options = hooks;
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
   peg$maxFailExpected = [];
   try {
-    return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
+    return peg$run(peg$startRuleFunctions[hooks.startRule]);
   } finally {
     // Release the text, which may be megabytes long, before the next parse.
     input = options = peg$result = undefined;

@@ -42,7 +42,7 @@ function predicate(type, code, pattern, patterns, location) {
 
 /** Code that passes over what matches. A predicate does not put the position back. */
 function run(name) {
-  return ` return sticky$(${name}) && (peg$currPos = ${name}.lastIndex, true); `;
+  return ` return run$(${name}); `;
 }
 
 /** Code that tells whether what is ahead matches. */
@@ -55,6 +55,12 @@ const shared = `
   function sticky$(pattern) {
     pattern.lastIndex = peg$currPos;
     return pattern.test(input);
+  }
+
+  function run$(pattern) {
+    const matches = sticky$(pattern);
+    if (matches) peg$currPos = pattern.lastIndex;
+    return matches;
   }
 `;
 

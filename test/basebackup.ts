@@ -1,4 +1,5 @@
 /** Base backups for tests: taken over a RawConnection, held against what encodes to the same bytes, and written to a directory. */
+
 import {
   chownSync,
   closeSync,
@@ -29,6 +30,7 @@ import {
 } from "../src/basebackup/index.ts";
 import { type TarEntry, tarEntries } from "../src/basebackup/tar.ts";
 import { supports } from "../src/capabilities.ts";
+import { decodeBackendMessage } from "../src/session/messages.ts";
 import { serverUser, temporaryRoot } from "./servers/locate.ts";
 import { frame, type RawConnection } from "./servers/raw.ts";
 
@@ -95,7 +97,7 @@ export async function takeBackup(
   while (receiver.state !== "done") {
     const { type, body } = await connection.next();
     same.received(frame(type, body));
-    for (const event of receiver.receive({ tag: type.charCodeAt(0), bytes: body })) {
+    for (const event of receiver.receive(decodeBackendMessage({ tag: type.charCodeAt(0), bytes: body }))) {
       same.encoded(encodeBaseBackupEvent(event, { server }));
       options.onEvent?.(event);
       if (event.type === "Data") {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { transformSync } from "esbuild"; // tsx and vite bring it
+import { transformSync } from "esbuild";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 

@@ -8,7 +8,7 @@ import { PgoutputDecoder } from "../src/logical/decoder.ts";
 import { PgoutputMessage } from "../src/logical/messages.ts";
 import { TransactionAssembler } from "../src/logical/transactions.ts";
 import { WalSenderMessage } from "../src/physical/messages.ts";
-import { interpretDecode, interpretEncode } from "../src/wire/interpret.ts";
+import { interpretDecode, interpretEncode } from "./oracle/interpret.ts";
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 

@@ -158,7 +158,7 @@ export async function writeWal(server: OwnServer): Promise<Written> {
     for (const sql of statements) await run(sql);
     // Made by the server, so that it is its own.
     const space = `${dirname(server.dataDirectory)}/space`;
-    await run(`COPY (SELECT 1) TO PROGRAM 'mkdir -p "${space}"'`);
+    await run(`COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; mkdir -p "${space}"'`);
     await run(`CREATE TABLESPACE wal_space LOCATION '${space}'`);
     await run("CREATE TABLE elsewhere (id int) TABLESPACE wal_space");
     await run("CREATE DATABASE wal_elsewhere TEMPLATE template0 TABLESPACE wal_space");

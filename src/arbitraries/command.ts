@@ -6,7 +6,7 @@ import { keywords as keywordsOfVersions } from "../command/keywords.ts";
 import type { OptionRow, OptionRows, OptionTable, OptionWord } from "../command/options/option.ts";
 import { baseBackupOptions, createSlotOptions, optionTables } from "../command/options/tables.ts";
 import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
-import { identifierBytes, truncateIdentifier } from "../text/identifier.ts";
+import { identifierBytes, quoteIdentifier, truncateIdentifier } from "../text/identifier.ts";
 import { clientTexts, clientTextsFor } from "./clients.ts";
 import { lsn } from "./messages.ts";
 import { almost, characters, commaList, optional, pieces, record, sequence } from "./text.ts";
@@ -257,8 +257,8 @@ const IDENT = fc.oneof(
     arbitrary: fc.constantFrom("sub1", "s", "pgoutput", "A", "Sub_1", "a$1", "f", "e", "_", "é", "Ä世", "x\u00a0"),
   },
   { weight: 2, arbitrary: fc.constantFrom(...keywords).map((word) => word.toLowerCase()) },
-  { weight: 2, arbitrary: fc.constantFrom(...wellKnownNames).map((name) => `"${name.replaceAll('"', '""')}"`) },
-  { weight: 1, arbitrary: characters().map((name) => `"${name.replaceAll('"', '""')}"`) },
+  { weight: 2, arbitrary: fc.constantFrom(...wellKnownNames).map(quoteIdentifier) },
+  { weight: 1, arbitrary: characters().map(quoteIdentifier) },
   {
     // Around 63 bytes.
     weight: 1,

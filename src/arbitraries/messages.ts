@@ -10,8 +10,19 @@ import * as logical from "../logical/messages.ts";
 import * as physical from "../physical/messages.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NAME_BYTES } from "../wire/native.ts";
-import type { Family, Field, Fields, Infer, Of, Shape, Struct } from "../wire/shape.ts";
-import { type Conditions, otherwise } from "../wire/shape.ts";
+import {
+  type Conditions,
+  type Family,
+  type Fields,
+  type Infer,
+  type Of,
+  otherwise,
+  type PaddingShape,
+  type Struct,
+  type ValueField,
+  type ValueShape,
+  valueFields,
+} from "../wire/shape.ts";
 import { decodeText } from "../wire/text.ts";
 import { TupleData, unchanged } from "../wire/tuple.ts";
 
@@ -37,12 +48,12 @@ export function structOf<S extends Struct>(
   struct: S,
   holds: Conditions = struct.context === undefined ? {} : otherwise(struct.context),
 ): fc.Arbitrary<S extends Of<infer T> ? T : never> {
-  const { padding, ...fields } = struct.fields;
+  const { fields } = struct;
   const bytes = layoutOf(struct, holds).padding;
   const some = fc
     .uint8Array({ minLength: bytes, maxLength: bytes })
     .map((array) => (array.some((byte) => byte !== 0) ? array : undefined));
-  return record(fields, holds, padding && { padding: fc.option(some, { nil: undefined }) }) as never;
+  return record(fields, holds, fields.padding && { padding: fc.option(some, { nil: undefined }) }) as never;
 }
 
 /** Any message of a family, as a context has it. */
@@ -85,11 +96,10 @@ function record(
   holds: Conditions,
   more: Record<string, fc.Arbitrary<unknown>> = {},
 ): fc.Arbitrary<object> {
-  const inValue = Object.entries<Field>(fields).filter(([, { form }]) => form !== "count" && form !== "reserved");
-  return fc.record({
-    ...more,
-    ...Object.fromEntries(inValue.map(([name, field]) => [name, arbitraryOf(field, holds)])),
-  });
+  const each = valueFields(fields).flatMap(([name, field]) =>
+    field.form === "padding" ? [] : [[name, arbitraryOf(field, holds)] as const],
+  );
+  return fc.record({ ...more, ...Object.fromEntries(each) });
 }
 
 /** Any row. */
@@ -106,7 +116,7 @@ function someBytes(minLength: number): fc.Arbitrary<Uint8Array> {
   );
 }
 
-function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
+function arbitraryOf(shape: ValueShape | Exclude<ValueField, PaddingShape>, holds: Conditions): fc.Arbitrary<unknown> {
   switch (shape.form) {
     case "u8":
       return fc.nat(0xff);
@@ -137,7 +147,7 @@ function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
     case "bytes":
       return fc.uint8Array({ minLength: shape.length, maxLength: shape.length });
     case "numbered": {
-      const numbers = arbitraryOf({ form: shape.as }, holds).filter(
+      const numbers = arbitraryOf({ form: shape.as } as ValueShape, holds).filter(
         (number) => !Object.hasOwn(shape.words, number as number),
       );
       return fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...Object.values(shape.words)) }, numbers);
@@ -163,11 +173,6 @@ function arbitraryOf(shape: Shape, holds: Conditions): fc.Arbitrary<unknown> {
       return holds[shape.condition] ? arbitraryOf(shape.shape, holds) : fc.constant(undefined);
     case "after":
       return arbitraryOf(shape.shape, holds);
-
-    case "count":
-    case "reserved":
-    case "padding":
-      throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }

@@ -30,8 +30,8 @@ export interface PgoutputStreamOptions extends Pick<PgoutputDecoderOptions, "pro
  * anew; rows have their columns. Commit and Prepare repeat the LSN of what began. Streamed transactions take turns, lose
  * subtransactions, and are committed, prepared or rolled back, one by one or by a crash; some are still in progress when the
  * stream ends. Origins come where they can, other transactions are empty, and some that are finished were prepared before it all.
- * As 18 does, and no other, it also sends a Prepare alone, for a transaction that changed nothing that is decoded, and, with or
- * without streaming, StreamAborts of subtransactions of which nothing has come.
+ * As 18 does before 18.7, and no other, it also sends a Prepare alone, for a transaction that changed nothing that is decoded, and,
+ * with or without streaming, StreamAborts of subtransactions without any change.
  *
  * Encode each by `encodePgoutputMessage`; a PgoutputDecoder with the same options takes them one after the other.
  *
@@ -60,7 +60,7 @@ export function pgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrar
 
 /**
  * A stream with one fault, as `pgoutputStream` makes them: one message is dropped, doubled, swapped with the next one, or replaced
- * by any other, or one row gets a column more. Most are streams that no server sends; which is for who is tested to find out.
+ * by any other, or one row gets a column more. Most are streams that no server sends; the program under test must find out which.
  *
  * @throws ArgumentError as `pgoutputStream`
  * @example Array.isArray(fc.sample(almostPgoutputStream({ protocol: 2, streaming: "on" }), 1)[0]) // true

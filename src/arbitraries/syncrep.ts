@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { defaultServer, type Server } from "../kernel/version.ts";
 import type { SyncRepConfig } from "../syncrep/ast.ts";
 import { syncrepCapabilities } from "../syncrep/capabilities.ts";
-import { truncateIdentifier } from "../text/identifier.ts";
+import { quoteIdentifier, truncateIdentifier } from "../text/identifier.ts";
 import { almost, characters, commaList, record, sequence } from "./text.ts";
 
 /** The server that values are for. */
@@ -82,7 +82,7 @@ const NUM = fc.oneof(
   { weight: 1, arbitrary: fc.stringMatching(/^[0-9]{1,24}$/) },
 );
 
-const quotedName = name.map((text) => `"${text.replaceAll('"', '""')}"`);
+const quotedName = name.map(quoteIdentifier);
 
 const NAME = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom("a", "s1", "S2", "_x", "a$1", "é", "any1", "first_", "*") },

@@ -94,11 +94,13 @@ function isSwitch({ rmid, info }: Pick<WalRecordFields, "rmid" | "info">): boole
 
 /** WAL as bytes, and its records. */
 export interface WalStream {
+  /** The WAL, from `start` on. */
   readonly bytes: Uint8Array;
   /** Where the bytes begin: a page. */
   readonly start: Lsn;
   /** Of the pages. */
   readonly options: WalWriterOptions;
+  /** The records in them, in order. */
   readonly records: readonly (WalRecordFields & WalRecordPlace)[];
 }
 

@@ -7,7 +7,7 @@
 import { commandCapabilities } from "../command/capabilities.ts";
 import { describeResultSet, encodeResultSet, type ResultSetRow, type ResultSetValue } from "../command/results/rows.ts";
 import { encodeBaseBackupMessage } from "../generated/basebackup.ts";
-import { EncodeError } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import {
   type BackendMessage,
@@ -16,7 +16,7 @@ import {
   type ServerFields,
   type TransactionStatus,
 } from "../session/messages.ts";
-import { isBytes, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
+import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeObject, refuse } from "../wire/check.ts";
 import { encodeFrame } from "../wire/framer.ts";
 
 /** A tablespace as the server lists it. The main data directory has neither `spcoid` nor `spclocation`. `size` is in kB. */
@@ -33,7 +33,11 @@ export type BaseBackupEvent =
   /** The checkpoint is done, and the backup starts at this position. */
   | ({ readonly type: "BackupStart" } & ResultSetRow<"BACKUP_START">)
   /** The tablespaces, in the order of their archives. The last one is the main data directory. */
-  | { readonly type: "Tablespaces"; readonly tablespaces: readonly BackupTablespace[] }
+  | {
+      readonly type: "Tablespaces";
+      /** The tablespaces, in the order of their archives. */
+      readonly tablespaces: readonly BackupTablespace[];
+    }
   /** The copy stream of all archives and the manifest begins. Servers before 15 have none. */
   | { readonly type: "StreamStart" }
   /** An archive begins. */
@@ -41,13 +45,23 @@ export type BaseBackupEvent =
       readonly type: "ArchiveStart";
       /** A name for its file, such as base.tar or 16384.tar.gz: the server's, or before 15 one made from the OID. */
       readonly archive: string;
+      /** The compression of the archive; undefined for none. */
       readonly compression: BackupCompression | undefined;
+      /** The tablespace that is in the archive. */
       readonly tablespace: BackupTablespace;
     }
-  /** Bytes of the archive that is open, or of the manifest; a view into the message that was received. */
-  | { readonly type: "Data"; readonly data: Uint8Array }
-  /** Bytes of archives so far, before compression. */
-  | { readonly type: "Progress"; readonly bytesDone: bigint }
+  /** Bytes of the archive that is open, or of the manifest. */
+  | {
+      readonly type: "Data";
+      /** The bytes; a view into the message that was received. */
+      readonly data: Uint8Array;
+    }
+  /** How far the backup is. */
+  | {
+      readonly type: "Progress";
+      /** Bytes of archives so far, before compression. */
+      readonly bytesDone: bigint;
+    }
   /** The archive has ended. */
   | { readonly type: "ArchiveEnd" }
   /** The manifest begins; Data follows. */
@@ -60,11 +74,23 @@ export type BaseBackupEvent =
   /** The backup is good. */
   | { readonly type: "Complete" }
   /** The conversation is over, and the server waits for the next command. */
-  | { readonly type: "Ready"; readonly status: TransactionStatus }
+  | {
+      readonly type: "Ready";
+      /** The status in ReadyForQuery. */
+      readonly status: TransactionStatus;
+    }
   /** A notice, such as a warning about a page with a wrong checksum. */
-  | { readonly type: "Notice"; readonly fields: ServerFields }
+  | {
+      readonly type: "Notice";
+      /** The fields of the message. */
+      readonly fields: ServerFields;
+    }
   /** The backup has failed; discard what has arrived. */
-  | { readonly type: "Error"; readonly fields: ServerFields }
+  | {
+      readonly type: "Error";
+      /** The fields of the message. */
+      readonly fields: ServerFields;
+    }
   /** Messages of the session, which may come at any time. */
   | Extract<BackendMessage, { readonly type: "ParameterStatus" | "NotificationResponse" }>;
 
@@ -87,6 +113,7 @@ export interface BaseBackupOptions {
  */
 export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBackupOptions = {}): Uint8Array {
   mustBeObject(event, "BaseBackupEvent");
+  checkOptions(options, ["server"]);
   const server = serverVersionNum(options.server ?? defaultServer);
   const oneStream = commandCapabilities.supports(server, "baseBackupOneStream");
   switch (event.type) {
@@ -131,7 +158,7 @@ export function encodeBaseBackupEvent(event: BaseBackupEvent, options: BaseBacku
     case "NotificationResponse":
       return encodeBackendMessage(event);
     default:
-      throw new EncodeError("BaseBackupEvent.type", "BaseBackupEvent.type: it names no event of a base backup");
+      return refuse("the type of an event", (event as { type: unknown }).type, "BaseBackupEvent.type");
   }
 }
 
@@ -170,13 +197,12 @@ function resultSet<N extends "BACKUP_START" | "BACKUP_TABLESPACES" | "BACKUP_END
 /** CopyData of an archive's bytes behind their type byte, made with one copy: nearly all of a backup is this. */
 function dataFrame(withLetter: boolean, data: Uint8Array): Uint8Array {
   if (!withLetter) return encodeFrame("d", data);
-  if (data.length >= MAX_ALLOC_SIZE) {
-    throw new EncodeError("Data.data", `Data.data: expected less than ${MAX_ALLOC_SIZE} bytes, got ${data.length}`);
-  }
+  const length = lengthOf(data);
+  if (length >= MAX_ALLOC_SIZE) refuse(`less than ${MAX_ALLOC_SIZE}`, length, "Data.data.length");
   const header = encodeFrame("d", LETTER);
-  const bytes = new Uint8Array(header.length + data.length);
+  const bytes = new Uint8Array(header.length + length);
   bytes.set(header);
-  new DataView(bytes.buffer).setUint32(1, 4 + LETTER.length + data.length);
+  new DataView(bytes.buffer).setUint32(1, 4 + LETTER.length + length);
   bytes.set(data, header.length);
   return bytes;
 }

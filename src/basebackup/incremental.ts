@@ -12,10 +12,11 @@
  *
  * @source basebackup.c: sendFile; basebackup_incremental.h; reconstruct.c: make_incremental_rfile
  */
-import { DecodeError } from "../kernel/errors.ts";
-import { isUnsigned, mustBeObject, refuse } from "../wire/check.ts";
-import { viewOf } from "../wire/parts.ts";
-import { quoteText } from "../wire/trace.ts";
+import { DecodeError, refuseArgument } from "../kernel/errors.ts";
+import { checkOptions, checkWhole } from "../kernel/options.ts";
+import { isUnsigned, mustBeBytes, mustBeObject, refuse } from "../wire/check.ts";
+import { ChunkQueue } from "../wire/chunks.ts";
+import { MAXPGPATH, quoteText } from "../wire/trace.ts";
 
 /** The header of an incremental file: its blocks, and the least length of the full file. */
 export interface IncrementalHeader {
@@ -51,15 +52,19 @@ const FIXED = 12;
 /** The usual BLCKSZ, in bytes, and RELSEG_SIZE, in blocks. */
 export const BLOCK_SIZE = 8192;
 const SEGMENT_SIZE = 131072;
-
-const nothing = new Uint8Array(0);
+/** The greatest BLCKSZ that PostgreSQL can be built with, and the number of blocks that a relation can have. */
+const MAX_BLOCK_SIZE = 32768;
+const MAX_SEGMENT_SIZE = 0xfffffffe;
 
 /**
  * The length of the header of an incremental file with this number of blocks, in bytes, padding included.
  *
+ * @throws ArgumentError for more blocks than a segment has, or for an invalid size.
  * @example incrementalHeaderLength(1) // 8192
  */
-export function incrementalHeaderLength(blocks: number, { blockSize = BLOCK_SIZE }: BlockSizes = {}): number {
+export function incrementalHeaderLength(blocks: number, sizes: BlockSizes = {}): number {
+  const { blockSize, segmentSize } = checkedSizes(sizes);
+  checkWhole("blocks", blocks, 0, segmentSize);
   const length = FIXED + 4 * blocks;
   return blocks === 0 ? length : Math.ceil(length / blockSize) * blockSize;
 }
@@ -82,15 +87,28 @@ export function encodeIncrementalHeader(header: IncrementalHeader, sizes: BlockS
   return bytes;
 }
 
-/** @throws EncodeError with the path of a field that no server writes */
-export function checkIncrementalHeader(header: IncrementalHeader, { segmentSize = SEGMENT_SIZE }: BlockSizes): void {
+/** Options with their defaults. @throws ArgumentError */
+export function checkedSizes(
+  options: IncrementalOptions,
+): Required<{ [K in keyof IncrementalOptions]: NonNullable<IncrementalOptions[K]> }> {
+  checkOptions(options, ["blockSize", "segmentSize", "file"]);
+  const { blockSize = BLOCK_SIZE, segmentSize = SEGMENT_SIZE, file = "INCREMENTAL" } = options;
+  checkWhole("options.blockSize", blockSize, 1, MAX_BLOCK_SIZE);
+  checkWhole("options.segmentSize", segmentSize, 1, MAX_SEGMENT_SIZE);
+  if (typeof file !== "string") refuseArgument("options.file", "a string", file);
+  return { blockSize, segmentSize, file };
+}
+
+/** @throws EncodeError with the path of a field that no server writes; ArgumentError for an invalid size */
+export function checkIncrementalHeader(header: IncrementalHeader, sizes: BlockSizes): void {
+  const { segmentSize } = checkedSizes(sizes);
   mustBeObject(header, "IncrementalHeader");
   const { truncationBlockLength, blocks } = header;
   if (!isUnsigned(truncationBlockLength, segmentSize)) {
     refuse(`a whole number from 0 to ${segmentSize}`, truncationBlockLength, "IncrementalHeader.truncationBlockLength");
   }
   if (!Array.isArray(blocks)) refuse("an array", blocks, "IncrementalHeader.blocks");
-  if (blocks.length > segmentSize) refuse(`at most ${segmentSize} blocks`, blocks.length, "IncrementalHeader.blocks");
+  if (blocks.length > segmentSize) refuse(`at most ${segmentSize}`, blocks.length, "IncrementalHeader.blocks.length");
   for (const [i, block] of blocks.entries()) {
     if (!isUnsigned(block, segmentSize - 1)) {
       refuse(`a whole number from 0 to ${segmentSize - 1}`, block, "IncrementalHeader.blocks", i);
@@ -100,10 +118,22 @@ export function checkIncrementalHeader(header: IncrementalHeader, { segmentSize 
 
 /** A part of an incremental file. */
 export type IncrementalEvent =
-  /** The header is complete. `length` is its length in bytes, padding included. */
-  | { readonly type: "Header"; readonly header: IncrementalHeader; readonly length: number }
-  /** The block of this number. `data` is a view into the chunk that was received if the block came in one piece, else a copy. */
-  | { readonly type: "Block"; readonly block: number; readonly data: Uint8Array };
+  /** The header is complete. */
+  | {
+      readonly type: "Header";
+      /** Its contents. */
+      readonly header: IncrementalHeader;
+      /** Its length in bytes, padding included. */
+      readonly length: number;
+    }
+  /** A block is complete. */
+  | {
+      readonly type: "Block";
+      /** The number of the block. */
+      readonly block: number;
+      /** Its bytes: a view into the chunk that was received if the block came in one piece, else a copy. */
+      readonly data: Uint8Array;
+    };
 
 /**
  * Reads an incremental file from chunks of any size. It keeps the numbers of the blocks, 4 bytes each, and at most one block.
@@ -115,11 +145,10 @@ export class IncrementalReader {
   readonly #blockSize: number;
   readonly #segmentSize: number;
   readonly #file: string;
-  /** The offset of #kept in the file. */
+  /** The offset in the file of what waits. */
   #offset = 0;
-  /** Bytes of an incomplete part: its first #filled bytes. */
-  #kept = nothing;
-  #filled = 0;
+  /** Bytes of an incomplete part. */
+  readonly #waiting = new ChunkQueue();
   /** The numbers of the header so far: magic number, block count, truncation block length, block numbers. */
   #numbers: number[] = [];
   #header: IncrementalHeader | undefined;
@@ -129,8 +158,9 @@ export class IncrementalReader {
   #read = 0;
   #failure: DecodeError | undefined;
 
-  /** @param options The sizes of the build, and the file's name for messages. */
-  constructor({ blockSize = BLOCK_SIZE, segmentSize = SEGMENT_SIZE, file = "INCREMENTAL" }: IncrementalOptions = {}) {
+  /** @param options The sizes of the build, and the file's name for messages. @throws ArgumentError for an invalid option */
+  constructor(options: IncrementalOptions = {}) {
+    const { blockSize, segmentSize, file } = checkedSizes(options);
     this.#blockSize = blockSize;
     this.#segmentSize = segmentSize;
     this.#file = file;
@@ -149,31 +179,16 @@ export class IncrementalReader {
    */
   receive(chunk: Uint8Array): IncrementalEvent[] {
     if (this.#failure !== undefined) throw this.#failure;
+    mustBeBytes(chunk, "chunk");
+    this.#waiting.push(chunk);
     const events: IncrementalEvent[] = [];
-    let rest = viewOf(chunk, 0, chunk.length);
-    while (rest.length > 0) {
-      if (this.#padding > 0) {
-        const skipped = Math.min(this.#padding, rest.length);
-        this.#padding -= skipped;
-        this.#offset += skipped;
-        rest = rest.subarray(skipped);
-        continue;
-      }
+    while (this.#waiting.length > 0) {
       const wanted = this.#wanted();
-      if (wanted === 0) break;
-      let part: Uint8Array;
-      if (this.#filled === 0 && rest.length >= wanted) {
-        part = rest.subarray(0, wanted);
-        rest = rest.subarray(wanted);
-      } else {
-        rest = this.#keep(rest, wanted);
-        if (this.#filled < wanted) break;
-        part = this.#kept;
-        this.#kept = nothing;
-        this.#filled = 0;
-      }
+      if (wanted === 0) this.#waiting.clear();
+      const part = this.#waiting.take(wanted);
+      if (part === undefined) break;
       const event = this.#take(part);
-      this.#offset += wanted;
+      this.#offset += part.length;
       if (event !== undefined) events.push(event);
     }
     return events;
@@ -182,9 +197,9 @@ export class IncrementalReader {
   /** The file has ended. @throws DecodeError TRUNCATED, with the message of pg_combinebackup, if blocks are missing */
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    const file = quoteText(this.#file);
+    const file = quoteText(this.#file, MAXPGPATH);
     const { header } = this;
-    const read = this.#filled;
+    const read = this.#waiting.length;
     if (header === undefined) {
       // pg_combinebackup reads three numbers of 4 bytes, then all others at once.
       const [, count = 0] = this.#numbers;
@@ -202,20 +217,16 @@ export class IncrementalReader {
 
   /** The length of the next part in bytes; 0 if there is none. */
   #wanted(): number {
+    if (this.#padding > 0) return Math.min(this.#padding, this.#waiting.length);
     if (this.#header === undefined) return 4;
     return this.#read < this.#header.blocks.length ? this.#blockSize : 0;
   }
 
-  /** Keep bytes until the part is complete. @returns the bytes after it */
-  #keep(bytes: Uint8Array, wanted: number): Uint8Array {
-    if (this.#kept.length !== wanted) this.#kept = new Uint8Array(wanted);
-    const length = Math.min(wanted - this.#filled, bytes.length);
-    this.#kept.set(bytes.subarray(0, length), this.#filled);
-    this.#filled += length;
-    return bytes.subarray(length);
-  }
-
   #take(part: Uint8Array): IncrementalEvent | undefined {
+    if (this.#padding > 0) {
+      this.#padding -= part.length;
+      return undefined;
+    }
     if (this.#header !== undefined) return { type: "Block", block: this.#header.blocks[this.#read++]!, data: part };
     const number = new DataView(part.buffer, part.byteOffset, part.length).getUint32(0, true);
     this.#check(number);
@@ -223,6 +234,7 @@ export class IncrementalReader {
     const [, count = 0, truncationBlockLength = 0] = this.#numbers;
     if (this.#numbers.length !== FIXED / 4 + count) return undefined;
     const header = { truncationBlockLength, blocks: this.#numbers.slice(FIXED / 4) };
+    this.#checkBlocks(header.blocks);
     const length = incrementalHeaderLength(count, { blockSize: this.#blockSize });
     this.#header = header;
     this.#padding = length - 4 * this.#numbers.length;
@@ -231,8 +243,9 @@ export class IncrementalReader {
 
   /** Check the next number of the header. */
   #check(number: number): void {
-    const file = quoteText(this.#file);
     const at = this.#numbers.length;
+    if (at > 2) return;
+    const file = quoteText(this.#file, MAXPGPATH);
     const excess = `in excess of segment size ${this.#segmentSize}`;
     if (at === 0) {
       if (number === INCREMENTAL_MAGIC) return;
@@ -251,9 +264,16 @@ export class IncrementalReader {
       if (number <= this.#segmentSize) return;
       this.#fail("BAD_VALUE", "truncationBlockLength", `file ${file} has truncation block length ${number} ${excess}`);
     }
-    if (number < this.#segmentSize) return;
-    // pg_combinebackup takes it, and memory for as many blocks.
-    this.#fail("BAD_VALUE", `blocks[${at - 3}]`, `file ${file} has block number ${number} ${excess}`);
+  }
+
+  /** A header that is too short is said to be that, whatever its numbers are. */
+  #checkBlocks(blocks: readonly number[]): void {
+    const bad = blocks.findIndex((block) => block >= this.#segmentSize);
+    if (bad === -1) return;
+    // pg_combinebackup before 17.12 and 18.7 takes it, and memory for as many blocks.
+    const file = quoteText(this.#file, MAXPGPATH);
+    const text = `file ${file} has block number ${blocks[bad]} in excess of segment size ${this.#segmentSize}`;
+    this.#fail("BAD_VALUE", `blocks[${bad}]`, text, FIXED + 4 * bad - this.#offset);
   }
 
   #fail(code: "TRUNCATED" | "BAD_VALUE" | "BAD_LENGTH", field: string, text: string, more = 0): never {

@@ -25,7 +25,7 @@ export const Data = message("Data", "d", {
   doc: "Bytes of the archive that is open, or of the manifest.",
   source: "basebackup_copy.c: bbsink_copystream_archive_contents, bbsink_copystream_manifest_contents",
   fields: {
-    data: rest("As many as the server had at hand: 32 KiB at most of what is not compressed."),
+    data: rest("As many bytes as the server had: at most 32 KiB if the archive is not compressed."),
   },
 });
 

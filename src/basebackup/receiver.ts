@@ -12,15 +12,11 @@ import { resultSets } from "../command/results/result-sets.ts";
 import { decodeResultSet } from "../command/results/rows.ts";
 import { type BaseBackupMessage, decodeBaseBackupMessage } from "../generated/basebackup.ts";
 import { ProtocolError } from "../kernel/errors.ts";
+import { checkOptions, checkWhole } from "../kernel/options.ts";
 import { defaultServer, serverVersionNum } from "../kernel/version.ts";
-import {
-  type CopyStart,
-  checkCopyStart,
-  decodeBackendMessage,
-  type RowColumn,
-  type SessionFrame,
-  shownTag,
-} from "../session/messages.ts";
+import { shown } from "../kernel/words.ts";
+import { type BackendMessage, type CopyStart, checkCopyStart, type RowColumn } from "../session/messages.ts";
+import { mustBeArray, mustBeBytes, mustBeObject } from "../wire/check.ts";
 import { quoteText } from "../wire/trace.ts";
 import {
   type BackupCompression,
@@ -90,8 +86,11 @@ export class BaseBackupReceiver {
   /** The one copy stream is open. */
   #streaming = false;
 
-  /** @throws UnsupportedError for an unknown server version */
-  constructor({ server = defaultServer, limit = Number.POSITIVE_INFINITY }: BaseBackupReceiverOptions = {}) {
+  /** @throws UnsupportedError for an unknown server version; ArgumentError for an invalid option */
+  constructor(options: BaseBackupReceiverOptions = {}) {
+    checkOptions(options, ["server", "limit"]);
+    const { server = defaultServer, limit = Number.POSITIVE_INFINITY } = options;
+    checkWhole("options.limit", limit, 0, Number.POSITIVE_INFINITY);
     this.#server = serverVersionNum(server);
     this.#oneStream = commandCapabilities.supports(this.#server, "baseBackupOneStream");
     this.#limit = limit;
@@ -110,20 +109,23 @@ export class BaseBackupReceiver {
   /**
    * Receive one message of the server. An error leaves the state as it was before the call.
    *
-   * @param frame A whole message, as a Framer gives it. Bytes of Data are views into it.
+   * @param message As WalReceiver or decodeBackendMessage gives it. Bytes of Data are views into it.
    * @returns the events, in order: none, one or two.
    * @throws DecodeError for bytes that are not a message.
    * @throws ProtocolError for a message that may not come at this point, and for more tablespaces than the limit.
    */
-  receive(frame: SessionFrame): BaseBackupEvent[] {
-    if (this.#state === "done") this.#refuse(frame.tag);
-    const message = decodeBackendMessage(frame);
+  receive(message: BackendMessage): BaseBackupEvent[] {
+    mustBeObject(message, "message");
+    if (this.#state === "done") this.#refuse(message.type);
     switch (message.type) {
       case "CopyData":
+        mustBeBytes(message.data, "message.data");
         return this.#copyData(message.data);
       case "RowDescription":
+        mustBeArray(message.columns, "message.columns");
         return this.#rowDescription(message.columns);
       case "DataRow":
+        mustBeArray(message.values, "message.values");
         return this.#dataRow(message.values);
       case "CommandComplete":
         return this.#commandComplete(message.tag);
@@ -134,19 +136,19 @@ export class BaseBackupReceiver {
       case "NoticeResponse":
         return [{ type: "Notice", fields: message.fields }];
       case "ErrorResponse":
-        if (this.#state === "failed") this.#refuse(frame.tag);
+        if (this.#state === "failed") this.#refuse(message.type);
         this.#state = "failed";
         this.#rows = undefined;
         return [{ type: "Error", fields: message.fields }];
       case "ReadyForQuery":
-        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(frame.tag);
+        if (this.#state !== "complete" && this.#state !== "failed") this.#refuse(message.type);
         this.#state = "done";
         return [{ type: "Ready", status: message.status }];
       case "ParameterStatus":
       case "NotificationResponse":
         return [message];
       default:
-        return this.#refuse(frame.tag);
+        return this.#refuse(message.type);
     }
   }
 
@@ -159,7 +161,7 @@ export class BaseBackupReceiver {
 
   #rowDescription(columns: readonly RowColumn[]): BaseBackupEvent[] {
     const set = this.#setToCome();
-    if (set === undefined || this.#rows !== undefined) this.#refuse(0x54);
+    if (set === undefined || this.#rows !== undefined) this.#refuse("RowDescription");
     const names = columns.map(({ name }) => name);
     const expected = Object.keys(resultSets[set].columns);
     if (names.length !== expected.length || names.some((name, i) => name !== expected[i])) {
@@ -175,7 +177,7 @@ export class BaseBackupReceiver {
 
   #dataRow(row: readonly (string | null)[]): BaseBackupEvent[] {
     const rows = this.#rows;
-    if (rows === undefined) this.#refuse(0x44);
+    if (rows === undefined) this.#refuse("DataRow");
     const [limit, what] = this.#setToCome() === "BACKUP_TABLESPACES" ? [this.#limit, "tablespaces"] : [1, "rows"];
     if (rows.length >= limit) {
       throw new ProtocolError(
@@ -189,7 +191,7 @@ export class BaseBackupReceiver {
 
   #commandComplete(tag: string): BaseBackupEvent[] {
     if (this.#rows === undefined) {
-      if (this.#state !== "verdict") this.#refuse(0x43);
+      if (this.#state !== "verdict") this.#refuse("CommandComplete");
       this.#tagIs(tag, commandTag(this.#server));
       this.#state = "complete";
       return [{ type: "Complete" }];
@@ -230,7 +232,7 @@ export class BaseBackupReceiver {
   }
 
   #copyOutResponse(start: CopyStart): BaseBackupEvent[] {
-    if (this.#state !== "between" || this.#rows !== undefined || this.#streaming) this.#refuse(0x48);
+    if (this.#state !== "between" || this.#rows !== undefined || this.#streaming) this.#refuse("CopyOutResponse");
     checkCopyStart(start);
     if (this.#oneStream) {
       this.#streaming = true;
@@ -249,7 +251,7 @@ export class BaseBackupReceiver {
 
   #copyData(bytes: Uint8Array): BaseBackupEvent[] {
     if (this.#streaming) return this.#message(decodeBaseBackupMessage(bytes));
-    if (this.#state !== "archive" && this.#state !== "manifest") this.#refuse(0x64);
+    if (this.#state !== "archive" && this.#state !== "manifest") this.#refuse("CopyData");
     return [{ type: "Data", data: bytes }];
   }
 
@@ -288,7 +290,7 @@ export class BaseBackupReceiver {
   #copyDone(): BaseBackupEvent[] {
     const state = this.#state;
     if (this.#streaming) this.#mustHaveArchives("the end of the stream");
-    else if (state !== "archive" && state !== "manifest") this.#refuse(0x63);
+    else if (state !== "archive" && state !== "manifest") this.#refuse("CopyDone");
     const events: BaseBackupEvent[] = [{ type: state === "manifest" ? "ManifestEnd" : "ArchiveEnd" }];
     if (this.#streaming) events.push({ type: "StreamEnd" });
     // Only the end may follow the manifest.
@@ -321,10 +323,9 @@ export class BaseBackupReceiver {
     }
   }
 
-  #refuse(tag: number): never {
-    throw new ProtocolError(
-      `the server sent message ${shownTag(tag)} while the base backup is in state ${this.#state}`,
-    );
+  #refuse(type: unknown): never {
+    const what = typeof type === "string" ? type : shown(type);
+    throw new ProtocolError(`the server sent ${what} while the base backup is in state ${this.#state}`);
   }
 }
 

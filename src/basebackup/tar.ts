@@ -13,7 +13,9 @@
  */
 import { createTarDecoder, type ParsedTarEntry } from "modern-tar";
 import { DecodeError, UnsupportedError, WalwireError } from "../kernel/errors.ts";
+import { checkOneOf, checkOptions } from "../kernel/options.ts";
 import { defaultServer, type Server } from "../kernel/version.ts";
+import { givenBytes } from "../wire/check.ts";
 import { quoteText } from "../wire/trace.ts";
 import { baseBackupCapabilities } from "./capabilities.ts";
 import type { BackupCompression } from "./events.ts";
@@ -58,13 +60,20 @@ const TERMINATOR = 1024;
  *
  * @returns a pair of streams, as `pipeThrough` takes it. Both streams, and the body that is being read, fail with a DecodeError if the
  *   bytes are not a whole archive. That can be found after the last entry, so read until the end.
- * @throws UnsupportedError for lz4 and zstd, which platforms cannot decompress: put your own decompressor before it.
+ * @throws UnsupportedError for lz4 and zstd. Decompress such an archive first and leave `compression` out: with
+ *   `Duplex.toWeb(zlib.createZstdDecompress())` of Node 22.15 and later, the programs `zstd -dc` and `lz4 -dc`, or a package.
+ * @throws ArgumentError for an invalid option. The writer fails with one for a chunk that is not a Uint8Array.
  * @example Object.keys(tarEntries({ compression: "gzip" })) // ["writable", "readable"]
  */
-export function tarEntries({ compression, server = defaultServer }: TarOptions = {}): {
+export function tarEntries(options: TarOptions = {}): {
+  /** Takes the bytes of the archive. */
   readonly writable: WritableStream<Uint8Array>;
+  /** Gives the entries. */
   readonly readable: ReadableStream<TarEntry>;
 } {
+  checkOptions(options, ["compression", "server"]);
+  const { compression, server = defaultServer } = options;
+  checkOneOf("options.compression", compression, [undefined, "gzip", "lz4", "zstd"]);
   if (compression === "lz4" || compression === "zstd") {
     throw new UnsupportedError(
       `archives compressed with ${compression} must be decompressed first: platforms support gzip only`,
@@ -72,7 +81,9 @@ export function tarEntries({ compression, server = defaultServer }: TarOptions =
     );
   }
   let offset = 0;
-  const damage = (error: unknown): unknown => asDecodeError(error, offset);
+  /** Why the writer was aborted: the reader fails with the same. */
+  let aborted: { readonly reason: unknown } | undefined;
+  const damage = (error: unknown): unknown => (aborted === undefined ? asDecodeError(error, offset) : aborted.reason);
   const input = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       offset += chunk.length;
@@ -89,9 +100,12 @@ export function tarEntries({ compression, server = defaultServer }: TarOptions =
   writer.closed.catch(() => {}); // the reader or the writer gets the error
   return {
     writable: new WritableStream({
-      write: (chunk) => writer.write(chunk).catch(rethrow(damage)),
+      write: async (chunk) => writer.write(givenBytes(chunk, "chunk")).catch(rethrow(damage)),
       close: () => writer.close().catch(rethrow(damage)),
-      abort: (reason) => writer.abort(reason),
+      abort: (reason) => {
+        aborted = { reason };
+        return writer.abort(reason);
+      },
     }),
     readable: new ReadableStream(
       {
@@ -127,6 +141,10 @@ function terminator(): TransformStream<Uint8Array, Uint8Array> {
 
 function entryOf({ header, body }: ParsedTarEntry, damage: (error: unknown) => unknown, offset: number): TarEntry {
   const { type = "file", size, mode = 0, uid = 0, gid = 0, mtime = new Date(0), linkname } = header;
+  if (header.pax !== undefined) {
+    // The message of pg_basebackup. modern-tar (0.8.6) reads pax headers, also some that are damaged.
+    throw new DecodeError("BAD_VALUE", "Tar.type", offset, "pax extensions to tar format are not supported");
+  }
   if (type !== "file" && type !== "directory" && type !== "symlink") {
     throw new DecodeError(
       "BAD_VALUE",

@@ -4,10 +4,11 @@
  *
  * @source walsender.c: UploadManifest, HandleUploadManifestPacket; pg_basebackup.c: BaseBackup
  */
-import { ProtocolError } from "../kernel/errors.ts";
+import { ProtocolError, refuseArgument } from "../kernel/errors.ts";
 import {
   type BackendMessage,
   checkCopyStart,
+  checkFrame,
   decodeBackendMessage,
   decodeFrontendMessage,
   encodeBackendMessage,
@@ -18,8 +19,8 @@ import {
   shownTag,
   type TransactionStatus,
 } from "../session/messages.ts";
+import { mustBeBytes, plainBytes } from "../wire/check.ts";
 import { encodeFrame } from "../wire/framer.ts";
-import { viewOf } from "../wire/parts.ts";
 import { quoteText } from "../wire/trace.ts";
 
 const COMMAND = "UPLOAD_MANIFEST";
@@ -46,8 +47,17 @@ export type ManifestUploadEvent =
   | { readonly type: "CopyIn" }
   /** The server has accepted the manifest, and keeps it until the connection ends. Only BASE_BACKUP checks the WAL that it needs. */
   | { readonly type: "Complete" }
-  | { readonly type: "Ready"; readonly status: TransactionStatus }
-  | { readonly type: "Notice" | "Error"; readonly fields: ServerFields }
+  | {
+      readonly type: "Ready";
+      /** The status in ReadyForQuery. */
+      readonly status: TransactionStatus;
+    }
+  | {
+      /** The severity of the message. */
+      readonly type: "Notice" | "Error";
+      /** The fields of the message. */
+      readonly fields: ServerFields;
+    }
   /** Messages of the session, which may come at any time. */
   | Extract<BackendMessage, { readonly type: "ParameterStatus" | "NotificationResponse" }>;
 
@@ -72,6 +82,7 @@ export class ManifestUpload {
    * @throws ProtocolError unless the state is `copying`.
    */
   copyData(chunk: Uint8Array): Uint8Array {
+    mustBeBytes(chunk, "chunk");
     this.#only("CopyData", "copying");
     return encodeFrame("d", chunk);
   }
@@ -85,6 +96,7 @@ export class ManifestUpload {
 
   /** Abort the upload; the server answers with an error. @returns the bytes to send @throws ProtocolError unless the state is `copying` */
   copyFail(reason: string): Uint8Array {
+    if (typeof reason !== "string") refuseArgument("reason", "a string", reason);
     this.#only("CopyFail", "copying");
     this.#state = "answer";
     return encodeFrontendMessage({ type: "CopyFail", message: reason.replaceAll("\0", "") });
@@ -97,6 +109,7 @@ export class ManifestUpload {
    * @throws ProtocolError for a message that no server sends at this point.
    */
   receive(frame: SessionFrame): ManifestUploadEvent {
+    checkFrame(frame);
     if (this.#state === "done") this.#refuse(frame.tag);
     const message = decodeBackendMessage(frame);
     switch (message.type) {
@@ -145,17 +158,25 @@ export class ManifestUpload {
 
 /** An event of the server's side: what the client did. */
 export type ManifestReceiverEvent =
-  /** Bytes of the manifest, a view into the message. */
-  | { readonly type: "Data"; readonly data: Uint8Array }
+  | {
+      readonly type: "Data";
+      /** Bytes of the manifest; a view into the message. */
+      readonly data: Uint8Array;
+    }
   /** The manifest has ended. Check it, and answer with `complete` or `failed`. */
   | { readonly type: "End" }
   /** Flush or Sync, which have no effect here. */
   | { readonly type: "Ignored" }
-  /**
-   * The client aborted the upload or violated the protocol. Send `answer`. If `closes`, then close the connection, as a server does that
-   * has lost synchronization.
-   */
-  | { readonly type: "Failed"; readonly fields: ServerFields; readonly answer: Uint8Array; readonly closes: boolean };
+  /** The client aborted the upload or violated the protocol. */
+  | {
+      readonly type: "Failed";
+      /** The fields of the server's error. */
+      readonly fields: ServerFields;
+      /** The bytes to send. */
+      readonly answer: Uint8Array;
+      /** Close the connection after that, as a server does that has lost synchronization? */
+      readonly closes: boolean;
+    };
 
 /**
  * The server's side, from the command on: call `start` first, then `receive` for each message of the client.
@@ -180,7 +201,9 @@ export class ManifestReceiver {
    */
   receive(frame: SessionFrame): ManifestReceiverEvent {
     this.#only("copying");
-    const { length } = frame.bytes;
+    checkFrame(frame);
+    const bytes = plainBytes(frame.bytes);
+    const { length } = bytes;
     const tag = String.fromCharCode(frame.tag);
     if (!"dcfHS".includes(tag)) {
       const code = `0x${(frame.tag & 0xff).toString(16).toUpperCase().padStart(2, "0")}`;
@@ -191,7 +214,7 @@ export class ManifestReceiver {
     }
     switch (tag) {
       case "d":
-        return { type: "Data", data: viewOf(frame.bytes, 0, length) };
+        return { type: "Data", data: bytes };
       case "c":
         this.#state = "answer";
         return { type: "End" };

@@ -1,16 +1,13 @@
-/**
- * What a person can do about text that a walsender refuses, for the mistakes that people make: a sentence of ours, beside
- * the server's "syntax error", which says nothing more.
- */
-import { downcaseIdentifier, truncateIdentifier } from "../text/identifier.ts";
-import { slotNameRefusal } from "../text/slot-name.ts";
+/** Advice on text that a walsender rejects, for common mistakes: a sentence of ours beside the server's "syntax error". */
+import { downcaseIdentifier, quoteIdentifier, truncateIdentifier } from "../text/identifier.ts";
+import { judgeSlotName } from "../text/slot-name.ts";
 import type { Command } from "./ast.ts";
 import { type CommandCapability, commandCapabilities } from "./capabilities.ts";
 import { adviseOnOptionName, optionNames, written } from "./check/options.ts";
 import { Check, Refused } from "./check/refusal.ts";
 import { runChecks } from "./check/run.ts";
 import { commandKeywords, keywords } from "./keywords.ts";
-import { type OptionTable, optionOfKeyword } from "./options/option.ts";
+import { findWord, type OptionTable } from "./options/option.ts";
 import { alterSlotOptions, baseBackupOptions, createSlotOptions, pgoutputOptions } from "./options/tables.ts";
 import type { Token } from "./token.ts";
 
@@ -23,7 +20,7 @@ export function adviseOnSql(text: string, offset: number, server: number): strin
   );
 }
 
-/** On a word that begins no command of this server, but nearly. */
+/** On a first word that is nearly a command of this server. */
 export function adviseOnFirstWord(word: string, server: number): string | undefined {
   const command = word.toUpperCase();
   if (!commandKeywords.includes(command)) return undefined;
@@ -76,7 +73,7 @@ export function advise(problem: SyntaxProblem): string | undefined {
     const capitals = token.toUpperCase();
     return complaintAfter(problem, token, capitals) ?? `Write keywords in capitals: ${capitals}.`;
   }
-  const former = command === "BASE_BACKUP" && may('"("') ? optionOfKeyword(baseBackupOptions, token) : undefined;
+  const former = command === "BASE_BACKUP" && may('"("') ? findWord(baseBackupOptions, token, "word") : undefined;
   if (former !== undefined)
     return `Since ${since("genericOptions")} the options of BASE_BACKUP stand in parentheses: (${written(former)}).`;
   if (
@@ -92,9 +89,14 @@ export function advise(problem: SyntaxProblem): string | undefined {
   }
   const advice = adviseOnNameAt(problem, command);
   if (advice !== undefined) return advice;
-  if (may("quoted string") && (kind === "IDENT" || kind === "UCONST" || kind === "keyword"))
+  // A quote after the word would become part of the value in quotes.
+  if (
+    may("quoted string") &&
+    text[offset + token.length] !== "'" &&
+    (kind === "IDENT" || kind === "UCONST" || kind === "keyword")
+  )
     return adviseOnValue(problem, token);
-  if (may("LSN")) return "Write a position as two hexadecimal numbers with a slash between and no blanks: 0/16B3748.";
+  if (may("LSN")) return adviseOnPosition(problem);
   if (command === "SHOW" && database)
     return "In capitals SHOW is the walsender's own and takes one name; write show for SQL's.";
   return undefined;
@@ -102,7 +104,7 @@ export function advise(problem: SyntaxProblem): string | undefined {
 
 /** On something that should be a name, or that goes on after one. */
 function adviseOnNameAt(
-  { text, offset, offending, expected, server }: SyntaxProblem,
+  { text, offset, offending, expected, server, parse }: SyntaxProblem,
   command: string,
 ): string | undefined {
   if (offending === undefined) return undefined;
@@ -115,13 +117,21 @@ function adviseOnNameAt(
     ? token.slice(1, -1).replaceAll("''", "'")
     : /^[^ \t\n\r\f\v(),;'"]*/.exec(text.slice(start))![0];
   const isExpected = expected.includes("identifier") || expected.includes("option name");
-  if (word === "" || /\p{Cc}/u.test(word) || (start === offset && !isExpected)) return undefined;
+  // A quote after the word would become part of the name in quotes.
+  const isBeforeQuote = !isString && text[start + word.length] === '"';
+  // A word that ends before the error is right.
+  if (start + word.length <= offset) return undefined;
+  if (isBeforeQuote || /\p{Cc}/u.test(word) || (start === offset && !isExpected)) return undefined;
   const before = text.slice(0, start).trim();
   const name = downcaseIdentifier(word);
-  const quoted = `"${name.replaceAll('"', '""')}"`;
+  const quoted = quoteIdentifier(name);
+  // A keyword or a string in the place of a name may stand before it.
+  const rest = text.slice(start + (isString ? token : word).length);
+  const isName = (kind !== "keyword" && !isString) || parse(text.slice(0, start) + quoted + rest) !== undefined;
   if (/^(CREATE|DROP|ALTER|READ)_REPLICATION_SLOT$|^START_REPLICATION\s+SLOT$/.test(before)) {
+    if (!isName) return `Write the name of the slot directly after ${/\w+$/.exec(before)![0]}.`;
     const cut = truncateIdentifier(name);
-    const refusal = slotNameRefusal(cut, { server });
+    const refusal = judgeSlotName(cut, { server });
     if (refusal !== undefined)
       return `A slot name has only lower case letters, numbers and underscores. ${refusal.advice}`;
     return kind === "keyword"
@@ -136,10 +146,24 @@ function adviseOnNameAt(
   }
   // A plugin or a parameter; elsewhere what goes on after a word is not a part of a name.
   if (!/^SHOW$|^CREATE_.*\sLOGICAL$/s.test(before) && !(isExpected && start === offset)) return undefined;
-  if (expected.includes("quoted string")) return undefined;
+  if (expected.includes("quoted string") || !isName) return undefined;
   return kind === "keyword"
     ? `${word} is a keyword: write ${quoted} in double quotes.`
     : `Write the name in double quotes: ${quoted}.`;
+}
+
+/** On something that should be a position, or SLOT before it: only if the whole text is a command then. */
+function adviseOnPosition({ text, offset, offending, expected, parse }: SyntaxProblem): string | undefined {
+  const [before, after] = [text.slice(0, offset), text.slice(offset)];
+  if (expected.includes("SLOT")) {
+    if (offending?.kind === "IDENT" && parse(`${before} SLOT ${after}`) !== undefined)
+      return "Write SLOT before the name of the slot.";
+    if (offending?.text === "LOGICAL" && parse(`${before} SLOT s ${after}`) !== undefined)
+      return "A logical stream needs a slot: write SLOT and its name before LOGICAL.";
+  }
+  const rest = after.replace(/^[0-9A-Za-z]*(?:[ \t\n]*\/[ \t\n]*[0-9A-Za-z]*)?/, "");
+  if ([after, rest].every((each) => parse(`${before} 0/0 ${each}`) === undefined)) return undefined;
+  return "Write a position as two hexadecimal numbers with a slash between and no blanks: 0/16B3748.";
 }
 
 /** The options of commands, as one would expect them in parentheses. */

@@ -42,12 +42,13 @@ export interface BaseBackupCmd {
 /** `CREATE_REPLICATION_SLOT`. */
 export interface CreateReplicationSlotCmd {
   readonly type: "CreateReplicationSlotCmd";
+  /** A physical slot reserves WAL; a logical slot decodes changes. */
   readonly kind: ReplicationKind;
   /** Cut to 63 bytes by the server. Which characters a slot name may have is checked after parsing. */
   readonly slotname: string;
   /** The output plugin of a logical slot; undefined for a physical one. */
   readonly plugin: string | undefined;
-  /** The slot goes when the connection ends, or on error. */
+  /** The server drops the slot when the connection ends, or on an error. */
   readonly temporary: boolean;
   /**
    * In the order given. The old words become `snapshot` (String "export", "nothing" or "use"), `reserve_wal` and
@@ -60,22 +61,25 @@ export interface CreateReplicationSlotCmd {
 /** `DROP_REPLICATION_SLOT`. */
 export interface DropReplicationSlotCmd {
   readonly type: "DropReplicationSlotCmd";
+  /** The slot to drop. */
   readonly slotname: string;
-  /** Wait until nobody uses the slot, rather than fail. */
+  /** Wait until the slot is no longer in use instead of failing. */
   readonly wait: boolean;
 }
 
 /** `ALTER_REPLICATION_SLOT`, from 17 on. */
 export interface AlterReplicationSlotCmd {
   readonly type: "AlterReplicationSlotCmd";
+  /** The slot to change. */
   readonly slotname: string;
   /** In the order given, one at least. */
   readonly options: readonly DefElem[];
 }
 
-/** `START_REPLICATION`: stream write-ahead log, or what an output plugin makes of it. */
+/** `START_REPLICATION`: stream WAL, or the changes that an output plugin decodes from it. */
 export interface StartReplicationCmd {
   readonly type: "StartReplicationCmd";
+  /** WAL as it is, or decoded changes. */
   readonly kind: ReplicationKind;
   /** A physical stream may do without. */
   readonly slotname: string | undefined;
@@ -124,6 +128,7 @@ export interface SQLCmd {
 export interface DefElem {
   /** In lower case unless it was quoted. */
   readonly defname: string;
+  /** The value; undefined if there is none. */
   readonly arg: DefElemArg | undefined;
 }
 
@@ -133,17 +138,20 @@ export type DefElemArg = StringValue | IntegerValue | BooleanValue;
 /** value.h: String. An identifier or a quoted string; the tree does not tell which. */
 export interface StringValue {
   readonly type: "String";
+  /** Without quotes. */
   readonly sval: string;
 }
 
 /** value.h: Integer, a signed 32-bit number. Text has no sign: numbers from 2^31 on have turned negative. */
 export interface IntegerValue {
   readonly type: "Integer";
+  /** -2^31 to 2^31 - 1. */
   readonly ival: number;
 }
 
 /** value.h: Boolean. Only words without parentheses make it, from 15 on. */
 export interface BooleanValue {
   readonly type: "Boolean";
+  /** As the word says. */
   readonly boolval: boolean;
 }

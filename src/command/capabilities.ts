@@ -1,4 +1,4 @@
-/** What differs between versions in replication commands: their language, what is refused after parsing, what they answer. */
+/** Differences between versions in replication commands: their language, the checks after parsing, and their answers. */
 import { CapabilityTable, lsnRows } from "../kernel/version.ts";
 import { logicalRows } from "../logical/capabilities.ts";
 import { slotRows } from "../text/capabilities.ts";

@@ -1,5 +1,6 @@
-/** What a server says of a command when it has parsed it, as an error with its place; the checks are in check/. */
+/** The server's checks of a parsed command, as an error with its position; the checks are in check/. */
 import { ParseError, WalwireError } from "../kernel/errors.ts";
+import { checkOptions, checkType } from "../kernel/options.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
 import type { Command } from "./ast.ts";
 import { Check, Refused, type ServerBuild } from "./check/refusal.ts";
@@ -37,24 +38,29 @@ export interface CheckCommandOptions {
  *
  * | command | not checked |
  * |---|---|
- * | any | an aborted transaction, or one where there may be none; a server that stops |
+ * | any | an aborted transaction, or one where none is allowed; a server that shuts down |
  * | BASE_BACKUP | `summarize_wal` and an uploaded manifest; targets of extensions (refused here); the directory for a backup on the server, and the right to write there; threads in zstd |
  * | CREATE_REPLICATION_SLOT | `wal_level`, `max_replication_slots`; whether the slot exists; whether there is such a plugin, and `output_plugin_libraries` has it; a standby; the transaction that a snapshot is for |
- * | ALTER_, DROP_, READ_REPLICATION_SLOT | whether there is such a slot, of which kind, in use by whom |
+ * | ALTER_, DROP_, READ_REPLICATION_SLOT | whether the slot exists, its kind, and whether it is in use |
  * | START_REPLICATION | the same; timelines and positions; `wal_level`; whether publications exist |
  * | SHOW | whether there is such a parameter |
  * | TIMELINE_HISTORY | whether there is such a file |
  *
- * @throws ParseError REFUSED, with the server's SQLSTATE, message and hint, the path and the place of what is to blame, and advice.
+ * @throws ParseError REFUSED, with the server's SQLSTATE, message and hint, the path and position of the part to blame, and advice.
  * @throws UnsupportedError if this version has no such command.
- * @throws EncodeError for a tree that no text makes.
+ * @throws EncodeError for a tree that no text makes; ArgumentError for options that it does not take.
  * @source walsender.c: exec_replication_command
  * @example checkCommand(parseCommand("ALTER_REPLICATION_SLOT s (FAILOVER, TWO_PHASE off)")) // { type: "AlterReplicationSlotOptions", failover: true, twoPhase: false }
  */
 export function checkCommand(command: Command, options: CheckCommandOptions = {}): CommandOptions | undefined {
+  checkOptions(options, ["server", "database", "plugin", "build"]);
   const { database = true, plugin = "pgoutput", build = {} } = options;
+  checkType("options.database", database, "boolean");
+  checkType("options.plugin", plugin, "string");
+  checkOptions(build, ["gzip", "lz4", "zstd"], "options.build");
+  for (const [name, value] of Object.entries(build)) checkType(`options.build.${name}`, value, "boolean");
   const server = serverVersionNum(options.server);
-  // The parser knows what is said of SQL where there is no database.
+  // The parser has the error for SQL without a database.
   if (command?.type === "SQLCmd" && !database) parseCommand(command.text, { server, database });
   try {
     return runChecks(new Check(server, build), command, database, plugin);
@@ -65,11 +71,11 @@ export function checkCommand(command: Command, options: CheckCommandOptions = {}
   }
 }
 
-/** Looked for only when there is something to say of it. */
+/** Searched only for an error. */
 function placeOf(command: Command, path: string, server: number): { text: string; offset: number } {
   try {
     const { text, offsets } = locateCommand(command, { server });
-    // An option without a value is to blame as a whole; what is missing, the command.
+    // Without a value, the whole option is to blame; for a missing option, the command.
     const offset = offsets.get(path) ?? offsets.get(path.replace(/arg$/, "defname")) ?? offsets.get("") ?? 0;
     return { text, offset };
   } catch (error) {

@@ -1,16 +1,17 @@
 /**
  * walwire/command: replication commands: parse, print, check, the verdict of each version, the rows that they answer with.
  */
+export type { VersionVerdict } from "../kernel/version.ts";
 export type * from "./ast.ts";
 export * from "./check.ts";
 export {
   acceptedBy,
+  type CommandVerdict,
+  type CommandWarning,
   type JudgeOptions,
   judgeByVersion,
   judgeCommand,
-  type Verdict,
   type VersionOptions,
-  type VersionVerdict,
 } from "./judge.ts";
 export { type CommandLocations, locateCommand } from "./locate.ts";
 export { type Notice, type ParseCommandOptions, parseCommand } from "./parse.ts";

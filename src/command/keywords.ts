@@ -20,7 +20,7 @@ export const keywords: ReadonlyMap<string, Keyword> = new Map<string, Keyword>([
   ["BASE_BACKUP", { command: true }],
   ["IDENTIFY_SYSTEM", { command: true }],
   ["READ_REPLICATION_SLOT", { since: "readReplicationSlot", command: true, reserved: true }],
-  ["SHOW", { since: "sqlCommands", command: true }],
+  ["SHOW", { since: "showCommand", command: true }],
   ["START_REPLICATION", { command: true }],
   ["CREATE_REPLICATION_SLOT", { command: true }],
   ["DROP_REPLICATION_SLOT", { command: true }],

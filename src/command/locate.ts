@@ -5,7 +5,8 @@
  * found again when someone asks, from the text that the command was parsed from: the tokens of the text stand in the order of
  * the parts of the tree.
  */
-import { defaultServer, type Server, serverVersionNum } from "../kernel/version.ts";
+import { checkOptions } from "../kernel/options.ts";
+import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { sourceOf } from "../text/source.ts";
 import type { Command, DefElem } from "./ast.ts";
 import { tokens } from "./parse.ts";
@@ -18,7 +19,7 @@ export interface CommandLocations {
   readonly text: string;
   /**
    * Offsets, in UTF-16 code units from the start of `text`, by the path to the part: "" is the command itself; "slotname",
-   * "kind", "startpoint", "options[1].defname", "options[1].arg". A part for which there is no text has no entry.
+   * "kind", "startpoint", "options[1].defname", "options[1].arg". A part without text has no entry.
    */
   readonly offsets: ReadonlyMap<string, number>;
 }
@@ -29,14 +30,15 @@ export interface CommandLocations {
  * A command that `parseCommand` gave is found in the text that it was given; a copy of it, or a command made by hand, in the
  * text that `printCommand` writes for this server.
  *
- * @throws UnsupportedError, EncodeError as printCommand does, for a command that was not parsed.
+ * @throws UnsupportedError, EncodeError as printCommand does, for a command that was not parsed; ArgumentError for options that it does not take.
  * @example locateCommand(parseCommand("DROP_REPLICATION_SLOT  s WAIT")).offsets.get("slotname") // 23
  */
 export function locateCommand(
   command: Command,
   options: { readonly server?: Server | undefined } = {},
 ): CommandLocations {
-  const server = serverVersionNum(options.server ?? defaultServer);
+  checkOptions(options, ["server"]);
+  const server = serverVersionNum(options.server);
   const source = sourceOf(command) ?? { text: printCommand(command, { server, from: server }), server };
   return { text: source.text, offsets: offsetsOf(command, tokens(source.text, source.server)) };
 }

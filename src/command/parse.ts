@@ -6,6 +6,7 @@
 
 import * as grammar from "../generated/replication.js";
 import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { checkOptions, checkType } from "../kernel/options.ts";
 import { defaultServer, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
 import { requireText } from "../text/scan.ts";
 import { withSource } from "../text/source.ts";
@@ -18,7 +19,7 @@ import type { Token } from "./token.ts";
 export interface ParseCommandOptions {
   /** The server that the text is for. Its minor release counts; a major alone means its newest known minor. */
   readonly server?: Server | undefined;
-  /** Is the connection to a database (`replication=database`)? If not, text that is no command is an error. Default: true. */
+  /** Is the connection to a database (`replication=database`)? If not, other text than a command is an error. Default: true. */
   readonly database?: boolean | undefined;
   /** Called for each notice that the server would send, in order, before the command or the error is given. */
   readonly onNotice?: ((notice: Notice) => void) | undefined;
@@ -50,14 +51,17 @@ const nulInQuery = { message: "invalid message format", sqlstate: "08P01" };
  *
  * @param text What a Query message would hold. The database is taken to be in UTF-8.
  * @throws ParseError SYNTAX | UNTERMINATED | INVALID_VALUE | NOT_TEXT, with the server's message and SQLSTATE.
- * @throws UnsupportedError for a version that walwire does not know.
+ * @throws UnsupportedError for a version that walwire does not know; ArgumentError for options that it does not take.
  * @source repl_gram.y, repl_scanner.l; walsender.c: exec_replication_command
  * @example parseCommand("DROP_REPLICATION_SLOT Sub1 WAIT") // { type: "DropReplicationSlotCmd", slotname: "sub1", wait: true }
  * @example parseCommand("drop_replication_slot sub1") // { type: "SQLCmd", text: "drop_replication_slot sub1" }
  * @example parseCommand("BASE_BACKUP FAST", { server: 14 }).options // [{ defname: "fast", arg: { type: "Integer", ival: 1 } }]
  */
 export function parseCommand(text: string, options: ParseCommandOptions = {}): Command {
+  checkOptions(options, ["server", "database", "onNotice"]);
   const { server = defaultServer, database = true, onNotice } = options;
+  checkType("options.database", database, "boolean");
+  checkType("options.onNotice", onNotice, "function");
   const num = serverVersionNum(server);
   requireText(text, nulInQuery);
   const scan = new Scan(text, num);

@@ -8,18 +8,20 @@
 
 import { EncodeError, ParseError, UnsupportedError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { checkOptions, checkType } from "../kernel/options.ts";
 import { formatServerVersion, rangesOf, requireCapability, type Server, serverVersionNum } from "../kernel/version.ts";
-import { truncateIdentifier } from "../text/identifier.ts";
+import { quoteIdentifier, truncateIdentifier } from "../text/identifier.ts";
 import { printableText } from "../text/scan.ts";
 import { sourceOf } from "../text/source.ts";
 import type { BaseBackupCmd, Command, CreateReplicationSlotCmd, DefElem } from "./ast.ts";
-import { type CommandCapability, commandCapabilities } from "./capabilities.ts";
+import { type CommandCapability, commandCapabilities, commandRows } from "./capabilities.ts";
 import { booleanOf, optionsOf } from "./check/defget.ts";
 import { Check, type Refusal, Refused } from "./check/refusal.ts";
 import { runChecks } from "./check/run.ts";
+import { requireKind } from "./check/slots.ts";
 import { keywords } from "./keywords.ts";
 import { findOption, findWord, type OptionRow, type OptionTable, type OptionWord } from "./options/option.ts";
-import { alterSlotOptions, baseBackupOptions, createSlotOptions, pgoutputOptions } from "./options/tables.ts";
+import { baseBackupOptions, createSlotOptions, optionTableOf } from "./options/tables.ts";
 import { parseCommand, scansAsIdentifier } from "./parse.ts";
 
 /** The server that a command is printed for. */
@@ -43,24 +45,33 @@ export interface PrintCommandOptions {
  * later form is written as the words of that time, where there is such a word: `checkpoint 'fast'` becomes `FAST`, and the other way
  * round. A Boolean among parenthesised options is written as the word true or false, which the server reads as the same.
  *
+ * An option that the server does not have is left out if its value is what this server does anyway: `two_phase false` for 14.
+ *
  * @throws UnsupportedError if this version cannot say it, or rejects what another version accepts, with the capability.
  * @throws EncodeError if no text makes this value, with its path: a NUL character, a name of more than 63 bytes, a
- * logical stream without a slot.
+ * logical stream without a slot. ArgumentError for options that it does not take.
  * @source the reverse of repl_gram.y and repl_scanner.l
  * @example printCommand({ type: "DropReplicationSlotCmd", slotname: "My slot", wait: true }) // 'DROP_REPLICATION_SLOT "My slot" WAIT'
  * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)"), { server: 14 }) // "BASE_BACKUP FAST"
  * @example printCommand(parseCommand("BASE_BACKUP (CHECKPOINT fast)")) // "BASE_BACKUP (checkpoint 'fast')"
+ * @example printCommand(parseCommand("BASE_BACKUP (MANIFEST no, WAL)"), { server: 10 }) // "BASE_BACKUP WAL"
  * @example printCommand(parseCommand("BASE_BACKUP FAST NOWAIT", { server: 14 })) // "BASE_BACKUP (checkpoint 'fast', wait false)"
  */
 export function printCommand(command: Command, options: PrintCommandOptions = {}): string {
+  checkOptions(options, ["server", "from", "plugin"]);
+  checkType("options.plugin", options.plugin, "string");
   const server = serverVersionNum(options.server);
   requireCapability(commandCapabilities, server, "replicationSlots", "The replication language with slots");
   const type: unknown = command?.type;
   if (typeof type !== "string" || !Object.hasOwn(printers, type)) fail("Command.type", "not a replication command");
   const from = options.from === undefined ? sourceOf(command)?.server : serverVersionNum(options.from);
   const print = printers[command.type] as Printer<Command>;
-  const text = print(isOlderForm(from ?? server, server) ? inParentheses(command) : command, server, from);
-  return from === server ? text : acceptedText(text, command, server, from, options.plugin ?? "pgoutput");
+  const plugin = options.plugin ?? "pgoutput";
+  // What its own version rejects must not become acceptable.
+  const isExact = from === server || (from !== undefined && refusalOf(command, from, plugin) !== undefined);
+  const needed = isExact ? command : withoutDefaults(command, server, plugin);
+  const text = print(isOlderForm(from ?? server, server) ? inParentheses(needed) : needed, server, from);
+  return from === server ? text : acceptedText(text, command, server, from, plugin);
 }
 
 type Printer<C extends Command> = (command: C, server: number, from: number | undefined) => string;
@@ -78,7 +89,8 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
   CreateReplicationSlotCmd: (command, server) => {
     const { kind, slotname, plugin, temporary } = command;
     if (temporary) requireCapability(commandCapabilities, server, "createSlotOptions", "TEMPORARY");
-    const logical = isLogical("CreateReplicationSlotCmd", kind);
+    requireKind("CreateReplicationSlotCmd", kind);
+    const logical = kind === "LOGICAL";
     if (!logical && plugin !== undefined) fail("CreateReplicationSlotCmd.plugin", "a physical slot has no plugin");
     return words(
       "CREATE_REPLICATION_SLOT",
@@ -108,7 +120,8 @@ const printers: { readonly [T in Command["type"]]: Printer<Extract<Command, { ty
 
   StartReplicationCmd: ({ kind, slotname, timeline, startpoint, options }, server) => {
     const path = "StartReplicationCmd";
-    const logical = isLogical(path, kind);
+    requireKind(path, kind);
+    const logical = kind === "LOGICAL";
     if (logical && slotname === undefined) fail(`${path}.slotname`, "a logical stream needs a slot");
     if (logical && timeline !== 0) fail(`${path}.timeline`, "a logical stream has no timeline");
     const list = each(path, options, (at, option) => pluginOption(at, option, server));
@@ -174,10 +187,44 @@ function complaintOnSql(text: string, server: number): string | undefined {
   }
 }
 
-/** What it depends on that a text is SQL: the first word, what is white space, and how much of it is looked at. */
+/** The capabilities that decide whether a text is SQL: those of the first word, of white space, and of the rule of the first token. */
 function sqlDependsOn(text: string): CommandCapability[] {
   const needs = keywords.get(/^\s*(\w*)/.exec(text)![1]!)?.since;
   return [...(needs === undefined ? [] : [needs]), "firstTokenRule", "carriageReturnIsSpace", "verticalTabIsSpace"];
+}
+
+// ---- Options that a server does not have ----
+
+/** The command without those options that a server does not have, but whose value is what it does anyway. */
+function withoutDefaults<C extends Command>(command: C, server: number, plugin: string): C {
+  if (!("options" in command) || (command.type === "StartReplicationCmd" && plugin !== "pgoutput")) return command;
+  const table = optionTableOf(command);
+  const options = optionsOf(command).filter((option) => {
+    const { row } = findWord(table, option.defname) ?? findOption(table, option.defname) ?? {};
+    if (row === undefined || isSupported(table, row, server)) return true;
+    const anyway = "without" in row ? row.without : row.default;
+    return anyway === undefined || meaningOf(table, option, server) !== anyway;
+  });
+  return { ...command, options };
+}
+
+function isSupported({ parenthesesSince }: OptionTable, row: OptionRow, server: number): boolean {
+  const has = ({ since }: OptionRow | OptionWord) => since === undefined || commandCapabilities.supports(server, since);
+  if (parenthesesSince === undefined || commandCapabilities.supports(server, parenthesesSince)) return has(row);
+  return row.words?.some((word) => word.option !== undefined && has(word)) ?? false;
+}
+
+/** The meaning of the option; undefined if no server reads it. */
+function meaningOf(table: OptionTable, option: DefElem, server: number): unknown {
+  const { row, words } = findWord(table, option.defname) ?? findOption(table, option.defname)!;
+  try {
+    return row.name === option.defname
+      ? row.kind.read(new Check(server), option, 0)
+      : wordOfFormerTimes(words!, option.defname, option).means;
+  } catch (error) {
+    if (error instanceof Refused || error instanceof EncodeError) return undefined;
+    throw error;
+  }
 }
 
 // ---- Options in parentheses ----
@@ -238,7 +285,7 @@ function exactWord(table: OptionTable, { defname, arg }: DefElem): string | unde
   return findOption(table, defname)?.row.words?.find(({ means }) => means !== undefined && means === value)?.word;
 }
 
-/** How a server without options in parentheses says them: with a word, or with nothing for what is the default. */
+/** Options as words, for a server without parentheses. A default needs no word. */
 function optionWords(table: OptionTable, command: BaseBackupCmd | CreateReplicationSlotCmd, server: number): string[] {
   const list = each(command.type, optionsOf(command), (path, option) => {
     const name = printableText(`${path}.defname`, option.defname);
@@ -252,18 +299,20 @@ function optionWords(table: OptionTable, command: BaseBackupCmd | CreateReplicat
       return fail(path, "there is no word for it");
     }
     if (first.means === undefined) {
-      requireWord(first, server);
+      requireWord(row, first, server);
       return `${first.word} ${valueAfterWord(row, path, option.arg)}`;
     }
     const word = row.name === name ? wordOfToday(row, path, option, server) : wordOfFormerTimes(known, path, option);
-    requireWord(word ?? first, server);
+    requireWord(row, word ?? first, server);
     return word?.word;
   });
   return list.filter((word) => word !== undefined);
 }
 
-function requireWord({ word, since }: OptionWord, server: number): void {
-  if (since !== undefined) requireCapability(commandCapabilities, server, since, word);
+function requireWord({ name }: OptionRow, { word, since }: OptionWord, server: number): void {
+  if (since === undefined) return;
+  const today = `; since ${commandCapabilities.since("genericOptions")} it is the option ${name} in parentheses`;
+  requireCapability(commandCapabilities, server, since, word, "until" in commandRows[since] ? today : undefined);
 }
 
 /** The word for the value of an option; undefined if the value is the default. */
@@ -310,7 +359,7 @@ function inParentheses(command: Command): Command {
   return { ...command, options: each(command.type, command.options, (path, option) => renamed(table, path, option)) };
 }
 
-/** What a server with options in parentheses calls what a word says, and with which value. */
+/** The option in parentheses that a word stands for, and its value. */
 function renamed(table: OptionTable, path: string, option: DefElem): DefElem {
   const { row, words } = findWord(table, option.defname) ?? {};
   if (row === undefined || words![0]!.means === undefined) return option;
@@ -326,7 +375,7 @@ function renamed(table: OptionTable, path: string, option: DefElem): DefElem {
   };
 }
 
-// ---- What another version accepts ----
+// ---- Texts for another version ----
 
 /**
  * The text, if the server accepts it, or if the version that the command comes from does not accept that either. Where that is not known,
@@ -368,7 +417,7 @@ function requireUnlessBoth(name: CommandCapability, what: string, from: number, 
   if (commandCapabilities.supports(from, name)) requireCapability(commandCapabilities, server, name, what);
 }
 
-/** What the server rejects after parsing; undefined if it accepts the command. */
+/** Why the server rejects the command after parsing; undefined if it accepts it. */
 function refusalOf(command: Command, server: number, plugin: string): Refusal | undefined {
   try {
     runChecks(new Check(server), command, true, plugin);
@@ -382,30 +431,17 @@ function refusalOf(command: Command, server: number, plugin: string): Refusal | 
   }
 }
 
-/** What is to blame for a refusal, and the capabilities that it depends on. */
+/** The part to blame for a refusal, and the capabilities that the refusal depends on. */
 function blamed(command: Command, path: string): [what: string, dependsOn: readonly CommandCapability[]] {
   if (path === "slotname") return ["the name of the slot", ["slotNameIsCheckedAgain", "conflictDetectionSlot"]];
   const index = /^options\[(\d+)\]/.exec(path)?.[1];
-  const table = "options" in command ? tableOf(command) : undefined;
+  const table = "options" in command ? optionTableOf(command) : undefined;
   if (index === undefined || table === undefined || !("options" in command))
     return ["the command", ["pgoutputOptionsRequired"]];
   const name = command.options[Number(index)]!.defname;
   const { row } = findOption(table, name) ?? findWord(table, name) ?? {};
   const capabilities = [row?.since, ...(row?.kind.dependsOn ?? [])].filter((each) => each !== undefined);
   return [path.endsWith("defname") ? `The option ${name}` : `This value of ${name}`, capabilities];
-}
-
-function tableOf(command: Extract<Command, { options: unknown }>): OptionTable {
-  switch (command.type) {
-    case "BaseBackupCmd":
-      return baseBackupOptions;
-    case "CreateReplicationSlotCmd":
-      return createSlotOptions;
-    case "AlterReplicationSlotCmd":
-      return alterSlotOptions;
-    case "StartReplicationCmd":
-      return pgoutputOptions;
-  }
 }
 
 /** @throws UnsupportedError with the first of the capabilities in which the two servers differ. */
@@ -418,12 +454,12 @@ function unsupported(message: string, dependsOn: readonly CommandCapability[], f
 
 // ---- Words ----
 
-/** What there is of the parts, with a blank between. */
+/** The parts that exist, with a blank between. */
 function words(...parts: readonly (string | false | undefined)[]): string {
   return parts.filter(Boolean).join(" ");
 }
 
-/** What becomes of each option, given the path to it. */
+/** Maps each option, with the path to it. */
 function each<T>(command: string, options: readonly DefElem[], become: (path: string, option: DefElem) => T): T[] {
   if (!Array.isArray(options)) fail(`${command}.options`, "it must be an array");
   // Array.from passes over no hole, as map does.
@@ -435,11 +471,6 @@ function each<T>(command: string, options: readonly DefElem[], become: (path: st
 
 function fail(path: string, reason: string): never {
   throw new EncodeError(path, `${path}: ${reason}`);
-}
-
-function isLogical(path: string, kind: unknown): boolean {
-  if (kind !== "LOGICAL" && kind !== "PHYSICAL") fail(`${path}.kind`, "it is PHYSICAL or LOGICAL");
-  return kind === "LOGICAL";
 }
 
 /** Names joined with dots. A name that holds a dot comes back the same from two names. */
@@ -463,7 +494,7 @@ function identifier(path: string, name: unknown, server: number): string {
   if (scansAsIdentifier(text, server)) return text;
   if (text.includes('"'))
     requireCapability(commandCapabilities, server, "doubledQuoteInIdentifier", "A double quote inside an identifier");
-  return `"${text.replaceAll('"', '""')}"`;
+  return quoteIdentifier(text);
 }
 
 function quoted(path: string, value: unknown): string {
@@ -471,7 +502,7 @@ function quoted(path: string, value: unknown): string {
 }
 
 function uint32(path: string, value: number): string {
-  if (typeof value !== "number" || value !== value >>> 0) fail(path, "it is an integer of 0 to 2^32 - 1");
+  if (typeof value !== "number" || value !== value >>> 0) fail(path, "it is an integer from 0 to 2^32 - 1");
   return String(value);
 }
 
@@ -482,6 +513,6 @@ function int32(path: string, value: number): string {
 }
 
 function lsn(path: string, value: Lsn, server: number): string {
-  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) fail(path, "it is a bigint of 0 to 2^64 - 1");
+  if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) fail(path, "it is a bigint from 0 to 2^64 - 1");
   return formatLsn(value, { server });
 }

@@ -10,6 +10,7 @@ export {
   sameParameter,
 } from "./parse.ts";
 export {
+  type ConfEntryFailure,
   type ConfFailure,
   type ConfProblem,
   type ConfReader,

@@ -17,14 +17,17 @@ export interface ConfEntry {
   readonly value: string;
   /** The value as it stands in the file, quotes included. It never spans lines. */
   readonly raw: string;
+  /** In single quotes? */
   readonly quoted: boolean;
   /** The file, as the caller named it. */
   readonly path: string;
-  /** Of the value in the file: 1-based, columns in characters (code points). */
+  /** Of the value in the file, 1-based. */
   readonly line: number;
+  /** Of the value in its line, 1-based, in characters (code points). */
   readonly column: number;
   /** Of the value in the file's text: UTF-16 code units, 0-based. */
   readonly offset: number;
+  /** Where in the file's text the value ends. */
   readonly end: number;
 }
 
@@ -169,11 +172,20 @@ function entryOf(entry: ConfEntry): ConfEntry {
  * Where in the file a character of an entry's value stands.
  *
  * @param offset UTF-16 code units from the start of the value, 0-based; its length means at its end.
- * @returns line and column, 1-based, the column in characters; offset in UTF-16 code units, 0-based. Of characters that
- * stand in octal escapes it is the first such escape of the row.
+ * @returns the place of the character; for one that is written in octal escapes, the place of the first escape of the row.
  * @example placeInFile(parsePostgresqlConf("a = 'it''s'").entries[0], 3) // { line: 1, column: 10, offset: 9 }
  */
-export function placeInFile(entry: ConfEntry, offset: number): { line: number; column: number; offset: number } {
+export function placeInFile(
+  entry: ConfEntry,
+  offset: number,
+): {
+  /** The line, 1-based. */
+  line: number;
+  /** The column in characters, 1-based. */
+  column: number;
+  /** The offset in UTF-16 code units, 0-based. */
+  offset: number;
+} {
   const { raw, quoted, line, column } = entryOf(entry);
   if (!Number.isSafeInteger(offset)) refuseArgument("offset", "an integer", offset);
   const inFile = (at: number) => ({ line, column: column + characters(raw.slice(0, at)), offset: entry.offset + at });

@@ -9,13 +9,22 @@
  * Portions Copyright (c) 1994, Regents of the University of California
  */
 import { ParseError, refuseArgument } from "../kernel/errors.ts";
+import { isArrayOf } from "../kernel/options.ts";
+import { defaultServer, type Server } from "../kernel/version.ts";
 import { downcaseIdentifier } from "../text/identifier.ts";
+import { confCapabilities } from "./capabilities.ts";
 import { type ConfEntry, parsePostgresqlConf, sameParameter } from "./parse.ts";
 
 /** Why a file or directory cannot be read. */
 export interface ConfFailure {
   /** The name of the errno, as Node gives it: "EACCES", "EISDIR". */
   readonly code: string;
+}
+
+/** An entry of a directory that cannot be looked at. */
+export interface ConfEntryFailure extends ConfFailure {
+  /** Its name, without the directory. */
+  readonly name: string;
 }
 
 /** How files are read. The caller gives them: this module has no I/O. */
@@ -26,11 +35,13 @@ export interface ConfReader {
    * The names, without the directory, of the entries of a directory that are not directories themselves; for an entry that cannot be
    * looked at, such as a link that leads nowhere, its name with the reason. undefined if there is no such directory.
    */
-  readDir(path: string): readonly (string | (ConfFailure & { readonly name: string }))[] | undefined | ConfFailure;
+  readDir(path: string): readonly (string | ConfEntryFailure)[] | undefined | ConfFailure;
 }
 
 /** How the files are read. */
 export interface ReadPostgresqlConfOptions {
+  /** The server that reads the files: the SQLSTATE of a problem depends on it. */
+  readonly server?: Server | undefined;
   /**
    * The directory of postgresql.auto.conf. Without it, it is the one that the files name as `data_directory`, or else the one
    * of the main file.
@@ -45,6 +56,7 @@ export interface ReadPostgresqlConfOptions {
 
 /** Why a server would take nothing from any of the files, and would not start with them. */
 export interface ConfProblem {
+  /** The file that the error is in. */
   readonly path: string;
   /** What the server logs, and the place in that file. */
   readonly error: ParseError;
@@ -52,6 +64,7 @@ export interface ConfProblem {
 
 /** A file or directory that was not read, and that a server with other permissions may read. */
 export interface ConfUnread extends ConfFailure {
+  /** The file or directory. */
   readonly path: string;
 }
 
@@ -66,10 +79,17 @@ export interface PostgresqlConf {
   /** The files that were read, in order. One that was included twice is here twice. */
   readonly paths: readonly string[];
   /**
-   * The directory in which postgresql.auto.conf was looked for. `assumed`: the files give a relative `data_directory`. A server takes
-   * that from the directory that it was started in, which no file tells; here it was taken from the directory of the main file.
+   * The directory in which postgresql.auto.conf was looked for.
    */
-  readonly dataDirectory: { readonly path: string; readonly assumed: boolean };
+  readonly dataDirectory: {
+    /** The directory. */
+    readonly path: string;
+    /**
+     * Do the files give a relative `data_directory`? A server resolves it against the directory that it was started in, which no file
+     * tells; here it was resolved against the directory of the main file.
+     */
+    readonly assumed: boolean;
+  };
 }
 
 /** @source conffiles.h: CONF_FILE_MAX_DEPTH */
@@ -114,10 +134,11 @@ export function readPostgresqlConf(
   if (typeof reader.readDir !== "function") refuseArgument("reader.readDir", "a function", reader.readDir);
   if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
   const { parameters = [] } = options;
+  const has = confCapabilities.of(options.server ?? defaultServer);
   if (options.dataDirectory !== undefined && typeof options.dataDirectory !== "string") {
     refuseArgument("options.dataDirectory", "a string", options.dataDirectory);
   }
-  if (!Array.isArray(parameters) || !parameters.every((each) => typeof each === "string")) {
+  if (!isArrayOf(parameters, (each) => typeof each === "string")) {
     refuseArgument("options.parameters", "an array of strings", parameters);
   }
 
@@ -161,12 +182,9 @@ export function readPostgresqlConf(
     const text = reader.readFile(file) ?? { code: "ENOENT" };
     if (typeof text !== "string") {
       const code = codeOf(text, "reader.readFile()");
-      // A directory can be opened like a file. That it cannot be read is an error of flex, which nothing makes up for.
-      if (code === "EISDIR") return refused(calledBy, "XX000", `input in flex scanner failed at file "${file}" line 1`);
-      const [why, sqlstate] = failures[code] ?? [];
-      if (why === undefined) unread.push({ path: file, code });
-      else if (strict) return refused(calledBy, sqlstate!, `could not open configuration file "${file}": ${why}`, file);
-      return true;
+      // A directory can be opened like a file. That it cannot be read is an error of flex, which nothing makes up for; elog(LOG) gives it no SQLSTATE.
+      if (code === "EISDIR") return refused(calledBy, "00000", `input in flex scanner failed at file "${file}" line 1`);
+      return failed(calledBy, file, code, `could not open configuration file "${file}"`, strict);
     }
     paths.push(file);
     texts.set(file, text);
@@ -201,7 +219,7 @@ export function readPostgresqlConf(
     const listed = reader.readDir(directory) ?? { code: "ENOENT" };
     if (!Array.isArray(listed)) {
       const code = codeOf(listed as ConfFailure, "reader.readDir()");
-      return failed(directory, code, `could not open configuration directory "${directory}"`);
+      return failed(calledBy, directory, code, `could not open configuration directory "${directory}"`);
     }
     const files: string[] = [];
     for (const each of listed) {
@@ -211,16 +229,20 @@ export function readPostgresqlConf(
       if (!/^[^.].*\.conf$/s.test(name)) continue;
       const file = canonical(joined(directory, name));
       if (typeof each === "string") files.push(file);
-      else if (!failed(file, codeOf(each, "reader.readDir()"), `could not stat file "${file}"`)) return false;
+      else if (!failed(calledBy, file, codeOf(each, "reader.readDir()"), `could not stat file "${file}"`)) return false;
     }
     return files.sort(byCharacters).every((file) => readFile(file, true, calledBy, depth, file));
+  }
 
-    function failed(what: string, code: string, cannot: string): boolean {
-      const [why, sqlstate] = failures[code] ?? [];
-      if (why !== undefined) return refused(calledBy, sqlstate!, `${cannot}: ${why}`);
-      unread.push({ path: what, code });
-      return true;
+  /** A failure that any user has is the server's too. */
+  function failed(calledBy: Caller | undefined, what: string, code: string, cannot: string, strict = true): boolean {
+    const [why, sqlstate] = failures[code] ?? [];
+    if (why === undefined) unread.push({ path: what, code });
+    else if (strict) {
+      const isOther = code === "ENAMETOOLONG" && !has.fileNameTooLongCode;
+      return refused(calledBy, isOther ? "XX000" : sqlstate!, `${cannot}: ${why}`, what);
     }
+    return true;
   }
 
   function refused(calledBy: Caller | undefined, sqlstate: string, message: string, file = path): false {
@@ -267,7 +289,7 @@ export function checkedEntries(entries: readonly ConfEntry[], name: string): Con
 }
 
 function entriesOf(entries: readonly ConfEntry[]): readonly ConfEntry[] {
-  const areEntries = Array.isArray(entries) && Array.from(entries).every((entry) => typeof entry?.name === "string");
+  const areEntries = isArrayOf(entries, (entry) => typeof entry?.name === "string");
   return areEntries ? entries : refuseArgument("entries", "entries that parsePostgresqlConf returned", entries);
 }
 

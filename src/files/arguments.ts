@@ -1,6 +1,5 @@
 /** Checks of arguments that questions about files are given. Each throws an ArgumentError that names the argument. */
 import { refuseArgument } from "../kernel/errors.ts";
-import { isBytes } from "../wire/check.ts";
 
 const LSN_MAX = (1n << 64n) - 1n;
 
@@ -35,10 +34,6 @@ export function checkHistory(path: string, history: unknown): void {
     checkLsn(`${at}.begin`, entry.begin);
     checkLsn(`${at}.end`, entry.end);
   }
-}
-
-export function checkFile(file: unknown): void {
-  if (!isBytes(file)) refuseArgument("file", "a Uint8Array", file);
 }
 
 export function checkText(path: string, text: unknown): void {

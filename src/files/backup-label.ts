@@ -19,8 +19,9 @@ import { ScanInput } from "./scanf.ts";
 
 /** What backup_label says, by its lines; undefined for a line that is not there. */
 export interface BackupLabel {
-  /** Where replay begins, and the name of the WAL segment that holds it, whose first eight digits are the timeline. */
+  /** The position where replay begins. */
   readonly startWalLocation: Lsn;
+  /** The name of the WAL segment that holds it; its first eight digits are the timeline. */
   readonly startWalFile: string;
   /** The checkpoint that recovery starts from. */
   readonly checkpointLocation: Lsn;
@@ -34,16 +35,19 @@ export interface BackupLabel {
   readonly label: string | undefined;
   /** From 11 on. */
   readonly startTimeline: number | undefined;
-  /** Of an incremental backup, from 17 on: where the WAL summaries begin that it is made of, that is where the backup before it began. */
+  /** Of an incremental backup, from 17 on: the start of the backup that it is based on. */
   readonly incrementalFromLsn: Lsn | undefined;
+  /** The timeline of `incrementalFromLsn`. */
   readonly incrementalFromTli: number | undefined;
 }
 
 /** What a backup history file says: the same, and where and when the backup ended. */
 export interface BackupHistory extends BackupLabel {
-  /** All WAL up to here is needed, and the name of the last segment of it. */
+  /** The end of the WAL that the backup needs. */
   readonly stopWalLocation: Lsn;
+  /** The name of the last segment that the backup needs. */
   readonly stopWalFile: string;
+  /** As the server wrote it, in its log_timezone: `2026-11-27 04:05:06 UTC`. */
   readonly stopTime: string;
   /** From 11 on. */
   readonly stopTimeline: number | undefined;
@@ -51,6 +55,7 @@ export interface BackupHistory extends BackupLabel {
 
 /** The server that reads the file. */
 export interface BackupLabelOptions {
+  /** Default: the newest that walwire's tests run. */
   readonly server?: Server | undefined;
 }
 
@@ -84,7 +89,7 @@ export function unreadBackupLabel(file: FileContent, options: BackupLabelOptions
   const text = new FileText(file);
   const { isWritten, end } = readWhole(text, options);
   if (isWritten) return "";
-  // A line of which it reads the first word is not read.
+  // A line is unread even if the server has read its first word.
   return text.text(text.chars.lastIndexOf("\n", end - 1) + 1);
 }
 
@@ -96,7 +101,7 @@ function readWhole(
   const server = serverVersionNum(options.server ?? defaultServer);
   const { label, end } = readBackupLabel(text, server);
   const groups = groupsOf(labelPattern, text);
-  // A line that nobody knows, behind START TIMELINE, would make both lines of a label that a server before 11 could have written.
+  // An unknown line after START TIMELINE would make both lines of a label that a server before 11 could have written.
   const swallows =
     groups !== undefined &&
     groups.startTimeline === undefined &&
@@ -314,7 +319,7 @@ export function printBackupLabel(label: BackupLabel, options: BackupLabelOptions
     readBackupLabel(new FileText(bytes), serverVersionNum(server ?? defaultServer));
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
-    // Such as a label of several lines, one of which looks like that of the timeline: servers write it, and refuse to read it.
+    // Such as a label of several lines, one of which looks like that of the timeline: servers write it, and reject it.
     throw new EncodeError("BackupLabel", `BackupLabel: a server would not start from it: ${error.message}`);
   }
   return bytes;

@@ -56,6 +56,8 @@ export const checkPointRows = {
   multixactOffset32: { since: [90300], until: 190000 },
   /** multixact.h: MultiXactOffset of 64 bits */
   multixactOffset64: { since: [190000] },
+  /** pg_control.h: CheckPoint.oldestCommitTs, ControlFileData.track_commit_timestamp, commit 73c986adde */
+  commitTimestamps: { since: [90500] },
 } as const;
 
 /** The files that servers keep their state in: how they are laid out, and what servers say of bad ones. */
@@ -85,7 +87,7 @@ export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   stateMessagesReworded: { since: [90600] },
   /** slot.c, origin.c, snapbuild.c, commit 811b6e36a9 */
   stateShortReadSaysSize: { since: [120000] },
-  /** slot.c: RestoreSlotFromDisk, commit 691d79a079; what 9.4 and 9.5 say of it nobody has looked up */
+  /** slot.c: RestoreSlotFromDisk, commit 691d79a079; the messages of 9.4 and 9.5 were not checked */
   slotNeedsWalLevel: { since: [90611, 100006, 110001, 120000] },
   /** slot.c: RestoreSlotFromDisk, commit 6286efb524 */
   tooManySlotsIsFatal: { since: [120000] },
@@ -102,8 +104,11 @@ export const stateFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** origin.c: StartupReplicationOrigin, commit bad6cef32c */
   originChecksumIsCorruption: { since: [90624, 100019, 110014, 120009, 130005, 140000] },
   ...checkPointRows,
-  /** pg_control.h: ControlFileData; before, the file has another checksum or other fields, and 9.4 and 9.5 share a version number */
-  controlFile: { since: [90600] },
+  /** pg_control.h: ControlFileData */
+  controlFile: { since: [90400] },
+  /** xlog.h: WalLevel, commit b555ed8102 */
+  controlFileReplicaLevel: { since: [90600] },
+  controlFileArchiveLevel: { since: [90400], until: 90600 },
   /** pg_control.h: ControlFileData.enableIntTimes, commit d28aafb6dd */
   controlFileIntTimes: { since: [90400], until: 100000 },
   /** pg_control.h: ControlFileData.mock_authentication_nonce, commit 818fd4a67d */

@@ -1,4 +1,4 @@
-/** What pg_control says, in words. */
+/** Explanations of pg_control. */
 import type { CheckPointCopy, ControlFileData } from "../generated/files.ts";
 import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn } from "../kernel/lsn.ts";
@@ -8,11 +8,11 @@ import { checkLsn } from "./arguments.ts";
 import { controlFileRanges, controlFileVersions } from "./control-file.ts";
 
 /**
- * What pg_control says, in sentences: whose it is, how the server ended, where recovery begins and how far it must go, and what a
- * standby must have.
+ * Explain pg_control in sentences: the cluster, the end of the server, the start and the required end of recovery, and the settings that a
+ * standby needs.
  *
- * @param data As decodeControlFile has it.
- * @throws ArgumentError for what is not that.
+ * @param data The result of decodeControlFile.
+ * @throws ArgumentError for another value.
  */
 export function explainControlFile(data: ControlFileData): readonly string[] {
   if (typeof data !== "object" || data === null) refuseArgument("data", "an object", data);
@@ -52,9 +52,10 @@ function whatItDid({ dbState, time }: ControlFileData): string {
 
 function whereRecoveryBegins(data: ControlFileData): string {
   const { redo, thisTimeLineID, prevTimeLineID, time } = data.checkPointCopy;
+  const directory = data.pgControlVersion < 1000 ? "pg_xlog" : "pg_wal";
   const from = thisTimeLineID === prevTimeLineID ? "" : `, which began from timeline ${prevTimeLineID}`;
   const segment = isSegmentSize(data.xlogSegSize)
-    ? `, in pg_wal/${segmentName(thisTimeLineID, redo, data.xlogSegSize)}`
+    ? `, in ${directory}/${segmentName(thisTimeLineID, redo, data.xlogSegSize)}`
     : "";
   return (
     `The last checkpoint, of ${formatSeconds(time)} on timeline ${thisTimeLineID}${from}, is at ${position(data, data.checkPoint)}: ` +
@@ -99,9 +100,11 @@ function whatStandbysNeed(data: ControlFileData): string {
   ].filter(([, value]) => value !== undefined);
   const least = settings.map(([name, value]) => `${name} = ${value}`).join(", ");
   const onOff = (on: boolean): string => (on ? "on" : "off");
+  const { trackCommitTimestamp: track } = data;
+  const timestamps = track === undefined ? "" : `, track_commit_timestamp ${onOff(track)}`;
   return (
-    `wal_level is ${data.walLevel}, wal_log_hints ${onOff(data.walLogHints)}, track_commit_timestamp ` +
-    `${onOff(data.trackCommitTimestamp)}; a standby needs at least ${least}.`
+    `wal_level is ${data.walLevel ?? data.archiveWalLevel}, wal_log_hints ${onOff(data.walLogHints)}${timestamps}; ` +
+    `a standby needs at least ${least}.`
   );
 }
 

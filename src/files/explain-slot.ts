@@ -25,7 +25,7 @@ export interface ExplainSlotOptions {
  * What a slot is, what it holds back, whether it is lost and what to do then: a sentence each.
  *
  * @param slot As decodeSlotState has it in `slotdata`.
- * @throws ArgumentError for what is not such a slot, and if a segment cannot have this size.
+ * @throws ArgumentError for another value, and if a segment cannot have this size.
  * @example explainSlot({ name: "s", database: 0, persistency: "persistent", xmin: 0, catalogXmin: 0, restartLsn: parseLsn("0/3000028"), confirmedFlush: invalidLsn, plugin: "" })[1] // "It holds back WAL from 0/3000028 on, in pg_wal/*0000000000000003 and all after it."
  */
 export function explainSlot(slot: ReplicationSlotPersistentData, options: ExplainSlotOptions = {}): readonly string[] {
@@ -71,7 +71,7 @@ const causes = {
   wal_removed: "the server has removed WAL that it needed, as max_slot_wal_keep_size allows",
   rows_removed: "rows of catalogs that it needed have been removed on this standby, in conflict with recovery",
   wal_level_insufficient: "wal_level was set below what logical decoding on this standby needs",
-  idle_timeout: "nobody has used it for longer than idle_replication_slot_timeout",
+  idle_timeout: "it was unused for longer than idle_replication_slot_timeout",
 } as const;
 
 function whyLost(slot: ReplicationSlotPersistentData): string[] {
@@ -80,9 +80,9 @@ function whyLost(slot: ReplicationSlotPersistentData): string[] {
   const why = typeof cause === "number" ? `of the cause ${cause}, which no version knows` : causes[cause];
   const next =
     slot.database === 0
-      ? "let its standby take what it lacks from an archive, or make the standby anew"
-      : "make its consumer begin with a new one, and copy the tables again";
-  return [`It is invalidated: ${why}. Nobody can use it any more: drop it, and ${next}.`];
+      ? "let its standby restore the missing WAL from an archive, or rebuild the standby"
+      : "start its consumer with a new slot, and copy the tables again";
+  return [`It is invalidated: ${why}. It can no longer be used: drop it, and ${next}.`];
 }
 
 function whatItHoldsBack(slot: ReplicationSlotPersistentData, options: ExplainSlotOptions): string[] {
@@ -132,7 +132,7 @@ function whatIsDecoded(slot: ReplicationSlotPersistentData, { walEnd, server }: 
 
 function copies({ synced, failover }: ReplicationSlotPersistentData): string[] {
   if (synced === true) {
-    return ["It is a copy of a slot of the primary (synced): nobody can use it before this standby is promoted."];
+    return ["It is a copy of a slot of the primary (synced): it cannot be used before this standby is promoted."];
   }
   return failover === true ? ["Standbys that synchronize slots keep a copy of it (failover)."] : [];
 }

@@ -16,7 +16,7 @@ export type {
   SnapBuildWasRunning,
 } from "../generated/files.ts";
 export { decodeReplicationSlotOnDisk, encodeReplicationSlotOnDisk } from "../generated/files.ts";
-export { checkSlotName, type SlotNameRefusal, slotNameRefusal } from "../text/slot-name.ts";
+export { checkSlotName, judgeSlotName, type SlotNameRefusal } from "../text/slot-name.ts";
 export {
   type BackupHistory,
   type BackupLabel,
@@ -28,7 +28,7 @@ export {
   printBackupLabel,
   unreadBackupLabel,
 } from "./backup-label.ts";
-export { controlFileVersions, decodeControlFile, encodeControlFile } from "./control-file.ts";
+export { type ControlFileLayout, controlFileVersions, decodeControlFile, encodeControlFile } from "./control-file.ts";
 export { explainControlFile } from "./explain-control-file.ts";
 export { type ExplainSlotOptions, explainSlot } from "./explain-slot.ts";
 export type { FileContent } from "./file-text.ts";

@@ -5,8 +5,11 @@ import type { StateFileCapabilities } from "./capabilities.ts";
 export interface StateFileRefusal {
   /** PANIC and FATAL keep a server from starting; ERROR ends what asked for the file. */
   readonly level: "PANIC" | "FATAL" | "ERROR";
+  /** Five characters. */
   readonly sqlstate: string;
+  /** The primary message. */
   readonly message: string;
+  /** The hint; undefined if there is none. */
   readonly hint: string | undefined;
 }
 

@@ -14,9 +14,9 @@ import {
 import { crc32c } from "../kernel/crc32c.ts";
 import { checkOptions, checkWhole } from "../kernel/options.ts";
 import { defaultServer, type Server } from "../kernel/version.ts";
-import { mustBeArray } from "../wire/check.ts";
+import { givenBytes, mustBeArray } from "../wire/check.ts";
 import { NativeReader } from "../wire/native.ts";
-import { checkFile } from "./arguments.ts";
+
 import { stateFileCapabilities } from "./capabilities.ts";
 import {
   CONFIGURATION_LIMIT_EXCEEDED,
@@ -43,10 +43,11 @@ const STATE_SIZE = 16;
  * @example decodeReplicationOrigins(encodeReplicationOrigins([{ roident: 1, remoteLsn: parseLsn("0/AABBCC") }])).length // 1
  */
 export function decodeReplicationOrigins(file: Uint8Array): readonly ReplicationStateOnDisk[] {
+  file = givenBytes(file);
   const r = new NativeReader(file);
   const magic = r.u32("ReplicationOrigins.magic");
   if (magic !== REPLICATION_STATE_MAGIC) {
-    r.fail("BAD_VALUE", 0, `is ${magic}, but can be ${REPLICATION_STATE_MAGIC} only,`, "ReplicationOrigins.magic");
+    r.fail("BAD_VALUE", 0, `is ${magic}, expected ${REPLICATION_STATE_MAGIC},`, "ReplicationOrigins.magic");
   }
   const states: ReplicationStateOnDisk[] = [];
   while (file.length - r.offset > NUMBER_SIZE) states.push(readReplicationStateOnDisk(r));
@@ -70,11 +71,11 @@ export function decodeReplicationOrigins(file: Uint8Array): readonly Replication
  */
 export function encodeReplicationOrigins(states: readonly ReplicationStateOnDisk[]): Uint8Array {
   mustBeArray(states, "ReplicationOrigins");
-  const file = new Uint8Array(NUMBER_SIZE + STATE_SIZE * states.length + NUMBER_SIZE);
+  const parts = Array.from(states.values(), (state) => encodeReplicationStateOnDisk(state));
+  const file = new Uint8Array(NUMBER_SIZE + STATE_SIZE * parts.length + NUMBER_SIZE);
   const view = new DataView(file.buffer);
   view.setUint32(0, REPLICATION_STATE_MAGIC, true);
-  for (const [i, state] of states.entries())
-    file.set(encodeReplicationStateOnDisk(state), NUMBER_SIZE + STATE_SIZE * i);
+  for (const [i, part] of parts.entries()) file.set(part, NUMBER_SIZE + STATE_SIZE * i);
   const end = file.length - NUMBER_SIZE;
   view.setUint32(end, crc32c(file.subarray(0, end)), true);
   return file;
@@ -99,7 +100,7 @@ export function judgeReplicationOrigins(
   file: Uint8Array,
   options: JudgeReplicationOriginsOptions = {},
 ): StateFileRefusal | undefined {
-  checkFile(file);
+  file = givenBytes(file, "file");
   checkOptions(options, ["server", "maxOrigins"]);
   const { server = defaultServer, maxOrigins = Number.POSITIVE_INFINITY } = options;
   checkWhole("options.maxOrigins", maxOrigins, 0, Number.POSITIVE_INFINITY);

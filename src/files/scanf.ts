@@ -1,7 +1,7 @@
 /**
  * The part of C's scanf with which PostgreSQL reads its small files, as glibc does it.
  *
- * It is lenient in ways that nobody would guess: blanks in a format stand for any white space and for none, a number can have a sign
+ * It is surprisingly lenient: blanks in a format stand for any white space and for none, a number can have a sign
  * or 0x before it, and what was read before a mismatch stays read.
  *
  * @source glibc: stdio-common/vfscanf-internal.c

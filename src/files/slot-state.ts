@@ -27,10 +27,11 @@ import {
   requireCapability,
   type Server,
 } from "../kernel/version.ts";
-import { mustBeObject } from "../wire/check.ts";
+import { listed } from "../kernel/words.ts";
+import { givenBytes, mustBeObject } from "../wire/check.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NativeReader } from "../wire/native.ts";
-import { checkFile, checkText } from "./arguments.ts";
+import { checkText } from "./arguments.ts";
 import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 import { legacyCrc32 } from "./legacy-crc32.ts";
 import {
@@ -99,19 +100,23 @@ function allFormats(): Format[] {
  * @example decodeSlotState(encodeSlotState({ name: "s", database: 0, persistency: "persistent", xmin: 0, catalogXmin: 0, restartLsn: parseLsn("0/1000000"), confirmedFlush: invalidLsn, plugin: "" })).slotdata.name // "s"
  */
 export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
+  file = givenBytes(file);
   const r = new NativeReader(file);
   const at = (field: string) => `ReplicationSlotOnDisk.${field}`;
   const magic = r.u32(at("magic"));
-  if (magic !== SLOT_MAGIC) r.fail("BAD_VALUE", 0, `is ${magic}, but can be ${SLOT_MAGIC} only,`, at("magic"));
+  if (magic !== SLOT_MAGIC) r.fail("BAD_VALUE", 0, `is ${magic}, expected ${SLOT_MAGIC},`, at("magic"));
   const checksum = r.u32(at("checksum"));
   const version = r.u32(at("version"));
   const ofVersion = formats.filter((format) => format.version === version);
-  if (ofVersion.length === 0) r.fail("BAD_VALUE", 8, `is ${version}, of which there are no files,`, at("version"));
+  if (ofVersion.length === 0) {
+    const versions = listed([...new Set(formats.map((format) => String(format.version)))].sort());
+    r.fail("BAD_VALUE", 8, `is ${version}, expected ${versions},`, at("version"));
+  }
   const length = r.u32(at("length"));
   const ofLength = ofVersion.filter((format) => lengthOf(format) === length);
   if (ofLength.length === 0) {
     const lengths = [...new Set(ofVersion.map(lengthOf))].join(" or ");
-    r.fail("BAD_VALUE", 12, `is ${length}, but can be ${lengths} only in version ${version},`, at("length"));
+    r.fail("BAD_VALUE", 12, `is ${length}, expected ${lengths} in version ${version},`, at("length"));
   }
   const { context } = ofLength[0]!;
   const whole = file.subarray(0, CONSTANT_SIZE + length);
@@ -239,7 +244,7 @@ export interface JudgeSlotStateOptions {
  * @example judgeSlotState(hex("00"), { directory: "s" })?.message // 'could not read file "pg_replslot/s/state": read 1 of 16'
  */
 export function judgeSlotState(file: Uint8Array, options: JudgeSlotStateOptions = {}): StateFileRefusal | undefined {
-  checkFile(file);
+  file = givenBytes(file, "file");
   const names = ["server", "directory", "walLevel", "maxReplicationSlots", "slotsBefore", "coldStandby"];
   checkOptions(options, names);
   const {

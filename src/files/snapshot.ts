@@ -17,10 +17,11 @@ import { DecodeError, EncodeError } from "../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../kernel/lsn.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { defaultServer, rangesOf, type Server } from "../kernel/version.ts";
-import { mustBeArray, mustBeObject } from "../wire/check.ts";
+import { listed } from "../kernel/words.ts";
+import { givenBytes, mustBeArray, mustBeObject } from "../wire/check.ts";
 import { layoutOf } from "../wire/layout.ts";
 import { NativeReader, NativeWriter } from "../wire/native.ts";
-import { checkFile, checkLsn, checkText } from "./arguments.ts";
+import { checkLsn, checkText } from "./arguments.ts";
 import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
 import { legacyCrc32 } from "./legacy-crc32.ts";
 import { DATA_CORRUPTED, INTERNAL_ERROR, refusal, type StateFileRefusal, shortRead } from "./refusal.ts";
@@ -33,6 +34,7 @@ const NOT_CHECKSUMMED_SIZE = 8;
 
 /** A snapshot: the struct at the head of its file, and the transactions that follow it, whose numbers the struct has too. */
 export interface SnapBuildSnapshot {
+  /** The part of fixed length. */
   readonly head: SnapBuildOnDisk;
   /** Of `head.builder.wasRunning`, as many as its wasXcntSpace: nothing that is used. Up to 13, undefined after. */
   readonly wasRunning?: readonly number[] | undefined;
@@ -72,16 +74,18 @@ function checksumOf(file: Uint8Array, { legacy }: Format): number {
  * @source snapbuild.c: SnapBuildRestore
  */
 export function decodeSnapshot(file: Uint8Array): SnapBuildSnapshot {
+  file = givenBytes(file);
   const r = new NativeReader(file);
   const magic = r.u32("SnapBuildOnDisk.magic");
   if (magic !== SNAPBUILD_MAGIC) {
-    r.fail("BAD_VALUE", 0, `is ${magic}, but can be ${SNAPBUILD_MAGIC} only,`, "SnapBuildOnDisk.magic");
+    r.fail("BAD_VALUE", 0, `is ${magic}, expected ${SNAPBUILD_MAGIC},`, "SnapBuildOnDisk.magic");
   }
   const checksum = r.u32("SnapBuildOnDisk.checksum");
   const version = r.u32("SnapBuildOnDisk.version");
   const ofVersion = formats.filter((format) => format.version === version);
   if (ofVersion.length === 0) {
-    r.fail("BAD_VALUE", 8, `is ${version}, of which there are no files,`, "SnapBuildOnDisk.version");
+    const versions = listed([...new Set(formats.map((format) => String(format.version)))].sort());
+    r.fail("BAD_VALUE", 8, `is ${version}, expected ${versions},`, "SnapBuildOnDisk.version");
   }
   r.offset = 0;
   const head = readSnapBuildOnDisk(r, ofVersion[0]!.context);
@@ -101,13 +105,13 @@ export function decodeSnapshot(file: Uint8Array): SnapBuildSnapshot {
 }
 
 function readXids(r: NativeReader, count: bigint, path: string): readonly number[] {
-  const left = (r.bytes.length - r.offset) >> 2;
+  const left = (r.length - r.offset) >> 2;
   if (count > left) {
     throw new DecodeError(
       "TRUNCATED",
       path,
       r.offset,
-      `${path} has ${count} transactions at offset ${r.offset}; ${r.bytes.length - r.offset} bytes are left`,
+      `${path} has ${count} transactions at offset ${r.offset}; ${r.length - r.offset} bytes are left`,
     );
   }
   return Array.from({ length: Number(count) }, (_, i) => r.u32(path, i));
@@ -164,7 +168,7 @@ export function snapshotFileName(lsn: Lsn): string {
 }
 
 /**
- * The position of a snapshot by the name of its file; undefined for what is no such name.
+ * The position of a snapshot by the name of its file; undefined for any other name.
  *
  * @example parseSnapshotFileName("1-2B0.snap") // parseLsn("1/2B0")
  */
@@ -193,7 +197,7 @@ const MAX_ALLOC_SIZE = 0x3fffffffn;
  * @example judgeSnapshot(hex("00"), { name: "0-1.snap" })?.message // 'could not read file "pg_logical/snapshots/0-1.snap": read 1 of 16'
  */
 export function judgeSnapshot(file: Uint8Array, options: JudgeSnapshotOptions = {}): StateFileRefusal | undefined {
-  checkFile(file);
+  file = givenBytes(file, "file");
   checkOptions(options, ["server", "name"]);
   checkText("options.name", options.name ?? "");
   const has = stateFileCapabilities.of(options.server ?? defaultServer);

@@ -1,7 +1,7 @@
 /**
  * What PostgreSQL writes to its state files as it lies in memory, described once: pg_control, slots, origins, entries of WAL summaries, and snapshots of
  * logical decoding.
- * The layouts are those of 64-bit machines with little-endian numbers; nobody has moved such a file to another kind.
+ * The layouts are those of 64-bit machines with little-endian numbers.
  */
 import { combinationsOf } from "../kernel/version.ts";
 import {
@@ -24,7 +24,7 @@ import {
   xid,
 } from "../wire/shape.ts";
 import { type StateFileCapabilities, stateFileCapabilities } from "./capabilities.ts";
-import { checkPointConditions, checkPointFields, checksumStates, walLevels } from "./check-point.ts";
+import { archiveWalLevels, checkPoint, checkPointConditions, walLevels } from "./check-point.ts";
 
 /** Which conditions hold together: as some version has them. */
 function combinations(names: readonly string[]): readonly Readonly<Record<string, boolean>>[] {
@@ -206,6 +206,11 @@ export const ControlFileContext: Context = {
   conditions: {
     controlFilePrevCheckPoint: { doc: "There is the checkpoint before the last: servers up to 10.", otherwise: false },
     ...checkPointConditions,
+    controlFileReplicaLevel: { doc: "wal_level is minimal, replica or logical: servers from 9.6 on.", otherwise: true },
+    controlFileArchiveLevel: {
+      doc: "wal_level is minimal, archive, hot_standby or logical: servers up to 9.5.",
+      otherwise: false,
+    },
     controlFileMaxWalSenders: { doc: "There is max_wal_senders: servers from 12 on.", otherwise: true },
     controlFileSlruPages: { doc: "There is slruPagesPerSegment: servers from 19 on.", otherwise: false },
     controlFileIntTimes: { doc: "There is enableIntTimes: servers up to 9.6.", otherwise: false },
@@ -217,6 +222,9 @@ export const ControlFileContext: Context = {
   combinations,
 };
 
+/** @source checksum.h: ChecksumStateType */
+const checksumStates = { 0: "off", 1: "on" } as const;
+
 export const ControlFileData = struct("ControlFileData", {
   doc: "What a server knows of its data directory before it has read anything else of it, as global/pg_control has it.",
   source: "pg_control.h; xlog.c: UpdateControlFile, ReadControlFile; controldata_utils.c",
@@ -224,7 +232,7 @@ export const ControlFileData = struct("ControlFileData", {
   context: ControlFileContext,
   fields: {
     systemIdentifier: u64("The cluster, the same as in its WAL and in its standbys."),
-    pgControlVersion: u32("Of the layout: 960 in 9.6, 1002 in 10, and so on."),
+    pgControlVersion: u32("Of the layout: 942 in 9.4 and 9.5, 960 in 9.6, 1002 in 10, and so on."),
     catalogVersionNo: u32("Of the system catalogs: a date and a number."),
     dbState: numbered(
       "u32",
@@ -242,21 +250,26 @@ export const ControlFileData = struct("ControlFileData", {
     time: i64("When the file was last written, in seconds since 1970."),
     checkPoint: lsn("The record of the last checkpoint."),
     prevCheckPoint: when("controlFilePrevCheckPoint", lsn(""), "The record of the checkpoint before it."),
-    checkPointCopy: record("CheckPointCopy", checkPointFields, "What the record of the last checkpoint says."),
+    checkPointCopy: checkPoint,
     unloggedLSN: lsn("The next position for pages of unlogged tables, which count on their own."),
     minRecoveryPoint: lsn("Recovery from an archive must replay WAL up to here; 0 for none."),
     minRecoveryPointTLI: u32("The timeline of that position."),
     backupStartPoint: lsn("Where the backup began that is being recovered; 0 if none is, or its end was reached."),
     backupEndPoint: lsn("Where a backup of a standby ends; 0 for none."),
     backupEndRequired: bool("Recovery must see the record of the end of a backup."),
-    walLevel: numbered("i32", walLevels, "wal_level"),
+    walLevel: when("controlFileReplicaLevel", numbered("i32", walLevels, ""), "wal_level, from 9.6 on."),
+    archiveWalLevel: when(
+      "controlFileArchiveLevel",
+      numbered("i32", archiveWalLevels, ""),
+      "wal_level of 9.4 and 9.5.",
+    ),
     walLogHints: bool("wal_log_hints"),
     maxConnections: i32("max_connections"),
     maxWorkerProcesses: i32("max_worker_processes"),
     maxWalSenders: when("controlFileMaxWalSenders", i32(""), "max_wal_senders"),
     maxPreparedXacts: i32("max_prepared_transactions"),
     maxLocksPerXact: i32("max_locks_per_transaction"),
-    trackCommitTimestamp: bool("track_commit_timestamp"),
+    trackCommitTimestamp: when("commitTimestamps", bool(""), "track_commit_timestamp, from 9.5 on."),
     maxAlign: u32("To how many bytes the machine aligns rows."),
     floatFormat: u64("The bits of 1234567.0 as the machine has them: 0x4132D68700000000."),
     blcksz: u32("Bytes of a block of a table."),
@@ -283,7 +296,7 @@ export const ControlFileData = struct("ControlFileData", {
       bytes(32, ""),
       "Random bytes, for answers to logins of roles that do not exist.",
     ),
-    crc: u32("CRC-32C of all before it."),
+    crc: u32("CRC-32C of all before it; another sum in 9.4."),
     padding: padding("What stands between the fields, if it is not all zero."),
   },
 });

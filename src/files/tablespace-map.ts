@@ -20,11 +20,13 @@ import { isSpace } from "./scanf.ts";
 export interface TablespaceMapEntry {
   /** Servers before 17 take any word, and make a link of this name; what is not a number as they write it is a string. */
   readonly oid: number | string;
+  /** The directory of the tablespace. */
   readonly path: string;
 }
 
 /** The server that reads the file. */
 export interface TablespaceMapOptions {
+  /** Default: the newest that walwire's tests run. */
   readonly server?: Server | undefined;
 }
 

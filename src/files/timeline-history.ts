@@ -18,6 +18,7 @@ import { ScanInput } from "./scanf.ts";
 
 /** A timeline, and what of WAL is on it in this history. @source timeline.h: TimeLineHistoryEntry */
 export interface TimeLineHistoryEntry {
+  /** The timeline. */
   readonly tli: number;
   /** Its first byte; 0/0 if it is there from the beginning. */
   readonly begin: Lsn;
@@ -35,6 +36,7 @@ export type TimeLineHistory = readonly TimeLineHistoryEntry[];
 
 /** The server that reads the file. */
 export interface TimeLineHistoryOptions {
+  /** Default: the newest that walwire's tests run. */
   readonly server?: Server | undefined;
 }
 
@@ -48,7 +50,7 @@ const LINE = 1023;
  * reads it.
  *
  * @param file Bytes, or text; see FileContent. A view of it is kept by nothing.
- * @param timeline Of which timeline it is: its name says so. Timeline 1 has no parents, and its file is not looked at.
+ * @param timeline The timeline in the file's name. Timeline 1 has no parents, and its file is not read.
  * @param options.path What the server calls the file, for a message; `pg_wal/00000003.history` and so on if it is not given.
  * @throws ParseError SYNTAX | INVALID_VALUE, with the server's message and hint. The message ends with the whole line, its newline too.
  * @source timeline.c: readTimeLineHistory
@@ -120,7 +122,7 @@ export function parseTimeLineHistory(
  *
  * @param options.server In whose form positions are written.
  * @returns the bytes of the file, which is empty for a timeline without parents.
- * @throws EncodeError for what is no history, or what no server would read back.
+ * @throws EncodeError for a value that is not a history, or that no server would read back.
  * @source timeline.c: writeTimeLineHistory; xlogrecovery.c: getRecoveryStopReason
  * @example new TextDecoder().decode(printTimeLineHistory([{ tli: 1, begin: invalidLsn, end: toLsn(1n), reason: "reached consistency" }, { tli: 2, begin: toLsn(1n), end: invalidLsn, reason: undefined }])) // "1\t0/1\treached consistency\n"
  */

@@ -1,5 +1,5 @@
 /**
- * What one asks of timelines: which one holds a position, where two servers parted, who may follow whom.
+ * Questions about timelines: which one holds a position, where two servers diverged, which server can follow which.
  *
  * A port of PostgreSQL's timeline.c, pg_rewind.c: findCommonAncestorTimeline, walsender.c: StartReplication, and xlogrecovery.c:
  * InitWalRecovery and rescanLatestTimeLine.
@@ -15,9 +15,11 @@ import { checkHistory, checkLsn, checkPoint, checkUint32 } from "./arguments.ts"
 import { textFileCapabilities } from "./capabilities.ts";
 import type { TimeLineHistory, TimeLineHistoryOptions } from "./timeline-history.ts";
 
-/** A place in WAL. */
+/** A position on a timeline. */
 export interface TimeLinePoint {
+  /** The timeline. */
   readonly tli: number;
+  /** The position on it. */
   readonly lsn: Lsn;
 }
 
@@ -35,7 +37,7 @@ export function tliInHistory(tli: number, history: TimeLineHistory): boolean {
 /**
  * On which timeline a position is.
  *
- * @returns undefined for no history at all, of which a server says "timeline history was not contiguous".
+ * @returns undefined for an empty history; a server then says "timeline history was not contiguous".
  * @source timeline.c: tliOfPointInHistory
  * @example tliOfPointInHistory(parseLsn("0/3000000"), parseTimeLineHistory("1\t0/3000000\tx\n", 2)) // 2
  */
@@ -52,14 +54,21 @@ export function tliOfPointInHistory(lsn: Lsn, history: TimeLineHistory): number 
 /**
  * Where a timeline was left, and for which.
  *
- * @returns `switchPoint` 0/0 and `nextTli` undefined for the last one, undefined for one that is not in the history.
+ * @returns undefined for a timeline that is not in the history.
  * @source timeline.c: tliSwitchPoint
  * @example tliSwitchPoint(1, parseTimeLineHistory("1\t0/3000000\tx\n", 2)) // { switchPoint: parseLsn("0/3000000"), nextTli: 2 }
  */
 export function tliSwitchPoint(
   tli: number,
   history: TimeLineHistory,
-): { readonly switchPoint: Lsn; readonly nextTli: number | undefined } | undefined {
+):
+  | {
+      /** The first position that is no longer on the timeline; 0/0 for the last timeline. */
+      readonly switchPoint: Lsn;
+      /** The next timeline; undefined for the last one. */
+      readonly nextTli: number | undefined;
+    }
+  | undefined {
   checkUint32("tli", tli);
   checkHistory("history", history);
   const at = history.findLastIndex((entry) => entry.tli === tli);
@@ -70,7 +79,7 @@ export function tliSwitchPoint(
  * Up to where two histories are the same: the last timeline that they share, and the first byte of it that one of them has left
  * behind, 0/0 if neither has, when they are the same history.
  *
- * @returns undefined if they share nothing, of which pg_rewind says "could not find common ancestor of the source and target cluster's
+ * @returns undefined if they share nothing; pg_rewind then says "could not find common ancestor of the source and target cluster's
  * timelines".
  * @source pg_rewind.c: findCommonAncestorTimeline
  * @example findCommonAncestorTimeline(parseTimeLineHistory("1\t0/3000000\tx\n", 2), parseTimeLineHistory("1\t0/4000000\tx\n", 3)) // { tli: 1, lsn: parseLsn("0/3000000") }
@@ -94,8 +103,7 @@ function sharedEntries(a: TimeLineHistory, b: TimeLineHistory): number {
 }
 
 /**
- * Is the one timeline an ancestor of the other, or the same? Then whoever is on it, and not beyond where it was left, can go on to the
- * other.
+ * Is the one timeline an ancestor of the other, or the same? Then a server that is on it, and not beyond its end, can go on to the other.
  *
  * @example isAncestorHistory(parseTimeLineHistory("", 1), parseTimeLineHistory("1\t0/3000000\tx\n", 2)) // true
  */
@@ -112,9 +120,13 @@ function serverOf(options: { readonly server?: Server | undefined }): number {
 
 /** What a server says. */
 export interface TimeLineRefusal {
+  /** FATAL keeps a server from starting; ERROR ends the command; LOG only reports. */
   readonly level: "ERROR" | "FATAL" | "LOG";
+  /** Five characters. */
   readonly sqlstate: string;
+  /** The primary message. */
   readonly message: string;
+  /** The detail; undefined if there is none. */
   readonly detail: string | undefined;
 }
 

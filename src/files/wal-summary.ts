@@ -22,9 +22,19 @@ import { crc32c } from "../kernel/crc32c.ts";
 import { DecodeError, EncodeError, refuseArgument } from "../kernel/errors.ts";
 import { type Lsn, toLsn } from "../kernel/lsn.ts";
 import { checkOptions } from "../kernel/options.ts";
-import { isBytes, isUnsigned, lengthOf, mustBeArray, mustBeBytes, mustBeObject } from "../wire/check.ts";
-import { viewOf } from "../wire/parts.ts";
-import { quoteText } from "../wire/trace.ts";
+import { shown } from "../kernel/words.ts";
+import {
+  givenBytes,
+  isBytes,
+  isUnsigned,
+  lengthOf,
+  mustBeArray,
+  mustBeBytes,
+  mustBeObject,
+  plainBytes,
+} from "../wire/check.ts";
+import { ChunkQueue } from "../wire/chunks.ts";
+import { MAXPGPATH, quoteText } from "../wire/trace.ts";
 import { checkText } from "./arguments.ts";
 
 export const BLOCKREFTABLE_MAGIC = 0x652b137b;
@@ -34,13 +44,21 @@ const BLOCKS_PER_CHUNK = 65536;
 const MAX_ENTRIES_PER_CHUNK = 4096;
 const BITMAP_BYTES = 2 * MAX_ENTRIES_PER_CHUNK;
 const ENTRY_BYTES = 24;
-/** More chunks there are not, since a block's number has 32 bits. */
+/** The most chunks of a relation: the number of a block has 32 bits. */
 const MAX_CHUNKS = 65536;
 /** `limitBlock` of a fork that was neither made, removed nor truncated. */
 export const INVALID_BLOCK_NUMBER = 0xffffffff;
 
-/** Changed blocks of 65536: offsets from the first of them in any order, or a bitmap of 8192 bytes, whose first bit is the lowest of the first byte. */
-export type WalSummaryChunk = { readonly offsets: readonly number[] } | { readonly bitmap: Uint8Array };
+/** The changed blocks among 65536. */
+export type WalSummaryChunk =
+  | {
+      /** Their offsets in blocks from the first of the 65536, in any order. */
+      readonly offsets: readonly number[];
+    }
+  | {
+      /** 8192 bytes, one bit per block; the first block is the lowest bit of the first byte. */
+      readonly bitmap: Uint8Array;
+    };
 
 /** A fork of a relation, and what changed in it. `limitBlock` is how short it was at the shortest, in blocks; 4294967295 if it was not cut. */
 export interface WalSummaryRelation extends Omit<BlockRefTableSerializedEntry, "nchunks"> {
@@ -51,9 +69,19 @@ export interface WalSummaryRelation extends Omit<BlockRefTableSerializedEntry, "
 /** What a reader of a summary finds. */
 export type WalSummaryEvent =
   /** A fork of a relation; its chunks follow. */
-  | { readonly type: "Relation"; readonly entry: BlockRefTableSerializedEntry }
-  /** A chunk of it that is not empty. `first` is the number of the block that offset 0 stands for. */
-  | { readonly type: "Chunk"; readonly first: number; readonly chunk: WalSummaryChunk }
+  | {
+      readonly type: "Relation";
+      /** The entry of the file. */
+      readonly entry: BlockRefTableSerializedEntry;
+    }
+  /** A chunk of it that is not empty. */
+  | {
+      readonly type: "Chunk";
+      /** The number of its first block, which offset 0 stands for. */
+      readonly first: number;
+      /** The changed blocks. */
+      readonly chunk: WalSummaryChunk;
+    }
   /** The file is complete, and its checksum is right. */
   | { readonly type: "End" };
 
@@ -63,24 +91,21 @@ export interface WalSummaryReaderOptions {
   readonly file?: string | undefined;
 }
 
-const nothing = new Uint8Array(0);
-
 /**
- * Reads a WAL summary as it comes, in any pieces. A chunk is kept at most, and the numbers that say how long chunks are, 2 bytes each.
+ * Reads a WAL summary from chunks of bytes of any size. It keeps at most one chunk of blocks and the lengths of chunks, 2 bytes each.
  *
  * @example [...new WalSummaryReader().receive(encodeWalSummary([]))] // [{ type: "End" }]
  * @source blkreftable.c: CreateBlockRefTableReader, BlockRefTableReaderNextRelation, BlockRefTableReaderGetBlocks
  */
 export class WalSummaryReader {
   readonly #file: string;
-  /** Bytes before #kept. */
+  /** The offset in the file of what waits. */
   #offset = 0;
-  /** What has come and is not used: the first #filled bytes of it. */
-  #kept = nothing;
-  #filled = 0;
+  /** Bytes of an incomplete part. */
+  readonly #waiting = new ChunkQueue();
   #crc = 0;
   #state: "magic" | "entry" | "sizes" | "chunks" | "crc" | "end" = "magic";
-  /** Of how many chunks the lengths have not come. */
+  /** The number of chunks whose length has not arrived. */
   #sizesLeft = 0;
   #sizes: number[] = [];
   /** The chunk that comes next. */
@@ -97,41 +122,38 @@ export class WalSummaryReader {
   /**
    * Take bytes of the file.
    *
-   * @returns what they complete, in order, made as it is asked for: go through all of it before the next call.
-   * @throws DecodeError in the words of PostgreSQL 18 where it has some; then on every further call.
+   * @returns the events that they complete, in order, made on demand: read all of them before the next call.
+   * @throws DecodeError, with the message of PostgreSQL 18 where it has one; each later call throws it again.
    */
   *receive(chunk: Uint8Array): Generator<WalSummaryEvent, void, undefined> {
     mustBeBytes(chunk, "chunk");
     if (this.#failure !== undefined) throw this.#failure;
-    let rest = viewOf(chunk, 0, chunk.length);
-    while (rest.length > 0) {
+    this.#waiting.push(chunk);
+    while (this.#waiting.length > 0) {
       const wanted = this.#wanted();
-      if (wanted === 0) this.#fail("TRAILING_BYTES", "crc", `file ${quoteText(this.#file)} goes on after its checksum`);
-      let part: Uint8Array;
-      if (this.#filled === 0 && rest.length >= wanted) {
-        part = rest.subarray(0, wanted);
-        rest = rest.subarray(wanted);
-      } else {
-        rest = this.#keep(rest, wanted);
-        if (this.#filled < wanted) return;
-        part = this.#kept;
-        this.#kept = nothing;
-        this.#filled = 0;
-      }
+      if (wanted === 0)
+        this.#fail("TRAILING_BYTES", "crc", `file ${quoteText(this.#file, MAXPGPATH)} goes on after its checksum`);
+      const part = this.#waiting.take(wanted);
+      if (part === undefined) return;
       const event = this.#take(part);
       this.#offset += wanted;
       if (event !== undefined) yield event;
     }
   }
 
-  /** The file has ended. @throws DecodeError TRUNCATED, in the words of PostgreSQL, if that is before its checksum */
+  /** The file has ended. @throws DecodeError TRUNCATED, with the message of PostgreSQL, if that is before its checksum */
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#state === "end") return;
-    this.#fail("TRUNCATED", this.#state, `file ${quoteText(this.#file)} ends unexpectedly`, this.#filled);
+    this.#fail(
+      "TRUNCATED",
+      this.#state,
+      `file ${quoteText(this.#file, MAXPGPATH)} ends unexpectedly`,
+      this.#waiting.length,
+    );
   }
 
-  /** How many bytes the next part has; 0 if there is none. */
+  /** The length of the next part in bytes; 0 if there is none. */
   #wanted(): number {
     switch (this.#state) {
       case "magic":
@@ -148,18 +170,9 @@ export class WalSummaryReader {
     }
   }
 
-  /** Keep bytes until there are as many as wanted. @returns the rest of them */
-  #keep(bytes: Uint8Array, wanted: number): Uint8Array {
-    if (this.#kept.length !== wanted) this.#kept = new Uint8Array(wanted);
-    const length = Math.min(wanted - this.#filled, bytes.length);
-    this.#kept.set(bytes.subarray(0, length), this.#filled);
-    this.#filled += length;
-    return bytes.subarray(length);
-  }
-
   #take(part: Uint8Array): WalSummaryEvent | undefined {
     const view = new DataView(part.buffer, part.byteOffset, part.length);
-    const file = quoteText(this.#file);
+    const file = quoteText(this.#file, MAXPGPATH);
     if (this.#state !== "crc") this.#crc = crc32c(part, this.#crc);
     switch (this.#state) {
       case "magic": {
@@ -178,7 +191,7 @@ export class WalSummaryReader {
         }
         const entry = decodeBlockRefTableSerializedEntry(part);
         if (entry.nchunks > MAX_CHUNKS) {
-          // PostgreSQL takes memory for as many.
+          // PostgreSQL allocates memory for this many.
           this.#fail("BAD_LENGTH", "nchunks", `file ${file} has ${entry.nchunks} chunks of a relation`, 20);
         }
         this.#sizes = [];
@@ -215,7 +228,7 @@ export class WalSummaryReader {
     }
   }
 
-  /** The next chunk from this one on that is not empty; or, if there is none, the next relation. */
+  /** Go to the next chunk from this one on that is not empty, or to the next relation. */
   #begin(index: number): void {
     this.#next = index;
     while (this.#sizes[this.#next] === 0) this.#next++;
@@ -242,7 +255,7 @@ function chunkOf(part: Uint8Array, view: DataView): WalSummaryChunk {
  * The numbers of the blocks of a chunk, ascending.
  *
  * @param first The number of the block that offset 0 stands for.
- * @throws ArgumentError for what is no chunk.
+ * @throws ArgumentError for a value that is not a chunk.
  * @example walSummaryBlocks({ offsets: [7, 2] }, 65536) // [65538, 65543]
  */
 export function walSummaryBlocks(chunk: WalSummaryChunk, first = 0): number[] {
@@ -251,9 +264,8 @@ export function walSummaryBlocks(chunk: WalSummaryChunk, first = 0): number[] {
     if (!Array.isArray(chunk.offsets)) refuseArgument("chunk.offsets", "an array", chunk.offsets);
     return chunk.offsets.map((offset) => first + offset).sort((a, b) => a - b);
   }
-  mustBeBytes(chunk.bitmap, "chunk.bitmap");
   const blocks: number[] = [];
-  for (const [i, byte] of chunk.bitmap.entries()) {
+  for (const [i, byte] of givenBytes(chunk.bitmap, "chunk.bitmap").entries()) {
     for (let bit = 0; byte >> bit !== 0; bit++) {
       if ((byte >> bit) & 1) blocks.push(first + 8 * i + bit);
     }
@@ -264,7 +276,7 @@ export function walSummaryBlocks(chunk: WalSummaryChunk, first = 0): number[] {
 /**
  * Write a WAL summary, with the checksum that belongs to it.
  *
- * @param relations In the order in which they are to stand: a server has them by tablespace, database, number and fork.
+ * @param relations In the order of the file: a server sorts them by tablespace, database, number and fork.
  * @returns the whole file.
  * @throws EncodeError with the path of what no server writes.
  * @source blkreftable.c: WriteBlockRefTable
@@ -291,25 +303,28 @@ function relationParts(relation: WalSummaryRelation, path: string): Uint8Array[]
   const refuse = (where: string, what: string): never => {
     throw new EncodeError(`${path}.${where}`, `${path}.${where} ${what}`);
   };
-  if (chunks.length > MAX_CHUNKS) refuse("chunks", `takes ${MAX_CHUNKS} chunks at most`);
+  if (chunks.length > MAX_CHUNKS) refuse("chunks", `has ${chunks.length} chunks, expected at most ${MAX_CHUNKS}`);
   const bytes = encodeBlockRefTableSerializedEntry({ ...entry, nchunks: chunks.length });
-  if (bytes.every((byte) => byte === 0)) refuse("relNumber", "takes no 0 where all is 0: that ends the file");
+  if (bytes.every((byte) => byte === 0)) refuse("relNumber", "is 0 in an entry of zeros, which would end the file");
   const contents = chunks.map((chunk, i) => {
     const at = `chunks[${i}]`;
     mustBeObject(chunk, `${path}.${at}`);
     if (!("offsets" in chunk)) {
       if (!isBytes(chunk.bitmap) || lengthOf(chunk.bitmap) !== BITMAP_BYTES) {
-        refuse(`${at}.bitmap`, `takes a Uint8Array of ${BITMAP_BYTES} bytes`);
+        refuse(`${at}.bitmap`, `is ${shown(chunk.bitmap)}, expected a Uint8Array of ${BITMAP_BYTES} bytes`);
       }
-      return chunk.bitmap;
+      return plainBytes(chunk.bitmap);
     }
     mustBeArray(chunk.offsets, `${path}.${at}.offsets`);
     if (chunk.offsets.length >= MAX_ENTRIES_PER_CHUNK) {
-      refuse(`${at}.offsets`, `takes ${MAX_ENTRIES_PER_CHUNK - 1} offsets at most: more are a bitmap`);
+      refuse(
+        `${at}.offsets`,
+        `has ${chunk.offsets.length} offsets, expected at most ${MAX_ENTRIES_PER_CHUNK - 1}: write a bitmap instead`,
+      );
     }
     for (const [j, offset] of chunk.offsets.entries()) {
       if (!isUnsigned(offset, BLOCKS_PER_CHUNK - 1))
-        refuse(`${at}.offsets[${j}]`, "takes a whole number of 0 to 65535");
+        refuse(`${at}.offsets[${j}]`, `is ${shown(offset)}, expected a whole number from 0 to ${BLOCKS_PER_CHUNK - 1}`);
     }
     return words16(chunk.offsets);
   });
@@ -330,15 +345,22 @@ function words32(word: number): Uint8Array {
 }
 
 /**
- * What the name of a summary says: the timeline, and which WAL it is of.
+ * The timeline and the range of WAL in the name of a summary.
  *
- * @returns undefined if that is no such name.
+ * @returns undefined for any other name.
  * @source walsummary.c: GetWalSummaries
  * @example parseWalSummaryName("0000000100000000010000280000000001ED3050.summary") // { timeline: 1, start: 0x1000028n, end: 0x1ed3050n }
  */
-export function parseWalSummaryName(
-  name: string,
-): { readonly timeline: number; readonly start: Lsn; readonly end: Lsn } | undefined {
+export function parseWalSummaryName(name: string):
+  | {
+      /** The timeline. */
+      readonly timeline: number;
+      /** The first position that the file covers. */
+      readonly start: Lsn;
+      /** The end, exclusive. */
+      readonly end: Lsn;
+    }
+  | undefined {
   checkText("name", name);
   const match = /^([0-9A-F]{8})([0-9A-F]{16})([0-9A-F]{16})\.summary$/.exec(name);
   if (match === null) return undefined;

@@ -24,7 +24,7 @@ export interface NewArchive {
  */
 export interface Data {
   readonly type: "Data";
-  /** As many as the server had at hand: 32 KiB at most of what is not compressed. A view into the bytes that were decoded, not a copy. */
+  /** As many bytes as the server had: at most 32 KiB if the archive is not compressed. A view into the bytes that were decoded, not a copy. */
   readonly data: Uint8Array;
 }
 
@@ -107,7 +107,7 @@ function writeBaseBackupMessage(w: Writer, message: BaseBackupMessage): void {
       return writeManifestStart(w);
     default:
       refuse(
-        '"NewArchive" or "Data" or "Progress" or "ManifestStart"',
+        '"NewArchive", "Data", "Progress" or "ManifestStart"',
         (message as { type: unknown }).type,
         "BaseBackupMessage.type",
       );

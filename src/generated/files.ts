@@ -17,8 +17,6 @@ const dbStateWords = {
 
 const walLevelWords = { "0": "minimal", "1": "replica", "2": "logical" } as const;
 
-const dataChecksumStateWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
-
 /** What the record of the last checkpoint says. */
 export interface CheckPointCopy {
   /** Where replay begins. Bytes. */
@@ -58,18 +56,18 @@ export interface CheckPointCopy {
   /** Seconds since 1970. */
   readonly time: bigint;
   /** The oldest transaction with a commit timestamp, 0 if there is none. */
-  readonly oldestCommitTsXid: number;
+  readonly oldestCommitTsXid?: number | undefined;
   /** The newest, 0 if there is none. */
-  readonly newestCommitTsXid: number;
+  readonly newestCommitTsXid?: number | undefined;
   /** The oldest that is running; 0 in checkpoints of a shutdown, and with wal_level=minimal. */
   readonly oldestActiveXid: number;
-  /** The state of data checksums. */
-  readonly dataChecksumState?: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
 }
 
-const dataChecksumVersionInitWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
+const archiveWalLevelWords = { "0": "minimal", "1": "archive", "2": "hot_standby", "3": "logical" } as const;
 
-const dataChecksumVersionWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
+const dataChecksumVersionInitWords = { "0": "off", "1": "on" } as const;
+
+const dataChecksumVersionWords = { "0": "off", "1": "on" } as const;
 
 const persistencyWords = { "0": "persistent", "1": "ephemeral", "2": "temporary" } as const;
 
@@ -220,7 +218,7 @@ export interface BlockRefTableSerializedEntry {
 export interface ControlFileData {
   /** The cluster, the same as in its WAL and in its standbys. */
   readonly systemIdentifier: bigint;
-  /** Of the layout: 960 in 9.6, 1002 in 10, and so on. */
+  /** Of the layout: 942 in 9.4 and 9.5, 960 in 9.6, 1002 in 10, and so on. */
   readonly pgControlVersion: number;
   /** Of the system catalogs: a date and a number. */
   readonly catalogVersionNo: number;
@@ -254,8 +252,10 @@ export interface ControlFileData {
   readonly backupEndPoint: Lsn;
   /** Recovery must see the record of the end of a backup. */
   readonly backupEndRequired: boolean;
-  /** wal_level */
-  readonly walLevel: "minimal" | "replica" | "logical" | number;
+  /** wal_level, from 9.6 on. */
+  readonly walLevel?: "minimal" | "replica" | "logical" | number | undefined;
+  /** wal_level of 9.4 and 9.5. */
+  readonly archiveWalLevel?: "minimal" | "archive" | "hot_standby" | "logical" | number | undefined;
   /** wal_log_hints */
   readonly walLogHints: boolean;
   /** max_connections */
@@ -268,8 +268,8 @@ export interface ControlFileData {
   readonly maxPreparedXacts: number;
   /** max_locks_per_transaction */
   readonly maxLocksPerXact: number;
-  /** track_commit_timestamp */
-  readonly trackCommitTimestamp: boolean;
+  /** track_commit_timestamp, from 9.5 on. */
+  readonly trackCommitTimestamp?: boolean | undefined;
   /** To how many bytes the machine aligns rows. */
   readonly maxAlign: number;
   /** The bits of 1234567.0 as the machine has them: 0x4132D68700000000. */
@@ -299,14 +299,14 @@ export interface ControlFileData {
   /** float8, int8 and so on are passed by value. */
   readonly float8ByVal: boolean;
   /** The state of data checksums when initdb was run. */
-  readonly dataChecksumVersionInit?: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+  readonly dataChecksumVersionInit?: "off" | "on" | number | undefined;
   /** The state of data checksums. */
-  readonly dataChecksumVersion: "off" | "on" | "inprogress-off" | "inprogress-on" | number;
+  readonly dataChecksumVersion: "off" | "on" | number;
   /** char has a sign on the machine of initdb. */
   readonly defaultCharSignedness?: boolean | undefined;
   /** Random bytes, for answers to logins of roles that do not exist. A view into the bytes that were decoded, not a copy. */
   readonly mockAuthenticationNonce?: Uint8Array | undefined;
-  /** CRC-32C of all before it. */
+  /** CRC-32C of all before it; another sum in 9.4. */
   readonly crc: number;
   /** What stands between the fields, if it is not all zero. */
   readonly padding?: Uint8Array | undefined;
@@ -376,12 +376,18 @@ export interface ControlFileContext {
   readonly fullNextXid: boolean;
   /** Checkpoints and ends of recovery have wal_level (17 and later). */
   readonly walLevelInCheckpoints: boolean;
-  /** Checkpoints have the state of logical decoding and checksums (19). */
+  /** Checkpoints have the state of logical decoding (19). */
   readonly logicalDecodingStatus: boolean;
   /** Offsets of multixact members are numbers of 32 bits (to 18). */
   readonly multixactOffset32: boolean;
   /** They have 64 bits (19). */
   readonly multixactOffset64: boolean;
+  /** Checkpoints name the transactions with commit timestamps (9.5 and later). */
+  readonly commitTimestamps: boolean;
+  /** wal_level is minimal, replica or logical: servers from 9.6 on. */
+  readonly controlFileReplicaLevel: boolean;
+  /** wal_level is minimal, archive, hot_standby or logical: servers up to 9.5. */
+  readonly controlFileArchiveLevel: boolean;
   /** There is max_wal_senders: servers from 12 on. */
   readonly controlFileMaxWalSenders: boolean;
   /** There is slruPagesPerSegment: servers from 19 on. */
@@ -407,6 +413,9 @@ const otherwiseControlFileContext: ControlFileContext = {
   logicalDecodingStatus: false,
   multixactOffset32: true,
   multixactOffset64: false,
+  commitTimestamps: true,
+  controlFileReplicaLevel: true,
+  controlFileArchiveLevel: false,
   controlFileMaxWalSenders: true,
   controlFileSlruPages: false,
   controlFileIntTimes: false,
@@ -561,96 +570,26 @@ export function readControlFileData(r: NativeReader, context: ControlFileContext
     const value = r.lsn("ControlFileData.prevCheckPoint");
     prevCheckPoint = value;
   }
-  let checkPointCopy: CheckPointCopy;
-  {
-    r.align(8, "ControlFileData.checkPointCopy");
-    const redo = r.lsn("ControlFileData.checkPointCopy.redo");
-    const thisTimeLineID = r.u32("ControlFileData.checkPointCopy.thisTimeLineID");
-    const prevTimeLineID = r.u32("ControlFileData.checkPointCopy.prevTimeLineID");
-    const fullPageWrites = r.bool("ControlFileData.checkPointCopy.fullPageWrites");
-    let walLevel: "minimal" | "replica" | "logical" | number | undefined;
-    if (context.walLevelInCheckpoints) {
-      const value = wordOf(walLevelWords, r.i32("ControlFileData.checkPointCopy.walLevel"));
-      walLevel = value;
-    }
-    let logicalDecodingEnabled: boolean | undefined;
-    if (context.logicalDecodingStatus) {
-      const value = r.bool("ControlFileData.checkPointCopy.logicalDecodingEnabled");
-      logicalDecodingEnabled = value;
-    }
-    let nextXidEpoch: number | undefined;
-    if (context.nextXidEpoch) {
-      const value = r.u32("ControlFileData.checkPointCopy.nextXidEpoch");
-      nextXidEpoch = value;
-    }
-    let nextXid: number | undefined;
-    if (context.nextXidEpoch) {
-      const value = r.u32("ControlFileData.checkPointCopy.nextXid");
-      nextXid = value;
-    }
-    let nextFullXid: bigint | undefined;
-    if (context.fullNextXid) {
-      const value = r.u64("ControlFileData.checkPointCopy.nextFullXid");
-      nextFullXid = value;
-    }
-    const nextOid = r.u32("ControlFileData.checkPointCopy.nextOid");
-    const nextMulti = r.u32("ControlFileData.checkPointCopy.nextMulti");
-    let nextMultiOffset: number | undefined;
-    if (context.multixactOffset32) {
-      const value = r.u32("ControlFileData.checkPointCopy.nextMultiOffset");
-      nextMultiOffset = value;
-    }
-    let nextMultiOffset64: bigint | undefined;
-    if (context.multixactOffset64) {
-      const value = r.u64("ControlFileData.checkPointCopy.nextMultiOffset64");
-      nextMultiOffset64 = value;
-    }
-    const oldestXid = r.u32("ControlFileData.checkPointCopy.oldestXid");
-    const oldestXidDB = r.u32("ControlFileData.checkPointCopy.oldestXidDB");
-    const oldestMulti = r.u32("ControlFileData.checkPointCopy.oldestMulti");
-    const oldestMultiDB = r.u32("ControlFileData.checkPointCopy.oldestMultiDB");
-    const time = r.i64("ControlFileData.checkPointCopy.time");
-    const oldestCommitTsXid = r.u32("ControlFileData.checkPointCopy.oldestCommitTsXid");
-    const newestCommitTsXid = r.u32("ControlFileData.checkPointCopy.newestCommitTsXid");
-    const oldestActiveXid = r.u32("ControlFileData.checkPointCopy.oldestActiveXid");
-    let dataChecksumState: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
-    if (context.logicalDecodingStatus) {
-      const value = wordOf(dataChecksumStateWords, r.u32("ControlFileData.checkPointCopy.dataChecksumState"));
-      dataChecksumState = value;
-    }
-    r.align(8, "ControlFileData.checkPointCopy");
-    checkPointCopy = {
-      redo,
-      thisTimeLineID,
-      prevTimeLineID,
-      fullPageWrites,
-      walLevel,
-      logicalDecodingEnabled,
-      nextXidEpoch,
-      nextXid,
-      nextFullXid,
-      nextOid,
-      nextMulti,
-      nextMultiOffset,
-      nextMultiOffset64,
-      oldestXid,
-      oldestXidDB,
-      oldestMulti,
-      oldestMultiDB,
-      time,
-      oldestCommitTsXid,
-      newestCommitTsXid,
-      oldestActiveXid,
-      dataChecksumState,
-    };
-  }
+  r.align(8, "ControlFileData.checkPointCopy");
+  const checkPointCopy = readCheckPointCopy(r, "ControlFileData.checkPointCopy", context);
+  r.align(8, "ControlFileData.checkPointCopy");
+
   const unloggedLSN = r.lsn("ControlFileData.unloggedLSN");
   const minRecoveryPoint = r.lsn("ControlFileData.minRecoveryPoint");
   const minRecoveryPointTLI = r.u32("ControlFileData.minRecoveryPointTLI");
   const backupStartPoint = r.lsn("ControlFileData.backupStartPoint");
   const backupEndPoint = r.lsn("ControlFileData.backupEndPoint");
   const backupEndRequired = r.bool("ControlFileData.backupEndRequired");
-  const walLevel = wordOf(walLevelWords, r.i32("ControlFileData.walLevel"));
+  let walLevel: "minimal" | "replica" | "logical" | number | undefined;
+  if (context.controlFileReplicaLevel) {
+    const value = wordOf(walLevelWords, r.i32("ControlFileData.walLevel"));
+    walLevel = value;
+  }
+  let archiveWalLevel: "minimal" | "archive" | "hot_standby" | "logical" | number | undefined;
+  if (context.controlFileArchiveLevel) {
+    const value = wordOf(archiveWalLevelWords, r.i32("ControlFileData.archiveWalLevel"));
+    archiveWalLevel = value;
+  }
   const walLogHints = r.bool("ControlFileData.walLogHints");
   const maxConnections = r.i32("ControlFileData.maxConnections");
   const maxWorkerProcesses = r.i32("ControlFileData.maxWorkerProcesses");
@@ -661,7 +600,11 @@ export function readControlFileData(r: NativeReader, context: ControlFileContext
   }
   const maxPreparedXacts = r.i32("ControlFileData.maxPreparedXacts");
   const maxLocksPerXact = r.i32("ControlFileData.maxLocksPerXact");
-  const trackCommitTimestamp = r.bool("ControlFileData.trackCommitTimestamp");
+  let trackCommitTimestamp: boolean | undefined;
+  if (context.commitTimestamps) {
+    const value = r.bool("ControlFileData.trackCommitTimestamp");
+    trackCommitTimestamp = value;
+  }
   const maxAlign = r.u32("ControlFileData.maxAlign");
   const floatFormat = r.u64("ControlFileData.floatFormat");
   const blcksz = r.u32("ControlFileData.blcksz");
@@ -688,7 +631,7 @@ export function readControlFileData(r: NativeReader, context: ControlFileContext
     float4ByVal = value;
   }
   const float8ByVal = r.bool("ControlFileData.float8ByVal");
-  let dataChecksumVersionInit: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+  let dataChecksumVersionInit: "off" | "on" | number | undefined;
   if (context.controlFileChecksumInit) {
     const value = wordOf(dataChecksumVersionInitWords, r.u32("ControlFileData.dataChecksumVersionInit"));
     dataChecksumVersionInit = value;
@@ -723,6 +666,7 @@ export function readControlFileData(r: NativeReader, context: ControlFileContext
     backupEndPoint,
     backupEndRequired,
     walLevel,
+    archiveWalLevel,
     walLogHints,
     maxConnections,
     maxWorkerProcesses,
@@ -767,60 +711,7 @@ export function writeControlFileData(w: NativeWriter, struct: ControlFileData): 
     w.lsn(struct.prevCheckPoint, "ControlFileData.prevCheckPoint");
   }
   w.align(8);
-  mustBeObject(struct.checkPointCopy, "ControlFileData.checkPointCopy");
-  w.lsn(struct.checkPointCopy.redo, "ControlFileData.checkPointCopy.redo");
-  w.u32(struct.checkPointCopy.thisTimeLineID, "ControlFileData.checkPointCopy.thisTimeLineID");
-  w.u32(struct.checkPointCopy.prevTimeLineID, "ControlFileData.checkPointCopy.prevTimeLineID");
-  w.bool(struct.checkPointCopy.fullPageWrites, "ControlFileData.checkPointCopy.fullPageWrites");
-  if (struct.checkPointCopy.walLevel !== undefined) {
-    w.i32(
-      numberOf(walLevelWords, struct.checkPointCopy.walLevel, "ControlFileData.checkPointCopy.walLevel"),
-      "ControlFileData.checkPointCopy.walLevel",
-    );
-  }
-  if (struct.checkPointCopy.logicalDecodingEnabled !== undefined) {
-    w.bool(struct.checkPointCopy.logicalDecodingEnabled, "ControlFileData.checkPointCopy.logicalDecodingEnabled");
-  }
-  if (struct.checkPointCopy.nextXidEpoch !== undefined) {
-    w.u32(struct.checkPointCopy.nextXidEpoch, "ControlFileData.checkPointCopy.nextXidEpoch");
-  }
-  if (struct.checkPointCopy.nextXidEpoch !== undefined) {
-    w.u32(struct.checkPointCopy.nextXid!, "ControlFileData.checkPointCopy.nextXid");
-  } else w.absent(struct.checkPointCopy.nextXid, "nextXidEpoch", "ControlFileData.checkPointCopy.nextXid");
-  if (struct.checkPointCopy.nextFullXid !== undefined) {
-    w.u64(struct.checkPointCopy.nextFullXid, "ControlFileData.checkPointCopy.nextFullXid");
-  }
-  w.u32(struct.checkPointCopy.nextOid, "ControlFileData.checkPointCopy.nextOid");
-  w.u32(struct.checkPointCopy.nextMulti, "ControlFileData.checkPointCopy.nextMulti");
-  if (struct.checkPointCopy.nextMultiOffset !== undefined) {
-    w.u32(struct.checkPointCopy.nextMultiOffset, "ControlFileData.checkPointCopy.nextMultiOffset");
-  }
-  if (struct.checkPointCopy.nextMultiOffset64 !== undefined) {
-    w.u64(struct.checkPointCopy.nextMultiOffset64, "ControlFileData.checkPointCopy.nextMultiOffset64");
-  }
-  w.u32(struct.checkPointCopy.oldestXid, "ControlFileData.checkPointCopy.oldestXid");
-  w.u32(struct.checkPointCopy.oldestXidDB, "ControlFileData.checkPointCopy.oldestXidDB");
-  w.u32(struct.checkPointCopy.oldestMulti, "ControlFileData.checkPointCopy.oldestMulti");
-  w.u32(struct.checkPointCopy.oldestMultiDB, "ControlFileData.checkPointCopy.oldestMultiDB");
-  w.i64(struct.checkPointCopy.time, "ControlFileData.checkPointCopy.time");
-  w.u32(struct.checkPointCopy.oldestCommitTsXid, "ControlFileData.checkPointCopy.oldestCommitTsXid");
-  w.u32(struct.checkPointCopy.newestCommitTsXid, "ControlFileData.checkPointCopy.newestCommitTsXid");
-  w.u32(struct.checkPointCopy.oldestActiveXid, "ControlFileData.checkPointCopy.oldestActiveXid");
-  if (struct.checkPointCopy.logicalDecodingEnabled !== undefined) {
-    w.u32(
-      numberOf(
-        dataChecksumStateWords,
-        struct.checkPointCopy.dataChecksumState!,
-        "ControlFileData.checkPointCopy.dataChecksumState",
-      ),
-      "ControlFileData.checkPointCopy.dataChecksumState",
-    );
-  } else
-    w.absent(
-      struct.checkPointCopy.dataChecksumState,
-      "logicalDecodingEnabled",
-      "ControlFileData.checkPointCopy.dataChecksumState",
-    );
+  writeCheckPointCopy(w, struct.checkPointCopy, "ControlFileData.checkPointCopy");
   w.align(8);
 
   w.lsn(struct.unloggedLSN, "ControlFileData.unloggedLSN");
@@ -829,7 +720,15 @@ export function writeControlFileData(w: NativeWriter, struct: ControlFileData): 
   w.lsn(struct.backupStartPoint, "ControlFileData.backupStartPoint");
   w.lsn(struct.backupEndPoint, "ControlFileData.backupEndPoint");
   w.bool(struct.backupEndRequired, "ControlFileData.backupEndRequired");
-  w.i32(numberOf(walLevelWords, struct.walLevel, "ControlFileData.walLevel"), "ControlFileData.walLevel");
+  if (struct.walLevel !== undefined) {
+    w.i32(numberOf(walLevelWords, struct.walLevel, "ControlFileData.walLevel"), "ControlFileData.walLevel");
+  }
+  if (struct.archiveWalLevel !== undefined) {
+    w.i32(
+      numberOf(archiveWalLevelWords, struct.archiveWalLevel, "ControlFileData.archiveWalLevel"),
+      "ControlFileData.archiveWalLevel",
+    );
+  }
   w.bool(struct.walLogHints, "ControlFileData.walLogHints");
   w.i32(struct.maxConnections, "ControlFileData.maxConnections");
   w.i32(struct.maxWorkerProcesses, "ControlFileData.maxWorkerProcesses");
@@ -838,7 +737,9 @@ export function writeControlFileData(w: NativeWriter, struct: ControlFileData): 
   }
   w.i32(struct.maxPreparedXacts, "ControlFileData.maxPreparedXacts");
   w.i32(struct.maxLocksPerXact, "ControlFileData.maxLocksPerXact");
-  w.bool(struct.trackCommitTimestamp, "ControlFileData.trackCommitTimestamp");
+  if (struct.trackCommitTimestamp !== undefined) {
+    w.bool(struct.trackCommitTimestamp, "ControlFileData.trackCommitTimestamp");
+  }
   w.u32(struct.maxAlign, "ControlFileData.maxAlign");
   w.u64(struct.floatFormat, "ControlFileData.floatFormat");
   w.u32(struct.blcksz, "ControlFileData.blcksz");
@@ -1275,4 +1176,143 @@ export function writeSnapBuildOnDisk(w: NativeWriter, struct: SnapBuildOnDisk): 
 
   w.align(8);
   w.padding("SnapBuildOnDisk.padding");
+}
+
+export function readCheckPointCopy(
+  r: NativeReader,
+  path: string,
+  context: Pick<
+    ControlFileContext,
+    | "nextXidEpoch"
+    | "fullNextXid"
+    | "walLevelInCheckpoints"
+    | "logicalDecodingStatus"
+    | "multixactOffset32"
+    | "multixactOffset64"
+    | "commitTimestamps"
+  >,
+): CheckPointCopy {
+  const redo = r.lsn(path, undefined, ".redo");
+  const thisTimeLineID = r.u32(path, undefined, ".thisTimeLineID");
+  const prevTimeLineID = r.u32(path, undefined, ".prevTimeLineID");
+  const fullPageWrites = r.bool(path, undefined, ".fullPageWrites");
+  let walLevel: "minimal" | "replica" | "logical" | number | undefined;
+  if (context.walLevelInCheckpoints) {
+    const value = wordOf(walLevelWords, r.i32(path, undefined, ".walLevel"));
+    walLevel = value;
+  }
+  let logicalDecodingEnabled: boolean | undefined;
+  if (context.logicalDecodingStatus) {
+    const value = r.bool(path, undefined, ".logicalDecodingEnabled");
+    logicalDecodingEnabled = value;
+  }
+  let nextXidEpoch: number | undefined;
+  if (context.nextXidEpoch) {
+    const value = r.u32(path, undefined, ".nextXidEpoch");
+    nextXidEpoch = value;
+  }
+  let nextXid: number | undefined;
+  if (context.nextXidEpoch) {
+    const value = r.u32(path, undefined, ".nextXid");
+    nextXid = value;
+  }
+  let nextFullXid: bigint | undefined;
+  if (context.fullNextXid) {
+    const value = r.u64(path, undefined, ".nextFullXid");
+    nextFullXid = value;
+  }
+  const nextOid = r.u32(path, undefined, ".nextOid");
+  const nextMulti = r.u32(path, undefined, ".nextMulti");
+  let nextMultiOffset: number | undefined;
+  if (context.multixactOffset32) {
+    const value = r.u32(path, undefined, ".nextMultiOffset");
+    nextMultiOffset = value;
+  }
+  let nextMultiOffset64: bigint | undefined;
+  if (context.multixactOffset64) {
+    const value = r.u64(path, undefined, ".nextMultiOffset64");
+    nextMultiOffset64 = value;
+  }
+  const oldestXid = r.u32(path, undefined, ".oldestXid");
+  const oldestXidDB = r.u32(path, undefined, ".oldestXidDB");
+  const oldestMulti = r.u32(path, undefined, ".oldestMulti");
+  const oldestMultiDB = r.u32(path, undefined, ".oldestMultiDB");
+  const time = r.i64(path, undefined, ".time");
+  let oldestCommitTsXid: number | undefined;
+  if (context.commitTimestamps) {
+    const value = r.u32(path, undefined, ".oldestCommitTsXid");
+    oldestCommitTsXid = value;
+  }
+  let newestCommitTsXid: number | undefined;
+  if (context.commitTimestamps) {
+    const value = r.u32(path, undefined, ".newestCommitTsXid");
+    newestCommitTsXid = value;
+  }
+  const oldestActiveXid = r.u32(path, undefined, ".oldestActiveXid");
+  return {
+    redo,
+    thisTimeLineID,
+    prevTimeLineID,
+    fullPageWrites,
+    walLevel,
+    logicalDecodingEnabled,
+    nextXidEpoch,
+    nextXid,
+    nextFullXid,
+    nextOid,
+    nextMulti,
+    nextMultiOffset,
+    nextMultiOffset64,
+    oldestXid,
+    oldestXidDB,
+    oldestMulti,
+    oldestMultiDB,
+    time,
+    oldestCommitTsXid,
+    newestCommitTsXid,
+    oldestActiveXid,
+  };
+}
+
+export function writeCheckPointCopy(w: NativeWriter, value: CheckPointCopy, path: string): void {
+  mustBeObject(value, path);
+  w.lsn(value.redo, path, undefined, ".redo");
+  w.u32(value.thisTimeLineID, path, undefined, ".thisTimeLineID");
+  w.u32(value.prevTimeLineID, path, undefined, ".prevTimeLineID");
+  w.bool(value.fullPageWrites, path, undefined, ".fullPageWrites");
+  if (value.walLevel !== undefined) {
+    w.i32(numberOf(walLevelWords, value.walLevel, path, undefined, ".walLevel"), path, undefined, ".walLevel");
+  }
+  if (value.logicalDecodingEnabled !== undefined) {
+    w.bool(value.logicalDecodingEnabled, path, undefined, ".logicalDecodingEnabled");
+  }
+  if (value.nextXidEpoch !== undefined) {
+    w.u32(value.nextXidEpoch, path, undefined, ".nextXidEpoch");
+  }
+  if (value.nextXidEpoch !== undefined) {
+    w.u32(value.nextXid!, path, undefined, ".nextXid");
+  } else w.absent(value.nextXid, "nextXidEpoch", path, undefined, ".nextXid");
+  if (value.nextFullXid !== undefined) {
+    w.u64(value.nextFullXid, path, undefined, ".nextFullXid");
+  }
+  w.u32(value.nextOid, path, undefined, ".nextOid");
+  w.u32(value.nextMulti, path, undefined, ".nextMulti");
+  if (value.nextMultiOffset !== undefined) {
+    w.u32(value.nextMultiOffset, path, undefined, ".nextMultiOffset");
+  }
+  if (value.nextMultiOffset64 !== undefined) {
+    w.u64(value.nextMultiOffset64, path, undefined, ".nextMultiOffset64");
+  }
+  w.u32(value.oldestXid, path, undefined, ".oldestXid");
+  w.u32(value.oldestXidDB, path, undefined, ".oldestXidDB");
+  w.u32(value.oldestMulti, path, undefined, ".oldestMulti");
+  w.u32(value.oldestMultiDB, path, undefined, ".oldestMultiDB");
+  w.i64(value.time, path, undefined, ".time");
+  if (value.oldestCommitTsXid !== undefined) {
+    w.u32(value.oldestCommitTsXid, path, undefined, ".oldestCommitTsXid");
+  }
+  if (value.oldestCommitTsXid !== undefined) {
+    w.u32(value.newestCommitTsXid!, path, undefined, ".newestCommitTsXid");
+  } else w.absent(value.newestCommitTsXid, "oldestCommitTsXid", path, undefined, ".newestCommitTsXid");
+  w.u32(value.oldestActiveXid, path, undefined, ".oldestActiveXid");
 }

@@ -19,27 +19,35 @@ export interface RelationColumn {
   readonly name: string;
   /** The oid of its type. */
   readonly typeId: number;
-  /** atttypmod: such as the length of a varchar plus 4, or -1. */
+  /** atttypmod, such as the length of a varchar plus 4; -1 if none. */
   readonly typeModifier: number;
 }
 
 /**
- * What is known of a row before it changed.
- * - `key`: The replica identity's columns; all others are null. `tuple`: One per column of the relation. A view into the bytes that were decoded, not a copy.
+ * A row before it changed, as far as the server sends it.
+ * - `key`: The columns of the replica identity; all others are null. `tuple`: One per column of the relation. A view into the bytes that were decoded, not a copy.
  * - `full`: The whole row: the table has REPLICA IDENTITY FULL. `tuple`: One per column of the relation. A view into the bytes that were decoded, not a copy.
  */
 export type OldTuple =
-  | { readonly type: "key"; readonly tuple: TupleData }
-  | { readonly type: "full"; readonly tuple: TupleData };
+  | {
+      readonly type: "key";
+      /** One per column of the relation. A view into the bytes that were decoded, not a copy. */
+      readonly tuple: TupleData;
+    }
+  | {
+      readonly type: "full";
+      /** One per column of the relation. A view into the bytes that were decoded, not a copy. */
+      readonly tuple: TupleData;
+    };
 
 /**
- * A transaction begins. It is sent when the transaction has committed.
+ * A transaction begins. It is sent after the commit.
  *
  * @source proto.c: logicalrep_write_begin
  */
 export interface Begin {
   readonly type: "Begin";
-  /** Where its commit record begins. Bytes. */
+  /** Start of its commit record. Bytes. */
   readonly finalLsn: Lsn;
   /** When it committed. Microseconds since 2000-01-01 UTC. */
   readonly commitTime: PgTime;
@@ -48,17 +56,17 @@ export interface Begin {
 }
 
 /**
- * What pg_logical_emit_message wrote. Servers from 14 on, with the option messages.
+ * A message that pg_logical_emit_message wrote. Servers from 14 on, with the option messages.
  *
  * @source proto.c: logicalrep_write_message
  */
 export interface Message {
   readonly type: "Message";
-  /** In a stream block, the transaction: the server does not say of which subtransaction the message is. */
+  /** In a stream segment, the toplevel transaction, even for a message of a subtransaction. */
   readonly xid?: number | undefined;
-  /** Part of the transaction around it, or on its own. */
+  /** Whether it is part of a transaction: true only inside one. */
   readonly transactional: boolean;
-  /** Where it stands in WAL. Bytes. */
+  /** Its position in the WAL. Bytes. */
   readonly lsn: Lsn;
   /** Its prefix. */
   readonly prefix: string;
@@ -73,45 +81,45 @@ export interface Message {
  */
 export interface Commit {
   readonly type: "Commit";
-  /** Where its commit record begins. Bytes. */
+  /** Start of its commit record. Bytes. */
   readonly commitLsn: Lsn;
-  /** Where its commit record ends: what to confirm once the transaction is safe. Bytes. */
+  /** End of its commit record: the position to confirm once the transaction is stored. Bytes. */
   readonly endLsn: Lsn;
   /** When it committed. Microseconds since 2000-01-01 UTC. */
   readonly commitTime: PgTime;
 }
 
 /**
- * The transaction came to this server by replication from there.
+ * The origin of a transaction that this server received by replication.
  *
  * @source proto.c: logicalrep_write_origin
  */
 export interface Origin {
   readonly type: "Origin";
-  /** Where it committed on the origin's server; 0 in a stream block. Bytes. */
+  /** Position of its commit on the origin's server; 0 in a stream segment. Bytes. */
   readonly commitLsn: Lsn;
   /** The name of the origin. */
   readonly name: string;
 }
 
 /**
- * What a table looks like from here on. Sent before the first change of it, and again when it has changed.
+ * The description of a table from here on. Sent before its first change, and again after it has changed.
  *
  * @source proto.c: logicalrep_write_rel
  */
 export interface Relation {
   readonly type: "Relation";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream segment, the transaction or subtransaction that it belongs to. */
   readonly xid?: number | undefined;
-  /** The oid by which changes name it. */
+  /** Its oid, by which changes name it. */
   readonly relationId: number;
   /** Its schema; empty for pg_catalog. */
   readonly namespace: string;
   /** Its name. */
   readonly name: string;
-  /** Which columns of the old row an update or delete brings. */
+  /** Which columns of the old row an Update or Delete has. */
   readonly replicaIdentity: "default" | "nothing" | "full" | "index";
-  /** The columns that are published, by position. */
+  /** The published columns, by position. */
   readonly columns: readonly RelationColumn[];
 }
 
@@ -122,13 +130,13 @@ export interface Relation {
  */
 export interface Type {
   readonly type: "Type";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream segment, the transaction or subtransaction that it belongs to. */
   readonly xid?: number | undefined;
-  /** The oid by which relations name it. */
+  /** Its oid, by which relations name it. */
   readonly typeId: number;
-  /** Its schema, for a domain the one of its base type; empty for pg_catalog. */
+  /** Its schema, for a domain that of its base type; empty for pg_catalog. */
   readonly namespace: string;
-  /** Its name, for a domain the one of its base type. */
+  /** Its name, for a domain that of its base type. */
   readonly name: string;
 }
 
@@ -139,7 +147,7 @@ export interface Type {
  */
 export interface Insert {
   readonly type: "Insert";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream segment, the transaction or subtransaction that it belongs to. */
   readonly xid?: number | undefined;
   /** The relation's oid. */
   readonly relationId: number;
@@ -154,7 +162,7 @@ export interface Insert {
  */
 export interface Update {
   readonly type: "Update";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream segment, the transaction or subtransaction that it belongs to. */
   readonly xid?: number | undefined;
   /** The relation's oid. */
   readonly relationId: number;
@@ -171,11 +179,11 @@ export interface Update {
  */
 export interface Delete {
   readonly type: "Delete";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream segment, the transaction or subtransaction that it belongs to. */
   readonly xid?: number | undefined;
   /** The relation's oid. */
   readonly relationId: number;
-  /** What is known of a row before it changed. */
+  /** A row before it changed, as far as the server sends it. */
   readonly oldTuple: OldTuple;
 }
 
@@ -186,16 +194,20 @@ export interface Delete {
  */
 export interface Truncate {
   readonly type: "Truncate";
-  /** In a stream block, the transaction or subtransaction it belongs to. */
+  /** In a stream segment, the transaction or subtransaction that it belongs to. */
   readonly xid?: number | undefined;
   /** The options of TRUNCATE. */
-  readonly options: { readonly cascade: boolean; readonly restartIdentity: boolean };
+  readonly options: {
+    /** Bit 1. */ readonly cascade: boolean;
+    /** Bit 2. */
+    readonly restartIdentity: boolean;
+  };
   /** The relations' oids. */
   readonly relationIds: readonly number[];
 }
 
 /**
- * A block of a transaction in progress begins. Servers from 14 on, with the option streaming.
+ * A stream segment begins: a part of a transaction in progress. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_start
  */
@@ -203,12 +215,12 @@ export interface StreamStart {
   readonly type: "StreamStart";
   /** The transaction. */
   readonly xid: number;
-  /** The first block of this transaction. */
+  /** Whether it is the first segment of this transaction. */
   readonly firstSegment: boolean;
 }
 
 /**
- * The block ends. Servers from 14 on, with the option streaming.
+ * The stream segment ends. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_stop
  */
@@ -217,7 +229,7 @@ export interface StreamStop {
 }
 
 /**
- * A transaction that came in blocks has committed. Servers from 14 on, with the option streaming.
+ * A streamed transaction has committed. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_commit
  */
@@ -225,16 +237,16 @@ export interface StreamCommit {
   readonly type: "StreamCommit";
   /** The transaction. */
   readonly xid: number;
-  /** Where its commit record begins. Bytes. */
+  /** Start of its commit record. Bytes. */
   readonly commitLsn: Lsn;
-  /** Where its commit record ends: what to confirm once the transaction is safe. Bytes. */
+  /** End of its commit record: the position to confirm once the transaction is stored. Bytes. */
   readonly endLsn: Lsn;
   /** When it committed. Microseconds since 2000-01-01 UTC. */
   readonly commitTime: PgTime;
 }
 
 /**
- * A transaction that came in blocks, or a subtransaction of one, was rolled back. 18 says it also of subtransactions of which nothing has come, and without streaming. Servers from 14 on, with the option streaming.
+ * A streamed transaction or one of its subtransactions was rolled back. 18 before 18.7 also sends it for subtransactions that it never streamed, even without streaming. Servers from 14 on, with the option streaming.
  *
  * @source proto.c: logicalrep_write_stream_abort
  */
@@ -242,9 +254,9 @@ export interface StreamAbort {
   readonly type: "StreamAbort";
   /** The transaction. */
   readonly xid: number;
-  /** What was rolled back: the subtransaction, or the transaction itself. */
+  /** The subtransaction that was rolled back, or `xid` for the whole transaction. */
   readonly subxid: number;
-  /** Where its abort record ends, with streaming 'parallel'. Bytes. */
+  /** End of its abort record, with streaming 'parallel'. Bytes. */
   readonly abortLsn?: Lsn | undefined;
   /** When it was rolled back, with streaming 'parallel'. Microseconds since 2000-01-01 UTC. */
   readonly abortTime?: PgTime | undefined;
@@ -257,9 +269,9 @@ export interface StreamAbort {
  */
 export interface BeginPrepare {
   readonly type: "BeginPrepare";
-  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  /** Start of the record of PREPARE TRANSACTION. Bytes. */
   readonly prepareLsn: Lsn;
-  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  /** End of the record of PREPARE TRANSACTION. Bytes. */
   readonly endLsn: Lsn;
   /** When it was prepared. Microseconds since 2000-01-01 UTC. */
   readonly prepareTime: PgTime;
@@ -270,15 +282,15 @@ export interface BeginPrepare {
 }
 
 /**
- * The prepared transaction ends. On 18 it has no BeginPrepare if nothing that it did is decoded. Servers from 15 on, with the option two_phase.
+ * The prepared transaction ends. On 18 before 18.6, one without decoded changes has no BeginPrepare. Servers from 15 on, with the option two_phase.
  *
  * @source proto.c: logicalrep_write_prepare
  */
 export interface Prepare {
   readonly type: "Prepare";
-  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  /** Start of the record of PREPARE TRANSACTION. Bytes. */
   readonly prepareLsn: Lsn;
-  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  /** End of the record of PREPARE TRANSACTION. Bytes. */
   readonly endLsn: Lsn;
   /** When it was prepared. Microseconds since 2000-01-01 UTC. */
   readonly prepareTime: PgTime;
@@ -295,9 +307,9 @@ export interface Prepare {
  */
 export interface CommitPrepared {
   readonly type: "CommitPrepared";
-  /** Where the record of COMMIT PREPARED begins. Bytes. */
+  /** Start of the record of COMMIT PREPARED. Bytes. */
   readonly commitLsn: Lsn;
-  /** Where the record of COMMIT PREPARED ends. Bytes. */
+  /** End of the record of COMMIT PREPARED. Bytes. */
   readonly endLsn: Lsn;
   /** When it committed. Microseconds since 2000-01-01 UTC. */
   readonly commitTime: PgTime;
@@ -314,9 +326,9 @@ export interface CommitPrepared {
  */
 export interface RollbackPrepared {
   readonly type: "RollbackPrepared";
-  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  /** End of the record of PREPARE TRANSACTION. Bytes. */
   readonly prepareEndLsn: Lsn;
-  /** Where the record of ROLLBACK PREPARED ends. Bytes. */
+  /** End of the record of ROLLBACK PREPARED. Bytes. */
   readonly rollbackEndLsn: Lsn;
   /** When it was prepared. Microseconds since 2000-01-01 UTC. */
   readonly prepareTime: PgTime;
@@ -329,15 +341,15 @@ export interface RollbackPrepared {
 }
 
 /**
- * A transaction that came in blocks is prepared. Servers from 15 on, with the options streaming and two_phase.
+ * A streamed transaction is prepared. Servers from 15 on, with the options streaming and two_phase.
  *
  * @source proto.c: logicalrep_write_stream_prepare
  */
 export interface StreamPrepare {
   readonly type: "StreamPrepare";
-  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  /** Start of the record of PREPARE TRANSACTION. Bytes. */
   readonly prepareLsn: Lsn;
-  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  /** End of the record of PREPARE TRANSACTION. Bytes. */
   readonly endLsn: Lsn;
   /** When it was prepared. Microseconds since 2000-01-01 UTC. */
   readonly prepareTime: PgTime;
@@ -347,7 +359,7 @@ export interface StreamPrepare {
   readonly gid: string;
 }
 
-/** What pgoutput says, in any of its protocol versions. */
+/** The messages of pgoutput, in all of its protocol versions. */
 export type PgoutputMessage =
   | Begin
   | Message
@@ -372,9 +384,9 @@ export type PgoutputMessage =
 /** A change of one or more relations. */
 export type RelationChange = Insert | Update | Delete | Truncate;
 
-/** What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it. */
+/** What a decoder must know beside the bytes of a message. PgoutputDecoder keeps track of it. */
 export interface PgoutputContext {
-  /** The message stands between StreamStart and StreamStop. */
+  /** The message is between StreamStart and StreamStop. */
   readonly inStream: boolean;
   /** The stream was asked for with streaming 'parallel'. */
   readonly parallel: boolean;
@@ -384,10 +396,10 @@ export interface PgoutputContext {
 const otherwisePgoutputContext: PgoutputContext = { inStream: false, parallel: false };
 
 /**
- * Decode one message: what pgoutput says, in any of its protocol versions.
+ * Decode one message: the messages of pgoutput, in all of its protocol versions.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
- * @param context What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it.
+ * @param context What a decoder must know beside the bytes of a message. PgoutputDecoder keeps track of it.
  * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source proto.c
@@ -466,7 +478,7 @@ export function decodePgoutputMessage(
 }
 
 /**
- * Encode one message: what pgoutput says, in any of its protocol versions.
+ * Encode one message: the messages of pgoutput, in all of its protocol versions.
  *
  * @returns The type byte and the fields, in a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
@@ -519,7 +531,7 @@ function writePgoutputMessage(w: Writer, message: PgoutputMessage): void {
       return writeStreamPrepare(w, message);
     default:
       refuse(
-        '"Begin" or "Message" or "Commit" or "Origin" or "Relation" or "Type" or "Insert" or "Update" or "Delete" or "Truncate" or "StreamStart" or "StreamStop" or "StreamCommit" or "StreamAbort" or "BeginPrepare" or "Prepare" or "CommitPrepared" or "RollbackPrepared" or "StreamPrepare"',
+        '"Begin", "Message", "Commit", "Origin", "Relation", "Type", "Insert", "Update", "Delete", "Truncate", "StreamStart", "StreamStop", "StreamCommit", "StreamAbort", "BeginPrepare", "Prepare", "CommitPrepared", "RollbackPrepared" or "StreamPrepare"',
         (message as { type: unknown }).type,
         "PgoutputMessage.type",
       );

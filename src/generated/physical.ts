@@ -12,50 +12,50 @@ import { encodeWith, type Writer } from "../wire/writer.ts";
  */
 export interface XLogData {
   readonly type: "XLogData";
-  /** Where the data begins in WAL; in a logical stream 0 if more writes of the same callback follow. Bytes. */
+  /** Position of the data in the WAL; in a logical stream 0 if more messages of the same callback follow. Bytes. */
   readonly dataStart: Lsn;
-  /** How far the server could send now; in a logical stream the same as dataStart. Bytes. */
+  /** End of the WAL that the server can send now; in a logical stream the same as dataStart. Bytes. */
   readonly walEnd: Lsn;
-  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  /** When the server sent it. Microseconds since 2000-01-01 UTC. */
   readonly sendTime: PgTime;
   /** A physical stream's WAL, at most 128 KiB; or exactly one message of the output plugin. A view into the bytes that were decoded, not a copy. */
   readonly data: Uint8Array;
 }
 
 /**
- * Sent by an idle server, and by one that wants a status update.
+ * Sent by an idle server, and to request a status update.
  *
  * @source walsender.c: WalSndKeepalive
  */
 export interface Keepalive {
   readonly type: "Keepalive";
-  /** How far the server has sent. Bytes. */
+  /** End of the WAL that the server has sent. Bytes. */
   readonly walEnd: Lsn;
-  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  /** When the server sent it. Microseconds since 2000-01-01 UTC. */
   readonly sendTime: PgTime;
   /** Answer at once, or be taken for dead. */
   readonly replyRequested: boolean;
 }
 
 /**
- * The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more. Servers from 19 on.
+ * The answer to a PrimaryStatusRequest. A subscription with retain_dead_tuples learns from it which rows it can remove. Servers from 19 on.
  *
  * @source walsender.c: ProcessStandbyPSRequestMessage
  */
 export interface PrimaryStatusUpdate {
   readonly type: "PrimaryStatusUpdate";
-  /** How far the server has written WAL. Bytes. */
+  /** End of the WAL that the server has written. Bytes. */
   readonly walWrite: Lsn;
   /** The oldest transaction that is committing, with its epoch in the upper 32 bits. */
   readonly oldestXidInCommit: bigint;
   /** The next transaction, with its epoch in the upper 32 bits. */
   readonly nextXid: bigint;
-  /** The server's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  /** When the server sent it. Microseconds since 2000-01-01 UTC. */
   readonly sendTime: PgTime;
 }
 
 /**
- * How far the receiver is. Positions are one byte past the last byte; 0 means unknown.
+ * The positions of the receiver. Each is one byte after the last byte; 0 means unknown.
  *
  * @source walreceiver.c: XLogWalRcvSendReply
  */
@@ -63,11 +63,11 @@ export interface StandbyStatusUpdate {
   readonly type: "StandbyStatusUpdate";
   /** Received and written. Bytes. */
   readonly write: Lsn;
-  /** Flushed to disk: the server may forget what comes before. Bytes. */
+  /** Flushed to disk: the server may remove WAL before this position. Bytes. */
   readonly flush: Lsn;
   /** Applied. Bytes. */
   readonly apply: Lsn;
-  /** The receiver's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  /** When the receiver sent it. Microseconds since 2000-01-01 UTC. */
   readonly clientTime: PgTime;
   /** Asks the server to answer with a Keepalive at once. */
   readonly replyRequested: boolean;
@@ -76,15 +76,15 @@ export interface StandbyStatusUpdate {
 }
 
 /**
- * The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more.
+ * The oldest transactions that queries on the standby need. If both xmins are 0, feedback ends.
  *
  * @source walreceiver.c: XLogWalRcvSendHSFeedback
  */
 export interface HotStandbyFeedback {
   readonly type: "HotStandbyFeedback";
-  /** The receiver's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  /** When the receiver sent it. Microseconds since 2000-01-01 UTC. */
   readonly clientTime: PgTime;
-  /** The standby's oldest transaction, without the one of its slots' catalogs. */
+  /** The standby's oldest transaction, without that of its slots' catalogs. */
   readonly xmin: number;
   /** The epoch of xmin. */
   readonly xminEpoch: number;
@@ -103,23 +103,23 @@ export interface HotStandbyFeedback {
  */
 export interface PrimaryStatusRequest {
   readonly type: "PrimaryStatusRequest";
-  /** The receiver's clock when it sent this. Microseconds since 2000-01-01 UTC. */
+  /** When the receiver sent it. Microseconds since 2000-01-01 UTC. */
   readonly clientTime: PgTime;
   /** Bytes behind it, which a server does not look at. A view into the bytes that were decoded, not a copy. */
   readonly extra?: Uint8Array | undefined;
 }
 
-/** What a walsender says inside CopyData. */
+/** The messages of a walsender inside CopyData. */
 export type WalSenderMessage = XLogData | Keepalive | PrimaryStatusUpdate;
 
-/** What a walreceiver answers inside CopyData. */
+/** The messages of a walreceiver inside CopyData. */
 export type WalReceiverMessage = StandbyStatusUpdate | HotStandbyFeedback | PrimaryStatusRequest;
 
-/** What depends on the server's version: walwire/physical's `physicalContext` knows it. */
+/** Conditions that depend on the server's version: `physicalContext` of walwire/physical returns them. */
 export interface PhysicalContext {
   /** HotStandbyFeedback has the xmin of catalogs: servers from 10 on. */
   readonly feedbackCatalogXmin: boolean;
-  /** The status of the primary can be asked for: servers from 19 on. */
+  /** The server answers PrimaryStatusRequest: servers from 19 on. */
   readonly primaryStatus: boolean;
 }
 
@@ -127,10 +127,10 @@ export interface PhysicalContext {
 const otherwisePhysicalContext: PhysicalContext = { feedbackCatalogXmin: true, primaryStatus: true };
 
 /**
- * Decode one message: what a walsender says inside CopyData.
+ * Decode one message: the messages of a walsender inside CopyData.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
- * @param context What depends on the server's version: walwire/physical's `physicalContext` knows it.
+ * @param context Conditions that depend on the server's version: `physicalContext` of walwire/physical returns them.
  * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source walsender.c
@@ -161,7 +161,7 @@ export function decodeWalSenderMessage(
 }
 
 /**
- * Encode one message: what a walsender says inside CopyData.
+ * Encode one message: the messages of a walsender inside CopyData.
  *
  * @returns The type byte and the fields, in a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
@@ -182,7 +182,7 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
       return writePrimaryStatusUpdate(w, message);
     default:
       refuse(
-        '"XLogData" or "Keepalive" or "PrimaryStatusUpdate"',
+        '"XLogData", "Keepalive" or "PrimaryStatusUpdate"',
         (message as { type: unknown }).type,
         "WalSenderMessage.type",
       );
@@ -190,10 +190,10 @@ function writeWalSenderMessage(w: Writer, message: WalSenderMessage): void {
 }
 
 /**
- * Decode one message: what a walreceiver answers inside CopyData.
+ * Decode one message: the messages of a walreceiver inside CopyData.
  *
  * @param bytes The type byte, then the fields, and nothing else. Byte arrays in the result are views into it, not copies.
- * @param context What depends on the server's version: walwire/physical's `physicalContext` knows it.
+ * @param context Conditions that depend on the server's version: `physicalContext` of walwire/physical returns them.
  * @throws DecodeError BAD_TAG, TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source walreceiver.c, worker.c
@@ -224,7 +224,7 @@ export function decodeWalReceiverMessage(
 }
 
 /**
- * Encode one message: what a walreceiver answers inside CopyData.
+ * Encode one message: the messages of a walreceiver inside CopyData.
  *
  * @returns The type byte and the fields, in a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
@@ -245,7 +245,7 @@ function writeWalReceiverMessage(w: Writer, message: WalReceiverMessage): void {
       return writePrimaryStatusRequest(w, message);
     default:
       refuse(
-        '"StandbyStatusUpdate" or "HotStandbyFeedback" or "PrimaryStatusRequest"',
+        '"StandbyStatusUpdate", "HotStandbyFeedback" or "PrimaryStatusRequest"',
         (message as { type: unknown }).type,
         "WalReceiverMessage.type",
       );

@@ -157,7 +157,7 @@ export interface ParseOptions<T extends StartRuleNames = "exec_replication_comma
    * or even the File object.
    */
   readonly grammarSource?: GrammarSource;
-  readonly startRule?: T;
+  readonly startRule: T;
   readonly tracer?: ParserTracer;
 
   // Internal use only:
@@ -179,25 +179,25 @@ export declare const parse: typeof ParseFunction;
 
 declare function ParseFunction<Options extends ParseOptions<"exec_replication_command">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): import("../command/ast.js").Command;
 
 declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): import("../command/token.js").Token;
 
 declare function ParseFunction<Options extends ParseOptions<"tokens">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): readonly import("../command/token.js").Token[];
 
 declare function ParseFunction<Options extends ParseOptions<"IDENT">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): string;
 
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
-  options?: Options,
+  options: Options,
 ): import("../command/ast.js").Command | import("../command/token.js").Token | readonly import("../command/token.js").Token[] | string;

@@ -52,271 +52,258 @@ let input, options;
     tokens: peg$parsetokens,
     IDENT: peg$parseIDENT,
   };
-  const peg$defaultStartRule = peg$parseexec_replication_command;
 
-  const peg$c0 = "BASE_BACKUP";
-  const peg$c1 = "IDENTIFY_SYSTEM";
-  const peg$c2 = "START_REPLICATION";
-  const peg$c3 = "CREATE_REPLICATION_SLOT";
-  const peg$c4 = "DROP_REPLICATION_SLOT";
-  const peg$c5 = "TIMELINE_HISTORY";
-  const peg$c6 = "TIMELINE";
-  const peg$c7 = "PHYSICAL";
-  const peg$c8 = "LOGICAL";
-  const peg$c9 = "SLOT";
-  const peg$c10 = "RESERVE_WAL";
-  const peg$c11 = "SHOW";
-  const peg$c12 = "TEMPORARY";
-  const peg$c13 = "EXPORT_SNAPSHOT";
-  const peg$c14 = "NOEXPORT_SNAPSHOT";
-  const peg$c15 = "USE_SNAPSHOT";
-  const peg$c16 = "WAIT";
-  const peg$c17 = "TWO_PHASE";
-  const peg$c18 = "READ_REPLICATION_SLOT";
-  const peg$c19 = "ALTER_REPLICATION_SLOT";
+  const peg$c0 = "/";
+  const peg$c1 = "\v";
+  const peg$c2 = "'";
+  const peg$c3 = "\"";
+  const peg$c4 = "''";
+  const peg$c5 = "\"\"";
+  const peg$c6 = ".";
+  const peg$c7 = ";";
+  const peg$c8 = "(";
+  const peg$c9 = ")";
+  const peg$c10 = ",";
+  const peg$c11 = "BASE_BACKUP";
+  const peg$c12 = "IDENTIFY_SYSTEM";
+  const peg$c13 = "READ_REPLICATION_SLOT";
+  const peg$c14 = "SHOW";
+  const peg$c15 = "START_REPLICATION";
+  const peg$c16 = "CREATE_REPLICATION_SLOT";
+  const peg$c17 = "DROP_REPLICATION_SLOT";
+  const peg$c18 = "ALTER_REPLICATION_SLOT";
+  const peg$c19 = "TIMELINE_HISTORY";
   const peg$c20 = "UPLOAD_MANIFEST";
-  const peg$c21 = "LABEL";
-  const peg$c22 = "PROGRESS";
-  const peg$c23 = "FAST";
-  const peg$c24 = "WAL";
-  const peg$c25 = "NOWAIT";
-  const peg$c26 = "MAX_RATE";
-  const peg$c27 = "TABLESPACE_MAP";
-  const peg$c28 = "NOVERIFY_CHECKSUMS";
-  const peg$c29 = "MANIFEST";
-  const peg$c30 = "MANIFEST_CHECKSUMS";
-  const peg$c31 = "/";
-  const peg$c32 = "\v";
-  const peg$c33 = "'";
-  const peg$c34 = "\"";
-  const peg$c35 = "''";
-  const peg$c36 = "\"\"";
-  const peg$c37 = ".";
-  const peg$c38 = ";";
-  const peg$c39 = "(";
-  const peg$c40 = ")";
-  const peg$c41 = ",";
+  const peg$c21 = "TIMELINE";
+  const peg$c22 = "PHYSICAL";
+  const peg$c23 = "LOGICAL";
+  const peg$c24 = "SLOT";
+  const peg$c25 = "RESERVE_WAL";
+  const peg$c26 = "TEMPORARY";
+  const peg$c27 = "EXPORT_SNAPSHOT";
+  const peg$c28 = "NOEXPORT_SNAPSHOT";
+  const peg$c29 = "USE_SNAPSHOT";
+  const peg$c30 = "WAIT";
+  const peg$c31 = "TWO_PHASE";
+  const peg$c32 = "LABEL";
+  const peg$c33 = "PROGRESS";
+  const peg$c34 = "FAST";
+  const peg$c35 = "WAL";
+  const peg$c36 = "NOWAIT";
+  const peg$c37 = "MAX_RATE";
+  const peg$c38 = "TABLESPACE_MAP";
+  const peg$c39 = "NOVERIFY_CHECKSUMS";
+  const peg$c40 = "MANIFEST";
+  const peg$c41 = "MANIFEST_CHECKSUMS";
 
   const peg$r0 = /^[\r\f]/;
   const peg$r1 = /^[0-9A-Fa-f]/;
   const peg$r2 = /^[0-9A-Za-z]/;
   const peg$r3 = /^[A-Za-z_\x80-\uFFFF]/;
   const peg$r4 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
+  const peg$r5 = /^[A-Z]/;
 
   const peg$e0 = "option name";
   const peg$e1 = "any";
-  const peg$e2 = "BASE_BACKUP";
-  const peg$e3 = "\"BASE_BACKUP\"";
-  const peg$e4 = "IDENTIFY_SYSTEM";
-  const peg$e5 = "\"IDENTIFY_SYSTEM\"";
-  const peg$e6 = "START_REPLICATION";
-  const peg$e7 = "\"START_REPLICATION\"";
-  const peg$e8 = "CREATE_REPLICATION_SLOT";
-  const peg$e9 = "\"CREATE_REPLICATION_SLOT\"";
-  const peg$e10 = "DROP_REPLICATION_SLOT";
-  const peg$e11 = "\"DROP_REPLICATION_SLOT\"";
-  const peg$e12 = "TIMELINE_HISTORY";
-  const peg$e13 = "\"TIMELINE_HISTORY\"";
-  const peg$e14 = "TIMELINE";
-  const peg$e15 = "\"TIMELINE\"";
-  const peg$e16 = "PHYSICAL";
-  const peg$e17 = "\"PHYSICAL\"";
-  const peg$e18 = "LOGICAL";
-  const peg$e19 = "\"LOGICAL\"";
-  const peg$e20 = "SLOT";
-  const peg$e21 = "\"SLOT\"";
-  const peg$e22 = "RESERVE_WAL";
-  const peg$e23 = "\"RESERVE_WAL\"";
-  const peg$e24 = "SHOW";
-  const peg$e25 = "\"SHOW\"";
-  const peg$e26 = "TEMPORARY";
-  const peg$e27 = "\"TEMPORARY\"";
-  const peg$e28 = "EXPORT_SNAPSHOT";
-  const peg$e29 = "\"EXPORT_SNAPSHOT\"";
-  const peg$e30 = "NOEXPORT_SNAPSHOT";
-  const peg$e31 = "\"NOEXPORT_SNAPSHOT\"";
-  const peg$e32 = "USE_SNAPSHOT";
-  const peg$e33 = "\"USE_SNAPSHOT\"";
-  const peg$e34 = "WAIT";
-  const peg$e35 = "\"WAIT\"";
-  const peg$e36 = "TWO_PHASE";
-  const peg$e37 = "\"TWO_PHASE\"";
-  const peg$e38 = "READ_REPLICATION_SLOT";
-  const peg$e39 = "\"READ_REPLICATION_SLOT\"";
-  const peg$e40 = "ALTER_REPLICATION_SLOT";
-  const peg$e41 = "\"ALTER_REPLICATION_SLOT\"";
-  const peg$e42 = "UPLOAD_MANIFEST";
-  const peg$e43 = "\"UPLOAD_MANIFEST\"";
-  const peg$e44 = "LABEL";
-  const peg$e45 = "\"LABEL\"";
-  const peg$e46 = "PROGRESS";
-  const peg$e47 = "\"PROGRESS\"";
-  const peg$e48 = "FAST";
-  const peg$e49 = "\"FAST\"";
-  const peg$e50 = "WAL";
-  const peg$e51 = "\"WAL\"";
-  const peg$e52 = "NOWAIT";
-  const peg$e53 = "\"NOWAIT\"";
-  const peg$e54 = "MAX_RATE";
-  const peg$e55 = "\"MAX_RATE\"";
-  const peg$e56 = "TABLESPACE_MAP";
-  const peg$e57 = "\"TABLESPACE_MAP\"";
-  const peg$e58 = "NOVERIFY_CHECKSUMS";
-  const peg$e59 = "\"NOVERIFY_CHECKSUMS\"";
-  const peg$e60 = "MANIFEST";
-  const peg$e61 = "\"MANIFEST\"";
-  const peg$e62 = "MANIFEST_CHECKSUMS";
-  const peg$e63 = "\"MANIFEST_CHECKSUMS\"";
-  const peg$e64 = "\"/\"";
-  const peg$e65 = "class";
-  const peg$e66 = "\"\v\"";
-  const peg$e67 = "number";
-  const peg$e68 = "LSN";
-  const peg$e69 = "class";
-  const peg$e70 = "class";
-  const peg$e71 = "quoted string";
-  const peg$e72 = "\"'\"";
-  const peg$e73 = "identifier";
-  const peg$e74 = "\"\"\"";
-  const peg$e75 = "\"''\"";
-  const peg$e76 = "\"\"\"\"";
-  const peg$e77 = "\".\"";
-  const peg$e78 = "\";\"";
-  const peg$e79 = "class";
-  const peg$e80 = "class";
-  const peg$e81 = "\"(\"";
-  const peg$e82 = "\")\"";
-  const peg$e83 = "\",\"";
-  const peg$e84 = "end of input";
+  const peg$e2 = "\"/\"";
+  const peg$e3 = "class";
+  const peg$e4 = "\"\v\"";
+  const peg$e5 = "number";
+  const peg$e6 = "LSN";
+  const peg$e7 = "class";
+  const peg$e8 = "class";
+  const peg$e9 = "quoted string";
+  const peg$e10 = "\"'\"";
+  const peg$e11 = "identifier";
+  const peg$e12 = "\"\"\"";
+  const peg$e13 = "\"''\"";
+  const peg$e14 = "\"\"\"\"";
+  const peg$e15 = "\".\"";
+  const peg$e16 = "\";\"";
+  const peg$e17 = "class";
+  const peg$e18 = "class";
+  const peg$e19 = "\"(\"";
+  const peg$e20 = "\")\"";
+  const peg$e21 = "\",\"";
+  const peg$e22 = "end of input";
+  const peg$e23 = "BASE_BACKUP";
+  const peg$e24 = "\"BASE_BACKUP\"";
+  const peg$e25 = "IDENTIFY_SYSTEM";
+  const peg$e26 = "\"IDENTIFY_SYSTEM\"";
+  const peg$e27 = "READ_REPLICATION_SLOT";
+  const peg$e28 = "\"READ_REPLICATION_SLOT\"";
+  const peg$e29 = "SHOW";
+  const peg$e30 = "\"SHOW\"";
+  const peg$e31 = "START_REPLICATION";
+  const peg$e32 = "\"START_REPLICATION\"";
+  const peg$e33 = "CREATE_REPLICATION_SLOT";
+  const peg$e34 = "\"CREATE_REPLICATION_SLOT\"";
+  const peg$e35 = "DROP_REPLICATION_SLOT";
+  const peg$e36 = "\"DROP_REPLICATION_SLOT\"";
+  const peg$e37 = "ALTER_REPLICATION_SLOT";
+  const peg$e38 = "\"ALTER_REPLICATION_SLOT\"";
+  const peg$e39 = "TIMELINE_HISTORY";
+  const peg$e40 = "\"TIMELINE_HISTORY\"";
+  const peg$e41 = "UPLOAD_MANIFEST";
+  const peg$e42 = "\"UPLOAD_MANIFEST\"";
+  const peg$e43 = "TIMELINE";
+  const peg$e44 = "\"TIMELINE\"";
+  const peg$e45 = "PHYSICAL";
+  const peg$e46 = "\"PHYSICAL\"";
+  const peg$e47 = "LOGICAL";
+  const peg$e48 = "\"LOGICAL\"";
+  const peg$e49 = "SLOT";
+  const peg$e50 = "\"SLOT\"";
+  const peg$e51 = "RESERVE_WAL";
+  const peg$e52 = "\"RESERVE_WAL\"";
+  const peg$e53 = "TEMPORARY";
+  const peg$e54 = "\"TEMPORARY\"";
+  const peg$e55 = "EXPORT_SNAPSHOT";
+  const peg$e56 = "\"EXPORT_SNAPSHOT\"";
+  const peg$e57 = "NOEXPORT_SNAPSHOT";
+  const peg$e58 = "\"NOEXPORT_SNAPSHOT\"";
+  const peg$e59 = "USE_SNAPSHOT";
+  const peg$e60 = "\"USE_SNAPSHOT\"";
+  const peg$e61 = "WAIT";
+  const peg$e62 = "\"WAIT\"";
+  const peg$e63 = "TWO_PHASE";
+  const peg$e64 = "\"TWO_PHASE\"";
+  const peg$e65 = "LABEL";
+  const peg$e66 = "\"LABEL\"";
+  const peg$e67 = "PROGRESS";
+  const peg$e68 = "\"PROGRESS\"";
+  const peg$e69 = "FAST";
+  const peg$e70 = "\"FAST\"";
+  const peg$e71 = "WAL";
+  const peg$e72 = "\"WAL\"";
+  const peg$e73 = "NOWAIT";
+  const peg$e74 = "\"NOWAIT\"";
+  const peg$e75 = "MAX_RATE";
+  const peg$e76 = "\"MAX_RATE\"";
+  const peg$e77 = "TABLESPACE_MAP";
+  const peg$e78 = "\"TABLESPACE_MAP\"";
+  const peg$e79 = "NOVERIFY_CHECKSUMS";
+  const peg$e80 = "\"NOVERIFY_CHECKSUMS\"";
+  const peg$e81 = "MANIFEST";
+  const peg$e82 = "\"MANIFEST\"";
+  const peg$e83 = "MANIFEST_CHECKSUMS";
+  const peg$e84 = "\"MANIFEST_CHECKSUMS\"";
+  const peg$e85 = "class";
 
   function peg$f0() {    return options.has.firstTokenRule;  }
   function peg$f1() {    return { type: "SQLCmd", text: input };  }
-  function peg$f2() {    return options.has.showCommand;  }
-  function peg$f3() {    return options.has.readReplicationSlot;  }
-  function peg$f4() {    return options.has.alterReplicationSlot;  }
-  function peg$f5() {    return options.has.uploadManifest;  }
-  function peg$f6() {    return options.has.sqlCommands && !options.has.firstTokenRule;  }
-  function peg$f7() {    return { type: "SQLCmd", text: input };  }
-  function peg$f8() {    return { type: "IdentifySystemCmd" };  }
-  function peg$f9(slotname) {    return { type: "ReadReplicationSlotCmd", slotname };  }
-  function peg$f10(name) {    return { type: "VariableShowStmt", name };  }
-  function peg$f11(names) {    return names.join(".");  }
-  function peg$f12() {    return options.has.genericOptions;  }
-  function peg$f13() {    return options.has.baseBackupKeywords;  }
-  function peg$f14(options) {    return { type: "BaseBackupCmd", options: options ?? [] };  }
-  function peg$f15(sval) {    return option("label", string(sval));  }
-  function peg$f16() {    return option("progress", integer(1));  }
-  function peg$f17() {    return option("fast", integer(1));  }
-  function peg$f18() {    return option("wal", integer(1));  }
-  function peg$f19() {    return option("nowait", integer(1));  }
-  function peg$f20(uval) {    return option("max_rate", integer(uval | 0));  }
-  function peg$f21() {    return options.has.baseBackupTablespaceMap;  }
-  function peg$f22() {    return option("tablespace_map", integer(1));  }
-  function peg$f23() {    return options.has.baseBackupNoVerifyChecksums;  }
-  function peg$f24() {    return option("noverify_checksums", integer(1));  }
-  function peg$f25() {    return options.has.baseBackupManifest;  }
-  function peg$f26(sval) {    return option("manifest", string(sval));  }
-  function peg$f27() {    return options.has.baseBackupManifest;  }
-  function peg$f28(sval) {    return option("manifest_checksums", string(sval));  }
-  function peg$f29(slotname, temporary, options) {    return { type: "CreateReplicationSlotCmd", kind: "PHYSICAL", slotname, plugin: undefined, temporary, options };  }
-  function peg$f30(slotname, temporary, plugin, options) {    return { type: "CreateReplicationSlotCmd", kind: "LOGICAL", slotname, plugin, temporary, options };  }
-  function peg$f31() {    return options.has.createSlotOptions;  }
-  function peg$f32() {    return options.has.reserveWal;  }
-  function peg$f33(word) {    return word === null ? [] : [word];  }
-  function peg$f34() {    return options.has.createSlotOptions;  }
-  function peg$f35() {    return [];  }
-  function peg$f36() {    return options.has.genericOptions;  }
-  function peg$f37() {    return options.has.createSlotOptions;  }
-  function peg$f38() {    return option("reserve_wal", options.has.genericOptions ? boolean(true) : integer(1));  }
-  function peg$f39() {    return options.has.genericOptions;  }
-  function peg$f40() {    return option("two_phase", boolean(true));  }
-  function peg$f41() {    return options.has.genericOptions ? option("snapshot", string("export")) : option("export_snapshot", integer(1));  }
-  function peg$f42() {    return options.has.genericOptions ? option("snapshot", string("nothing")) : option("export_snapshot", integer(0));  }
-  function peg$f43() {    return options.has.genericOptions ? option("snapshot", string("use")) : option("use_snapshot", integer(1));  }
-  function peg$f44(slotname, wait) {    return { type: "DropReplicationSlotCmd", slotname, wait };  }
-  function peg$f45() {    return options.has.createSlotOptions;  }
-  function peg$f46(word) {    return word !== null;  }
-  function peg$f47(slotname, options) {    return { type: "AlterReplicationSlotCmd", slotname, options };  }
-  function peg$f48(slotname, startpoint, timeline) {    return { type: "StartReplicationCmd", kind: "PHYSICAL", slotname, startpoint, timeline, options: [] };  }
-  function peg$f49(slotname, startpoint, options) {    return { type: "StartReplicationCmd", kind: "LOGICAL", slotname, startpoint, timeline: 0, options };  }
-  function peg$f50(timeline) {    return { type: "TimeLineHistoryCmd", timeline };  }
-  function peg$f51() {    return { type: "UploadManifestCmd" };  }
-  function peg$f52() {    return options.has.createSlotOptions;  }
-  function peg$f53(word) {    return word !== null;  }
-  function peg$f54(slotname) {    return slotname ?? undefined;  }
-  function peg$f55(timeline) {    return timeline ?? 0;  }
-  function peg$f56(timeline) {
+  function peg$f2() {    return options.has.sqlCommands && !options.has.firstTokenRule;  }
+  function peg$f3() {    return { type: "SQLCmd", text: input };  }
+  function peg$f4() {    return { type: "IdentifySystemCmd" };  }
+  function peg$f5(slotname) {    return { type: "ReadReplicationSlotCmd", slotname };  }
+  function peg$f6(name) {    return { type: "VariableShowStmt", name };  }
+  function peg$f7(names) {    return names.join(".");  }
+  function peg$f8() {    return options.has.genericOptions;  }
+  function peg$f9(options) {    return { type: "BaseBackupCmd", options: options ?? [] };  }
+  function peg$f10(sval) {    return option("label", string(sval));  }
+  function peg$f11() {    return option("progress", integer(1));  }
+  function peg$f12() {    return option("fast", integer(1));  }
+  function peg$f13() {    return option("wal", integer(1));  }
+  function peg$f14() {    return option("nowait", integer(1));  }
+  function peg$f15(uval) {    return option("max_rate", integer(uval | 0));  }
+  function peg$f16() {    return option("tablespace_map", integer(1));  }
+  function peg$f17() {    return option("noverify_checksums", integer(1));  }
+  function peg$f18(sval) {    return option("manifest", string(sval));  }
+  function peg$f19(sval) {    return option("manifest_checksums", string(sval));  }
+  function peg$f20(slotname, temporary, options) {    return { type: "CreateReplicationSlotCmd", kind: "PHYSICAL", slotname, plugin: undefined, temporary, options };  }
+  function peg$f21(slotname, temporary, plugin, options) {    return { type: "CreateReplicationSlotCmd", kind: "LOGICAL", slotname, plugin, temporary, options };  }
+  function peg$f22() {    return options.has.createSlotOptions;  }
+  function peg$f23(word) {    return word === null ? [] : [word];  }
+  function peg$f24() {    return options.has.createSlotOptions;  }
+  function peg$f25() {    return [];  }
+  function peg$f26() {    return options.has.genericOptions;  }
+  function peg$f27() {    return option("reserve_wal", options.has.genericOptions ? boolean(true) : integer(1));  }
+  function peg$f28() {    return option("two_phase", boolean(true));  }
+  function peg$f29() {    return options.has.genericOptions ? option("snapshot", string("export")) : option("export_snapshot", integer(1));  }
+  function peg$f30() {    return options.has.genericOptions ? option("snapshot", string("nothing")) : option("export_snapshot", integer(0));  }
+  function peg$f31() {    return options.has.genericOptions ? option("snapshot", string("use")) : option("use_snapshot", integer(1));  }
+  function peg$f32(slotname, wait) {    return { type: "DropReplicationSlotCmd", slotname, wait };  }
+  function peg$f33(word) {    return word !== null;  }
+  function peg$f34(slotname, options) {    return { type: "AlterReplicationSlotCmd", slotname, options };  }
+  function peg$f35(slotname, startpoint, timeline) {    return { type: "StartReplicationCmd", kind: "PHYSICAL", slotname, startpoint, timeline, options: [] };  }
+  function peg$f36(slotname, startpoint, options) {    return { type: "StartReplicationCmd", kind: "LOGICAL", slotname, startpoint, timeline: 0, options };  }
+  function peg$f37(timeline) {    return { type: "TimeLineHistoryCmd", timeline };  }
+  function peg$f38() {    return { type: "UploadManifestCmd" };  }
+  function peg$f39(word) {    return word !== null;  }
+  function peg$f40(slotname) {    return slotname ?? undefined;  }
+  function peg$f41(timeline) {    return timeline ?? 0;  }
+  function peg$f42(timeline) {
     if (timeline === 0) refuse(offset(), "invalid timeline 0", "INVALID_VALUE");
     return timeline;
   }
-  function peg$f57(list) {    return list ?? [];  }
-  function peg$f58(defname, arg) {    return option(defname, arg);  }
-  function peg$f59(sval) {    return sval === null ? undefined : string(sval);  }
-  function peg$f60(defname, sval) {    return string(sval);  }
-  function peg$f61(defname, sval) {    return string(sval);  }
-  function peg$f62(defname, uval) {    return integer(uval | 0);  }
-  function peg$f63(defname, arg) {    return option(defname, arg ?? undefined);  }
-  function peg$f64(word) {    return word.toLowerCase();  }
-  function peg$f65(kind) {    return { kind, text: kind === "character" ? text()[0] : withoutSpace(text()), offset: offset() };  }
-  function peg$f66() {    return "RECPTR";  }
-  function peg$f67() {    return "UCONST";  }
-  function peg$f68() {    return "keyword";  }
-  function peg$f69() {    return "IDENT";  }
-  function peg$f70() {    return "SCONST";  }
-  function peg$f71() {    return "character";  }
-  function peg$f72() {    return "character";  }
-  function peg$f73(character) {    if (!options.has.unknownCharacterIsToken) refuse(offset(), `syntax error: unexpected character "${character}"`);  }
-  function peg$f74(word) {    return keyword(word);  }
-  function peg$f75() {    return keyword("RESERVE_WAL");  }
-  function peg$f76() {    return keyword("SHOW");  }
-  function peg$f77() {    return keyword("TEMPORARY");  }
-  function peg$f78() {    return keyword("EXPORT_SNAPSHOT");  }
-  function peg$f79() {    return keyword("NOEXPORT_SNAPSHOT");  }
-  function peg$f80() {    return keyword("USE_SNAPSHOT");  }
-  function peg$f81() {    return keyword("WAIT");  }
-  function peg$f82() {    return keyword("TWO_PHASE");  }
-  function peg$f83() {    return keyword("READ_REPLICATION_SLOT");  }
-  function peg$f84() {    return keyword("ALTER_REPLICATION_SLOT");  }
-  function peg$f85() {    return keyword("UPLOAD_MANIFEST");  }
-  function peg$f86() {    return keyword("LABEL");  }
-  function peg$f87() {    return keyword("PROGRESS");  }
-  function peg$f88() {    return keyword("FAST");  }
-  function peg$f89() {    return keyword("WAL");  }
-  function peg$f90() {    return keyword("NOWAIT");  }
-  function peg$f91() {    return keyword("MAX_RATE");  }
-  function peg$f92() {    return keyword("TABLESPACE_MAP");  }
-  function peg$f93() {    return keyword("NOVERIFY_CHECKSUMS");  }
-  function peg$f94() {    return keyword("MANIFEST");  }
-  function peg$f95() {    return keyword("MANIFEST_CHECKSUMS");  }
-  function peg$f96() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f97() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
-  function peg$f98() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
-  function peg$f99() {    return options.has.carriageReturnIsSpace;  }
-  function peg$f100() {    return options.has.verticalTabIsSpace;  }
-  function peg$f101(digits) {    return uint32(digits, 10);  }
-  function peg$f102() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f103() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
-  function peg$f104(text) {    return sscanfRecptr(text) ?? refuse(offset(), "invalid streaming start location", "INVALID_VALUE");  }
-  function peg$f105(hi, lo) {    return recptr(hi, lo, options.has.lsnLowHalfIsEightDigits);  }
-  function peg$f106() {    return !options.has.recptrIsHexadecimal;  }
-  function peg$f107() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
-  function peg$f108() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
-  function peg$f109() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
-  function peg$f110() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
-  function peg$f111(inside) {    return inside.replaceAll("''", "'");  }
-  function peg$f112() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
-  function peg$f113(name) {    return keyword(name);  }
-  function peg$f114(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
-  function peg$f115() {    return sticky$(sticky$6) && (peg$currPos = sticky$6.lastIndex, true);  }
-  function peg$f116(name) {    return identifierOf(name, offset());  }
-  function peg$f117() {    return sticky$(sticky$7) && (peg$currPos = sticky$7.lastIndex, true);  }
-  function peg$f118(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
-  function peg$f119() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
-  function peg$f120() {    return options.has.doubledQuoteInIdentifier;  }
-  function peg$f121() {    return options.has.dotIsToken;  }
-  function peg$f122() {    return sticky$(sticky$8) && (peg$currPos = sticky$8.lastIndex, true);  }
-  function peg$f123() {    return sticky$(sticky$9) && (peg$currPos = sticky$9.lastIndex, true);  }
-  function peg$f124() {    return sticky$(sticky$10) && (peg$currPos = sticky$10.lastIndex, true);  }
+  function peg$f43(list) {    return list ?? [];  }
+  function peg$f44(defname, arg) {    return option(defname, arg);  }
+  function peg$f45(sval) {    return sval === null ? undefined : string(sval);  }
+  function peg$f46(defname, sval) {    return string(sval);  }
+  function peg$f47(defname, sval) {    return string(sval);  }
+  function peg$f48(defname, uval) {    return integer(uval | 0);  }
+  function peg$f49(defname, arg) {    return option(defname, arg ?? undefined);  }
+  function peg$f50(word) {    return word.toLowerCase();  }
+  function peg$f51(kind) {    return { kind, text: kind === "character" ? text()[0] : withoutSpace(text()), offset: offset() };  }
+  function peg$f52() {    return "RECPTR";  }
+  function peg$f53() {    return "UCONST";  }
+  function peg$f54() {    return "keyword";  }
+  function peg$f55() {    return "IDENT";  }
+  function peg$f56() {    return "SCONST";  }
+  function peg$f57() {    return "character";  }
+  function peg$f58() {    return "character";  }
+  function peg$f59(character) {    if (!options.has.unknownCharacterIsToken) refuse(offset(), `syntax error: unexpected character "${character}"`);  }
+  function peg$f60(word) {    return keyword(word);  }
+  function peg$f61() {    return !options.has.recptrIsHexadecimal;  }
+  function peg$f62() {    return run$(sticky$0);  }
+  function peg$f63() {    return run$(sticky$0);  }
+  function peg$f64() {    return options.has.carriageReturnIsSpace;  }
+  function peg$f65() {    return options.has.verticalTabIsSpace;  }
+  function peg$f66(digits) {    return uint32(digits, 10);  }
+  function peg$f67() {    return !options.has.recptrIsHexadecimal;  }
+  function peg$f68() {    return run$(sticky$1);  }
+  function peg$f69(text) {    return sscanfRecptr(text) ?? refuse(offset(), "invalid streaming start location", "INVALID_VALUE");  }
+  function peg$f70(hi, lo) {    return recptr(hi, lo, options.has.lsnLowHalfIsEightDigits);  }
+  function peg$f71() {    return !options.has.recptrIsHexadecimal;  }
+  function peg$f72() {    return run$(sticky$2);  }
+  function peg$f73() {    return run$(sticky$3);  }
+  function peg$f74() {    return run$(sticky$4);  }
+  function peg$f75() {    return run$(sticky$5);  }
+  function peg$f76(inside) {    return inside.replaceAll("''", "'");  }
+  function peg$f77() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
+  function peg$f78(name) {    return keyword(name);  }
+  function peg$f79(name) {    return identifierOf(downcaseIdentifier(name), offset());  }
+  function peg$f80() {    return run$(sticky$6);  }
+  function peg$f81(name) {    return identifierOf(name, offset());  }
+  function peg$f82() {    return run$(sticky$7);  }
+  function peg$f83(inside) {    return identifierOf(inside.replaceAll('""', '"'), offset());  }
+  function peg$f84() {    refuse(offset(), "unterminated quoted string", "UNTERMINATED");  }
+  function peg$f85() {    return options.has.doubledQuoteInIdentifier;  }
+  function peg$f86() {    return options.has.dotIsToken;  }
+  function peg$f87() {    return run$(sticky$8);  }
+  function peg$f88() {    return run$(sticky$9);  }
+  function peg$f89() {    return run$(sticky$10);  }
+  function peg$f90() {    return options.has.readReplicationSlot;  }
+  function peg$f91() {    return options.has.showCommand;  }
+  function peg$f92() {    return options.has.alterReplicationSlot;  }
+  function peg$f93() {    return options.has.uploadManifest;  }
+  function peg$f94() {    return options.has.reserveWal;  }
+  function peg$f95() {    return options.has.createSlotOptions;  }
+  function peg$f96() {    return options.has.createSlotOptions;  }
+  function peg$f97() {    return options.has.createSlotOptions;  }
+  function peg$f98() {    return options.has.createSlotOptions;  }
+  function peg$f99() {    return options.has.createSlotOptions;  }
+  function peg$f100() {    return options.has.genericOptions;  }
+  function peg$f101() {    return options.has.baseBackupKeywords;  }
+  function peg$f102() {    return options.has.baseBackupKeywords;  }
+  function peg$f103() {    return options.has.baseBackupKeywords;  }
+  function peg$f104() {    return options.has.baseBackupKeywords;  }
+  function peg$f105() {    return options.has.baseBackupKeywords;  }
+  function peg$f106() {    return options.has.baseBackupKeywords;  }
+  function peg$f107() {    return options.has.baseBackupTablespaceMap;  }
+  function peg$f108() {    return options.has.baseBackupNoVerifyChecksums;  }
+  function peg$f109() {    return options.has.baseBackupManifest;  }
+  function peg$f110() {    return options.has.baseBackupManifest;  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$maxFailPos = peg$currPos;
@@ -393,41 +380,6 @@ let input, options;
     return s0;
   }
 
-  function peg$parsefirst_token_of_command() {
-    let s0;
-
-    s0 = peg$parseK_IDENTIFY_SYSTEM();
-    if (s0 === peg$FAILED) {
-      s0 = peg$parseK_BASE_BACKUP();
-      if (s0 === peg$FAILED) {
-        s0 = peg$parseK_START_REPLICATION();
-        if (s0 === peg$FAILED) {
-          s0 = peg$parseK_CREATE_REPLICATION_SLOT();
-          if (s0 === peg$FAILED) {
-            s0 = peg$parseK_DROP_REPLICATION_SLOT();
-            if (s0 === peg$FAILED) {
-              s0 = peg$parseK_ALTER_REPLICATION_SLOT();
-              if (s0 === peg$FAILED) {
-                s0 = peg$parseK_READ_REPLICATION_SLOT();
-                if (s0 === peg$FAILED) {
-                  s0 = peg$parseK_TIMELINE_HISTORY();
-                  if (s0 === peg$FAILED) {
-                    s0 = peg$parseK_UPLOAD_MANIFEST();
-                    if (s0 === peg$FAILED) {
-                      s0 = peg$parseK_SHOW();
-                    }
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    }
-
-    return s0;
-  }
-
   function peg$parsesql_text() {
     let s0, s1, s2;
 
@@ -493,93 +445,17 @@ let input, options;
               if (s0 === peg$FAILED) {
                 s0 = peg$parsetimeline_history();
                 if (s0 === peg$FAILED) {
-                  s0 = peg$currPos;
-                  peg$savedPos = peg$currPos;
-                  s1 = peg$f2();
-                  if (s1) {
-                    s1 = undefined;
-                  } else {
-                    s1 = peg$FAILED;
-                  }
-                  if (s1 !== peg$FAILED) {
-                    s2 = peg$parseshow();
-                    if (s2 !== peg$FAILED) {
-                      s0 = s2;
-                    } else {
-                      peg$currPos = s0;
-                      s0 = peg$FAILED;
-                    }
-                  } else {
-                    peg$currPos = s0;
-                    s0 = peg$FAILED;
-                  }
+                  s0 = peg$parseshow();
                   if (s0 === peg$FAILED) {
-                    s0 = peg$currPos;
-                    peg$savedPos = peg$currPos;
-                    s1 = peg$f3();
-                    if (s1) {
-                      s1 = undefined;
-                    } else {
-                      s1 = peg$FAILED;
-                    }
-                    if (s1 !== peg$FAILED) {
-                      s2 = peg$parseread_replication_slot();
-                      if (s2 !== peg$FAILED) {
-                        s0 = s2;
-                      } else {
-                        peg$currPos = s0;
-                        s0 = peg$FAILED;
-                      }
-                    } else {
-                      peg$currPos = s0;
-                      s0 = peg$FAILED;
-                    }
+                    s0 = peg$parseread_replication_slot();
                     if (s0 === peg$FAILED) {
-                      s0 = peg$currPos;
-                      peg$savedPos = peg$currPos;
-                      s1 = peg$f4();
-                      if (s1) {
-                        s1 = undefined;
-                      } else {
-                        s1 = peg$FAILED;
-                      }
-                      if (s1 !== peg$FAILED) {
-                        s2 = peg$parsealter_replication_slot();
-                        if (s2 !== peg$FAILED) {
-                          s0 = s2;
-                        } else {
-                          peg$currPos = s0;
-                          s0 = peg$FAILED;
-                        }
-                      } else {
-                        peg$currPos = s0;
-                        s0 = peg$FAILED;
-                      }
+                      s0 = peg$parsealter_replication_slot();
                       if (s0 === peg$FAILED) {
-                        s0 = peg$currPos;
-                        peg$savedPos = peg$currPos;
-                        s1 = peg$f5();
-                        if (s1) {
-                          s1 = undefined;
-                        } else {
-                          s1 = peg$FAILED;
-                        }
-                        if (s1 !== peg$FAILED) {
-                          s2 = peg$parseupload_manifest();
-                          if (s2 !== peg$FAILED) {
-                            s0 = s2;
-                          } else {
-                            peg$currPos = s0;
-                            s0 = peg$FAILED;
-                          }
-                        } else {
-                          peg$currPos = s0;
-                          s0 = peg$FAILED;
-                        }
+                        s0 = peg$parseupload_manifest();
                         if (s0 === peg$FAILED) {
                           s0 = peg$currPos;
                           peg$savedPos = peg$currPos;
-                          s1 = peg$f6();
+                          s1 = peg$f2();
                           if (s1) {
                             s1 = undefined;
                           } else {
@@ -675,7 +551,7 @@ let input, options;
         s3 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f7();
+      s0 = peg$f3();
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -691,7 +567,7 @@ let input, options;
     s1 = peg$parseK_IDENTIFY_SYSTEM();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f8();
+      s1 = peg$f4();
     }
     s0 = s1;
 
@@ -707,7 +583,7 @@ let input, options;
       s2 = peg$parsevar_name();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f9(s2);
+        s0 = peg$f5(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -729,7 +605,7 @@ let input, options;
       s2 = peg$parsevar_name();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f10(s2);
+        s0 = peg$f6(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -773,7 +649,7 @@ let input, options;
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f11(s1);
+      s1 = peg$f7(s1);
     }
     s0 = s1;
 
@@ -788,7 +664,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f12();
+      s3 = peg$f8();
       if (s3) {
         s3 = undefined;
       } else {
@@ -824,30 +700,16 @@ let input, options;
         s2 = peg$FAILED;
       }
       if (s2 === peg$FAILED) {
-        s2 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s3 = peg$f13();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = [];
-          s5 = peg$parsebase_backup_opt();
-          while (s5 !== peg$FAILED) {
-            s4.push(s5);
-            s5 = peg$parsebase_backup_opt();
-          }
-          s2 = s4;
-        } else {
-          peg$currPos = s2;
-          s2 = peg$FAILED;
+        s2 = [];
+        s3 = peg$parsebase_backup_opt();
+        while (s3 !== peg$FAILED) {
+          s2.push(s3);
+          s3 = peg$parsebase_backup_opt();
         }
       }
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f14(s2);
+        s0 = peg$f9(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -861,7 +723,7 @@ let input, options;
   }
 
   function peg$parsebase_backup_opt() {
-    let s0, s1, s2, s3;
+    let s0, s1, s2;
 
     s0 = peg$currPos;
     s1 = peg$parseK_LABEL();
@@ -869,7 +731,7 @@ let input, options;
       s2 = peg$parseSCONST();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f15(s2);
+        s0 = peg$f10(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -883,7 +745,7 @@ let input, options;
       s1 = peg$parseK_PROGRESS();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f16();
+        s1 = peg$f11();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -891,7 +753,7 @@ let input, options;
         s1 = peg$parseK_FAST();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f17();
+          s1 = peg$f12();
         }
         s0 = s1;
         if (s0 === peg$FAILED) {
@@ -899,7 +761,7 @@ let input, options;
           s1 = peg$parseK_WAL();
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f18();
+            s1 = peg$f13();
           }
           s0 = s1;
           if (s0 === peg$FAILED) {
@@ -907,7 +769,7 @@ let input, options;
             s1 = peg$parseK_NOWAIT();
             if (s1 !== peg$FAILED) {
               peg$savedPos = s0;
-              s1 = peg$f19();
+              s1 = peg$f14();
             }
             s0 = s1;
             if (s0 === peg$FAILED) {
@@ -917,7 +779,7 @@ let input, options;
                 s2 = peg$parseUCONST();
                 if (s2 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s0 = peg$f20(s2);
+                  s0 = peg$f15(s2);
                 } else {
                   peg$currPos = s0;
                   s0 = peg$FAILED;
@@ -928,68 +790,28 @@ let input, options;
               }
               if (s0 === peg$FAILED) {
                 s0 = peg$currPos;
-                peg$savedPos = peg$currPos;
-                s1 = peg$f21();
-                if (s1) {
-                  s1 = undefined;
-                } else {
-                  s1 = peg$FAILED;
-                }
+                s1 = peg$parseK_TABLESPACE_MAP();
                 if (s1 !== peg$FAILED) {
-                  s2 = peg$parseK_TABLESPACE_MAP();
-                  if (s2 !== peg$FAILED) {
-                    peg$savedPos = s0;
-                    s0 = peg$f22();
-                  } else {
-                    peg$currPos = s0;
-                    s0 = peg$FAILED;
-                  }
-                } else {
-                  peg$currPos = s0;
-                  s0 = peg$FAILED;
+                  peg$savedPos = s0;
+                  s1 = peg$f16();
                 }
+                s0 = s1;
                 if (s0 === peg$FAILED) {
                   s0 = peg$currPos;
-                  peg$savedPos = peg$currPos;
-                  s1 = peg$f23();
-                  if (s1) {
-                    s1 = undefined;
-                  } else {
-                    s1 = peg$FAILED;
-                  }
+                  s1 = peg$parseK_NOVERIFY_CHECKSUMS();
                   if (s1 !== peg$FAILED) {
-                    s2 = peg$parseK_NOVERIFY_CHECKSUMS();
-                    if (s2 !== peg$FAILED) {
-                      peg$savedPos = s0;
-                      s0 = peg$f24();
-                    } else {
-                      peg$currPos = s0;
-                      s0 = peg$FAILED;
-                    }
-                  } else {
-                    peg$currPos = s0;
-                    s0 = peg$FAILED;
+                    peg$savedPos = s0;
+                    s1 = peg$f17();
                   }
+                  s0 = s1;
                   if (s0 === peg$FAILED) {
                     s0 = peg$currPos;
-                    peg$savedPos = peg$currPos;
-                    s1 = peg$f25();
-                    if (s1) {
-                      s1 = undefined;
-                    } else {
-                      s1 = peg$FAILED;
-                    }
+                    s1 = peg$parseK_MANIFEST();
                     if (s1 !== peg$FAILED) {
-                      s2 = peg$parseK_MANIFEST();
+                      s2 = peg$parseSCONST();
                       if (s2 !== peg$FAILED) {
-                        s3 = peg$parseSCONST();
-                        if (s3 !== peg$FAILED) {
-                          peg$savedPos = s0;
-                          s0 = peg$f26(s3);
-                        } else {
-                          peg$currPos = s0;
-                          s0 = peg$FAILED;
-                        }
+                        peg$savedPos = s0;
+                        s0 = peg$f18(s2);
                       } else {
                         peg$currPos = s0;
                         s0 = peg$FAILED;
@@ -1000,24 +822,12 @@ let input, options;
                     }
                     if (s0 === peg$FAILED) {
                       s0 = peg$currPos;
-                      peg$savedPos = peg$currPos;
-                      s1 = peg$f27();
-                      if (s1) {
-                        s1 = undefined;
-                      } else {
-                        s1 = peg$FAILED;
-                      }
+                      s1 = peg$parseK_MANIFEST_CHECKSUMS();
                       if (s1 !== peg$FAILED) {
-                        s2 = peg$parseK_MANIFEST_CHECKSUMS();
+                        s2 = peg$parseSCONST();
                         if (s2 !== peg$FAILED) {
-                          s3 = peg$parseSCONST();
-                          if (s3 !== peg$FAILED) {
-                            peg$savedPos = s0;
-                            s0 = peg$f28(s3);
-                          } else {
-                            peg$currPos = s0;
-                            s0 = peg$FAILED;
-                          }
+                          peg$savedPos = s0;
+                          s0 = peg$f19(s2);
                         } else {
                           peg$currPos = s0;
                           s0 = peg$FAILED;
@@ -1053,7 +863,7 @@ let input, options;
           s5 = peg$parsecreate_physical_options();
           if (s5 !== peg$FAILED) {
             peg$savedPos = s0;
-            s0 = peg$f29(s2, s3, s5);
+            s0 = peg$f20(s2, s3, s5);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -1084,7 +894,7 @@ let input, options;
               s6 = peg$parsecreate_logical_options();
               if (s6 !== peg$FAILED) {
                 peg$savedPos = s0;
-                s0 = peg$f30(s2, s3, s5, s6);
+                s0 = peg$f21(s2, s3, s5, s6);
               } else {
                 peg$currPos = s0;
                 s0 = peg$FAILED;
@@ -1111,11 +921,11 @@ let input, options;
   }
 
   function peg$parsecreate_physical_options() {
-    let s0, s1, s2, s3;
+    let s0, s1, s2;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f31();
+    s1 = peg$f22();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1135,31 +945,12 @@ let input, options;
     }
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
-      s1 = peg$currPos;
-      peg$savedPos = peg$currPos;
-      s2 = peg$f32();
-      if (s2) {
-        s2 = undefined;
-      } else {
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parsecreate_slot_legacy_opt();
-        if (s3 !== peg$FAILED) {
-          s1 = s3;
-        } else {
-          peg$currPos = s1;
-          s1 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s1;
-        s1 = peg$FAILED;
-      }
+      s1 = peg$parsecreate_slot_legacy_opt();
       if (s1 === peg$FAILED) {
         s1 = null;
       }
       peg$savedPos = s0;
-      s1 = peg$f33(s1);
+      s1 = peg$f23(s1);
       s0 = s1;
     }
 
@@ -1171,7 +962,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f34();
+    s1 = peg$f24();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1193,7 +984,7 @@ let input, options;
       s0 = peg$currPos;
       s1 = '';
       peg$savedPos = s0;
-      s1 = peg$f35();
+      s1 = peg$f25();
       s0 = s1;
     }
 
@@ -1205,7 +996,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f36();
+    s1 = peg$f26();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1248,58 +1039,25 @@ let input, options;
   }
 
   function peg$parsecreate_slot_legacy_opt() {
-    let s0, s1, s2;
+    let s0, s1;
 
-    s0 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s1 = peg$f37();
-    if (s1) {
-      s1 = undefined;
-    } else {
-      s1 = peg$FAILED;
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parsecreate_snapshot_opt();
-      if (s2 !== peg$FAILED) {
-        s0 = s2;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
+    s0 = peg$parsecreate_snapshot_opt();
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       s1 = peg$parseK_RESERVE_WAL();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f38();
+        s1 = peg$f27();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s1 = peg$f39();
-        if (s1) {
-          s1 = undefined;
-        } else {
-          s1 = peg$FAILED;
-        }
+        s1 = peg$parseK_TWO_PHASE();
         if (s1 !== peg$FAILED) {
-          s2 = peg$parseK_TWO_PHASE();
-          if (s2 !== peg$FAILED) {
-            peg$savedPos = s0;
-            s0 = peg$f40();
-          } else {
-            peg$currPos = s0;
-            s0 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
+          peg$savedPos = s0;
+          s1 = peg$f28();
         }
+        s0 = s1;
       }
     }
 
@@ -1313,7 +1071,7 @@ let input, options;
     s1 = peg$parseK_EXPORT_SNAPSHOT();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f41();
+      s1 = peg$f29();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -1321,7 +1079,7 @@ let input, options;
       s1 = peg$parseK_NOEXPORT_SNAPSHOT();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f42();
+        s1 = peg$f30();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -1329,7 +1087,7 @@ let input, options;
         s1 = peg$parseK_USE_SNAPSHOT();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f43();
+          s1 = peg$f31();
         }
         s0 = s1;
       }
@@ -1348,7 +1106,7 @@ let input, options;
       if (s2 !== peg$FAILED) {
         s3 = peg$parseopt_wait();
         peg$savedPos = s0;
-        s0 = peg$f44(s2, s3);
+        s0 = peg$f32(s2, s3);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1362,34 +1120,15 @@ let input, options;
   }
 
   function peg$parseopt_wait() {
-    let s0, s1, s2, s3;
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s2 = peg$f45();
-    if (s2) {
-      s2 = undefined;
-    } else {
-      s2 = peg$FAILED;
-    }
-    if (s2 !== peg$FAILED) {
-      s3 = peg$parseK_WAIT();
-      if (s3 !== peg$FAILED) {
-        s1 = s3;
-      } else {
-        peg$currPos = s1;
-        s1 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s1;
-      s1 = peg$FAILED;
-    }
+    s1 = peg$parseK_WAIT();
     if (s1 === peg$FAILED) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f46(s1);
+    s1 = peg$f33(s1);
     s0 = s1;
 
     return s0;
@@ -1410,7 +1149,7 @@ let input, options;
             s5 = peg$parseRPAREN();
             if (s5 !== peg$FAILED) {
               peg$savedPos = s0;
-              s0 = peg$f47(s2, s4);
+              s0 = peg$f34(s2, s4);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -1447,7 +1186,7 @@ let input, options;
       if (s4 !== peg$FAILED) {
         s5 = peg$parseopt_timeline();
         peg$savedPos = s0;
-        s0 = peg$f48(s2, s4, s5);
+        s0 = peg$f35(s2, s4, s5);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1476,7 +1215,7 @@ let input, options;
             if (s5 !== peg$FAILED) {
               s6 = peg$parseplugin_options();
               peg$savedPos = s0;
-              s0 = peg$f49(s3, s5, s6);
+              s0 = peg$f36(s3, s5, s6);
             } else {
               peg$currPos = s0;
               s0 = peg$FAILED;
@@ -1510,7 +1249,7 @@ let input, options;
       s2 = peg$parsetimeline();
       if (s2 !== peg$FAILED) {
         peg$savedPos = s0;
-        s0 = peg$f50(s2);
+        s0 = peg$f37(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -1530,7 +1269,7 @@ let input, options;
     s1 = peg$parseK_UPLOAD_MANIFEST();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f51();
+      s1 = peg$f38();
     }
     s0 = s1;
 
@@ -1549,34 +1288,15 @@ let input, options;
   }
 
   function peg$parseopt_temporary() {
-    let s0, s1, s2, s3;
+    let s0, s1;
 
     s0 = peg$currPos;
-    s1 = peg$currPos;
-    peg$savedPos = peg$currPos;
-    s2 = peg$f52();
-    if (s2) {
-      s2 = undefined;
-    } else {
-      s2 = peg$FAILED;
-    }
-    if (s2 !== peg$FAILED) {
-      s3 = peg$parseK_TEMPORARY();
-      if (s3 !== peg$FAILED) {
-        s1 = s3;
-      } else {
-        peg$currPos = s1;
-        s1 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s1;
-      s1 = peg$FAILED;
-    }
+    s1 = peg$parseK_TEMPORARY();
     if (s1 === peg$FAILED) {
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f53(s1);
+    s1 = peg$f39(s1);
     s0 = s1;
 
     return s0;
@@ -1604,7 +1324,7 @@ let input, options;
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f54(s1);
+    s1 = peg$f40(s1);
     s0 = s1;
 
     return s0;
@@ -1632,7 +1352,7 @@ let input, options;
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f55(s1);
+    s1 = peg$f41(s1);
     s0 = s1;
 
     return s0;
@@ -1645,7 +1365,7 @@ let input, options;
     s1 = peg$parseUCONST();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f56(s1);
+      s1 = peg$f42(s1);
     }
     s0 = s1;
 
@@ -1680,7 +1400,7 @@ let input, options;
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f57(s1);
+    s1 = peg$f43(s1);
     s0 = s1;
 
     return s0;
@@ -1726,7 +1446,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$parseplugin_opt_arg();
       peg$savedPos = s0;
-      s0 = peg$f58(s1, s2);
+      s0 = peg$f44(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -1744,7 +1464,7 @@ let input, options;
       s1 = null;
     }
     peg$savedPos = s0;
-    s1 = peg$f59(s1);
+    s1 = peg$f45(s1);
     s0 = s1;
 
     return s0;
@@ -1792,7 +1512,7 @@ let input, options;
       s3 = peg$parseIDENT();
       if (s3 !== peg$FAILED) {
         peg$savedPos = s2;
-        s3 = peg$f60(s1, s3);
+        s3 = peg$f46(s1, s3);
       }
       s2 = s3;
       if (s2 === peg$FAILED) {
@@ -1800,7 +1520,7 @@ let input, options;
         s3 = peg$parseSCONST();
         if (s3 !== peg$FAILED) {
           peg$savedPos = s2;
-          s3 = peg$f61(s1, s3);
+          s3 = peg$f47(s1, s3);
         }
         s2 = s3;
         if (s2 === peg$FAILED) {
@@ -1808,7 +1528,7 @@ let input, options;
           s3 = peg$parseUCONST();
           if (s3 !== peg$FAILED) {
             peg$savedPos = s2;
-            s3 = peg$f62(s1, s3);
+            s3 = peg$f48(s1, s3);
           }
           s2 = s3;
         }
@@ -1817,7 +1537,7 @@ let input, options;
         s2 = null;
       }
       peg$savedPos = s0;
-      s0 = peg$f63(s1, s2);
+      s0 = peg$f49(s1, s2);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -1847,7 +1567,7 @@ let input, options;
         s2 = peg$parsekeyword();
         if (s2 !== peg$FAILED) {
           peg$savedPos = s0;
-          s0 = peg$f64(s2);
+          s0 = peg$f50(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -1905,7 +1625,7 @@ let input, options;
     s1 = peg$parsetoken_kind();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f65(s1);
+      s1 = peg$f51(s1);
     }
     s0 = s1;
 
@@ -1919,7 +1639,7 @@ let input, options;
     s1 = peg$parseRECPTR();
     if (s1 !== peg$FAILED) {
       peg$savedPos = s0;
-      s1 = peg$f66();
+      s1 = peg$f52();
     }
     s0 = s1;
     if (s0 === peg$FAILED) {
@@ -1927,7 +1647,7 @@ let input, options;
       s1 = peg$parseUCONST();
       if (s1 !== peg$FAILED) {
         peg$savedPos = s0;
-        s1 = peg$f67();
+        s1 = peg$f53();
       }
       s0 = s1;
       if (s0 === peg$FAILED) {
@@ -1935,7 +1655,7 @@ let input, options;
         s1 = peg$parsekeyword();
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f68();
+          s1 = peg$f54();
         }
         s0 = s1;
         if (s0 === peg$FAILED) {
@@ -1943,7 +1663,7 @@ let input, options;
           s1 = peg$parseIDENT();
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f69();
+            s1 = peg$f55();
           }
           s0 = s1;
           if (s0 === peg$FAILED) {
@@ -1951,7 +1671,7 @@ let input, options;
             s1 = peg$parseSCONST();
             if (s1 !== peg$FAILED) {
               peg$savedPos = s0;
-              s1 = peg$f70();
+              s1 = peg$f56();
             }
             s0 = s1;
             if (s0 === peg$FAILED) {
@@ -1959,7 +1679,7 @@ let input, options;
               s1 = peg$parseSELF();
               if (s1 !== peg$FAILED) {
                 peg$savedPos = s0;
-                s1 = peg$f71();
+                s1 = peg$f57();
               }
               s0 = s1;
               if (s0 === peg$FAILED) {
@@ -1967,7 +1687,7 @@ let input, options;
                 s1 = peg$parseother();
                 if (s1 !== peg$FAILED) {
                   peg$savedPos = s0;
-                  s1 = peg$f72();
+                  s1 = peg$f58();
                 }
                 s0 = s1;
               }
@@ -1994,7 +1714,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
       peg$savedPos = s0;
-      s0 = peg$f73(s1);
+      s0 = peg$f59(s1);
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
@@ -2038,7 +1758,7 @@ let input, options;
       s2 = peg$parseidentifier();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f74(s2);
+        s3 = peg$f60(s2);
         if (s3) {
           s3 = undefined;
         } else {
@@ -2063,1505 +1783,6 @@ let input, options;
     return s0;
   }
 
-  function peg$parseK_BASE_BACKUP() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c0, peg$currPos)) {
-      s1 = peg$c0;
-      peg$currPos += 11;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e3); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e2); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_IDENTIFY_SYSTEM() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c1, peg$currPos)) {
-      s1 = peg$c1;
-      peg$currPos += 15;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e5); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e4); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_START_REPLICATION() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c2, peg$currPos)) {
-      s1 = peg$c2;
-      peg$currPos += 17;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e7); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e6); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_CREATE_REPLICATION_SLOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c3, peg$currPos)) {
-      s1 = peg$c3;
-      peg$currPos += 23;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e9); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e8); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_DROP_REPLICATION_SLOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c4, peg$currPos)) {
-      s1 = peg$c4;
-      peg$currPos += 21;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e11); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e10); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TIMELINE_HISTORY() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c5, peg$currPos)) {
-      s1 = peg$c5;
-      peg$currPos += 16;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e13); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TIMELINE() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c6, peg$currPos)) {
-      s1 = peg$c6;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e15); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e14); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_PHYSICAL() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c7, peg$currPos)) {
-      s1 = peg$c7;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e17); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e16); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_LOGICAL() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c8, peg$currPos)) {
-      s1 = peg$c8;
-      peg$currPos += 7;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e19); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e18); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_SLOT() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c9, peg$currPos)) {
-      s1 = peg$c9;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e21); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e20); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_RESERVE_WAL() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c10, peg$currPos)) {
-      s1 = peg$c10;
-      peg$currPos += 11;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e23); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f75();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e22); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_SHOW() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c11, peg$currPos)) {
-      s1 = peg$c11;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e25); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f76();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e24); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TEMPORARY() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c12, peg$currPos)) {
-      s1 = peg$c12;
-      peg$currPos += 9;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e27); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f77();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e26); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_EXPORT_SNAPSHOT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c13, peg$currPos)) {
-      s1 = peg$c13;
-      peg$currPos += 15;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e29); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f78();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e28); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_NOEXPORT_SNAPSHOT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c14, peg$currPos)) {
-      s1 = peg$c14;
-      peg$currPos += 17;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e31); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f79();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e30); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_USE_SNAPSHOT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c15, peg$currPos)) {
-      s1 = peg$c15;
-      peg$currPos += 12;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e33); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f80();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e32); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_WAIT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c16, peg$currPos)) {
-      s1 = peg$c16;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e35); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f81();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e34); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TWO_PHASE() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c17, peg$currPos)) {
-      s1 = peg$c17;
-      peg$currPos += 9;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e37); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f82();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e36); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_READ_REPLICATION_SLOT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c18, peg$currPos)) {
-      s1 = peg$c18;
-      peg$currPos += 21;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e39); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f83();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e38); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_ALTER_REPLICATION_SLOT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c19, peg$currPos)) {
-      s1 = peg$c19;
-      peg$currPos += 22;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e41); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f84();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e40); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_UPLOAD_MANIFEST() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c20, peg$currPos)) {
-      s1 = peg$c20;
-      peg$currPos += 15;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e43); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f85();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e42); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_LABEL() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c21, peg$currPos)) {
-      s1 = peg$c21;
-      peg$currPos += 5;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e45); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f86();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e44); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_PROGRESS() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c22, peg$currPos)) {
-      s1 = peg$c22;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e47); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f87();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e46); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_FAST() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c23, peg$currPos)) {
-      s1 = peg$c23;
-      peg$currPos += 4;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e49); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f88();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e48); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_WAL() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c24, peg$currPos)) {
-      s1 = peg$c24;
-      peg$currPos += 3;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e51); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f89();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e50); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_NOWAIT() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c25, peg$currPos)) {
-      s1 = peg$c25;
-      peg$currPos += 6;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e53); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f90();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e52); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_MAX_RATE() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c26, peg$currPos)) {
-      s1 = peg$c26;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e55); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f91();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e54); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_TABLESPACE_MAP() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c27, peg$currPos)) {
-      s1 = peg$c27;
-      peg$currPos += 14;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e57); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f92();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e56); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_NOVERIFY_CHECKSUMS() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c28, peg$currPos)) {
-      s1 = peg$c28;
-      peg$currPos += 18;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e59); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f93();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e58); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_MANIFEST() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c29, peg$currPos)) {
-      s1 = peg$c29;
-      peg$currPos += 8;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e61); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parseend_of_word();
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f94();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e60); }
-    }
-
-    return s0;
-  }
-
-  function peg$parseK_MANIFEST_CHECKSUMS() {
-    let s0, s1, s2, s3, s4;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    if (input.startsWith(peg$c30, peg$currPos)) {
-      s1 = peg$c30;
-      peg$currPos += 18;
-    } else {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e63); }
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$currPos;
-      peg$silentFails++;
-      s3 = peg$parseident_cont();
-      peg$silentFails--;
-      if (s3 === peg$FAILED) {
-        s2 = undefined;
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        peg$savedPos = peg$currPos;
-        s3 = peg$f95();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parse_();
-          s1 = [s1, s2, s3, s4];
-          s0 = s1;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e62); }
-    }
-
-    return s0;
-  }
-
   function peg$parseend_of_word() {
     let s0, s1, s2, s3, s4, s5, s6;
 
@@ -3581,7 +1802,7 @@ let input, options;
       peg$silentFails++;
       s3 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s4 = peg$f96();
+      s4 = peg$f61();
       if (s4) {
         s4 = undefined;
       } else {
@@ -3589,11 +1810,11 @@ let input, options;
       }
       if (s4 !== peg$FAILED) {
         if (input.charCodeAt(peg$currPos) === 47) {
-          s5 = peg$c31;
+          s5 = peg$c0;
           peg$currPos++;
         } else {
           s5 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e64); }
+          if (peg$silentFails === 0) { peg$fail(peg$e2); }
         }
         if (s5 !== peg$FAILED) {
           s6 = peg$parseletter_or_digit();
@@ -3641,7 +1862,7 @@ let input, options;
     s0 = peg$currPos;
     s1 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s2 = peg$f97();
+    s2 = peg$f62();
     if (s2) {
       s2 = undefined;
     } else {
@@ -3671,7 +1892,7 @@ let input, options;
     if (s2 !== peg$FAILED) {
       s3 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s4 = peg$f98();
+      s4 = peg$f63();
       if (s4) {
         s4 = undefined;
       } else {
@@ -3695,7 +1916,7 @@ let input, options;
         if (s2 !== peg$FAILED) {
           s3 = peg$currPos;
           peg$savedPos = peg$currPos;
-          s4 = peg$f98();
+          s4 = peg$f63();
           if (s4) {
             s4 = undefined;
           } else {
@@ -3725,11 +1946,11 @@ let input, options;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e65); }
+      if (peg$silentFails === 0) { peg$fail(peg$e3); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f99();
+      s2 = peg$f64();
       if (s2) {
         s2 = undefined;
       } else {
@@ -3755,15 +1976,15 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 11) {
-      s1 = peg$c32;
+      s1 = peg$c1;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e66); }
+      if (peg$silentFails === 0) { peg$fail(peg$e4); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f100();
+      s2 = peg$f65();
       if (s2) {
         s2 = undefined;
       } else {
@@ -3804,7 +2025,7 @@ let input, options;
       if (s2 !== peg$FAILED) {
         s3 = peg$parse_();
         peg$savedPos = s0;
-        s0 = peg$f101(s2);
+        s0 = peg$f66(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3816,7 +2037,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e67); }
+      if (peg$silentFails === 0) { peg$fail(peg$e5); }
     }
 
     return s0;
@@ -3828,7 +2049,7 @@ let input, options;
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f102();
+    s1 = peg$f67();
     if (s1) {
       s1 = undefined;
     } else {
@@ -3837,7 +2058,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f103();
+      s3 = peg$f68();
       if (s3) {
         s3 = undefined;
       } else {
@@ -3851,7 +2072,7 @@ let input, options;
       if (s2 !== peg$FAILED) {
         s3 = peg$parse_();
         peg$savedPos = s0;
-        s0 = peg$f104(s2);
+        s0 = peg$f69(s2);
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -3865,18 +2086,18 @@ let input, options;
       s1 = peg$parsehexdigits();
       if (s1 !== peg$FAILED) {
         if (input.charCodeAt(peg$currPos) === 47) {
-          s2 = peg$c31;
+          s2 = peg$c0;
           peg$currPos++;
         } else {
           s2 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e64); }
+          if (peg$silentFails === 0) { peg$fail(peg$e2); }
         }
         if (s2 !== peg$FAILED) {
           s3 = peg$parsehexdigits();
           if (s3 !== peg$FAILED) {
             s4 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f105(s1, s3);
+            s0 = peg$f70(s1, s3);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -3893,7 +2114,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e68); }
+      if (peg$silentFails === 0) { peg$fail(peg$e6); }
     }
 
     return s0;
@@ -3906,11 +2127,11 @@ let input, options;
     s1 = peg$parsehexdigits();
     if (s1 !== peg$FAILED) {
       if (input.charCodeAt(peg$currPos) === 47) {
-        s2 = peg$c31;
+        s2 = peg$c0;
         peg$currPos++;
       } else {
         s2 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e64); }
+        if (peg$silentFails === 0) { peg$fail(peg$e2); }
       }
       if (s2 !== peg$FAILED) {
         s3 = peg$parsehexdigit();
@@ -3932,7 +2153,7 @@ let input, options;
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s1 = peg$f106();
+      s1 = peg$f71();
       if (s1) {
         s1 = undefined;
       } else {
@@ -3942,11 +2163,11 @@ let input, options;
         s2 = peg$parseletters_and_digits();
         if (s2 !== peg$FAILED) {
           if (input.charCodeAt(peg$currPos) === 47) {
-            s3 = peg$c31;
+            s3 = peg$c0;
             peg$currPos++;
           } else {
             s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e64); }
+            if (peg$silentFails === 0) { peg$fail(peg$e2); }
           }
           if (s3 !== peg$FAILED) {
             s4 = peg$parseletter_or_digit();
@@ -3982,7 +2203,7 @@ let input, options;
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e69); }
+      if (peg$silentFails === 0) { peg$fail(peg$e7); }
     }
 
     return s0;
@@ -3993,7 +2214,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f107();
+    s1 = peg$f72();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4016,7 +2237,7 @@ let input, options;
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e70); }
+      if (peg$silentFails === 0) { peg$fail(peg$e8); }
     }
 
     return s0;
@@ -4027,7 +2248,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f108();
+    s1 = peg$f73();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4048,16 +2269,16 @@ let input, options;
     peg$silentFails++;
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 39) {
-      s1 = peg$c33;
+      s1 = peg$c2;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e72); }
+      if (peg$silentFails === 0) { peg$fail(peg$e10); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f109();
+      s3 = peg$f74();
       if (s3) {
         s3 = undefined;
       } else {
@@ -4065,21 +2286,21 @@ let input, options;
       }
       s2 = input.substring(s2, peg$currPos);
       if (input.charCodeAt(peg$currPos) === 39) {
-        s3 = peg$c33;
+        s3 = peg$c2;
         peg$currPos++;
       } else {
         s3 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e72); }
+        if (peg$silentFails === 0) { peg$fail(peg$e10); }
       }
       if (s3 !== peg$FAILED) {
         s4 = peg$currPos;
         peg$silentFails++;
         if (input.charCodeAt(peg$currPos) === 39) {
-          s5 = peg$c33;
+          s5 = peg$c2;
           peg$currPos++;
         } else {
           s5 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e72); }
+          if (peg$silentFails === 0) { peg$fail(peg$e10); }
         }
         peg$silentFails--;
         if (s5 === peg$FAILED) {
@@ -4106,11 +2327,11 @@ let input, options;
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 39) {
-        s1 = peg$c33;
+        s1 = peg$c2;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e72); }
+        if (peg$silentFails === 0) { peg$fail(peg$e10); }
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
@@ -4119,7 +2340,7 @@ let input, options;
         if (s4 === peg$FAILED) {
           s4 = peg$currPos;
           peg$savedPos = peg$currPos;
-          s5 = peg$f110();
+          s5 = peg$f75();
           if (s5) {
             s5 = undefined;
           } else {
@@ -4137,7 +2358,7 @@ let input, options;
           if (s4 === peg$FAILED) {
             s4 = peg$currPos;
             peg$savedPos = peg$currPos;
-            s5 = peg$f110();
+            s5 = peg$f75();
             if (s5) {
               s5 = undefined;
             } else {
@@ -4152,16 +2373,16 @@ let input, options;
         }
         s2 = input.substring(s2, peg$currPos);
         if (input.charCodeAt(peg$currPos) === 39) {
-          s3 = peg$c33;
+          s3 = peg$c2;
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e72); }
+          if (peg$silentFails === 0) { peg$fail(peg$e10); }
         }
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f111(s2);
+          s0 = peg$f76(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4173,15 +2394,15 @@ let input, options;
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 39) {
-          s1 = peg$c33;
+          s1 = peg$c2;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e72); }
+          if (peg$silentFails === 0) { peg$fail(peg$e10); }
         }
         if (s1 !== peg$FAILED) {
           peg$savedPos = s0;
-          s1 = peg$f112();
+          s1 = peg$f77();
         }
         s0 = s1;
       }
@@ -4189,7 +2410,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e71); }
+      if (peg$silentFails === 0) { peg$fail(peg$e9); }
     }
 
     return s0;
@@ -4214,7 +2435,7 @@ let input, options;
       s2 = peg$parseidentifier();
       if (s2 !== peg$FAILED) {
         peg$savedPos = peg$currPos;
-        s3 = peg$f113(s2);
+        s3 = peg$f78(s2);
         if (s3) {
           s3 = peg$FAILED;
         } else {
@@ -4223,7 +2444,7 @@ let input, options;
         if (s3 !== peg$FAILED) {
           s4 = peg$parse_();
           peg$savedPos = s0;
-          s0 = peg$f114(s2);
+          s0 = peg$f79(s2);
         } else {
           peg$currPos = s0;
           s0 = peg$FAILED;
@@ -4239,16 +2460,16 @@ let input, options;
     if (s0 === peg$FAILED) {
       s0 = peg$currPos;
       if (input.charCodeAt(peg$currPos) === 34) {
-        s1 = peg$c34;
+        s1 = peg$c3;
         peg$currPos++;
       } else {
         s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e74); }
+        if (peg$silentFails === 0) { peg$fail(peg$e12); }
       }
       if (s1 !== peg$FAILED) {
         s2 = peg$currPos;
         peg$savedPos = peg$currPos;
-        s3 = peg$f115();
+        s3 = peg$f80();
         if (s3) {
           s3 = undefined;
         } else {
@@ -4256,21 +2477,21 @@ let input, options;
         }
         s2 = input.substring(s2, peg$currPos);
         if (input.charCodeAt(peg$currPos) === 34) {
-          s3 = peg$c34;
+          s3 = peg$c3;
           peg$currPos++;
         } else {
           s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e74); }
+          if (peg$silentFails === 0) { peg$fail(peg$e12); }
         }
         if (s3 !== peg$FAILED) {
           s4 = peg$currPos;
           peg$silentFails++;
           if (input.charCodeAt(peg$currPos) === 34) {
-            s5 = peg$c34;
+            s5 = peg$c3;
             peg$currPos++;
           } else {
             s5 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e74); }
+            if (peg$silentFails === 0) { peg$fail(peg$e12); }
           }
           peg$silentFails--;
           if (s5 === peg$FAILED) {
@@ -4282,7 +2503,7 @@ let input, options;
           if (s4 !== peg$FAILED) {
             s5 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f116(s2);
+            s0 = peg$f81(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4298,11 +2519,11 @@ let input, options;
       if (s0 === peg$FAILED) {
         s0 = peg$currPos;
         if (input.charCodeAt(peg$currPos) === 34) {
-          s1 = peg$c34;
+          s1 = peg$c3;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e74); }
+          if (peg$silentFails === 0) { peg$fail(peg$e12); }
         }
         if (s1 !== peg$FAILED) {
           s2 = peg$currPos;
@@ -4311,7 +2532,7 @@ let input, options;
           if (s4 === peg$FAILED) {
             s4 = peg$currPos;
             peg$savedPos = peg$currPos;
-            s5 = peg$f117();
+            s5 = peg$f82();
             if (s5) {
               s5 = undefined;
             } else {
@@ -4329,7 +2550,7 @@ let input, options;
             if (s4 === peg$FAILED) {
               s4 = peg$currPos;
               peg$savedPos = peg$currPos;
-              s5 = peg$f117();
+              s5 = peg$f82();
               if (s5) {
                 s5 = undefined;
               } else {
@@ -4344,16 +2565,16 @@ let input, options;
           }
           s2 = input.substring(s2, peg$currPos);
           if (input.charCodeAt(peg$currPos) === 34) {
-            s3 = peg$c34;
+            s3 = peg$c3;
             peg$currPos++;
           } else {
             s3 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e74); }
+            if (peg$silentFails === 0) { peg$fail(peg$e12); }
           }
           if (s3 !== peg$FAILED) {
             s4 = peg$parse_();
             peg$savedPos = s0;
-            s0 = peg$f118(s2);
+            s0 = peg$f83(s2);
           } else {
             peg$currPos = s0;
             s0 = peg$FAILED;
@@ -4365,15 +2586,15 @@ let input, options;
         if (s0 === peg$FAILED) {
           s0 = peg$currPos;
           if (input.charCodeAt(peg$currPos) === 34) {
-            s1 = peg$c34;
+            s1 = peg$c3;
             peg$currPos++;
           } else {
             s1 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e74); }
+            if (peg$silentFails === 0) { peg$fail(peg$e12); }
           }
           if (s1 !== peg$FAILED) {
             peg$savedPos = s0;
-            s1 = peg$f119();
+            s1 = peg$f84();
           }
           s0 = s1;
         }
@@ -4382,7 +2603,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e73); }
+      if (peg$silentFails === 0) { peg$fail(peg$e11); }
     }
 
     return s0;
@@ -4391,12 +2612,12 @@ let input, options;
   function peg$parsexqdouble() {
     let s0;
 
-    if (input.startsWith(peg$c35, peg$currPos)) {
-      s0 = peg$c35;
+    if (input.startsWith(peg$c4, peg$currPos)) {
+      s0 = peg$c4;
       peg$currPos += 2;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e75); }
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
     }
 
     return s0;
@@ -4406,16 +2627,16 @@ let input, options;
     let s0, s1, s2;
 
     s0 = peg$currPos;
-    if (input.startsWith(peg$c36, peg$currPos)) {
-      s1 = peg$c36;
+    if (input.startsWith(peg$c5, peg$currPos)) {
+      s1 = peg$c5;
       peg$currPos += 2;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e76); }
+      if (peg$silentFails === 0) { peg$fail(peg$e14); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f120();
+      s2 = peg$f85();
       if (s2) {
         s2 = undefined;
       } else {
@@ -4440,15 +2661,15 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 46) {
-      s1 = peg$c37;
+      s1 = peg$c6;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e77); }
+      if (peg$silentFails === 0) { peg$fail(peg$e15); }
     }
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f121();
+      s2 = peg$f86();
       if (s2) {
         s2 = undefined;
       } else {
@@ -4475,11 +2696,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 59) {
-      s1 = peg$c38;
+      s1 = peg$c7;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e78); }
+      if (peg$silentFails === 0) { peg$fail(peg$e16); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4501,7 +2722,7 @@ let input, options;
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e79); }
+      if (peg$silentFails === 0) { peg$fail(peg$e17); }
     }
 
     return s0;
@@ -4515,7 +2736,7 @@ let input, options;
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e80); }
+      if (peg$silentFails === 0) { peg$fail(peg$e18); }
     }
 
     return s0;
@@ -4526,7 +2747,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f122();
+    s1 = peg$f87();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4546,7 +2767,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f123();
+    s1 = peg$f88();
     if (s1) {
       s1 = undefined;
     } else {
@@ -4566,11 +2787,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 40) {
-      s1 = peg$c39;
+      s1 = peg$c8;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e81); }
+      if (peg$silentFails === 0) { peg$fail(peg$e19); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4589,11 +2810,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 41) {
-      s1 = peg$c40;
+      s1 = peg$c9;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e82); }
+      if (peg$silentFails === 0) { peg$fail(peg$e20); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4612,11 +2833,11 @@ let input, options;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 44) {
-      s1 = peg$c41;
+      s1 = peg$c10;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e83); }
+      if (peg$silentFails === 0) { peg$fail(peg$e21); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -4653,7 +2874,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e84); }
+      if (peg$silentFails === 0) { peg$fail(peg$e22); }
     }
 
     return s0;
@@ -4664,13 +2885,1912 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f124();
+    s1 = peg$f89();
     if (s1) {
       s1 = undefined;
     } else {
       s1 = peg$FAILED;
     }
     s0 = input.substring(s0, peg$currPos);
+
+    return s0;
+  }
+
+  function peg$parseK_BASE_BACKUP() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c11, peg$currPos)) {
+      s1 = peg$c11;
+      peg$currPos += 11;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e24); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e23); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_IDENTIFY_SYSTEM() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c12, peg$currPos)) {
+      s1 = peg$c12;
+      peg$currPos += 15;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e26); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e25); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_READ_REPLICATION_SLOT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f90();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseREAD_REPLICATION_SLOT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseREAD_REPLICATION_SLOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c13, peg$currPos)) {
+      s1 = peg$c13;
+      peg$currPos += 21;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e28); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e27); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_SHOW() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f91();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseSHOW();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseSHOW() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c14, peg$currPos)) {
+      s1 = peg$c14;
+      peg$currPos += 4;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e30); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e29); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_START_REPLICATION() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c15, peg$currPos)) {
+      s1 = peg$c15;
+      peg$currPos += 17;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e32); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e31); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_CREATE_REPLICATION_SLOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c16, peg$currPos)) {
+      s1 = peg$c16;
+      peg$currPos += 23;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e34); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e33); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_DROP_REPLICATION_SLOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c17, peg$currPos)) {
+      s1 = peg$c17;
+      peg$currPos += 21;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e36); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e35); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_ALTER_REPLICATION_SLOT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f92();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseALTER_REPLICATION_SLOT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseALTER_REPLICATION_SLOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c18, peg$currPos)) {
+      s1 = peg$c18;
+      peg$currPos += 22;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e38); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e37); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TIMELINE_HISTORY() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c19, peg$currPos)) {
+      s1 = peg$c19;
+      peg$currPos += 16;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e40); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e39); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_UPLOAD_MANIFEST() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f93();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseUPLOAD_MANIFEST();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseUPLOAD_MANIFEST() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c20, peg$currPos)) {
+      s1 = peg$c20;
+      peg$currPos += 15;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e42); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e41); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TIMELINE() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c21, peg$currPos)) {
+      s1 = peg$c21;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e44); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e43); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_PHYSICAL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c22, peg$currPos)) {
+      s1 = peg$c22;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e46); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e45); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_LOGICAL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c23, peg$currPos)) {
+      s1 = peg$c23;
+      peg$currPos += 7;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e48); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e47); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_SLOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c24, peg$currPos)) {
+      s1 = peg$c24;
+      peg$currPos += 4;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e50); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e49); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_RESERVE_WAL() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f94();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseRESERVE_WAL();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseRESERVE_WAL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c25, peg$currPos)) {
+      s1 = peg$c25;
+      peg$currPos += 11;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e52); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e51); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TEMPORARY() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f95();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseTEMPORARY();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseTEMPORARY() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c26, peg$currPos)) {
+      s1 = peg$c26;
+      peg$currPos += 9;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e54); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e53); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_EXPORT_SNAPSHOT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f96();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseEXPORT_SNAPSHOT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseEXPORT_SNAPSHOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c27, peg$currPos)) {
+      s1 = peg$c27;
+      peg$currPos += 15;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e56); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e55); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_NOEXPORT_SNAPSHOT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f97();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseNOEXPORT_SNAPSHOT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseNOEXPORT_SNAPSHOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c28, peg$currPos)) {
+      s1 = peg$c28;
+      peg$currPos += 17;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e58); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e57); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_USE_SNAPSHOT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f98();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseUSE_SNAPSHOT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseUSE_SNAPSHOT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c29, peg$currPos)) {
+      s1 = peg$c29;
+      peg$currPos += 12;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e60); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e59); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_WAIT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f99();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseWAIT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseWAIT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c30, peg$currPos)) {
+      s1 = peg$c30;
+      peg$currPos += 4;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e62); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e61); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TWO_PHASE() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f100();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseTWO_PHASE();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseTWO_PHASE() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c31, peg$currPos)) {
+      s1 = peg$c31;
+      peg$currPos += 9;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e64); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e63); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_LABEL() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f101();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseLABEL();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseLABEL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c32, peg$currPos)) {
+      s1 = peg$c32;
+      peg$currPos += 5;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e66); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e65); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_PROGRESS() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f102();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parsePROGRESS();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parsePROGRESS() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c33, peg$currPos)) {
+      s1 = peg$c33;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e68); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e67); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_FAST() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f103();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseFAST();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseFAST() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c34, peg$currPos)) {
+      s1 = peg$c34;
+      peg$currPos += 4;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e70); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e69); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_WAL() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f104();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseWAL();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseWAL() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c35, peg$currPos)) {
+      s1 = peg$c35;
+      peg$currPos += 3;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e72); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e71); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_NOWAIT() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f105();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseNOWAIT();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseNOWAIT() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c36, peg$currPos)) {
+      s1 = peg$c36;
+      peg$currPos += 6;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e74); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e73); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_MAX_RATE() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f106();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseMAX_RATE();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseMAX_RATE() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c37, peg$currPos)) {
+      s1 = peg$c37;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e76); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e75); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_TABLESPACE_MAP() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f107();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseTABLESPACE_MAP();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseTABLESPACE_MAP() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c38, peg$currPos)) {
+      s1 = peg$c38;
+      peg$currPos += 14;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e78); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e77); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_NOVERIFY_CHECKSUMS() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f108();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseNOVERIFY_CHECKSUMS();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseNOVERIFY_CHECKSUMS() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c39, peg$currPos)) {
+      s1 = peg$c39;
+      peg$currPos += 18;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e80); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e79); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_MANIFEST() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f109();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseMANIFEST();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseMANIFEST() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c40, peg$currPos)) {
+      s1 = peg$c40;
+      peg$currPos += 8;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e82); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseend_of_word();
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e81); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseK_MANIFEST_CHECKSUMS() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    peg$savedPos = peg$currPos;
+    s1 = peg$f110();
+    if (s1) {
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseMANIFEST_CHECKSUMS();
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+
+    return s0;
+  }
+
+  function peg$parseMANIFEST_CHECKSUMS() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    if (input.startsWith(peg$c41, peg$currPos)) {
+      s1 = peg$c41;
+      peg$currPos += 18;
+    } else {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e84); }
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$currPos;
+      peg$silentFails++;
+      s3 = peg$parseident_cont();
+      peg$silentFails--;
+      if (s3 === peg$FAILED) {
+        s2 = undefined;
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e83); }
+    }
+
+    return s0;
+  }
+
+  function peg$parsefirst_token_of_command() {
+    let s0, s1, s2;
+
+    s0 = peg$currPos;
+    s1 = peg$currPos;
+    peg$silentFails++;
+    s2 = input.charAt(peg$currPos);
+    if (peg$r5.test(s2)) {
+      peg$currPos++;
+    } else {
+      s2 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e85); }
+    }
+    peg$silentFails--;
+    if (s2 !== peg$FAILED) {
+      peg$currPos = s1;
+      s1 = undefined;
+    } else {
+      s1 = peg$FAILED;
+    }
+    if (s1 !== peg$FAILED) {
+      s2 = peg$parseK_BASE_BACKUP();
+      if (s2 === peg$FAILED) {
+        s2 = peg$parseK_IDENTIFY_SYSTEM();
+        if (s2 === peg$FAILED) {
+          s2 = peg$parseK_READ_REPLICATION_SLOT();
+          if (s2 === peg$FAILED) {
+            s2 = peg$parseK_SHOW();
+            if (s2 === peg$FAILED) {
+              s2 = peg$parseK_START_REPLICATION();
+              if (s2 === peg$FAILED) {
+                s2 = peg$parseK_CREATE_REPLICATION_SLOT();
+                if (s2 === peg$FAILED) {
+                  s2 = peg$parseK_DROP_REPLICATION_SLOT();
+                  if (s2 === peg$FAILED) {
+                    s2 = peg$parseK_ALTER_REPLICATION_SLOT();
+                    if (s2 === peg$FAILED) {
+                      s2 = peg$parseK_TIMELINE_HISTORY();
+                      if (s2 === peg$FAILED) {
+                        s2 = peg$parseK_UPLOAD_MANIFEST();
+                      }
+                    }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+      if (s2 !== peg$FAILED) {
+        s1 = [s1, s2];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
 
     return s0;
   }
@@ -4696,17 +4816,19 @@ let input, options;
     return pattern.test(input);
   }
 
-function peg$parse(text, hooks) {
-  const startRule = hooks?.startRule;
-  if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
-    throw new Error("Can't start parsing from rule \"" + startRule + "\".");
+  function run$(pattern) {
+    const matches = sticky$(pattern);
+    if (matches) peg$currPos = pattern.lastIndex;
+    return matches;
   }
+
+function peg$parse(text, hooks) {
   input = text;
-  options = hooks ?? {};
+  options = hooks;
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
   peg$maxFailExpected = [];
   try {
-    return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
+    return peg$run(peg$startRuleFunctions[hooks.startRule]);
   } finally {
     // Release the text, which may be megabytes long, before the next parse.
     input = options = peg$result = undefined;

@@ -149,7 +149,7 @@ export type ParserTracerEvent
       readonly result: unknown;
     };
 
-export type StartRuleNames = "result" | "offending_token" | "tokens" | "standby_name" | "identifier_item";
+export type StartRuleNames = "result" | "standby_name" | "identifier_item";
 export interface ParseOptions<T extends StartRuleNames = "result"> {
   /**
    * String or object that will be attached to the each `LocationRange` object
@@ -157,7 +157,7 @@ export interface ParseOptions<T extends StartRuleNames = "result"> {
    * or even the File object.
    */
   readonly grammarSource?: GrammarSource;
-  readonly startRule?: T;
+  readonly startRule: T;
   readonly tracer?: ParserTracer;
 
   // Internal use only:
@@ -179,30 +179,20 @@ export declare const parse: typeof ParseFunction;
 
 declare function ParseFunction<Options extends ParseOptions<"result">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): import("../syncrep/ast.js").SyncRepConfig;
-
-declare function ParseFunction<Options extends ParseOptions<"offending_token">>(
-  input: string,
-  options?: Options,
-): import("../syncrep/parse.js").Token;
-
-declare function ParseFunction<Options extends ParseOptions<"tokens">>(
-  input: string,
-  options?: Options,
-): readonly import("../syncrep/parse.js").Token[];
 
 declare function ParseFunction<Options extends ParseOptions<"standby_name">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): string;
 
 declare function ParseFunction<Options extends ParseOptions<"identifier_item">>(
   input: string,
-  options?: Options,
+  options: Options,
 ): string;
 
 declare function ParseFunction<Options extends ParseOptions<StartRuleNames>>(
   input: string,
-  options?: Options,
-): import("../syncrep/ast.js").SyncRepConfig | import("../syncrep/parse.js").Token | readonly import("../syncrep/parse.js").Token[] | string;
+  options: Options,
+): import("../syncrep/ast.js").SyncRepConfig | string;

@@ -8,12 +8,11 @@ import { downcaseIdentifier, truncateIdentifier } from "../text/identifier.ts";
 import { atoi } from "../text/scan.ts";
 
 const sticky$0 = /[^\u0022]*/y;
-const sticky$1 = /[^\u0022]+/y;
-const sticky$2 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
-const sticky$3 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
-const sticky$4 = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0024\u0080-\uffff]*/y;
-const sticky$5 = /[0-9]+/y;
-const sticky$6 = /[^]*/y;
+const sticky$1 = /[^\u002c\u0020\u0009\u000a\u000d\u000c\u000b]+/y;
+const sticky$2 = /[\u0020\u0009\u000a\u000d\u000c\u000b]*/y;
+const sticky$3 = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0024\u0080-\uffff]*/y;
+const sticky$4 = /[0-9]+/y;
+const sticky$5 = /[^]*/y;
 
 
 
@@ -37,12 +36,9 @@ let input, options;
 
   const peg$startRuleFunctions = {
     result: peg$parseresult,
-    offending_token: peg$parseoffending_token,
-    tokens: peg$parsetokens,
     standby_name: peg$parsestandby_name,
     identifier_item: peg$parseidentifier_item,
   };
-  const peg$defaultStartRule = peg$parseresult;
 
   const peg$c0 = "*";
   const peg$c1 = "\"";
@@ -55,19 +51,19 @@ let input, options;
   const peg$r1 = /^[A-Za-z0-9_$\x80-\uFFFF]/;
 
   const peg$e0 = "standby name";
-  const peg$e1 = "any";
-  const peg$e2 = "ANY";
-  const peg$e3 = "FIRST";
-  const peg$e4 = "\"*\"";
-  const peg$e5 = "number";
-  const peg$e6 = "\"\"\"";
-  const peg$e7 = "\"\"\"\"";
+  const peg$e1 = "ANY";
+  const peg$e2 = "FIRST";
+  const peg$e3 = "\"*\"";
+  const peg$e4 = "number";
+  const peg$e5 = "\"\"\"";
+  const peg$e6 = "\"\"\"\"";
+  const peg$e7 = "class";
   const peg$e8 = "class";
-  const peg$e9 = "class";
-  const peg$e10 = "\"(\"";
-  const peg$e11 = "\")\"";
-  const peg$e12 = "\",\"";
-  const peg$e13 = "end of input";
+  const peg$e9 = "\"(\"";
+  const peg$e10 = "\")\"";
+  const peg$e11 = "\",\"";
+  const peg$e12 = "end of input";
+  const peg$e13 = "any";
 
   function peg$f0() {    return options.has.syncrepGrammar;  }
   function peg$f1() {    return !options.has.syncrepGrammar;  }
@@ -79,25 +75,22 @@ let input, options;
   function peg$f7(memberNames) {    return config("PRIORITY", "1", memberNames);  }
   function peg$f8(name) {    return downcaseIdentifier(name);  }
   function peg$f9(name) {    return truncateIdentifier(name);  }
-  function peg$f10() {    return options.has.syncrepGrammar;  }
-  function peg$f11() {    return !options.has.syncrepGrammar;  }
-  function peg$f12(text) {    return { text, offset: offset() };  }
-  function peg$f13(word) {    return /^any$/i.test(word);  }
-  function peg$f14(word) {    return /^first$/i.test(word);  }
-  function peg$f15(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
-  function peg$f16() {    return sticky$(sticky$0) && (peg$currPos = sticky$0.lastIndex, true);  }
-  function peg$f17() {    return sticky$(sticky$1) && (peg$currPos = sticky$1.lastIndex, true);  }
-  function peg$f18(inside) {    return inside.replaceAll('""', '"');  }
-  function peg$f19() {
-    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() });
-    // Who looks at tokens only does not refuse it.
+  function peg$f10(word) {    return /^any$/i.test(word);  }
+  function peg$f11(word) {    return /^first$/i.test(word);  }
+  function peg$f12(name) {    return options.has.quorumCommit && /^(any|first)$/i.test(name);  }
+  function peg$f13() {    return run$(sticky$0);  }
+  function peg$f14() {    return run$(sticky$0);  }
+  function peg$f15(inside) {    return inside.replaceAll('""', '"');  }
+  function peg$f16() {
+    options.refuse({ code: "UNTERMINATED", message: "unterminated quoted identifier at end of input", offset: offset() - 1 });
+    // Who only tries the text does not refuse it.
     return "";
   }
-  function peg$f20() {    return sticky$(sticky$2) && (peg$currPos = sticky$2.lastIndex, true);  }
-  function peg$f21() {    return sticky$(sticky$3) && (peg$currPos = sticky$3.lastIndex, true);  }
-  function peg$f22() {    return sticky$(sticky$4) && (peg$currPos = sticky$4.lastIndex, true);  }
-  function peg$f23() {    return sticky$(sticky$5) && (peg$currPos = sticky$5.lastIndex, true);  }
-  function peg$f24() {    return sticky$(sticky$6) && (peg$currPos = sticky$6.lastIndex, true);  }
+  function peg$f17() {    return run$(sticky$1);  }
+  function peg$f18() {    return run$(sticky$2);  }
+  function peg$f19() {    return run$(sticky$3);  }
+  function peg$f20() {    return run$(sticky$4);  }
+  function peg$f21() {    return run$(sticky$5);  }
   let peg$currPos = 0;
   let peg$savedPos = peg$currPos;
   let peg$maxFailPos = peg$currPos;
@@ -376,119 +369,6 @@ let input, options;
     return s0;
   }
 
-  function peg$parseoffending_token() {
-    let s0, s1, s2;
-
-    s0 = peg$currPos;
-    s1 = peg$parsetoken();
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parserest();
-      s0 = s1;
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
-  function peg$parsetokens() {
-    let s0, s1, s2, s3;
-
-    s0 = peg$currPos;
-    s1 = peg$parse_();
-    s2 = [];
-    s3 = peg$parsetoken();
-    while (s3 !== peg$FAILED) {
-      s2.push(s3);
-      s3 = peg$parsetoken();
-    }
-    s0 = s2;
-
-    return s0;
-  }
-
-  function peg$parsetoken() {
-    let s0, s1, s2, s3, s4;
-
-    s0 = peg$currPos;
-    s1 = peg$currPos;
-    s2 = peg$parsequoted();
-    if (s2 === peg$FAILED) {
-      s2 = peg$currPos;
-      peg$savedPos = peg$currPos;
-      s3 = peg$f10();
-      if (s3) {
-        s3 = undefined;
-      } else {
-        s3 = peg$FAILED;
-      }
-      if (s3 !== peg$FAILED) {
-        s4 = peg$parseidentifier();
-        if (s4 === peg$FAILED) {
-          s4 = peg$parsedigits();
-        }
-        if (s4 !== peg$FAILED) {
-          s3 = [s3, s4];
-          s2 = s3;
-        } else {
-          peg$currPos = s2;
-          s2 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s2;
-        s2 = peg$FAILED;
-      }
-      if (s2 === peg$FAILED) {
-        s2 = peg$currPos;
-        peg$savedPos = peg$currPos;
-        s3 = peg$f11();
-        if (s3) {
-          s3 = undefined;
-        } else {
-          s3 = peg$FAILED;
-        }
-        if (s3 !== peg$FAILED) {
-          s4 = peg$parseword();
-          if (s4 !== peg$FAILED) {
-            s3 = [s3, s4];
-            s2 = s3;
-          } else {
-            peg$currPos = s2;
-            s2 = peg$FAILED;
-          }
-        } else {
-          peg$currPos = s2;
-          s2 = peg$FAILED;
-        }
-        if (s2 === peg$FAILED) {
-          if (input.length > peg$currPos) {
-            s2 = input.charAt(peg$currPos);
-            peg$currPos++;
-          } else {
-            s2 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e1); }
-          }
-        }
-      }
-    }
-    if (s2 !== peg$FAILED) {
-      s1 = input.substring(s1, peg$currPos);
-    } else {
-      s1 = s2;
-    }
-    if (s1 !== peg$FAILED) {
-      s2 = peg$parse_();
-      peg$savedPos = s0;
-      s0 = peg$f12(s1);
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-
-    return s0;
-  }
-
   function peg$parseANY() {
     let s0, s1, s2, s3;
 
@@ -497,7 +377,42 @@ let input, options;
     s1 = peg$parseidentifier();
     if (s1 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s2 = peg$f13(s1);
+      s2 = peg$f10(s1);
+      if (s2) {
+        s2 = undefined;
+      } else {
+        s2 = peg$FAILED;
+      }
+      if (s2 !== peg$FAILED) {
+        s3 = peg$parse_();
+        s1 = [s1, s2, s3];
+        s0 = s1;
+      } else {
+        peg$currPos = s0;
+        s0 = peg$FAILED;
+      }
+    } else {
+      peg$currPos = s0;
+      s0 = peg$FAILED;
+    }
+    peg$silentFails--;
+    if (s0 === peg$FAILED) {
+      s1 = peg$FAILED;
+      if (peg$silentFails === 0) { peg$fail(peg$e1); }
+    }
+
+    return s0;
+  }
+
+  function peg$parseFIRST() {
+    let s0, s1, s2, s3;
+
+    peg$silentFails++;
+    s0 = peg$currPos;
+    s1 = peg$parseidentifier();
+    if (s1 !== peg$FAILED) {
+      peg$savedPos = peg$currPos;
+      s2 = peg$f11(s1);
       if (s2) {
         s2 = undefined;
       } else {
@@ -524,41 +439,6 @@ let input, options;
     return s0;
   }
 
-  function peg$parseFIRST() {
-    let s0, s1, s2, s3;
-
-    peg$silentFails++;
-    s0 = peg$currPos;
-    s1 = peg$parseidentifier();
-    if (s1 !== peg$FAILED) {
-      peg$savedPos = peg$currPos;
-      s2 = peg$f14(s1);
-      if (s2) {
-        s2 = undefined;
-      } else {
-        s2 = peg$FAILED;
-      }
-      if (s2 !== peg$FAILED) {
-        s3 = peg$parse_();
-        s1 = [s1, s2, s3];
-        s0 = s1;
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-    } else {
-      peg$currPos = s0;
-      s0 = peg$FAILED;
-    }
-    peg$silentFails--;
-    if (s0 === peg$FAILED) {
-      s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e3); }
-    }
-
-    return s0;
-  }
-
   function peg$parseNAME() {
     let s0, s1, s2, s3;
 
@@ -568,7 +448,7 @@ let input, options;
     s2 = peg$parseidentifier();
     if (s2 !== peg$FAILED) {
       peg$savedPos = peg$currPos;
-      s3 = peg$f15(s2);
+      s3 = peg$f12(s2);
       if (s3) {
         s3 = peg$FAILED;
       } else {
@@ -592,7 +472,7 @@ let input, options;
           peg$currPos++;
         } else {
           s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e4); }
+          if (peg$silentFails === 0) { peg$fail(peg$e3); }
         }
       }
     }
@@ -628,14 +508,14 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e5); }
+      if (peg$silentFails === 0) { peg$fail(peg$e4); }
     }
 
     return s0;
   }
 
   function peg$parsequoted() {
-    let s0, s1, s2, s3, s4, s5;
+    let s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10;
 
     s0 = peg$currPos;
     if (input.charCodeAt(peg$currPos) === 34) {
@@ -643,48 +523,99 @@ let input, options;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e6); }
+      if (peg$silentFails === 0) { peg$fail(peg$e5); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
+      s3 = peg$currPos;
+      s4 = peg$currPos;
+      s5 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f16();
-      if (s3) {
-        s3 = undefined;
+      s6 = peg$f13();
+      if (s6) {
+        s6 = undefined;
       } else {
-        s3 = peg$FAILED;
+        s6 = peg$FAILED;
       }
-      s2 = input.substring(s2, peg$currPos);
-      if (input.charCodeAt(peg$currPos) === 34) {
-        s3 = peg$c1;
-        peg$currPos++;
+      s5 = input.substring(s5, peg$currPos);
+      s6 = [];
+      s7 = peg$currPos;
+      if (input.startsWith(peg$c2, peg$currPos)) {
+        s8 = peg$c2;
+        peg$currPos += 2;
       } else {
-        s3 = peg$FAILED;
+        s8 = peg$FAILED;
         if (peg$silentFails === 0) { peg$fail(peg$e6); }
       }
-      if (s3 !== peg$FAILED) {
-        s4 = peg$currPos;
-        peg$silentFails++;
-        if (input.charCodeAt(peg$currPos) === 34) {
-          s5 = peg$c1;
-          peg$currPos++;
+      if (s8 !== peg$FAILED) {
+        s9 = peg$currPos;
+        peg$savedPos = peg$currPos;
+        s10 = peg$f14();
+        if (s10) {
+          s10 = undefined;
         } else {
-          s5 = peg$FAILED;
+          s10 = peg$FAILED;
+        }
+        s9 = input.substring(s9, peg$currPos);
+        s8 = [s8, s9];
+        s7 = s8;
+      } else {
+        peg$currPos = s7;
+        s7 = peg$FAILED;
+      }
+      while (s7 !== peg$FAILED) {
+        s6.push(s7);
+        s7 = peg$currPos;
+        if (input.startsWith(peg$c2, peg$currPos)) {
+          s8 = peg$c2;
+          peg$currPos += 2;
+        } else {
+          s8 = peg$FAILED;
           if (peg$silentFails === 0) { peg$fail(peg$e6); }
         }
-        peg$silentFails--;
-        if (s5 === peg$FAILED) {
-          s4 = undefined;
+        if (s8 !== peg$FAILED) {
+          s9 = peg$currPos;
+          peg$savedPos = peg$currPos;
+          s10 = peg$f14();
+          if (s10) {
+            s10 = undefined;
+          } else {
+            s10 = peg$FAILED;
+          }
+          s9 = input.substring(s9, peg$currPos);
+          s8 = [s8, s9];
+          s7 = s8;
         } else {
-          peg$currPos = s4;
-          s4 = peg$FAILED;
+          peg$currPos = s7;
+          s7 = peg$FAILED;
         }
-        if (s4 !== peg$FAILED) {
-          s0 = s2;
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
+      }
+      s5 = [s5, s6];
+      s4 = s5;
+      s3 = input.substring(s3, peg$currPos);
+      if (input.charCodeAt(peg$currPos) === 34) {
+        s4 = peg$c1;
+        peg$currPos++;
+      } else {
+        s4 = peg$FAILED;
+        if (peg$silentFails === 0) { peg$fail(peg$e5); }
+      }
+      if (s4 !== peg$FAILED) {
+        peg$savedPos = s2;
+        s2 = peg$f15(s3);
+      } else {
+        peg$currPos = s2;
+        s2 = peg$FAILED;
+      }
+      if (s2 === peg$FAILED) {
+        s2 = peg$currPos;
+        s3 = peg$parserest();
+        peg$savedPos = s2;
+        s3 = peg$f16();
+        s2 = s3;
+      }
+      if (s2 !== peg$FAILED) {
+        s0 = s2;
       } else {
         peg$currPos = s0;
         s0 = peg$FAILED;
@@ -692,103 +623,6 @@ let input, options;
     } else {
       peg$currPos = s0;
       s0 = peg$FAILED;
-    }
-    if (s0 === peg$FAILED) {
-      s0 = peg$currPos;
-      if (input.charCodeAt(peg$currPos) === 34) {
-        s1 = peg$c1;
-        peg$currPos++;
-      } else {
-        s1 = peg$FAILED;
-        if (peg$silentFails === 0) { peg$fail(peg$e6); }
-      }
-      if (s1 !== peg$FAILED) {
-        s2 = peg$currPos;
-        s3 = [];
-        if (input.startsWith(peg$c2, peg$currPos)) {
-          s4 = peg$c2;
-          peg$currPos += 2;
-        } else {
-          s4 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e7); }
-        }
-        if (s4 === peg$FAILED) {
-          s4 = peg$currPos;
-          peg$savedPos = peg$currPos;
-          s5 = peg$f17();
-          if (s5) {
-            s5 = undefined;
-          } else {
-            s5 = peg$FAILED;
-          }
-          if (s5 !== peg$FAILED) {
-            s4 = input.substring(s4, peg$currPos);
-          } else {
-            s4 = s5;
-          }
-        }
-        while (s4 !== peg$FAILED) {
-          s3.push(s4);
-          if (input.startsWith(peg$c2, peg$currPos)) {
-            s4 = peg$c2;
-            peg$currPos += 2;
-          } else {
-            s4 = peg$FAILED;
-            if (peg$silentFails === 0) { peg$fail(peg$e7); }
-          }
-          if (s4 === peg$FAILED) {
-            s4 = peg$currPos;
-            peg$savedPos = peg$currPos;
-            s5 = peg$f17();
-            if (s5) {
-              s5 = undefined;
-            } else {
-              s5 = peg$FAILED;
-            }
-            if (s5 !== peg$FAILED) {
-              s4 = input.substring(s4, peg$currPos);
-            } else {
-              s4 = s5;
-            }
-          }
-        }
-        s2 = input.substring(s2, peg$currPos);
-        if (input.charCodeAt(peg$currPos) === 34) {
-          s3 = peg$c1;
-          peg$currPos++;
-        } else {
-          s3 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e6); }
-        }
-        if (s3 !== peg$FAILED) {
-          peg$savedPos = s0;
-          s0 = peg$f18(s2);
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      } else {
-        peg$currPos = s0;
-        s0 = peg$FAILED;
-      }
-      if (s0 === peg$FAILED) {
-        s0 = peg$currPos;
-        if (input.charCodeAt(peg$currPos) === 34) {
-          s1 = peg$c1;
-          peg$currPos++;
-        } else {
-          s1 = peg$FAILED;
-          if (peg$silentFails === 0) { peg$fail(peg$e6); }
-        }
-        if (s1 !== peg$FAILED) {
-          s2 = peg$parserest();
-          peg$savedPos = s0;
-          s0 = peg$f19();
-        } else {
-          peg$currPos = s0;
-          s0 = peg$FAILED;
-        }
-      }
     }
 
     return s0;
@@ -805,7 +639,7 @@ let input, options;
       peg$currPos++;
     } else {
       s2 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e6); }
+      if (peg$silentFails === 0) { peg$fail(peg$e5); }
     }
     peg$silentFails--;
     if (s2 === peg$FAILED) {
@@ -817,7 +651,7 @@ let input, options;
     if (s1 !== peg$FAILED) {
       s2 = peg$currPos;
       peg$savedPos = peg$currPos;
-      s3 = peg$f20();
+      s3 = peg$f17();
       if (s3) {
         s3 = undefined;
       } else {
@@ -848,7 +682,7 @@ let input, options;
     peg$silentFails++;
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f21();
+    s1 = peg$f18();
     if (s1) {
       s1 = undefined;
     } else {
@@ -868,7 +702,7 @@ let input, options;
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e8); }
+      if (peg$silentFails === 0) { peg$fail(peg$e7); }
     }
 
     return s0;
@@ -882,7 +716,7 @@ let input, options;
       peg$currPos++;
     } else {
       s0 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e9); }
+      if (peg$silentFails === 0) { peg$fail(peg$e8); }
     }
 
     return s0;
@@ -893,7 +727,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f22();
+    s1 = peg$f19();
     if (s1) {
       s1 = undefined;
     } else {
@@ -913,7 +747,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f23();
+    s1 = peg$f20();
     if (s1) {
       s1 = undefined;
     } else {
@@ -937,7 +771,7 @@ let input, options;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e10); }
+      if (peg$silentFails === 0) { peg$fail(peg$e9); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -960,7 +794,7 @@ let input, options;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e11); }
+      if (peg$silentFails === 0) { peg$fail(peg$e10); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -983,7 +817,7 @@ let input, options;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e12); }
+      if (peg$silentFails === 0) { peg$fail(peg$e11); }
     }
     if (s1 !== peg$FAILED) {
       s2 = peg$parse_();
@@ -1008,7 +842,7 @@ let input, options;
       peg$currPos++;
     } else {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e1); }
+      if (peg$silentFails === 0) { peg$fail(peg$e13); }
     }
     peg$silentFails--;
     if (s1 === peg$FAILED) {
@@ -1020,7 +854,7 @@ let input, options;
     peg$silentFails--;
     if (s0 === peg$FAILED) {
       s1 = peg$FAILED;
-      if (peg$silentFails === 0) { peg$fail(peg$e13); }
+      if (peg$silentFails === 0) { peg$fail(peg$e12); }
     }
 
     return s0;
@@ -1031,7 +865,7 @@ let input, options;
 
     s0 = peg$currPos;
     peg$savedPos = peg$currPos;
-    s1 = peg$f24();
+    s1 = peg$f21();
     if (s1) {
       s1 = undefined;
     } else {
@@ -1048,17 +882,19 @@ let input, options;
     return pattern.test(input);
   }
 
-function peg$parse(text, hooks) {
-  const startRule = hooks?.startRule;
-  if (startRule !== undefined && !(startRule in peg$startRuleFunctions)) {
-    throw new Error("Can't start parsing from rule \"" + startRule + "\".");
+  function run$(pattern) {
+    const matches = sticky$(pattern);
+    if (matches) peg$currPos = pattern.lastIndex;
+    return matches;
   }
+
+function peg$parse(text, hooks) {
   input = text;
-  options = hooks ?? {};
+  options = hooks;
   peg$currPos = peg$savedPos = peg$maxFailPos = peg$silentFails = 0;
   peg$maxFailExpected = [];
   try {
-    return peg$run(startRule === undefined ? peg$defaultStartRule : peg$startRuleFunctions[startRule]);
+    return peg$run(peg$startRuleFunctions[hooks.startRule]);
   } finally {
     // Release the text, which may be megabytes long, before the next parse.
     input = options = peg$result = undefined;
@@ -1078,8 +914,6 @@ function peg$run(peg$startRuleFunction) {
 
 const peg$allowedStartRules = [
   "result",
-  "offending_token",
-  "tokens",
   "standby_name",
   "identifier_item"
 ];

@@ -3,14 +3,9 @@ import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
 import { mustBeArray, mustBeContext, mustBeObject } from "../wire/check.ts";
 import { NativeReader, NativeWriter, numberOf, wordOf } from "../wire/native.ts";
+import { type CheckPointCopy, readCheckPointCopy, writeCheckPointCopy } from "./files.ts";
 
 const walLevelWords = { "0": "minimal", "1": "replica", "2": "logical" } as const;
-
-const dataChecksumStateWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
-
-const dataChecksumVersionWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
-
-const newChecksumStateWords = { "0": "off", "1": "on", "2": "inprogress-off", "3": "inprogress-on" } as const;
 
 const statusWords = {
   "0": "ForKeyShare",
@@ -66,51 +61,7 @@ export interface BackupEnd {
  *
  * @source pg_control.h
  */
-export interface CheckPoint {
-  /** Where replay begins. Bytes. */
-  readonly redo: Lsn;
-  /** The timeline. */
-  readonly thisTimeLineID: number;
-  /** The timeline before, if this record begins one; else the same. */
-  readonly prevTimeLineID: number;
-  /** full_page_writes */
-  readonly fullPageWrites: boolean;
-  /** wal_level */
-  readonly walLevel?: "minimal" | "replica" | "logical" | number | undefined;
-  /** Can there be logical decoding? */
-  readonly logicalDecodingEnabled?: boolean | undefined;
-  /** How often xids have come round. */
-  readonly nextXidEpoch?: number | undefined;
-  /** The next xid. */
-  readonly nextXid?: number | undefined;
-  /** The next xid, its epoch in the upper 32 bits. */
-  readonly nextFullXid?: bigint | undefined;
-  /** The next oid. */
-  readonly nextOid: number;
-  /** The next multixact. */
-  readonly nextMulti: number;
-  /** The next offset of multixact members. */
-  readonly nextMultiOffset?: number | undefined;
-  /** The next offset of multixact members. */
-  readonly nextMultiOffset64?: bigint | undefined;
-  /** The oldest xid that may be in a table. */
-  readonly oldestXid: number;
-  /** The database which has it. */
-  readonly oldestXidDB: number;
-  /** The oldest multixact that may be in a table. */
-  readonly oldestMulti: number;
-  /** The database which has it. */
-  readonly oldestMultiDB: number;
-  /** Seconds since 1970. */
-  readonly time: bigint;
-  /** The oldest transaction with a commit timestamp, 0 if there is none. */
-  readonly oldestCommitTsXid: number;
-  /** The newest, 0 if there is none. */
-  readonly newestCommitTsXid: number;
-  /** The oldest that is running; 0 in checkpoints of a shutdown, and with wal_level=minimal. */
-  readonly oldestActiveXid: number;
-  /** The state of data checksums. */
-  readonly dataChecksumState?: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
+export interface CheckPoint extends CheckPointCopy {
   /** Between the fields. */
   readonly padding?: Uint8Array | undefined;
 }
@@ -123,8 +74,6 @@ export interface CheckPoint {
 export interface CheckPointRedo {
   /** wal_level */
   readonly walLevel: "minimal" | "replica" | "logical" | number;
-  /** The state of data checksums. */
-  readonly dataChecksumVersion?: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
 }
 
 /**
@@ -133,7 +82,7 @@ export interface CheckPointRedo {
  * @source xlog.c: UpdateFullPageWrites
  */
 export interface FpwChange {
-  /** What it is now. */
+  /** The new value. */
   readonly fullPageWrites: boolean;
 }
 
@@ -155,16 +104,6 @@ export interface LogicalDecodingStatusChange {
 export interface NextOid {
   /** The first that may not. */
   readonly nextOid: number;
-}
-
-/**
- * The state of data checksums has changed.
- *
- * @source xlog_internal.h
- */
-export interface XlChecksumState {
-  /** What it is now. */
-  readonly newChecksumState: "off" | "on" | "inprogress-off" | "inprogress-on" | number;
 }
 
 /**
@@ -386,7 +325,7 @@ export interface XlSmgrTruncate {
 }
 
 /**
- * Tables that nobody may use, on a standby either.
+ * Tables with an exclusive lock, which standbys take too.
  *
  * @source standbydefs.h
  */
@@ -406,7 +345,7 @@ export interface XlTblspcDropRec {
 }
 
 /**
- * Subtransactions are part of a transaction: told to standbys for every 64.
+ * Subtransactions of a transaction: written for standbys after every 64.
  *
  * @source xact.h
  */
@@ -459,7 +398,7 @@ export interface XlXactPrepare {
   readonly padding?: Uint8Array | undefined;
 }
 
-/** What the server that wrote the WAL puts into its records. */
+/** The fields of records that depend on the server that wrote the WAL. */
 export interface WalContext {
   /** Checkpoints have the epoch of the next transaction apart (to 11). */
   readonly nextXidEpoch: boolean;
@@ -467,12 +406,14 @@ export interface WalContext {
   readonly fullNextXid: boolean;
   /** Checkpoints and ends of recovery have wal_level (17 and later). */
   readonly walLevelInCheckpoints: boolean;
-  /** Checkpoints have the state of logical decoding and checksums (19). */
+  /** Checkpoints have the state of logical decoding (19). */
   readonly logicalDecodingStatus: boolean;
   /** Offsets of multixact members are numbers of 32 bits (to 18). */
   readonly multixactOffset32: boolean;
   /** They have 64 bits (19). */
   readonly multixactOffset64: boolean;
+  /** Checkpoints name the transactions with commit timestamps (9.5 and later). */
+  readonly commitTimestamps: boolean;
   /** Changes of max_wal_senders are told (12 and later). */
   readonly maxWalSendersChange: boolean;
   /** Prepared transactions say their replication origin (11 and later). */
@@ -489,6 +430,7 @@ const otherwiseWalContext: WalContext = {
   logicalDecodingStatus: false,
   multixactOffset32: true,
   multixactOffset64: false,
+  commitTimestamps: true,
   maxWalSendersChange: true,
   prepareOrigin: true,
   droppedStats: true,
@@ -541,7 +483,7 @@ export function writeBackupEnd(w: NativeWriter, struct: BackupEnd): void {
  * Decode one CheckPoint: a checkpoint: from where replay begins, and what the next of everything is.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
+ * @param context The fields of records that depend on the server that wrote the WAL.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source pg_control.h
@@ -570,134 +512,17 @@ export function encodeCheckPoint(struct: CheckPoint): Uint8Array {
 /** Read one CheckPoint where the reader stands: more may follow. */
 export function readCheckPoint(r: NativeReader, context: WalContext): CheckPoint {
   r.begin();
-  const redo = r.lsn("CheckPoint.redo");
-  const thisTimeLineID = r.u32("CheckPoint.thisTimeLineID");
-  const prevTimeLineID = r.u32("CheckPoint.prevTimeLineID");
-  const fullPageWrites = r.bool("CheckPoint.fullPageWrites");
-  let walLevel: "minimal" | "replica" | "logical" | number | undefined;
-  if (context.walLevelInCheckpoints) {
-    const value = wordOf(walLevelWords, r.i32("CheckPoint.walLevel"));
-    walLevel = value;
-  }
-  let logicalDecodingEnabled: boolean | undefined;
-  if (context.logicalDecodingStatus) {
-    const value = r.bool("CheckPoint.logicalDecodingEnabled");
-    logicalDecodingEnabled = value;
-  }
-  let nextXidEpoch: number | undefined;
-  if (context.nextXidEpoch) {
-    const value = r.u32("CheckPoint.nextXidEpoch");
-    nextXidEpoch = value;
-  }
-  let nextXid: number | undefined;
-  if (context.nextXidEpoch) {
-    const value = r.u32("CheckPoint.nextXid");
-    nextXid = value;
-  }
-  let nextFullXid: bigint | undefined;
-  if (context.fullNextXid) {
-    const value = r.u64("CheckPoint.nextFullXid");
-    nextFullXid = value;
-  }
-  const nextOid = r.u32("CheckPoint.nextOid");
-  const nextMulti = r.u32("CheckPoint.nextMulti");
-  let nextMultiOffset: number | undefined;
-  if (context.multixactOffset32) {
-    const value = r.u32("CheckPoint.nextMultiOffset");
-    nextMultiOffset = value;
-  }
-  let nextMultiOffset64: bigint | undefined;
-  if (context.multixactOffset64) {
-    const value = r.u64("CheckPoint.nextMultiOffset64");
-    nextMultiOffset64 = value;
-  }
-  const oldestXid = r.u32("CheckPoint.oldestXid");
-  const oldestXidDB = r.u32("CheckPoint.oldestXidDB");
-  const oldestMulti = r.u32("CheckPoint.oldestMulti");
-  const oldestMultiDB = r.u32("CheckPoint.oldestMultiDB");
-  const time = r.i64("CheckPoint.time");
-  const oldestCommitTsXid = r.u32("CheckPoint.oldestCommitTsXid");
-  const newestCommitTsXid = r.u32("CheckPoint.newestCommitTsXid");
-  const oldestActiveXid = r.u32("CheckPoint.oldestActiveXid");
-  let dataChecksumState: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
-  if (context.logicalDecodingStatus) {
-    const value = wordOf(dataChecksumStateWords, r.u32("CheckPoint.dataChecksumState"));
-    dataChecksumState = value;
-  }
+  const body = readCheckPointCopy(r, "CheckPoint", context);
   r.align(8, "CheckPoint.padding");
   const padding = r.padding();
-  return {
-    redo,
-    thisTimeLineID,
-    prevTimeLineID,
-    fullPageWrites,
-    walLevel,
-    logicalDecodingEnabled,
-    nextXidEpoch,
-    nextXid,
-    nextFullXid,
-    nextOid,
-    nextMulti,
-    nextMultiOffset,
-    nextMultiOffset64,
-    oldestXid,
-    oldestXidDB,
-    oldestMulti,
-    oldestMultiDB,
-    time,
-    oldestCommitTsXid,
-    newestCommitTsXid,
-    oldestActiveXid,
-    dataChecksumState,
-    padding,
-  };
+  return { ...body, padding };
 }
 
 /** Write one CheckPoint behind what has been written. */
 export function writeCheckPoint(w: NativeWriter, struct: CheckPoint): void {
   mustBeObject(struct, "CheckPoint");
   w.begin(struct.padding, "CheckPoint.padding");
-  w.lsn(struct.redo, "CheckPoint.redo");
-  w.u32(struct.thisTimeLineID, "CheckPoint.thisTimeLineID");
-  w.u32(struct.prevTimeLineID, "CheckPoint.prevTimeLineID");
-  w.bool(struct.fullPageWrites, "CheckPoint.fullPageWrites");
-  if (struct.walLevel !== undefined) {
-    w.i32(numberOf(walLevelWords, struct.walLevel, "CheckPoint.walLevel"), "CheckPoint.walLevel");
-  }
-  if (struct.logicalDecodingEnabled !== undefined) {
-    w.bool(struct.logicalDecodingEnabled, "CheckPoint.logicalDecodingEnabled");
-  }
-  if (struct.nextXidEpoch !== undefined) {
-    w.u32(struct.nextXidEpoch, "CheckPoint.nextXidEpoch");
-  }
-  if (struct.nextXidEpoch !== undefined) {
-    w.u32(struct.nextXid!, "CheckPoint.nextXid");
-  } else w.absent(struct.nextXid, "nextXidEpoch", "CheckPoint.nextXid");
-  if (struct.nextFullXid !== undefined) {
-    w.u64(struct.nextFullXid, "CheckPoint.nextFullXid");
-  }
-  w.u32(struct.nextOid, "CheckPoint.nextOid");
-  w.u32(struct.nextMulti, "CheckPoint.nextMulti");
-  if (struct.nextMultiOffset !== undefined) {
-    w.u32(struct.nextMultiOffset, "CheckPoint.nextMultiOffset");
-  }
-  if (struct.nextMultiOffset64 !== undefined) {
-    w.u64(struct.nextMultiOffset64, "CheckPoint.nextMultiOffset64");
-  }
-  w.u32(struct.oldestXid, "CheckPoint.oldestXid");
-  w.u32(struct.oldestXidDB, "CheckPoint.oldestXidDB");
-  w.u32(struct.oldestMulti, "CheckPoint.oldestMulti");
-  w.u32(struct.oldestMultiDB, "CheckPoint.oldestMultiDB");
-  w.i64(struct.time, "CheckPoint.time");
-  w.u32(struct.oldestCommitTsXid, "CheckPoint.oldestCommitTsXid");
-  w.u32(struct.newestCommitTsXid, "CheckPoint.newestCommitTsXid");
-  w.u32(struct.oldestActiveXid, "CheckPoint.oldestActiveXid");
-  if (struct.logicalDecodingEnabled !== undefined) {
-    w.u32(
-      numberOf(dataChecksumStateWords, struct.dataChecksumState!, "CheckPoint.dataChecksumState"),
-      "CheckPoint.dataChecksumState",
-    );
-  } else w.absent(struct.dataChecksumState, "logicalDecodingEnabled", "CheckPoint.dataChecksumState");
+  writeCheckPointCopy(w, struct, "CheckPoint");
   w.align(8);
   w.padding("CheckPoint.padding");
 }
@@ -706,15 +531,13 @@ export function writeCheckPoint(w: NativeWriter, struct: CheckPoint): void {
  * Decode one CheckPointRedo: the point from where the checkpoint that follows lets replay begin.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source xlog.c: CreateCheckPoint
  */
-export function decodeCheckPointRedo(bytes: Uint8Array, context: WalContext = otherwiseWalContext): CheckPointRedo {
-  mustBeContext(context);
+export function decodeCheckPointRedo(bytes: Uint8Array): CheckPointRedo {
   const r = new NativeReader(bytes);
-  const struct = readCheckPointRedo(r, context);
+  const struct = readCheckPointRedo(r);
   r.end("CheckPointRedo");
   return struct;
 }
@@ -733,16 +556,11 @@ export function encodeCheckPointRedo(struct: CheckPointRedo): Uint8Array {
 }
 
 /** Read one CheckPointRedo where the reader stands: more may follow. */
-export function readCheckPointRedo(r: NativeReader, context: WalContext): CheckPointRedo {
+export function readCheckPointRedo(r: NativeReader): CheckPointRedo {
   r.begin();
   const walLevel = wordOf(walLevelWords, r.i32("CheckPointRedo.walLevel"));
-  let dataChecksumVersion: "off" | "on" | "inprogress-off" | "inprogress-on" | number | undefined;
-  if (context.logicalDecodingStatus) {
-    const value = wordOf(dataChecksumVersionWords, r.u32("CheckPointRedo.dataChecksumVersion"));
-    dataChecksumVersion = value;
-  }
 
-  return { walLevel, dataChecksumVersion };
+  return { walLevel };
 }
 
 /** Write one CheckPointRedo behind what has been written. */
@@ -750,12 +568,6 @@ export function writeCheckPointRedo(w: NativeWriter, struct: CheckPointRedo): vo
   mustBeObject(struct, "CheckPointRedo");
   w.begin(undefined, "CheckPointRedo.padding");
   w.i32(numberOf(walLevelWords, struct.walLevel, "CheckPointRedo.walLevel"), "CheckPointRedo.walLevel");
-  if (struct.dataChecksumVersion !== undefined) {
-    w.u32(
-      numberOf(dataChecksumVersionWords, struct.dataChecksumVersion, "CheckPointRedo.dataChecksumVersion"),
-      "CheckPointRedo.dataChecksumVersion",
-    );
-  }
 }
 
 /**
@@ -888,54 +700,6 @@ export function writeNextOid(w: NativeWriter, struct: NextOid): void {
 }
 
 /**
- * Decode one XlChecksumState: the state of data checksums has changed.
- *
- * @param bytes The struct and nothing else.
- * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
- *   ArgumentError for what is not a Uint8Array.
- * @source xlog_internal.h
- */
-export function decodeXlChecksumState(bytes: Uint8Array): XlChecksumState {
-  const r = new NativeReader(bytes);
-  const struct = readXlChecksumState(r);
-  r.end("XlChecksumState");
-  return struct;
-}
-
-/**
- * Encode one XlChecksumState: the state of data checksums has changed.
- *
- * @returns a fresh array that is the caller's.
- * @throws EncodeError with the path of the field that does not fit.
- * @source xlog_internal.h
- */
-export function encodeXlChecksumState(struct: XlChecksumState): Uint8Array {
-  const w = new NativeWriter();
-  writeXlChecksumState(w, struct);
-  return w.finish();
-}
-
-/** Read one XlChecksumState where the reader stands: more may follow. */
-export function readXlChecksumState(r: NativeReader): XlChecksumState {
-  r.begin();
-  const newChecksumState = wordOf(newChecksumStateWords, r.u32("XlChecksumState.newChecksumState"));
-  r.align(4, "XlChecksumState.padding");
-
-  return { newChecksumState };
-}
-
-/** Write one XlChecksumState behind what has been written. */
-export function writeXlChecksumState(w: NativeWriter, struct: XlChecksumState): void {
-  mustBeObject(struct, "XlChecksumState");
-  w.begin(undefined, "XlChecksumState.padding");
-  w.u32(
-    numberOf(newChecksumStateWords, struct.newChecksumState, "XlChecksumState.newChecksumState"),
-    "XlChecksumState.newChecksumState",
-  );
-  w.align(4);
-}
-
-/**
  * Decode one XlDbaseCreateFileCopyRec: a database is made as a copy of another one's files.
  *
  * @param bytes The struct and nothing else.
@@ -1037,7 +801,7 @@ export function writeXlDbaseCreateWalLogRec(w: NativeWriter, struct: XlDbaseCrea
  * Decode one XlEndOfRecovery: recovery is over, and a timeline begins.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
+ * @param context The fields of records that depend on the server that wrote the WAL.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source xlog_internal.h
@@ -1097,7 +861,7 @@ export function writeXlEndOfRecovery(w: NativeWriter, struct: XlEndOfRecovery): 
  * Decode one XlMultixactCreate: several transactions hold one row.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
+ * @param context The fields of records that depend on the server that wrote the WAL.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source multixact.h
@@ -1169,7 +933,7 @@ export function writeXlMultixactCreate(w: NativeWriter, struct: XlMultixactCreat
  * Decode one XlMultixactTruncate: multixacts that no row has any more are forgotten.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
+ * @param context The fields of records that depend on the server that wrote the WAL.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source multixact.h
@@ -1324,7 +1088,7 @@ export function writeXlOverwriteContrecord(w: NativeWriter, struct: XlOverwriteC
  * Decode one XlParameterChange: settings that a standby must match, when one has changed.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
+ * @param context The fields of records that depend on the server that wrote the WAL.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source xlog_internal.h
@@ -1735,7 +1499,7 @@ export function writeXlSmgrTruncate(w: NativeWriter, struct: XlSmgrTruncate): vo
 }
 
 /**
- * Decode one XlStandbyLocks: tables that nobody may use, on a standby either.
+ * Decode one XlStandbyLocks: tables with an exclusive lock, which standbys take too.
  *
  * @param bytes The struct and nothing else.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
@@ -1750,7 +1514,7 @@ export function decodeXlStandbyLocks(bytes: Uint8Array): XlStandbyLocks {
 }
 
 /**
- * Encode one XlStandbyLocks: tables that nobody may use, on a standby either.
+ * Encode one XlStandbyLocks: tables with an exclusive lock, which standbys take too.
  *
  * @returns a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
@@ -1826,7 +1590,7 @@ export function writeXlTblspcDropRec(w: NativeWriter, struct: XlTblspcDropRec): 
 }
 
 /**
- * Decode one XlXactAssignment: subtransactions are part of a transaction: told to standbys for every 64.
+ * Decode one XlXactAssignment: subtransactions of a transaction: written for standbys after every 64.
  *
  * @param bytes The struct and nothing else.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
@@ -1841,7 +1605,7 @@ export function decodeXlXactAssignment(bytes: Uint8Array): XlXactAssignment {
 }
 
 /**
- * Encode one XlXactAssignment: subtransactions are part of a transaction: told to standbys for every 64.
+ * Encode one XlXactAssignment: subtransactions of a transaction: written for standbys after every 64.
  *
  * @returns a fresh array that is the caller's.
  * @throws EncodeError with the path of the field that does not fit.
@@ -1884,7 +1648,7 @@ export function writeXlXactAssignment(w: NativeWriter, struct: XlXactAssignment)
  * Decode one XlXactPrepare: the head of a prepared transaction.
  *
  * @param bytes The struct and nothing else.
- * @param context What the server that wrote the WAL puts into its records.
+ * @param context The fields of records that depend on the server that wrote the WAL.
  * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
  *   ArgumentError for what is not a Uint8Array.
  * @source xact.h, twophase.c: TwoPhaseFileHeader

@@ -2,9 +2,11 @@
  * Every error that walwire throws on purpose, and the one list of codes.
  *
  * The class says who is at fault: the text you gave (ParseError), the value you gave to be written (EncodeError), any other argument or
- * option (ArgumentError), the bytes a peer sent (DecodeError), the order of a peer's messages (ProtocolError), a server that reports an
- * error (ServerError), a connection that ended or timed out (ConnectionError), or a server version that cannot do what was asked
- * (UnsupportedError). Anything else that escapes from walwire is a bug.
+ * option (ArgumentError), a call at the wrong time (StateError), the bytes a peer sent (DecodeError), the order of a peer's messages (ProtocolError), a server that reports an
+ * error (ServerError), a connection that ended or timed out (ConnectionError), a replication slot that cannot be used any more
+ * (SlotError), a file or the system (FileError), or a server version that cannot do what was asked (UnsupportedError). Anything else
+ * that escapes from walwire is a bug,
+ * unless it comes from a getter, a proxy or a callback of yours.
  */
 import { listed, shown } from "./words.ts";
 
@@ -24,6 +26,7 @@ export const errorCodes = {
   BAD_VALUE: "A field holds a value that no server sends.",
   // Values
   OUT_OF_RANGE: "The value does not fit the field, or is not of the field's type.",
+  NOT_NOW: "The call is not possible in the present state of the connection.",
   BAD_ARGUMENT: "An argument or option of a function is not one that it takes.",
   // Peers and versions
   OUT_OF_ORDER: "The peer sent a message that may not come at this point.",
@@ -33,6 +36,15 @@ export const errorCodes = {
   DISCONNECTED: "The connection was disconnected by its owner.",
   SERVER_SHUTDOWN: "The server sent everything that it had and shut down.",
   TIMEOUT: "The peer did not answer within the time limit.",
+  AUTHENTICATION: "The client cannot authenticate as the server asks, or the server cannot prove who it is.",
+  SLOT_MISSING: "The replication slot does not exist, though it did before or must not be created.",
+  SLOT_LOST: "The replication slot was invalidated: the server has removed what it needs.",
+  SLOT_MISMATCH: "The replication slot is of another kind, plugin or database, or has other settings.",
+  SLOT_IN_USE: "The replication slot is in use by another connection.",
+  PUBLICATION_MISSING: "A publication does not exist at a point of the WAL, so its changes there are not sent.",
+  POSITION_LOST: "The server cannot go on from the position that the consumer has stored.",
+  FILE_SYSTEM: "The system could not read, write or make a file.",
+  BAD_FILE: "A file that is there is not what it should be.",
   PEER_MISSING: "An optional package that this function needs cannot be loaded.",
   UNSUPPORTED: "The server version cannot do or say this.",
   UNKNOWN_SERVER: "The server version is not one that walwire knows.",
@@ -43,6 +55,7 @@ export type ErrorCode = keyof typeof errorCodes;
 
 /** What every walwire error carries. `sqlstate`, `detail` and `hint` are PostgreSQL's own, where it would refuse too. */
 export abstract class WalwireError extends Error {
+  /** The kind of error. */
   readonly code: ErrorCode;
 
   /** @param name The name of the class, which a minifier would change in the class itself. */
@@ -51,15 +64,25 @@ export abstract class WalwireError extends Error {
     this.code = code;
     this.name = name;
   }
+
+  /** The fields as a plain object, for JSON.stringify. */
+  toJSON(): Record<string, unknown> {
+    const { name: _, cause: __, code, message, ...fields } = this;
+    return { code, message, ...fields };
+  }
 }
 
 /** What a ParseError is made of. */
 export interface ParseErrorInit {
+  /** The kind of error. */
   readonly code: ErrorCode;
   /** The server's message, word for word. */
   readonly message: string;
+  /** The server's SQLSTATE, five characters. */
   readonly sqlstate: string;
+  /** The server's detail, word for word. */
   readonly detail?: string | undefined;
+  /** The server's hint, word for word. */
   readonly hint?: string | undefined;
   /** The whole text that was parsed; of a text that is read in pieces the line that goes wrong, or what there is of it. */
   readonly text: string;
@@ -83,7 +106,7 @@ export interface ParseErrorInit {
  * `message`, `sqlstate`, `detail` and `hint` are the server's, word for word; the rest is ours. `String(error)` and the
  * stack draw the place with a caret.
  */
-export class ParseError extends WalwireError {
+export class ParseError extends WalwireError implements ParseErrorInit {
   readonly sqlstate: string;
   readonly detail: string | undefined;
   readonly hint: string | undefined;
@@ -127,8 +150,8 @@ export class ParseError extends WalwireError {
     return `${this.name}: ${render(this)}`;
   }
 
-  /** The fields as a plain object, for JSON.stringify. */
-  toJSON(): Record<string, unknown> {
+  /** The fields, line and column, without the text. */
+  override toJSON(): Record<string, unknown> {
     const { code, sqlstate, message, detail, hint, offset, line, column, near, expected, path, advice } = this;
     return { code, sqlstate, message, detail, hint, offset, line, column, near, expected, path, advice };
   }
@@ -146,12 +169,6 @@ export class DecodeError extends WalwireError {
     this.path = path;
     this.offset = offset;
   }
-
-  /** The fields as a plain object, for JSON.stringify. */
-  toJSON(): Record<string, unknown> {
-    const { code, message, path, offset } = this;
-    return { code, message, path, offset };
-  }
 }
 
 /** A value that cannot be written as the message it should become. */
@@ -163,18 +180,19 @@ export class EncodeError extends WalwireError {
     super("EncodeError", "OUT_OF_RANGE", message);
     this.path = path;
   }
-
-  /** The fields as a plain object, for JSON.stringify. */
-  toJSON(): Record<string, unknown> {
-    const { code, message, path } = this;
-    return { code, message, path };
-  }
 }
 
 /** A peer's message that may not come at this point of the conversation. */
 export class ProtocolError extends WalwireError {
   constructor(message: string, code: "OUT_OF_ORDER" | "LIMIT_EXCEEDED" = "OUT_OF_ORDER") {
     super("ProtocolError", code, message);
+  }
+}
+
+/** A call of ours that is not possible in the present state of the connection. The state is unchanged. */
+export class StateError extends WalwireError {
+  constructor(message: string) {
+    super("StateError", "NOT_NOW", message);
   }
 }
 
@@ -186,12 +204,6 @@ export class ArgumentError extends WalwireError {
   constructor(path: string, message: string) {
     super("ArgumentError", "BAD_ARGUMENT", message);
     this.path = path;
-  }
-
-  /** The fields as a plain object, for JSON.stringify. */
-  toJSON(): Record<string, unknown> {
-    const { code, message, path } = this;
-    return { code, message, path };
   }
 }
 
@@ -210,10 +222,31 @@ export function refuseArgument(path: string, expected: string, value: unknown): 
 export class ConnectionError extends WalwireError {
   constructor(
     message: string,
-    code: "CONNECTION_LOST" | "DISCONNECTED" | "SERVER_SHUTDOWN" | "TIMEOUT" = "CONNECTION_LOST",
+    code: "CONNECTION_LOST" | "DISCONNECTED" | "SERVER_SHUTDOWN" | "TIMEOUT" | "AUTHENTICATION" = "CONNECTION_LOST",
     options?: { readonly cause?: unknown },
   ) {
     super("ConnectionError", code, message);
+    if (options?.cause !== undefined) this.cause = options.cause;
+  }
+}
+
+/** What is wrong with a replication slot, or with a position in it. */
+export type SlotErrorCode =
+  | "SLOT_MISSING"
+  | "SLOT_LOST"
+  | "SLOT_MISMATCH"
+  | "SLOT_IN_USE"
+  | "POSITION_LOST"
+  | "PUBLICATION_MISSING";
+
+/** A replication slot from which a subscription cannot go on without losing changes. */
+export class SlotError extends WalwireError {
+  /** The slot. */
+  readonly slotname: string;
+
+  constructor(code: SlotErrorCode, slotname: string, message: string, options?: { readonly cause?: unknown }) {
+    super("SlotError", code, message);
+    this.slotname = slotname;
     if (options?.cause !== undefined) this.cause = options.cause;
   }
 }
@@ -222,17 +255,22 @@ export class ConnectionError extends WalwireError {
 export interface ServerErrorFields {
   /** "ERROR", "FATAL" or "PANIC", never translated. */
   readonly severity: string;
+  /** Five characters. */
   readonly sqlstate: string;
+  /** The primary message. */
   readonly message: string;
+  /** More about the error. */
   readonly detail?: string | undefined;
+  /** What to do about it. */
   readonly hint?: string | undefined;
   /** 1-based position in the query text, in characters. */
   readonly position?: number | undefined;
+  /** The context: such as the function or the COPY line that was being processed. */
   readonly where?: string | undefined;
 }
 
 /** An error that the server reported: its ErrorResponse, word for word. */
-export class ServerError extends WalwireError {
+export class ServerError extends WalwireError implements ServerErrorFields {
   readonly severity: string;
   readonly sqlstate: string;
   readonly detail: string | undefined;
@@ -240,20 +278,41 @@ export class ServerError extends WalwireError {
   readonly position: number | undefined;
   readonly where: string | undefined;
 
-  constructor(fields: ServerErrorFields) {
+  /**
+   * What a server sent is kept as it is. Where an error becomes the answer of a server of `walwire/server`, its fields are checked there.
+   *
+   * @param fields Its severity is "ERROR" unless it is given.
+   * @throws ArgumentError if there is no SQLSTATE or no message.
+   */
+  constructor(fields: Omit<ServerErrorFields, "severity"> & { readonly severity?: string | undefined }) {
+    if (typeof fields?.sqlstate !== "string") {
+      refuseArgument("fields.sqlstate", "a SQLSTATE, five of A to Z and 0 to 9", fields?.sqlstate);
+    }
+    if (typeof fields.message !== "string") refuseArgument("fields.message", "a string", fields.message);
     super("ServerError", "SERVER_ERROR", fields.message);
-    this.severity = fields.severity;
+    this.severity = fields.severity ?? "ERROR";
     this.sqlstate = fields.sqlstate;
     this.detail = fields.detail;
     this.hint = fields.hint;
     this.position = fields.position;
     this.where = fields.where;
   }
+}
 
-  /** The fields as a plain object, for JSON.stringify. */
-  toJSON(): Record<string, unknown> {
-    const { code, severity, sqlstate, message, detail, hint, position, where } = this;
-    return { code, severity, sqlstate, message, detail, hint, position, where };
+/** A file that walwire reads or writes. `cause` is the error of the system, if there is one. */
+export class FileError extends WalwireError {
+  /** The file or directory. */
+  readonly path: string;
+
+  constructor(
+    path: string,
+    message: string,
+    code: "FILE_SYSTEM" | "BAD_FILE" = "FILE_SYSTEM",
+    options?: { readonly cause?: unknown },
+  ) {
+    super("FileError", code, message);
+    this.path = path;
+    if (options?.cause !== undefined) this.cause = options.cause;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { ParseError, refuseArgument } from "./errors.ts";
 import { lsnCapabilities, type Server } from "./version.ts";
+import { shown } from "./words.ts";
 
 declare const brand: unique symbol;
 
@@ -38,14 +39,15 @@ export const invalidLsn: Lsn = 0n as Lsn;
  * @example parseLsn("16/B374D848") // 97500059720n
  */
 export function parseLsn(text: string): Lsn {
-  const match = typeof text === "string" ? /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text) : null;
+  const given = typeof text === "string" ? text : shown(text);
+  const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(given);
   // `$` also stands before a final newline only with the m flag, so "0/0\n" is refused here as there.
   if (match === null) {
     throw new ParseError({
       code: "INVALID_VALUE",
-      message: `invalid input syntax for type pg_lsn: "${String(text)}"`,
+      message: `invalid input syntax for type pg_lsn: "${given}"`,
       sqlstate: "22P02",
-      text: String(text),
+      text: given,
       offset: 0,
       advice: "An LSN is two hexadecimal numbers with a slash between, such as 0/16B3748.",
     });

@@ -68,9 +68,18 @@ export function formatPgTime(time: PgTime): string {
   if (time === pgTimeMinusInfinity) return "-infinity";
   const ms = milliseconds(time);
   if (Math.abs(ms) > DATE_LIMIT_MS) return `${time}us`;
-  const micros = ((time % 1000n) + 1000n) % 1000n;
-  return new Date(ms).toISOString().replace("Z", `${String(micros).padStart(3, "0")}Z`);
+  const second = Math.floor(ms / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastText = new Date(second * 1000).toISOString().slice(0, -"000Z".length);
+  }
+  const micros = 1000 * (ms - 1000 * second) + Number(((time % 1000n) + 1000n) % 1000n);
+  return `${lastText}${String(micros).padStart(6, "0")}Z`;
 }
+
+/** The second that was formatted last, and its text up to the point: times come in order, many of a second, and making a Date takes 500 ns (Node 20). */
+let lastSecond = Number.NaN;
+let lastText = "";
 
 /** Milliseconds since 1970, rounded towards the past; exact wherever a Date is. */
 function milliseconds(time: PgTime): number {

@@ -5,8 +5,9 @@
  * is a `server_version_num` (150018 is 15.18, 90624 is 9.6.24). Some behaviours changed in minor releases, so minors count; a major
  * alone means its newest minor known here.
  */
-import { UnsupportedError } from "./errors.ts";
-import { shown } from "./words.ts";
+import { refuseArgument, UnsupportedError } from "./errors.ts";
+import { isArrayOf } from "./options.ts";
+import { listed, shown } from "./words.ts";
 
 /**
  * A server version: a `server_version_num` (180004), or text as people and servers write it ("18", "15.18", "9.6",
@@ -17,7 +18,7 @@ export type Server = number | string;
 /** What is assumed when nobody names a server: the newest major that our tests run. */
 export const defaultServer: Server = "18";
 
-/** The oldest version that walwire knows anything about. */
+/** The oldest version that walwire knows anything about: of 9.1 to 9.3 only synchronous_standby_names. */
 const oldest = 90100;
 
 /** The newest major that walwire knows. A server of a later one could have changed anything, and is refused. */
@@ -26,7 +27,10 @@ const newestMajor = 190000;
 /** After 9.6 came 10: between the two there is nothing. */
 const [afterNine, ten] = [90700, 100000];
 
-/** Newest minor known of each major (major as in `majorOf`). A major that is not here has no release that we know. */
+/**
+ * Newest minor known of each major (major as in `majorOf`): those of 12 November 2026, and the last of majors that have no more. A major
+ * that is not here has no release that we know.
+ */
 const newestMinor: Readonly<Record<number, number>> = {
   90100: 24,
   90200: 24,
@@ -38,11 +42,11 @@ const newestMinor: Readonly<Record<number, number>> = {
   110000: 22,
   120000: 22,
   130000: 23,
-  140000: 24,
+  140000: 25,
   150000: 20,
-  160000: 15,
-  170000: 11,
-  180000: 6,
+  160000: 16,
+  170000: 12,
+  180000: 7,
 };
 
 export interface Capability {
@@ -90,7 +94,7 @@ function readServerVersion(server: Server): number {
     num >= newestMajor + 10000
   ) {
     throw new UnsupportedError(
-      `unknown server version ${shown(server)}: expected 9.1 to ${formatMajor(newestMajor)}, such as "18", "15.18" or 150018`,
+      `unknown server version ${shown(server)}: expected 9.4 to ${formatMajor(newestMajor)}, such as "15.18" or 150018`,
     );
   }
   // There are some hundred versions; whatever else a caller names must not pile up.
@@ -102,9 +106,7 @@ function readServerVersion(server: Server): number {
 /** `server_version` as PostgreSQL prints it, "15.18" or "9.6.24". */
 export function formatServerVersion(server: Server): string {
   const num = serverVersionNum(server);
-  return num >= 100000
-    ? `${Math.floor(num / 10000)}.${num % 10000}`
-    : `${Math.floor(num / 10000)}.${Math.floor(num / 100) % 100}.${num % 100}`;
+  return `${formatMajor(majorOf(num))}.${num - majorOf(num)}`;
 }
 
 /** Capabilities by name, each with where PostgreSQL says so, and what servers have of them. A domain has one in its capabilities.ts. */
@@ -120,12 +122,9 @@ export class CapabilityTable<Name extends string> {
   supports(server: Server, name: Name): boolean {
     const num = serverVersionNum(server);
     const { since, until } = this.rows[name];
-    if (until !== undefined && num >= until) return false;
     const major = majorOf(num);
-    for (const first of since) {
-      if (majorOf(first) >= major) return num >= first;
-    }
-    return true;
+    const first = since.find((each) => majorOf(each) >= major);
+    return num >= (first ?? 0) && num < (until ?? Infinity);
   }
 
   /** What one server can do, by the names of capabilities, for code that asks for many of them. */
@@ -143,11 +142,7 @@ export class CapabilityTable<Name extends string> {
 
   /** The first version that has the capability, as a person would name it: "17", or "14.24, 15.19, 16.15, 17.11 or 18.6". */
   since(name: Name): string {
-    const names = this.rows[name].since.map((num) =>
-      num === majorOf(num) ? formatMajor(num) : formatServerVersion(num),
-    );
-    const last = names.pop()!;
-    return names.length > 0 ? `${names.join(", ")} or ${last}` : last;
+    return listed(this.rows[name].since.map(formatShort));
   }
 }
 
@@ -155,6 +150,7 @@ export class CapabilityTable<Name extends string> {
  * Insist on a capability.
  *
  * @param what What needs it, as the subject of a sentence: "READ_REPLICATION_SLOT".
+ * @param ending The end of the sentence of the error, with what to write instead; else where the capability ends, if it does.
  * @throws UnsupportedError UNSUPPORTED, naming the capability, if this server lacks it.
  */
 export function requireCapability<Name extends string>(
@@ -162,12 +158,13 @@ export function requireCapability<Name extends string>(
   server: Server,
   name: Name,
   what: string,
+  ending?: string,
 ): void {
   if (table.supports(server, name)) return;
   const { until } = table.rows[name];
-  const before = until === undefined ? "" : ` and before ${formatMajor(until)}`;
+  const end = ending ?? (until === undefined ? "" : ` and before ${formatMajor(until)}`);
   const version = formatServerVersion(server);
-  throw new UnsupportedError(`${what} is not in PostgreSQL ${version}, only since ${table.since(name)}${before}`, name);
+  throw new UnsupportedError(`${what} is not in PostgreSQL ${version}, only since ${table.since(name)}${end}`, name);
 }
 
 /**
@@ -188,28 +185,27 @@ export function rangesOf<Name extends string>(table: CapabilityTable<Name>, name
 
 /**
  * What majors have of some capabilities together, each combination once, that of the oldest first. What came by minors comes with the
- * next major here.
+ * next major here; the newest major has everything.
  */
 export function combinationsOf<Name extends string>(
   table: CapabilityTable<Name>,
   names: readonly Name[],
 ): Readonly<Record<Name, boolean>>[] {
   const all = new Map<string, Readonly<Record<Name, boolean>>>();
-  for (const major of [...Object.keys(newestMinor).map(Number), afterAll]) {
+  for (const major of [...Object.keys(newestMinor).map(Number), newestMajor + 99]) {
     const has = Object.fromEntries(names.map((name) => [name, table.supports(major, name)])) as Record<Name, boolean>;
     all.set(JSON.stringify(has), has);
   }
   return [...all.values()];
 }
 
-/** A version that has everything of the newest major. */
-const afterAll = newestMajor + 99;
-
 export const lsnCapabilities = /* @__PURE__ */ new CapabilityTable(lsnRows);
 
 /** Versions that follow each other: those from `since` on, and before `until`; undefined means that there is no end. */
 export interface VersionRange {
+  /** server_version_num of the first. */
   readonly since: number;
+  /** server_version_num of the first after them. */
   readonly until: number | undefined;
 }
 
@@ -223,18 +219,51 @@ export function joinRanges(ranges: readonly VersionRange[]): VersionRange[] {
   return joined;
 }
 
+/** A verdict, and the versions that give it. */
+export interface VersionVerdict<Verdict> {
+  /** In ascending order. */
+  readonly versions: readonly VersionRange[];
+  /** That of the newest of them. */
+  readonly verdict: Verdict;
+}
+
+/**
+ * Ask one version of each range, and put those together whose verdicts have the same key; that of the newest version comes first. A
+ * version without a verdict is left out.
+ *
+ * @param ranges As `rangesOf` gives them.
+ */
+export function verdictsByVersion<Verdict>(
+  ranges: readonly VersionRange[],
+  ask: (server: number) => Verdict | undefined,
+  keyOf: (verdict: Verdict) => string,
+): VersionVerdict<Verdict>[] {
+  const groups = new Map<string, VersionVerdict<Verdict>>();
+  for (const range of [...ranges].reverse()) {
+    const verdict = ask(range.since);
+    if (verdict === undefined) continue;
+    const key = keyOf(verdict);
+    const newer = groups.get(key) ?? { versions: [], verdict };
+    groups.set(key, { versions: joinRanges([range, ...newer.versions]), verdict: newer.verdict });
+  }
+  return [...groups.values()];
+}
+
 /**
  * Ranges as people name them: "15 and later", "10 to 14", "10.0 to 10.19", "14.24, 15.19, 16.15 and later", "no version".
  *
  * @param ranges As `joinRanges` gives them.
  */
 export function formatVersions(ranges: readonly VersionRange[]): string {
+  const isRange = (range: VersionRange): boolean =>
+    typeof range?.since === "number" && (range.until === undefined || typeof range.until === "number");
+  if (!isArrayOf(ranges, isRange)) refuseArgument("ranges", "an array of ranges of versions", ranges);
   return ranges.map((range, i) => formatRange(range, ranges[i + 1])).join(", ") || "no version";
 }
 
 function formatRange({ since, until }: VersionRange, next: VersionRange | undefined): string {
   const wholeMajor = since === majorOf(since);
-  const first = wholeMajor ? formatMajor(since) : formatServerVersion(since);
+  const first = formatShort(since);
   if (until === undefined) return `${first} and later`;
   if (until !== majorOf(until)) {
     const last = formatServerVersion(until - 1);
@@ -258,6 +287,11 @@ function majorBefore(major: number): number {
 /** "18" or "9.6". */
 export function formatMajor(num: number): string {
   return num >= 100000 ? String(num / 10000) : `${Math.floor(num / 10000)}.${Math.floor(num / 100) % 100}`;
+}
+
+/** "18" for its first release, else "18.4". */
+function formatShort(num: number): string {
+  return num === majorOf(num) ? formatMajor(num) : formatServerVersion(num);
 }
 
 /** The version number of a major's first release: 150018 → 150000, 90624 → 90600. */

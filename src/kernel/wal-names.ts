@@ -22,7 +22,7 @@ const MAX_SIZE = 1024 * 1024 * 1024;
  * @example isSegmentSize(16 * 1024 * 1024) // true
  */
 export function isSegmentSize(bytes: number): boolean {
-  return bytes >= MIN_SIZE && bytes <= MAX_SIZE && Number.isInteger(Math.log2(bytes));
+  return Number.isInteger(bytes) && bytes >= MIN_SIZE && bytes <= MAX_SIZE && Number.isInteger(Math.log2(bytes));
 }
 
 /**
@@ -36,7 +36,7 @@ export function isSegmentSize(bytes: number): boolean {
  * @example segmentNumber(parseLsn("1/2345678")) // 258n
  */
 export function segmentNumber(lsn: Lsn, size: number = defaultSegmentSize): bigint {
-  return lsn / requireSize(size);
+  return toLsn(lsn) / requireSize(size);
 }
 
 /**
@@ -47,6 +47,7 @@ export function segmentNumber(lsn: Lsn, size: number = defaultSegmentSize): bigi
  * @example formatLsn(segmentStart(258n)) // "1/2000000"
  */
 export function segmentStart(number: bigint, size: number = defaultSegmentSize): Lsn {
+  if (typeof number !== "bigint") refuseArgument("number", "a bigint", number);
   return toLsn(number * requireSize(size));
 }
 
@@ -58,7 +59,7 @@ export function segmentStart(number: bigint, size: number = defaultSegmentSize):
  * @example segmentOffset(parseLsn("1/2345678")) // 0x345678
  */
 export function segmentOffset(lsn: Lsn, size: number = defaultSegmentSize): number {
-  return Number(lsn & (requireSize(size) - 1n));
+  return Number(toLsn(lsn) & (requireSize(size) - 1n));
 }
 
 /**
@@ -78,45 +79,68 @@ export function segmentName(timeline: number, lsn: Lsn, size: number = defaultSe
 }
 
 /**
- * Which segment a name means.
+ * The segment that a name stands for.
  *
- * @returns undefined for what is no name of a whole segment. `start` is undefined if no position is that far.
+ * @returns undefined if it is not the name of a whole segment.
  * @throws ArgumentError if a segment cannot have this size.
  * @source xlog_internal.h: IsXLogFileName, XLogFromFileName
  * @example parseSegmentName("000000010000000100000002") // { timeline: 1, number: 258n, start: parseLsn("1/2000000") }
  * @example parseSegmentName("000000010000000100000002.partial") // undefined
  */
-export function parseSegmentName(
-  name: string,
-  size: number = defaultSegmentSize,
-): { readonly timeline: number; readonly number: bigint; readonly start: Lsn | undefined } | undefined {
+export function parseSegmentName(name: string, size: number = defaultSegmentSize): WalSegment | undefined {
   const file = parseWalFileName(name);
   return file?.type === "segment" ? segmentOf(file, size) : undefined;
 }
 
-/** A file of pg_wal, by its name. `log` and `segment` are its second and third group of eight digits. */
+/** The three groups of eight digits in the name of a segment. */
+export interface WalSegmentDigits {
+  /** The first group: the timeline. */
+  readonly timeline: number;
+  /** The second group: the upper half of the segment's position. */
+  readonly log: number;
+  /** The third group: the number of the segment within `log`. */
+  readonly segment: number;
+}
+
+/** A file of pg_wal, by its name. */
 export type WalFileName =
-  /** WAL; `partial` if it is perhaps not complete, the end of a timeline or what pg_receivewal is still writing. */
-  | { readonly type: "segment" | "partial"; readonly timeline: number; readonly log: number; readonly segment: number }
+  /** WAL; `partial` if it may be incomplete: the end of a timeline, or the file that pg_receivewal is writing. */
+  | ({
+      /** "partial" if the name ends with `.partial`. */
+      readonly type: "segment" | "partial";
+    } & WalSegmentDigits)
   /** The history of a timeline. */
-  | { readonly type: "history"; readonly timeline: number }
-  /** What there is to know of a base backup; it began at `offset` in the segment. That is undefined if no server made the name. */
   | {
-      readonly type: "backup";
+      readonly type: "history";
+      /** The timeline. */
       readonly timeline: number;
-      readonly log: number;
-      readonly segment: number;
+    }
+  /** The history file of a base backup. */
+  | ({
+      readonly type: "backup";
+      /** The start of the backup, in bytes from the start of the segment; undefined for a name that no server makes. */
       readonly offset: number | undefined;
-    };
+    } & WalSegmentDigits);
+
+/** The segment that a name stands for. */
+export interface WalSegment {
+  /** The timeline. */
+  readonly timeline: number;
+  /** The number of the segment, counted from 0/0. */
+  readonly number: bigint;
+  /** The position of its first byte; undefined beyond the last position. */
+  readonly start: Lsn | undefined;
+}
 
 /**
- * What a file of pg_wal is, by its name alone; undefined for all others, of which there are some.
+ * Parse the name of a file of pg_wal; undefined for any other name.
  *
  * @source xlog_internal.h: IsXLogFileName, IsPartialXLogFileName, IsTLHistoryFileName, IsBackupHistoryFileName
  * @example parseWalFileName("00000003.history") // { type: "history", timeline: 3 }
  * @example parseWalFileName("000000010000000000000002.00000028.backup") // { type: "backup", timeline: 1, log: 0, segment: 2, offset: 40 }
  */
 export function parseWalFileName(name: string): WalFileName | undefined {
+  requireName(name);
   const number = (from: number): number => Number.parseInt(name.slice(from, from + 8), 16);
   if (/^[0-9A-F]{8}\.history$/.test(name)) return { type: "history", timeline: number(0) };
   if (!/^[0-9A-F]{24}/.test(name)) return undefined;
@@ -136,8 +160,8 @@ export function parseWalFileName(name: string): WalFileName | undefined {
  * @example walFileName({ type: "partial", timeline: 1, log: 0, segment: 2 }) // "000000010000000000000002.partial"
  */
 export function walFileName(file: WalFileName): string {
-  if (file.type === "history") return `${hex8(file.timeline)}.history`;
-  const name = `${hex8(file.timeline)}${hex8(file.log)}${hex8(file.segment)}`;
+  if (file?.type === "history") return `${hex8(file.timeline)}.history`;
+  const name = segmentFile(file);
   switch (file.type) {
     case "segment":
       return name;
@@ -145,20 +169,24 @@ export function walFileName(file: WalFileName): string {
       return `${name}.partial`;
     case "backup":
       return file.offset === undefined ? `${name}.backup` : `${name}.${hex8(file.offset)}.backup`;
+    default:
+      return refuseArgument("file.type", '"segment", "partial", "history" or "backup"', (file as WalFileName).type);
   }
 }
 
 /**
  * The segment that a name stands for, also if it is partial, or that in which a backup began.
  *
- * @throws ArgumentError if a segment cannot have this size.
+ * @throws ArgumentError if a segment cannot have this size, or a number does not fit 32 bits.
  * @source xlog_internal.h: XLogFromFileName
  * @example segmentOf({ type: "segment", timeline: 1, log: 1, segment: 2 }).number // 258n
  */
 export function segmentOf(
-  { timeline, log, segment }: Exclude<WalFileName, { type: "history" }>,
+  file: Exclude<WalFileName, { type: "history" }>,
   size: number = defaultSegmentSize,
-): { readonly timeline: number; readonly number: bigint; readonly start: Lsn | undefined } {
+): WalSegment {
+  segmentFile(file);
+  const { timeline, log, segment } = file;
   const number = BigInt(log) * segmentsPerLog(size) + BigInt(segment);
   // With segments of 16 MB the third group goes to FF only, but a name can say more.
   const start = number * BigInt(size) < 1n << 64n ? segmentStart(number, size) : undefined;
@@ -171,12 +199,28 @@ export function segmentOf(
  * @source xlogarchive.c: XLogArchiveNotify, XLogArchiveForceDone
  * @example parseArchiveStatusName("00000002.history.done") // { file: "00000002.history", status: "done" }
  */
-export function parseArchiveStatusName(
-  name: string,
-): { readonly file: string; readonly status: "ready" | "done" } | undefined {
+export function parseArchiveStatusName(name: string):
+  | {
+      /** The file of pg_wal. */
+      readonly file: string;
+      /** Is it ready to be archived, or archived? */
+      readonly status: "ready" | "done";
+    }
+  | undefined {
+  requireName(name);
   const match = /^([0-9A-F].*)\.(ready|done)$/.exec(name);
   if (match === null || parseWalFileName(match[1]!) === undefined) return undefined;
   return { file: match[1]!, status: match[2] as "ready" | "done" };
+}
+
+function requireName(name: string): void {
+  if (typeof name !== "string") refuseArgument("name", "a string", name);
+}
+
+/** The first three groups of eight digits. */
+function segmentFile(file: Exclude<WalFileName, { type: "history" }>): string {
+  if (typeof file !== "object" || file === null) refuseArgument("file", "a WalFileName", file);
+  return `${hex8(file.timeline)}${hex8(file.log)}${hex8(file.segment)}`;
 }
 
 function requireSize(size: number): bigint {
@@ -192,9 +236,7 @@ function segmentsPerLog(size: number): bigint {
 }
 
 function hex8(value: number | bigint): string {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 0 || number > 0xffffffff) {
-    refuseArgument("number", "an integer from 0 to 2^32 - 1", value);
-  }
-  return number.toString(16).toUpperCase().padStart(8, "0");
+  const isWhole = typeof value === "bigint" || Number.isInteger(value);
+  if (!isWhole || value < 0 || value > 0xffffffff) refuseArgument("number", "an integer from 0 to 2^32 - 1", value);
+  return value.toString(16).toUpperCase().padStart(8, "0");
 }

@@ -32,6 +32,15 @@ export function formatBytes(bytes: number | bigint): string {
   return `${size >= 10 ? Math.round(size) : Number(size.toFixed(1))} ${UNITS[unit]}`;
 }
 
+/** Array.isArray, which throws for a Proxy that was revoked. */
+export function isArray(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
 /** How much of a string an error shows. */
 const EXCERPT = 40;
 
@@ -45,7 +54,7 @@ export function shown(value: unknown): string {
   if (typeof value === "string") {
     return JSON.stringify(value.length > EXCERPT ? `${value.slice(0, EXCERPT)}…` : value);
   }
-  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  if (typeof value === "object" && value !== null) return isArray(value) ? "an array" : "an object";
   if (typeof value === "function") return "a function";
   if (typeof value !== "bigint") return String(value);
   // A bigint of a million digits takes seconds to print.

@@ -1,4 +1,4 @@
-/** What differs between versions in pgoutput: its messages, and the options of its stream. */
+/** Differences of pgoutput between versions: its messages, and the options of its stream. */
 import { CapabilityTable } from "../kernel/version.ts";
 
 /** The rows, for the table of commands too: START_REPLICATION has the options. */
@@ -25,6 +25,8 @@ export const logicalRows = {
   protocolErrorNamesServer: { since: [160000] },
   /** pgoutput.c: parse_output_parameters, commits c8bc807cf8 and edee0c621d */
   pgoutputOptionsRequired: { since: [170000] },
+  /** pgoutput.c: LoadPublications */
+  missingPublicationsSkipped: { since: [180000] },
   /** pgoutput.c: parse_output_parameters, commits 290bb8afe6 and, in 15, c6cb792e8 */
   pgoutputValuesChecked: { since: [140025, 150020, 160016, 170012, 180007, 190001] },
 } as const;

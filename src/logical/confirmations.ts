@@ -1,17 +1,22 @@
 /**
- * Confirmations: up to which LSN the server may be told that everything is safe, while what was received becomes safe in any order.
+ * Confirmations: the LSN up to which everything is safe, while events become safe in any order.
  *
- * After a broken connection a server sends again what ended behind the LSN that was confirmed last, and nothing before it. So
- * a confirmation may not reach beyond the end of anything that is not safe yet, nor beyond the PREPARE of a transaction whose
- * changes are held back: its changes are sent there and not again.
+ * After a broken connection a server sends again everything that ended after the last confirmed LSN, and nothing before it. So the
+ * LSN may not pass the end of anything that is not safe yet, nor the PREPARE of a transaction whose changes are held: they are sent
+ * there and not again.
  */
 import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
+import { notes } from "../kernel/notes.ts";
 
 interface Entry {
-  /** What the server may be told once this, and all before it, is safe. */
+  /** Undefined for what need not become safe. */
+  readonly owner?: Confirmations;
+  /** The LSN to confirm once this and everything before it is safe. */
   endLsn: Lsn;
   safe: boolean;
 }
+
+const entries = notes<Entry>();
 
 interface Floor {
   readonly lsn: Lsn;
@@ -19,28 +24,32 @@ interface Floor {
 }
 
 export class Confirmations {
-  /** In the order in which they ended; those before `#first` are safe. */
+  /** In the order of their ends; those before `#first` are safe. */
   #entries: Entry[] = [];
   #first = 0;
-  #entryOf = new WeakMap<object, Entry>();
-  /** By LSN, those that are not held any more among them; `#lowest` is the first that is held. */
+  /** By LSN, including some that are no longer held; `#lowest` is the first that is held. */
   #floors: Floor[] = [];
   #lowest = 0;
   readonly #floorOf = new Map<object, Floor>();
   #safe: Lsn = invalidLsn;
   #confirmed: Lsn = invalidLsn;
 
-  /** Something ended that must become safe: `safe` will be called with `of`. */
+  /** Something ended that must become safe: `safe` is called later with `of`. */
   pending(of: object, endLsn: Lsn): void {
-    const entry: Entry = { endLsn, safe: false };
+    const entry: Entry = { owner: this, endLsn, safe: false };
     this.#entries.push(entry);
-    this.#entryOf.set(of, entry);
+    entries.add(of, entry);
   }
 
-  /** Something ended that nobody has to make safe. */
+  /** Whether `pending` was called with it, also before a `reset`. */
+  has(of: unknown): boolean {
+    return entries.of(of)?.owner === this;
+  }
+
+  /** Something ended that need not become safe. */
   nothing(endLsn: Lsn): void {
     const last = this.#entries.at(-1);
-    // Behind what is not safe, one entry stands for any number of these.
+    // After an unsafe entry, one entry stands for any number of these.
     if (last === undefined || this.#first === this.#entries.length || !last.safe) {
       this.#entries.push({ endLsn, safe: true });
     } else if (endLsn > last.endLsn) {
@@ -51,7 +60,8 @@ export class Confirmations {
 
   safe(of: object): void {
     this.#release(of);
-    const entry = this.#entryOf.get(of);
+    const entry = entries.of(of);
+    // One of before a `reset` is in no order any more.
     if (entry !== undefined) entry.safe = true;
     this.#advance();
   }
@@ -60,13 +70,13 @@ export class Confirmations {
   hold(of: object, lsn: Lsn): void {
     const floor: Floor = { lsn, held: true };
     this.#floorOf.set(of, floor);
-    // They come in the order of WAL, but for a server that goes back.
+    // They come in WAL order, except from a server that goes back.
     let at = this.#floors.length;
     while (at > this.#lowest && this.#floors[at - 1]!.lsn > lsn) at--;
     this.#floors.splice(at, 0, floor);
   }
 
-  /** What was held under one name is held under another. */
+  /** Hold under another name. */
   rename(from: object, to: object): void {
     const floor = this.#floorOf.get(from);
     if (floor === undefined) return;
@@ -74,12 +84,13 @@ export class Confirmations {
     this.#floorOf.set(to, floor);
   }
 
-  /** The server has sent all that ended before here. */
+  /** The server has sent everything that ended before this LSN: it is safe once that is. @source worker.c: send_feedback */
   reached(lsn: Lsn): void {
-    if (this.#entries.length === 0 && lsn > this.#safe) this.#safe = lsn;
+    if (this.#entries.length > 0) this.nothing(lsn);
+    else if (lsn > this.#safe) this.#safe = lsn;
   }
 
-  /** What may be confirmed; it never goes back. */
+  /** The LSN to confirm; it never goes back. */
   get confirmable(): Lsn {
     const floor = this.#floors[this.#lowest];
     const lsn = floor !== undefined && floor.lsn < this.#safe ? floor.lsn : this.#safe;
@@ -87,11 +98,10 @@ export class Confirmations {
     return this.#confirmed;
   }
 
-  /** Forget what is not safe yet: the server will send it again. */
+  /** Forget everything unsafe: the server sends it again. */
   reset(): void {
     this.#entries = [];
     this.#first = 0;
-    this.#entryOf = new WeakMap();
     this.#floors = [];
     this.#lowest = 0;
     this.#floorOf.clear();
@@ -104,7 +114,7 @@ export class Confirmations {
     floor.held = false;
     while (this.#floors[this.#lowest]?.held === false) this.#lowest++;
     if (this.#floors.length <= 2 * this.#floorOf.size) return;
-    // At least half of them are not held any more: each is moved once for each that is dropped.
+    // At least half of them are no longer held: each is moved once for each that is dropped.
     this.#floors = this.#floors.filter(({ held }) => held);
     this.#lowest = 0;
   }

@@ -1,9 +1,9 @@
 /**
- * PgoutputDecoder: pgoutput's messages with what they depend on from messages before them.
+ * PgoutputDecoder: decodes the messages of a pgoutput stream in order.
  *
- * What the bytes of a message mean hangs on what was agreed (the protocol version, streaming), on whether a stream block is
- * open, and on the relations announced earlier in the same connection. All of that is here, and so are the rules of which
- * message may follow which.
+ * The meaning of a message's bytes depends on the options of the stream (protocol version, streaming), on whether a stream segment
+ * is open, and on the relations announced earlier in the same connection. The decoder keeps this state, and checks the order of
+ * messages.
  */
 
 import {
@@ -23,18 +23,18 @@ import { type PgoutputProtocol, type PgoutputStreaming, PROTOCOLS, STREAMING_SIN
 
 export type { PgoutputProtocol, PgoutputStreaming } from "./protocol.ts";
 
-/** What was asked for in START_REPLICATION, and how much may be remembered. */
+/** The options of START_REPLICATION, and limits of memory. */
 export interface PgoutputDecoderOptions {
   /**
-   * The option `proto_version`: 2 allows streaming, 4 streaming 'parallel'. Default: 1. 3 allows to ask for two_phase, but a slot
-   * that was made with TWO_PHASE, or had two_phase once, sends prepared transactions in every version, whether or not one asks.
+   * The option `proto_version`: 2 allows streaming, 3 two_phase, 4 streaming 'parallel'. Default: 1. A slot that was created with
+   * TWO_PHASE, or that once had two_phase, sends prepared transactions in every version.
    */
   readonly protocol?: PgoutputProtocol;
   /** The option `streaming`. Default: "off". */
   readonly streaming?: PgoutputStreaming;
-  /** How many relations, types and streamed transactions may be remembered at a time, of each. Default: no limit. */
+  /** The most relations, types and streamed transactions to remember at a time, each. Default: no limit. */
   readonly limit?: number;
-  /** How many bytes of memory they may take together. Default: 128 MiB. */
+  /** The most bytes of memory that they may take together. Default: 128 MiB. */
   readonly memoryLimit?: number;
 }
 
@@ -46,27 +46,33 @@ export const DECODER_OPTIONS = [
   "memoryLimit",
 ] as const satisfies readonly (keyof PgoutputDecoderOptions)[];
 
-/** The transaction or block of one that is open: the message that began it, its xid, and the LSN that its end must repeat. */
+/** The open transaction, or the open segment of a streamed one. */
 export interface OpenTransaction {
+  /** The message that began it. */
   readonly type: "Begin" | "BeginPrepare" | "StreamStart";
+  /** Its toplevel transaction ID. */
   readonly xid: number;
-  /** Undefined in a stream block. */
+  /** The LSN that the message at its end must repeat, in bytes; undefined in a stream segment. */
   readonly lsn?: Lsn | undefined;
 }
 
-/** All that a decoder knows, as plain data: `structuredClone`, a worker and `v8.serialize` take it. */
+/** The whole state of a decoder, as plain data for `structuredClone`, a worker or `v8.serialize`. */
 export interface PgoutputSnapshot {
+  /** The options of the decoder. */
   readonly options: PgoutputDecoderOptions;
+  /** The open transaction or stream segment; undefined between them. */
   readonly open: OpenTransaction | undefined;
-  /** May an Origin follow? It does only right after the message that begins a transaction. */
+  /** Whether an Origin may follow: only right after the message that begins a transaction. */
   readonly originMayFollow: boolean;
-  /** The xids of transactions that came in blocks and have not ended. */
+  /** Transaction IDs of streamed transactions that have not ended. */
   readonly streamed: readonly number[];
+  /** The relations that were announced, in their newest version. */
   readonly relations: readonly Relation[];
+  /** The types that were announced. */
   readonly types: readonly Type[];
 }
 
-/** The message that ends what each one begins. */
+/** The message that ends each kind of transaction or segment. */
 const END_OF = { Begin: "Commit", BeginPrepare: "Prepare", StreamStart: "StreamStop" } as const;
 
 /**
@@ -78,7 +84,7 @@ const END_OF = { Begin: "Commit", BeginPrepare: "Prepare", StreamStart: "StreamS
 export class PgoutputDecoder {
   readonly #options: Required<PgoutputDecoderOptions>;
   readonly #outside: PgoutputContext;
-  readonly #inBlock: PgoutputContext;
+  readonly #inSegment: PgoutputContext;
   #context: PgoutputContext;
   #open: OpenTransaction | undefined;
   #originMayFollow = false;
@@ -87,7 +93,7 @@ export class PgoutputDecoder {
   readonly #types = new Map<number, Type>();
   #memory = 0;
 
-  /** @throws ArgumentError for an option that it does not take, or streaming that the protocol version does not have */
+  /** @throws ArgumentError for an invalid option, or streaming that the protocol version does not have. */
   constructor(options: PgoutputDecoderOptions = {}) {
     checkOptions(options, DECODER_OPTIONS);
     const { protocol = 1, streaming = "off", limit = Infinity, memoryLimit = MEMORY_LIMIT } = options;
@@ -101,14 +107,14 @@ export class PgoutputDecoder {
     this.#options = { protocol, streaming, limit, memoryLimit };
     const parallel = streaming === "parallel";
     this.#outside = { inStream: false, parallel };
-    this.#inBlock = { inStream: true, parallel };
+    this.#inSegment = { inStream: true, parallel };
     this.#context = this.#outside;
   }
 
   /**
-   * A decoder that goes on where another one was when it gave this snapshot.
+   * A decoder that continues from a snapshot.
    *
-   * @throws ArgumentError for what is no snapshot; ProtocolError LIMIT_EXCEEDED if it is larger than its own limits
+   * @throws ArgumentError for anything but a snapshot; ProtocolError LIMIT_EXCEEDED if it exceeds its own limits.
    */
   static from(snapshot: PgoutputSnapshot): PgoutputDecoder {
     checkOptions(snapshot, ["options", "open", "originMayFollow", "streamed", "relations", "types"], "snapshot");
@@ -130,7 +136,7 @@ export class PgoutputDecoder {
     return decoder;
   }
 
-  /** All that is remembered now. */
+  /** The whole present state. */
   snapshot(): PgoutputSnapshot {
     return {
       options: this.#options,
@@ -143,8 +149,8 @@ export class PgoutputDecoder {
   }
 
   /**
-   * Forget everything but the options, as a server does when a connection ends. Each call of pg_logical_slot_get_binary_changes
-   * is a session of its own, too: what it returns begins anew.
+   * Forget everything but the options, as a server does when a connection ends. Do so also before the result of each call of
+   * pg_logical_slot_get_binary_changes: it is a stream of its own.
    */
   reset(): void {
     this.#begin(undefined);
@@ -155,7 +161,7 @@ export class PgoutputDecoder {
     this.#memory = 0;
   }
 
-  /** How many bytes of memory relations, types and streamed transactions take, about. */
+  /** Bytes of memory that relations, types and streamed transactions take, approximately. */
   get memory(): number {
     return this.#memory;
   }
@@ -170,20 +176,20 @@ export class PgoutputDecoder {
     return this.#types;
   }
 
-  /** The transaction, or block of one, that is open; undefined between them. */
+  /** The open transaction or stream segment; undefined between them. */
   get open(): OpenTransaction | undefined {
     return this.#open;
   }
 
   /**
-   * Decode one message: the payload of an XLogData, or what pg_logical_slot_get_binary_changes gives.
+   * Decode one message: the data of an XLogData, or a row of pg_logical_slot_get_binary_changes.
    *
-   * After an error all is as it was before the call.
+   * After an error the state is as it was before the call.
    *
    * @param bytes One whole message. Rows and other bytes in the result are views into it.
-   * @throws DecodeError for bytes that are no message.
-   * @throws ProtocolError for a message that no server sends at this point, or of a kind that was not asked for; for a change
-   *   of a relation that was never announced, or with another number of columns; beyond the limit.
+   * @throws DecodeError for bytes that are not a message.
+   * @throws ProtocolError for a message that no server sends at this point or with these options; for a change of a relation that
+   *   was never announced, or with another number of columns; beyond a limit.
    */
   decode(bytes: Uint8Array): PgoutputMessage {
     const message = decodePgoutputMessage(bytes, this.#context);
@@ -232,7 +238,7 @@ export class PgoutputDecoder {
         this.#begin(undefined);
         break;
       case "Prepare":
-        // One that changed nothing which is decoded, such as by SELECT FOR UPDATE alone, has no BeginPrepare on 18.
+        // On 18 before 18.6, a transaction without decoded changes, such as SELECT FOR UPDATE alone, has no BeginPrepare.
         if (this.#open !== undefined) this.#ends(message.type, message.prepareLsn);
         this.#begin(undefined);
         break;
@@ -240,8 +246,10 @@ export class PgoutputDecoder {
         this.#streams(message.type);
         this.#between(message.type);
         if (message.firstSegment === this.#streamed.has(message.xid)) {
-          const is = message.firstSegment ? "not the first" : "the first";
-          throw new ProtocolError(`StreamStart of ${message.xid} is ${is} block of it, but says otherwise`);
+          const fault = message.firstSegment
+            ? "a later segment is marked as the first"
+            : "the first segment is not marked";
+          throw new ProtocolError(`StreamStart of ${message.xid}: ${fault}`);
         }
         this.#stream(message.xid);
         this.#begin({ type: message.type, xid: message.xid });
@@ -253,8 +261,8 @@ export class PgoutputDecoder {
         break;
       case "StreamAbort":
         this.#between(message.type);
-        // Of a transaction that was rolled back before 18 came to decode it, that sends the aborts of subtransactions, with or
-        // without streaming, and nothing else.
+        // 18 before 18.7 sends these also for subtransactions of a transaction that was rolled back before it was decoded, even
+        // without streaming, and nothing else of it.
         if (message.subxid !== message.xid) break;
         this.#ofStreamed(message.type, message.xid);
         this.#unstream(message.xid);
@@ -272,7 +280,7 @@ export class PgoutputDecoder {
         this.#between(message.type);
         break;
       default:
-        // Any other change of relations; one with rows needs a case of its own, which compares them with their relation.
+        // Any other change of relations. One with rows needs its own case, which compares them with their relation.
         message satisfies RowsOf<typeof message> extends never ? RelationChange : never;
         this.#inside(message.type);
         for (const relationId of relationIdsOf(message)) this.relation(relationId);
@@ -281,7 +289,7 @@ export class PgoutputDecoder {
     return message;
   }
 
-  /** The relation that a change names. @throws ProtocolError if it was never announced */
+  /** The relation with this oid. @throws ProtocolError if it was never announced */
   relation(relationId: number): Relation {
     const relation = this.#relations.get(relationId);
     if (relation === undefined) {
@@ -293,7 +301,7 @@ export class PgoutputDecoder {
 
   #begin(open: OpenTransaction | undefined): void {
     this.#open = open;
-    this.#context = open?.type === "StreamStart" ? this.#inBlock : this.#outside;
+    this.#context = open?.type === "StreamStart" ? this.#inSegment : this.#outside;
   }
 
   /** A row has the columns of its relation. */
@@ -318,7 +326,7 @@ export class PgoutputDecoder {
   #ends(what: "Commit" | "Prepare" | "StreamStop", lsn: Lsn | undefined): void {
     const open = this.#open;
     if (open === undefined || END_OF[open.type] !== what) {
-      throw new ProtocolError(`${what} ends what has not begun: ${open?.type ?? "nothing"} is open`);
+      throw new ProtocolError(`${what} without its beginning: ${open?.type ?? "nothing"} is open`);
     }
     if (open.lsn !== lsn) {
       const [is, expected] = [lsn!, open.lsn!].map((each) => formatLsn(each));
@@ -329,7 +337,7 @@ export class PgoutputDecoder {
   #ofStreamed(what: string, xid: number): void {
     this.#streams(what);
     this.#between(what);
-    if (!this.#streamed.has(xid)) throw new ProtocolError(`${what} of ${xid}, of which no block has come`);
+    if (!this.#streamed.has(xid)) throw new ProtocolError(`${what} of ${xid}, which was not streamed`);
   }
 
   #streams(what: string): void {
@@ -362,10 +370,10 @@ export class PgoutputDecoder {
   }
 
   /**
-   * Take room for what is to be remembered.
+   * Reserve memory for something to remember.
    *
-   * @param count How many of its kind there would be.
-   * @param bytes How much memory it takes more than what it replaces.
+   * @param count The number of its kind, including it.
+   * @param bytes The growth of memory, in bytes.
    * @throws ProtocolError LIMIT_EXCEEDED
    */
   #room(count: number, what: string, bytes: number): void {

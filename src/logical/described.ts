@@ -1,14 +1,15 @@
-/** Relations as they were when a change of them was sent. */
+/** Relations as they were when a change was sent. */
 import type { Relation, Type } from "../generated/logical.ts";
 
-/** A relation as it was when a change of it was sent. The same object for as long as nothing about it changes. */
+/** A relation as it was when a change was sent. The object stays the same until the relation changes. */
 export interface DescribedRelation extends Relation {
+  /** Always undefined: a version belongs to no transaction. */
   readonly xid: undefined;
   /** Per column its Type, as announced; undefined for a type that is built in. */
   readonly types: readonly (Type | undefined)[];
 }
 
-/** Is `now` what `known` says, so that the known one can go on to be used? Then changes of it share one object. */
+/** Whether `now` equals `known`, so that changes can go on sharing the known object. */
 export function sameRelation(known: DescribedRelation, now: DescribedRelation): boolean {
   return (
     known.namespace === now.namespace &&

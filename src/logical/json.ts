@@ -13,9 +13,9 @@ import { PgoutputMessage as family } from "./messages.ts";
  * are hexadecimal digits after `\x`. A row is an array: text, null, `{"unchanged":true}`, `{"binary":"\\x…"}`. Two messages of
  * different bytes have different JSON.
  *
- * @param message What `decodePgoutputMessage` or a `PgoutputDecoder` gives.
- * @param options.server The server in whose form LSNs are written.
- * @throws EncodeError for what is not a message of pgoutput; ArgumentError for an LSN or a time that is not one.
+ * @param message A message from `decodePgoutputMessage` or a `PgoutputDecoder`.
+ * @param options.server The version whose format of LSNs is used.
+ * @throws EncodeError for anything but a message of pgoutput; ArgumentError for an invalid LSN or time.
  * @example jsonOfPgoutputMessage({ type: "StreamStart", xid: 756, firstSegment: true }) // { type: "StreamStart", xid: 756, firstSegment: true }
  */
 export function jsonOfPgoutputMessage(

@@ -1,4 +1,4 @@
-/** What things take in memory, in bytes, about: measured in Node 20 on a 64-bit machine. */
+/** Approximate sizes in memory, in bytes: measured in Node 20 on a 64-bit machine. */
 import type { Relation, Type } from "../generated/logical.ts";
 import type { DescribedRelation } from "./described.ts";
 
@@ -7,15 +7,15 @@ export const MEMORY_LIMIT = 134_217_728;
 
 /** A streamed transaction: an entry of a Set. */
 export const STREAMED = 40;
-/** A relation, beside its columns and the characters of its names. */
+/** A relation without its columns and the characters of its names. */
 const RELATION = 200;
 /** A column of a relation. */
 const COLUMN = 120;
 /** A type. */
 const TYPE = 200;
-/** A transaction that is prepared and held, beside its log and the characters of its identifier. */
+/** A prepared and held transaction, without its log and the characters of its identifier. */
 export const HELD = 350;
-/** What an Origin takes, beside its name. */
+/** An Origin without its name. */
 export const ORIGIN = 150;
 /** An element of an array. */
 const POINTER = 8;
@@ -31,16 +31,16 @@ export function sizeOfType({ namespace, name }: Type): number {
   return TYPE + sizeOfText(namespace) + sizeOfText(name);
 }
 
-/** Characters beyond ASCII take two bytes each, and make all others of the text do so. */
+/** One character beyond Latin-1 makes all characters of a text take two bytes. */
 export function sizeOfText(text: string): number {
   return 2 * text.length;
 }
 
-/** A relation as it was for a while, and how many need it: the assembler as long as it is the newest, and each log that names it. */
+/** A version of a relation, and its number of users: the assembler while it is the newest, and each log that names it. */
 export class RelationVersion {
   readonly relation: DescribedRelation;
   users = 0;
-  /** The columns are those of the decoder's relation, and counted there. */
+  /** Without its columns, which the decoder's relation shares and counts. */
   size: number;
 
   constructor(relation: DescribedRelation) {
@@ -49,10 +49,10 @@ export class RelationVersion {
   }
 }
 
-/** The bytes of memory that transactions take in all, each thing once. */
+/** The bytes of memory that all transactions take, each object counted once. */
 export class Account {
   bytes = 0;
-  /** Those of `bytes` that a spill does not free. */
+  /** The part of `bytes` that a spill does not free. */
   fixed = 0;
 
   retain(version: RelationVersion): void {
@@ -63,7 +63,7 @@ export class Account {
     if (--version.users === 0) this.#add(-version.size);
   }
 
-  /** The decoder has another announcement of it now: the columns of this one are its own. */
+  /** The decoder has a newer announcement: this version now owns its columns. */
   detach(version: RelationVersion): void {
     const whole = sizeOfRelation(version.relation) + POINTER * version.relation.columns.length;
     if (version.users > 0) this.#add(whole - version.size);

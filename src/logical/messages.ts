@@ -10,7 +10,6 @@ import {
   counted,
   countOf,
   cstring,
-  type Fields,
   family,
   flags,
   i32,
@@ -26,29 +25,34 @@ import {
   time,
   tuple,
   variants,
+  type WireFields,
   when,
   xid,
 } from "../wire/shape.ts";
 import { logicalCapabilities } from "./capabilities.ts";
 import type { PgoutputOption } from "./protocol.ts";
 
-/** What the bytes of a message do not say of themselves. */
+/** What a decoder must know beside the bytes of a message. */
 export const PgoutputContext: Context = {
   name: "PgoutputContext",
-  doc: "What the bytes of a message do not say of themselves: a PgoutputDecoder keeps track of it.",
+  doc: "What a decoder must know beside the bytes of a message. PgoutputDecoder keeps track of it.",
   conditions: {
-    inStream: { doc: "The message stands between StreamStart and StreamStop.", otherwise: false },
+    inStream: { doc: "The message is between StreamStart and StreamStop.", otherwise: false },
     parallel: { doc: "The stream was asked for with streaming 'parallel'.", otherwise: false },
   },
 };
 
-const streamedXid = when("inStream", xid(""), "In a stream block, the transaction or subtransaction it belongs to.");
+const streamedXid = when(
+  "inStream",
+  xid(""),
+  "In a stream segment, the transaction or subtransaction that it belongs to.",
+);
 
 const TupleColumn = variants(
   "TupleColumn",
   {
-    n: { type: "null", doc: "NULL; in an old key also every column that is not part of it.", fields: {} },
-    u: { type: "unchanged", doc: "A TOASTed value that did not change, so the server does not know it.", fields: {} },
+    n: { type: "null", doc: "NULL; in an old key also each column outside the key.", fields: {} },
+    u: { type: "unchanged", doc: "A TOASTed value that did not change: the server does not send it.", fields: {} },
     t: {
       type: "text",
       doc: "A value in the text format of its type.",
@@ -57,7 +61,7 @@ const TupleColumn = variants(
     b: {
       type: "binary",
       doc: "A value in the binary format of its type: servers from 14 on, with the option binary.",
-      fields: { value: counted("What the type's send function gave.") },
+      fields: { value: counted("The result of the type's send function.") },
     },
   },
   "One column of a row.",
@@ -70,7 +74,7 @@ const OldTuple = variants(
   {
     K: {
       type: "key",
-      doc: "The replica identity's columns; all others are null.",
+      doc: "The columns of the replica identity; all others are null.",
       fields: { tuple: row("One per column of the relation.") },
     },
     O: {
@@ -79,12 +83,12 @@ const OldTuple = variants(
       fields: { tuple: row("One per column of the relation.") },
     },
   },
-  "What is known of a row before it changed.",
+  "A row before it changed, as far as the server sends it.",
 );
 
 /**
- * What a message is to the stream. Where it may stand, whether the change log keeps it, and the lists of the command line derive
- * from this; a kind that needs code of its own does not compile until it has it.
+ * The role of a message in the stream. Its allowed positions, whether the change log keeps it, and the lists of the command line
+ * derive from this; a kind that needs its own code does not compile without it.
  */
 export type PgoutputKind =
   /** A transaction begins. */
@@ -97,18 +101,18 @@ export type PgoutputKind =
   | "outcome"
   /** The origin of the transaction that has just begun. */
   | "origin"
-  /** What later messages refer to by an oid. */
+  /** A description that later messages refer to by oid. */
   | "announcement"
   /** A change of one relation (`relationId`) or several (`relationIds`), inside a transaction. */
   | "change"
-  /** What pg_logical_emit_message wrote: inside a transaction, or between them. */
+  /** A message of pg_logical_emit_message, inside a transaction or between transactions. */
   | "message";
 
-/** An entry of this family: its kind, and the options of pgoutput that it needs, which are in the table of commands too. */
+/** An entry of this family: its kind, and the options of pgoutput that it needs, which the table of commands has too. */
 function pgoutput<
   const N extends string,
   const K extends PgoutputKind,
-  const F extends Fields,
+  const F extends WireFields,
   const C extends string = never,
 >(
   name: N,
@@ -123,17 +127,17 @@ function pgoutput<
 }
 
 export const Begin = pgoutput("Begin", "B", "begin", {
-  doc: "A transaction begins. It is sent when the transaction has committed.",
+  doc: "A transaction begins. It is sent after the commit.",
   source: "proto.c: logicalrep_write_begin",
   fields: {
-    finalLsn: lsn("Where its commit record begins."),
+    finalLsn: lsn("Start of its commit record."),
     commitTime: time("When it committed."),
     xid: xid("Its transaction id."),
   },
 });
 
 export const Message = pgoutput("Message", "M", "message", {
-  doc: "What pg_logical_emit_message wrote.",
+  doc: "A message that pg_logical_emit_message wrote.",
   since: "logicalMessages",
   options: ["messages"],
   source: "proto.c: logicalrep_write_message",
@@ -141,10 +145,10 @@ export const Message = pgoutput("Message", "M", "message", {
     xid: when(
       "inStream",
       xid(""),
-      "In a stream block, the transaction: the server does not say of which subtransaction the message is.",
+      "In a stream segment, the toplevel transaction, even for a message of a subtransaction.",
     ),
-    transactional: bool("Part of the transaction around it, or on its own."),
-    lsn: lsn("Where it stands in WAL."),
+    transactional: bool("Whether it is part of a transaction: true only inside one."),
+    lsn: lsn("Its position in the WAL."),
     prefix: cstring("Its prefix."),
     content: counted("Its content."),
   },
@@ -155,32 +159,32 @@ export const Commit = pgoutput("Commit", "C", "end", {
   source: "proto.c: logicalrep_write_commit",
   fields: {
     flags: reserved("Unused."),
-    commitLsn: lsn("Where its commit record begins."),
-    endLsn: lsn("Where its commit record ends: what to confirm once the transaction is safe."),
+    commitLsn: lsn("Start of its commit record."),
+    endLsn: lsn("End of its commit record: the position to confirm once the transaction is stored."),
     commitTime: time("When it committed."),
   },
 });
 
 export const Origin = pgoutput("Origin", "O", "origin", {
-  doc: "The transaction came to this server by replication from there.",
+  doc: "The origin of a transaction that this server received by replication.",
   source: "proto.c: logicalrep_write_origin",
   fields: {
-    commitLsn: lsn("Where it committed on the origin's server; 0 in a stream block."),
+    commitLsn: lsn("Position of its commit on the origin's server; 0 in a stream segment."),
     name: cstring("The name of the origin."),
   },
 });
 
 export const Relation = pgoutput("Relation", "R", "announcement", {
-  doc: "What a table looks like from here on. Sent before the first change of it, and again when it has changed.",
+  doc: "The description of a table from here on. Sent before its first change, and again after it has changed.",
   source: "proto.c: logicalrep_write_rel",
   fields: {
     xid: streamedXid,
-    relationId: oid("The oid by which changes name it."),
+    relationId: oid("Its oid, by which changes name it."),
     namespace: cstring("Its schema; empty for pg_catalog."),
     name: cstring("Its name."),
     replicaIdentity: oneOf(
       { d: "default", n: "nothing", f: "full", i: "index" },
-      "Which columns of the old row an update or delete brings.",
+      "Which columns of the old row an Update or Delete has.",
     ),
     columns: list(
       "u16",
@@ -190,11 +194,11 @@ export const Relation = pgoutput("Relation", "R", "announcement", {
           key: bool("Part of the replica identity."),
           name: cstring("Its name."),
           typeId: oid("The oid of its type."),
-          typeModifier: i32("atttypmod: such as the length of a varchar plus 4, or -1."),
+          typeModifier: i32("atttypmod, such as the length of a varchar plus 4; -1 if none."),
         },
         "A column of a table.",
       ),
-      "The columns that are published, by position.",
+      "The published columns, by position.",
     ),
   },
 });
@@ -204,9 +208,9 @@ export const Type = pgoutput("Type", "Y", "announcement", {
   source: "proto.c: logicalrep_write_typ",
   fields: {
     xid: streamedXid,
-    typeId: oid("The oid by which relations name it."),
-    namespace: cstring("Its schema, for a domain the one of its base type; empty for pg_catalog."),
-    name: cstring("Its name, for a domain the one of its base type."),
+    typeId: oid("Its oid, by which relations name it."),
+    namespace: cstring("Its schema, for a domain that of its base type; empty for pg_catalog."),
+    name: cstring("Its name, for a domain that of its base type."),
   },
 });
 
@@ -247,25 +251,25 @@ export const Truncate = pgoutput("Truncate", "T", "change", {
   source: "proto.c: logicalrep_write_truncate",
   fields: {
     xid: streamedXid,
-    relationCount: countOf("relationIds", "How many relations."),
+    relationCount: countOf("relationIds", "The number of relations."),
     options: flags({ cascade: 1, restartIdentity: 2 }, "The options of TRUNCATE."),
     relationIds: list("elsewhere", oid("The relation's oid."), "The relations' oids."),
   },
 });
 
 export const StreamStart = pgoutput("StreamStart", "S", "stream", {
-  doc: "A block of a transaction in progress begins.",
+  doc: "A stream segment begins: a part of a transaction in progress.",
   since: "streamingOfTransactions",
   options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_start",
   fields: {
     xid: xid("The transaction."),
-    firstSegment: bool("The first block of this transaction."),
+    firstSegment: bool("Whether it is the first segment of this transaction."),
   },
 });
 
 export const StreamStop = pgoutput("StreamStop", "E", "stream", {
-  doc: "The block ends.",
+  doc: "The stream segment ends.",
   since: "streamingOfTransactions",
   options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_stop",
@@ -273,36 +277,36 @@ export const StreamStop = pgoutput("StreamStop", "E", "stream", {
 });
 
 export const StreamCommit = pgoutput("StreamCommit", "c", "stream", {
-  doc: "A transaction that came in blocks has committed.",
+  doc: "A streamed transaction has committed.",
   since: "streamingOfTransactions",
   options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_commit",
   fields: {
     xid: xid("The transaction."),
     flags: reserved("Unused."),
-    commitLsn: lsn("Where its commit record begins."),
-    endLsn: lsn("Where its commit record ends: what to confirm once the transaction is safe."),
+    commitLsn: lsn("Start of its commit record."),
+    endLsn: lsn("End of its commit record: the position to confirm once the transaction is stored."),
     commitTime: time("When it committed."),
   },
 });
 
 export const StreamAbort = pgoutput("StreamAbort", "A", "stream", {
-  doc: "A transaction that came in blocks, or a subtransaction of one, was rolled back. 18 says it also of subtransactions of which nothing has come, and without streaming.",
+  doc: "A streamed transaction or one of its subtransactions was rolled back. 18 before 18.7 also sends it for subtransactions that it never streamed, even without streaming.",
   since: "streamingOfTransactions",
   options: ["streaming"],
   source: "proto.c: logicalrep_write_stream_abort",
   fields: {
     xid: xid("The transaction."),
-    subxid: xid("What was rolled back: the subtransaction, or the transaction itself."),
-    abortLsn: when("parallel", lsn(""), "Where its abort record ends, with streaming 'parallel'."),
+    subxid: xid("The subtransaction that was rolled back, or `xid` for the whole transaction."),
+    abortLsn: when("parallel", lsn(""), "End of its abort record, with streaming 'parallel'."),
     abortTime: when("parallel", time(""), "When it was rolled back, with streaming 'parallel'."),
   },
 });
 
-/** What all messages of a PREPARE TRANSACTION say of it. @source proto.c: logicalrep_write_prepare_common */
+/** The fields that all messages of a PREPARE TRANSACTION have. @source proto.c: logicalrep_write_prepare_common */
 const prepared = {
-  prepareLsn: lsn("Where the record of PREPARE TRANSACTION begins."),
-  endLsn: lsn("Where the record of PREPARE TRANSACTION ends."),
+  prepareLsn: lsn("Start of the record of PREPARE TRANSACTION."),
+  endLsn: lsn("End of the record of PREPARE TRANSACTION."),
   prepareTime: time("When it was prepared."),
   xid: xid("The transaction."),
   gid: cstring("The identifier that PREPARE TRANSACTION gave it."),
@@ -317,7 +321,7 @@ export const BeginPrepare = pgoutput("BeginPrepare", "b", "begin", {
 });
 
 export const Prepare = pgoutput("Prepare", "P", "end", {
-  doc: "The prepared transaction ends. On 18 it has no BeginPrepare if nothing that it did is decoded.",
+  doc: "The prepared transaction ends. On 18 before 18.6, one without decoded changes has no BeginPrepare.",
   since: "twoPhaseOption",
   options: ["two_phase"],
   source: "proto.c: logicalrep_write_prepare",
@@ -331,8 +335,8 @@ export const CommitPrepared = pgoutput("CommitPrepared", "K", "outcome", {
   source: "proto.c: logicalrep_write_commit_prepared",
   fields: {
     flags: reserved("Unused."),
-    commitLsn: lsn("Where the record of COMMIT PREPARED begins."),
-    endLsn: lsn("Where the record of COMMIT PREPARED ends."),
+    commitLsn: lsn("Start of the record of COMMIT PREPARED."),
+    endLsn: lsn("End of the record of COMMIT PREPARED."),
     commitTime: time("When it committed."),
     xid: xid("The transaction."),
     gid: cstring("The identifier that PREPARE TRANSACTION gave it."),
@@ -346,8 +350,8 @@ export const RollbackPrepared = pgoutput("RollbackPrepared", "r", "outcome", {
   source: "proto.c: logicalrep_write_rollback_prepared",
   fields: {
     flags: reserved("Unused."),
-    prepareEndLsn: lsn("Where the record of PREPARE TRANSACTION ends."),
-    rollbackEndLsn: lsn("Where the record of ROLLBACK PREPARED ends."),
+    prepareEndLsn: lsn("End of the record of PREPARE TRANSACTION."),
+    rollbackEndLsn: lsn("End of the record of ROLLBACK PREPARED."),
     prepareTime: time("When it was prepared."),
     rollbackTime: time("When it was rolled back."),
     xid: xid("The transaction."),
@@ -356,7 +360,7 @@ export const RollbackPrepared = pgoutput("RollbackPrepared", "r", "outcome", {
 });
 
 export const StreamPrepare = pgoutput("StreamPrepare", "p", "stream", {
-  doc: "A transaction that came in blocks is prepared.",
+  doc: "A streamed transaction is prepared.",
   since: "twoPhaseOption",
   options: ["streaming", "two_phase"],
   source: "proto.c: logicalrep_write_stream_prepare",
@@ -364,7 +368,7 @@ export const StreamPrepare = pgoutput("StreamPrepare", "p", "stream", {
 });
 
 export const PgoutputMessage = family("PgoutputMessage", {
-  doc: "What pgoutput says, in any of its protocol versions.",
+  doc: "The messages of pgoutput, in all of its protocol versions.",
   capabilities: logicalCapabilities,
   since: "pgoutput",
   example: { hex: "49 0000400b 4e 0003 74 00000001 32 6e 74 00000003 736164", type: "Insert" },

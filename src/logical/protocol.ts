@@ -1,4 +1,4 @@
-/** The protocol versions of pgoutput, by what came with each. @source logicalproto.h: LOGICALREP_PROTO_*_VERSION_NUM */
+/** The protocol versions of pgoutput, and the options that came with each. @source logicalproto.h: LOGICALREP_PROTO_*_VERSION_NUM */
 
 /** The versions of the protocol: the option proto_version. */
 export const PROTOCOLS = [1, 2, 3, 4] as const;
@@ -22,5 +22,5 @@ export const STREAMING_SINCE = { off: 1, on: 2, parallel: 4 } as const;
 /** How transactions in progress are sent: the option streaming. */
 export type PgoutputStreaming = keyof typeof STREAMING_SINCE;
 
-/** The first version in which two_phase can be asked for. */
+/** The first version with the option two_phase. */
 export const TWO_PHASE_SINCE = 3;

@@ -1,11 +1,11 @@
 /**
  * walwire/logical/transactions: `TransactionAssembler`: committed transactions in commit order, from streamed, prepared and rolled-back pieces.
  *
- * With streaming, a server sends a large transaction in blocks while it is in progress, between those of others, and says
- * later that it has committed, or that it or a subtransaction of it was rolled back. The assembler keeps the pieces and gives
- * whole transactions in the order in which they committed, without any change that was rolled back. See docs/transactions.md.
+ * With streaming, a server sends a large transaction in segments while it is in progress, interleaved with others, and reports later
+ * that it committed, or that it or a subtransaction was rolled back. The assembler keeps the pieces and returns whole transactions in
+ * commit order, without changes that were rolled back. See docs/transactions.md.
  *
- * @source reorderbuffer.c, pgoutput.c: what is sent; worker.c: what the server's own subscriber makes of it
+ * @source reorderbuffer.c, pgoutput.c: the sender; worker.c: the server's own subscriber
  */
 import type {
   CommitPrepared,
@@ -19,86 +19,89 @@ import type {
 } from "../generated/logical.ts";
 import { ArgumentError, ProtocolError, refuseArgument } from "../kernel/errors.ts";
 import { type Lsn, toLsn } from "../kernel/lsn.ts";
-import { checkOneOf, checkOptions } from "../kernel/options.ts";
+import { checkOneOf, checkOptions, checkType } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { Turns } from "../kernel/turns.ts";
 import { mustBeBytes } from "../wire/check.ts";
-import { type Change, ChangeLog, type SpillStore } from "./change-log.ts";
+import { type Change, ChangeLog, Scratch, type SpillStore } from "./change-log.ts";
 import { Confirmations } from "./confirmations.ts";
 import { DECODER_OPTIONS, PgoutputDecoder, type PgoutputDecoderOptions, relationIdsOf } from "./decoder.ts";
 import { type DescribedRelation, sameRelation } from "./described.ts";
 import { Account, HELD, MEMORY_LIMIT, ORIGIN, RelationVersion, sizeOfText } from "./memory.ts";
+import { OneByOne } from "./one-by-one.ts";
 
 export type { RelationChange } from "../generated/logical.ts";
 export type { Change, SpillStore } from "./change-log.ts";
 export type { DescribedRelation } from "./described.ts";
 
+/** Options of a TransactionAssembler. */
 export interface TransactionAssemblerOptions extends PgoutputDecoderOptions {
   /**
-   * How many bytes of memory transactions that have not ended may take, together with the relations and types that were announced.
-   * Default: 128 MiB.
+   * The most bytes of memory for unfinished transactions and the announced relations and types together. Default: 128 MiB.
    */
   readonly memoryLimit?: number;
   /**
-   * Where the changes of the largest transactions go beyond that limit. Without it, beyond the limit is an error; with it, as
-   * soon as what cannot go there takes more than half of the limit.
+   * The store for changes of the largest transactions beyond that limit. Without it, exceeding the limit is an error; with it, only if
+   * memory that cannot be spilled exceeds half of the limit.
    */
   readonly spill?: SpillStore;
   /**
-   * What to do at PREPARE TRANSACTION: give the transaction as a PreparedTransaction, and later the CommitPrepared or
-   * RollbackPrepared ("emit", the default); or keep it, and give it as a Transaction if it commits ("hold").
+   * At PREPARE TRANSACTION, return the transaction as a PreparedTransaction, and later the CommitPrepared or RollbackPrepared
+   * ("emit", the default); or keep it, and return it as a Transaction if it commits ("hold").
    */
   readonly prepared?: "emit" | "hold";
-  /** Give transactions without changes too: servers before 15 send many. Default: false. */
+  /** Return transactions without changes too: servers before 15 send many. Default: false. */
   readonly empty?: boolean;
 }
 
 /** A transaction that has committed. */
 export interface Transaction {
   readonly type: "Transaction";
+  /** Its toplevel transaction ID. */
   readonly xid: number;
-  /** Where its commit record begins. Bytes. */
+  /** Start of its commit record, in bytes. */
   readonly commitLsn: Lsn;
-  /** Where its commit record ends. Bytes. */
+  /** End of its commit record, in bytes. */
   readonly endLsn: Lsn;
   /** When it committed. Microseconds since 2000-01-01 UTC. */
   readonly commitTime: PgTime;
-  /** Where it came from, if it came to the server by replication. */
+  /** Its origin, if the server received it by replication. */
   readonly origin: Origin | undefined;
   /** The identifier that PREPARE TRANSACTION gave it, if it was prepared and held. */
   readonly gid: string | undefined;
+  /** Its changes, in order, without any that was rolled back. */
   readonly changes: Changes;
 }
 
-/** A transaction that is prepared: whether it commits is said later, perhaps in another connection. */
+/** A prepared transaction. Its CommitPrepared or RollbackPrepared follows, perhaps in another connection. */
 export interface PreparedTransaction {
   readonly type: "PreparedTransaction";
+  /** Its toplevel transaction ID. */
   readonly xid: number;
   /** The identifier that PREPARE TRANSACTION gave it. */
   readonly gid: string;
-  /** Where the record of PREPARE TRANSACTION begins. Bytes. */
+  /** Start of the record of PREPARE TRANSACTION, in bytes. */
   readonly prepareLsn: Lsn;
-  /** Where the record of PREPARE TRANSACTION ends. Bytes. */
+  /** End of the record of PREPARE TRANSACTION, in bytes. */
   readonly endLsn: Lsn;
   /** When it was prepared. Microseconds since 2000-01-01 UTC. */
   readonly prepareTime: PgTime;
-  /** Where it came from, if it came to the server by replication. */
+  /** Its origin, if the server received it by replication. */
   readonly origin: Origin | undefined;
+  /** Its changes, in order, without any that was rolled back. */
   readonly changes: Changes;
 }
 
 /**
- * What has happened, in the order in which the server wrote it to its log.
+ * An event of the stream, in WAL order.
  *
- * - A Message is one that is not transactional: it counts whatever becomes of the transaction that wrote it.
- * - A CommitPrepared tells what became of a PreparedTransaction that was given before, perhaps in another connection. With
- *   `prepared: "hold"` it comes only if that PREPARE has not come to this assembler: its changes were sent and confirmed
- *   before, and the server does not send them again.
- * - A RollbackPrepared may be of a transaction whose PREPARE never came. With `prepared: "hold"` it never comes.
+ * - A Message is non-transactional: it does not depend on the transaction that wrote it.
+ * - A CommitPrepared belongs to an earlier PreparedTransaction, perhaps of another connection. With `prepared: "hold"` it is returned
+ *   only if this assembler has not received that PREPARE: its changes were confirmed earlier, and the server does not send them again.
+ * - A RollbackPrepared may belong to a transaction whose PREPARE was never sent. With `prepared: "hold"` it is never returned.
  */
 export type TransactionEvent = Transaction | PreparedTransaction | CommitPrepared | RollbackPrepared | Message;
 
-/** What `receive` returns: something to await only if the spill is at work. */
+/** A result that is a promise only while the spill is in use. */
 type Now<T> = T | Promise<T>;
 
 /** A transaction that is being collected. */
@@ -109,7 +112,7 @@ interface Collected {
 }
 
 /**
- * Makes transactions of the messages of one pgoutput stream, in order.
+ * Assembles the messages of one pgoutput stream, in order, into transactions.
  *
  * @example new TransactionAssembler().receive(hex("42 0000000006034b78 000303e62782f6fd 000002e7")) // undefined
  */
@@ -122,27 +125,27 @@ export class TransactionAssembler {
   readonly #empty: boolean;
 
   readonly #account = new Account();
-  /** The one that messages belong to at present. */
+  /** The one that messages belong to now. */
   #open: Collected | undefined;
-  /** Those that come in blocks, by xid. */
+  /** Streamed ones, by xid. */
   readonly #streamed = new Map<number, Collected>();
-  /** Those that are prepared and held, by xid. */
+  /** Prepared and held ones, by xid. */
   readonly #held = new Map<number, Collected & { readonly gid: string }>();
   /** The newest version of each relation, as a list: most changes name one. */
   readonly #relations = new Map<number, readonly [RelationVersion]>();
   readonly #confirmations = new Confirmations();
+  /** Where the one open transaction is collected that is not in segments. */
+  readonly #scratch = new Scratch();
 
   #lastKey = 0;
-  /** Keys that are in the spill, and those of them that nobody needs any more. */
+  /** Keys in the spill, and those of them that are no longer needed. */
   readonly #keys = new Set<string>();
   #garbage: string[] = [];
 
-  /** What was given, so that it can be confirmed, and no copy of it. */
-  readonly #given = new WeakSet<object>();
   #busy = false;
   #failure: { readonly error: unknown } | undefined;
 
-  /** @throws ArgumentError for an option that it does not take, or streaming that the protocol version does not have */
+  /** @throws ArgumentError for an invalid option, or streaming that the protocol version does not have. */
   constructor(options: TransactionAssemblerOptions = {}) {
     checkOptions(options, [...DECODER_OPTIONS, "spill", "prepared", "empty"]);
     const { spill, prepared = "emit", empty = false, ...rest } = options;
@@ -157,22 +160,22 @@ export class TransactionAssembler {
     this.#empty = empty;
   }
 
-  /** Bytes of memory that transactions which have not ended take at present, with the relations and types that were announced. */
+  /** Bytes of memory that unfinished transactions and the announced relations and types take now. */
   get memory(): number {
     return this.#account.bytes + this.#decoder.memory;
   }
 
   /**
-   * The next message: the payload of an XLogData, or what pg_logical_slot_get_binary_changes gives.
+   * Receive the next message: the data of an XLogData, or a row of pg_logical_slot_get_binary_changes.
    *
-   * Await what it returns before the next call; there is a promise only if the spill is at work.
+   * Await the result before the next call; it is a promise only while the spill is in use.
    *
-   * @param message One whole message. It is copied, but for the content of a Message that is not transactional.
-   * @param lsn Where it is in WAL: `dataStart` of the XLogData. Each change says it again.
-   * @returns what has happened with this message, if something has.
-   * @throws DecodeError, ProtocolError as PgoutputDecoder does; ProtocolError LIMIT_EXCEEDED beyond the limit of memory;
-   *   whatever the spill throws. A stream with a hole cannot be used, so each later call throws the same until `reset`.
-   * @throws ArgumentError for what is not a Uint8Array or not an LSN, and while what the call before returned is awaited.
+   * @param message One whole message. It is copied, except for the content of a non-transactional Message.
+   * @param lsn Its position in the WAL: `dataStart` of the XLogData. Each change has it as `lsn`.
+   * @returns the event that this message completes, if any.
+   * @throws DecodeError, ProtocolError as PgoutputDecoder does; ProtocolError LIMIT_EXCEEDED beyond the memory limit;
+   *   errors of the spill. A stream with a gap is useless, so each later call throws the same error until `reset`.
+   * @throws ArgumentError for anything but a Uint8Array or an LSN, and while the previous result is awaited.
    */
   receive(message: Uint8Array, lsn?: Lsn): Now<TransactionEvent | undefined> {
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -191,16 +194,16 @@ export class TransactionAssembler {
   }
 
   /**
-   * All of this is safe, or it is known that it is not needed: the server need not send it again. In any order.
+   * Confirm an event, in any order: it is stored or not needed, and the server need not send it again.
    *
-   * Its changes cannot be read after that. Confirming it once more does nothing.
+   * Its changes cannot be read afterwards. Confirming it again does nothing.
    *
-   * @param event What `receive` returned, and not a copy of it.
-   * @returns something to await if it was in the spill. If the spill throws, what is left is deleted by a later call.
+   * @param event An event that `receive` returned, not a copy of it.
+   * @returns a promise if its changes were in the spill. If the spill throws, a later call deletes the rest.
    * @throws ArgumentError for anything that `receive` did not return.
    */
   confirm(event: TransactionEvent): Now<void> {
-    if (!this.#given.has(event)) refuseArgument("event", "an event as receive returned it, not a copy", event);
+    if (!this.#confirmations.has(event)) refuseArgument("event", "an event as receive returned it, not a copy", event);
     this.#confirmations.safe(event);
     if (event.type !== "Transaction" && event.type !== "PreparedTransaction") return;
     const keys = discard(event.changes);
@@ -208,10 +211,10 @@ export class TransactionAssembler {
   }
 
   /**
-   * A Keepalive came.
+   * Receive a Keepalive.
    *
-   * @param walEnd What it says: the server has sent all that ended before there.
-   * @throws ArgumentError for what is not an LSN.
+   * @param walEnd Its `walEnd`: the server has sent everything that ended before it.
+   * @throws ArgumentError for anything but an LSN.
    */
   keepalive(walEnd: Lsn): void {
     toLsn(walEnd);
@@ -219,25 +222,28 @@ export class TransactionAssembler {
   }
 
   /**
-   * What the server may be told as flushed, so that it sends nothing again that is safe and all that is not: where the last
-   * event ended before which all is confirmed; beyond that as far as a keepalive said if there is nothing else; but not beyond
-   * the PREPARE of a transaction that is held. It never goes back. 0 as long as nothing is known.
+   * The LSN to report to the server as flushed: the end of the last event, or the position of the last Keepalive, before which everything
+   * is confirmed; never after the PREPARE of a held transaction. It never goes back, and begins at 0.
    */
   get confirmable(): Lsn {
     return this.#confirmations.confirmable;
   }
 
   /**
-   * Forget all that has not ended or is not confirmed, as the server does when a connection ends: it sends that again.
+   * Forget everything unfinished or unconfirmed, as the server does when a connection ends: it sends that again.
    *
-   * What is still read should be read before, since the spill is emptied.
+   * Changes in the spill cannot be read afterwards.
    *
-   * @throws ArgumentError while what `receive` returned is awaited; whatever the spill throws
+   * @param options.keep Changes of events that were returned can be read until they are confirmed, also from the spill. Default: false.
+   * @throws ArgumentError while a result of `receive` is awaited; errors of the spill.
    */
-  async reset(): Promise<void> {
+  async reset(options: { readonly keep?: boolean | undefined } = {}): Promise<void> {
     this.#notBusy();
+    checkOptions(options, ["keep"]);
+    checkType("options.keep", options.keep, "boolean");
     this.#decoder.reset();
-    for (const { log } of this.#collected()) log.clear();
+    const gone = options.keep ? this.#garbage : [];
+    for (const { log } of this.#collected()) for (const key of log.clear()) gone.push(key);
     for (const [version] of this.#relations.values()) this.#account.release(version);
     this.#open = undefined;
     this.#streamed.clear();
@@ -246,12 +252,11 @@ export class TransactionAssembler {
     this.#confirmations.reset();
     this.#garbage = [];
     this.#failure = undefined;
-    await this.#delete([...this.#keys]);
+    await this.#delete(options.keep ? gone : [...this.#keys]);
   }
 
   #notBusy(): void {
-    if (this.#busy)
-      throw new ArgumentError("receive", "receive: await what the call before returned before the next call");
+    if (this.#busy) throw new ArgumentError("receive", "receive: await the previous result before the next call");
   }
 
   #take(bytes: Uint8Array, message: PgoutputMessage, lsn: Lsn | undefined): TransactionEvent | undefined {
@@ -276,7 +281,7 @@ export class TransactionAssembler {
       case "Commit":
         return this.#commit(this.#close(), message, undefined);
       case "Prepare":
-        // One that changed nothing which is decoded has no BeginPrepare on 18.
+        // On 18 before 18.6, a transaction without decoded changes has no BeginPrepare.
         return this.#prepare(this.#open === undefined ? this.#collect(message.xid, false) : this.#close(), message);
       case "StreamStart": {
         const known = this.#streamed.get(message.xid);
@@ -289,7 +294,7 @@ export class TransactionAssembler {
         return;
       case "StreamAbort":
         if (message.subxid === message.xid) this.#drop(this.#end(message.xid).log);
-        // Servers from 18 on say it of transactions of which they have sent nothing, too.
+        // 18 before 18.7 also sends it for transactions that it never streamed.
         else this.#discard(this.#streamed.get(message.xid)?.log.cutFrom(message.subxid) ?? []);
         return;
       case "StreamCommit":
@@ -316,7 +321,7 @@ export class TransactionAssembler {
       }
       default: {
         const ids = relationIdsOf(message satisfies RelationChange);
-        // The decoder has seen that each was announced.
+        // The decoder has checked that each was announced.
         const relations =
           ids.length === 1 ? this.#relations.get(ids[0]!)! : ids.map((id) => this.#relations.get(id)![0]);
         this.#add(bytes, message.xid, relations, lsn);
@@ -332,10 +337,9 @@ export class TransactionAssembler {
   }
 
   /**
-   * What a relation looks like from here on, for changes of whatever transaction: a server that means something else by a
-   * later one sends the relation again before it.
+   * A relation from here on, for changes of any transaction: before a change with another form, the server sends it again.
    *
-   * @source pgoutput.c: maybe_send_schema; get_rel_sync_entry forgets to whom it was sent when anything about it changes
+   * @source pgoutput.c: maybe_send_schema; get_rel_sync_entry forgets where it was sent when anything about it changes
    */
   #describe(message: Relation): void {
     const types = message.columns.map(({ typeId }) => this.#decoder.types.get(typeId));
@@ -353,16 +357,18 @@ export class TransactionAssembler {
 
   #collect(xid: number, inStream: boolean): Collected {
     const context: PgoutputContext = { inStream, parallel: this.#parallel };
-    return { xid, log: new ChangeLog(context, this.#account), origin: undefined };
+    const log = new ChangeLog(context, this.#account, inStream ? undefined : this.#scratch);
+    return { xid, log, origin: undefined };
   }
 
   #close(): Collected {
     const open = this.#open!;
     this.#open = undefined;
+    open.log.seal();
     return open;
   }
 
-  /** One that came in blocks has ended. */
+  /** A streamed transaction has ended. */
   #end(xid: number): Collected {
     const ended = this.#streamed.get(xid)!;
     this.#streamed.delete(xid);
@@ -381,10 +387,9 @@ export class TransactionAssembler {
       this.#confirmations.nothing(endLsn);
       return undefined;
     }
-    log.release();
     const changes = new Changes(log, this.#spill);
     const event = { type: "Transaction", xid, commitLsn, endLsn, commitTime, origin, gid, changes } as const;
-    // It was held from its PREPARE on, and is until it is confirmed.
+    // It was held from its PREPARE on, and stays held until it is confirmed.
     this.#confirmations.rename(ended, event);
     return this.#give(event, endLsn);
   }
@@ -407,7 +412,6 @@ export class TransactionAssembler {
       this.#confirmations.hold(held, prepareLsn);
       return undefined;
     }
-    log.release();
     const changes = new Changes(log, this.#spill);
     return this.#give(
       { type: "PreparedTransaction", xid, gid, prepareLsn, endLsn, prepareTime, origin, changes },
@@ -417,7 +421,6 @@ export class TransactionAssembler {
 
   #give<E extends TransactionEvent>(event: E, endLsn: Lsn): E {
     this.#confirmations.pending(event, endLsn);
-    this.#given.add(event);
     return event;
   }
 
@@ -432,12 +435,12 @@ export class TransactionAssembler {
     this.#discard(log.clear());
   }
 
-  /** These keys are to be deleted at the end of this call. */
+  /** Delete these keys at the end of this call. */
   #discard(keys: readonly string[]): void {
     for (const key of keys) this.#garbage.push(key);
   }
 
-  /** Delete what is not needed; then spill the largest, until half of the memory is free again. */
+  /** Delete garbage; then spill the largest logs until half of the memory is free. */
   async #relieve(store: SpillStore, event: TransactionEvent | undefined): Promise<TransactionEvent | undefined> {
     this.#busy = true;
     try {
@@ -445,7 +448,7 @@ export class TransactionAssembler {
       this.#garbage = [];
       await this.#delete(garbage);
       if (this.memory > this.#memoryLimit) {
-        // Otherwise each message could make all transactions be looked at again, with little to spill.
+        // Otherwise each message could cost a pass over all transactions, with little to spill.
         const fixed = this.#account.fixed + this.#decoder.memory;
         if (fixed > this.#memoryLimit / 2) tooLarge(this.memory, this.#memoryLimit, fixed);
         const logs = Array.from(this.#collected(), ({ log }) => log);
@@ -470,7 +473,7 @@ export class TransactionAssembler {
     return key;
   }
 
-  /** Delete from the spill. What it fails to delete is tried again by a later call. */
+  /** Delete from the spill. A later call tries again after a failure. */
   async #delete(keys: readonly string[]): Promise<void> {
     for (const [i, key] of keys.entries()) {
       if (!this.#keys.delete(key)) continue;
@@ -493,27 +496,35 @@ function mustBeStore(spill: unknown): void {
   }
 }
 
-/** Throw the error of what does not fit into memory. */
+/** Throw the error of an exceeded memory limit. */
 function tooLarge(bytes: number, limit: number, fixed?: number): never {
   const what =
     fixed === undefined
-      ? `transactions that have not ended, relations and types take ${bytes} bytes of memory`
+      ? `unfinished transactions, relations and types take ${bytes} bytes of memory`
       : `${fixed} of ${bytes} bytes of memory cannot be spilled, more than half of the limit`;
   throw new ProtocolError(`${what}; memoryLimit is ${limit}`, "LIMIT_EXCEEDED");
 }
 
-/** The changes are not needed any more. Gives what is to be deleted from the spill. */
+/** Discard the changes. @returns keys to delete from the spill */
 let discard: (changes: Changes) => readonly string[];
 
-/** The changes of a transaction, in order. They can be read as often as one likes until the transaction is confirmed. */
+/** The changes of a transaction, in order. They can be read any number of times until the transaction is confirmed. */
 export class Changes implements AsyncIterable<Change> {
-  /** How many there are. */
+  /** The number of changes. */
   readonly count: number;
+  /** Bytes of memory that they take until the transaction is confirmed, without those in the spill. */
+  readonly memory: number;
+  /** The relations of the changes, each form of each once; the forms of one relation in the order in which the changes have them. */
+  readonly relations: readonly DescribedRelation[];
   #log: ChangeLog | undefined;
   readonly #store: SpillStore | undefined;
 
+  /** @internal */
   constructor(log: ChangeLog, store: SpillStore | undefined) {
     this.count = log.count;
+    this.memory = log.memory;
+    this.relations = log.relations;
+    log.release();
     this.#log = log;
     this.#store = store;
   }
@@ -527,78 +538,34 @@ export class Changes implements AsyncIterable<Change> {
   }
 
   /**
-   * As many at a time as are read at once, some thousands at most: the fast way. Timers and I/O run between batches if 10
-   * milliseconds have passed.
+   * The changes in batches of up to some thousands: the fast way. Timers and I/O run between batches if 10 milliseconds have passed.
    *
-   * @throws ArgumentError if the transaction was confirmed
-   * @throws DecodeError if the spill gives something else than it was given
+   * @throws ArgumentError if the transaction was confirmed.
+   * @throws DecodeError if the spill returns other bytes than it was given.
    */
   batches(): AsyncIterableIterator<readonly Change[]> {
-    if (this.#log === undefined) {
-      throw new ArgumentError(
-        "changes",
-        "changes: the transaction was confirmed, so its changes are not kept any more",
-      );
-    }
-    return this.#log.read(this.#store);
+    return this.#logOf().read(this.#store);
   }
 
-  /** One after the other; timers and I/O run at least every 10 milliseconds or 32 changes. @throws as `batches` does */
+  /**
+   * As `batches`, without promises, which for a transaction of a few rows take longer than the rows; undefined if some of the changes are
+   * in the spill. Timers and I/O do not run meanwhile.
+   *
+   * @throws ArgumentError if the transaction was confirmed.
+   */
+  batchesNow(): IterableIterator<readonly Change[]> | undefined {
+    return this.#logOf().readNow();
+  }
+
+  /** The changes one by one; timers and I/O run at least every 10 milliseconds or 32 changes. @throws as `batches` does */
   [Symbol.asyncIterator](): AsyncIterableIterator<Change> {
-    return new OneByOne(this.batches());
-  }
-}
-
-/** After how many changes the clock is looked at, less one: to do so for each would take as long as all the rest. */
-const LOOK = 31;
-
-/** By hand, since an async generator takes three times as long. */
-class OneByOne implements AsyncIterableIterator<Change> {
-  readonly #batches: AsyncIterator<readonly Change[]>;
-  readonly #turns = new Turns();
-  #batch: readonly Change[] = [];
-  #next = 0;
-  /** What a call that takes longer waits for: a later one waits for that too. */
-  #waiting: Promise<unknown> | undefined;
-
-  constructor(batches: AsyncIterator<readonly Change[]>) {
-    this.#batches = batches;
+    return new OneByOne(this.batchesNow() ?? this.batches());
   }
 
-  next(): Promise<IteratorResult<Change, undefined>> {
-    if (this.#waiting !== undefined) return this.#waiting.then(() => this.next());
-    const i = this.#next;
-    if (i < this.#batch.length && ((i & LOOK) !== LOOK || !this.#turns.due)) {
-      this.#next++;
-      return Promise.resolve({ done: false, value: this.#batch[i]! });
+  #logOf(): ChangeLog {
+    if (this.#log === undefined) {
+      throw new ArgumentError("changes", "changes: the transaction was confirmed, so its changes were discarded");
     }
-    const result = this.#more();
-    const done = (): void => {
-      this.#waiting = undefined;
-    };
-    this.#waiting = result.then(done, done);
-    return result;
-  }
-
-  async #more(): Promise<IteratorResult<Change, undefined>> {
-    if (this.#turns.due) await this.#turns.give();
-    if (this.#next === this.#batch.length) {
-      const batch = await this.#batches.next();
-      if (batch.done === true) return { done: true, value: undefined };
-      this.#batch = batch.value;
-      this.#next = 0;
-    }
-    return { done: false, value: this.#batch[this.#next++]! };
-  }
-
-  async return(): Promise<IteratorResult<Change, undefined>> {
-    this.#batch = [];
-    this.#next = 0;
-    await this.#batches.return?.();
-    return { done: true, value: undefined };
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
+    return this.#log;
   }
 }

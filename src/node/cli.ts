@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line as a program; cli/main.ts is what it does. */
+/** The command line as a program; its code is in cli/main.ts. */
 import { main } from "./cli/main.ts";
 import { finish, watchOutput } from "./cli/shared/output.ts";
 

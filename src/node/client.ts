@@ -6,119 +6,59 @@
  *
  * @source src/backend/replication/README: walrcv_connect, walrcv_receive, walrcv_send, walrcv_disconnect
  */
-import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../generated/physical.ts";
+import { parseCommand } from "../command/parse.ts";
+import { decodeWalSenderMessage, encodeWalReceiverMessage, type WalSenderMessage } from "../generated/physical.ts";
 import {
   ConnectionError,
   ProtocolError,
   refuseArgument,
-  type ServerError,
+  ServerError,
   type ServerErrorFields,
+  StateError,
 } from "../kernel/errors.ts";
 import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
+import { Turns } from "../kernel/turns.ts";
 import { serverVersionNum } from "../kernel/version.ts";
 import { formatBytes } from "../kernel/words.ts";
+import type { ConversationState } from "../session/conversation.ts";
 import { Feedback } from "../session/feedback.ts";
-import type { BackendMessage } from "../session/messages.ts";
-import { WalReceiver, type WalReceiverState } from "../session/walreceiver.ts";
-import { type AbortSignalLike, checkSignal } from "./abort-signal.ts";
+import type { BackendMessage, FrontendMessage } from "../session/messages.ts";
+import { WalReceiver } from "../session/walreceiver.ts";
+import { type AbortSignalLike, checkSignal, orAborted } from "./abort-signal.ts";
+import { ChunkSource, type Chunks } from "./chunk-source.ts";
+import { checkReportedEncoding } from "./client-encoding.ts";
+import {
+  type QueryResult,
+  ReplicationCommands,
+  type StatementResult,
+  type StreamOptions,
+  type WaitOptions,
+} from "./commands.ts";
+import { type ConnectOptions, checkConnectOptions } from "./connect-options.ts";
 import { loadPg, logIn } from "./pg.ts";
-import { namedFields, serverErrorOf } from "./server-error.ts";
+import { ReadMemory } from "./read-memory.ts";
+import { serverErrorOf, tellNotice } from "./server-error.ts";
 
 export { ConnectionError, PeerMissingError, ServerError, type ServerErrorFields } from "../kernel/errors.ts";
-export type { WalReceiverState } from "../session/walreceiver.ts";
+export type { ConversationState } from "../session/conversation.ts";
 export type { AbortSignalLike } from "./abort-signal.ts";
+export type {
+  AlterSlotOptions,
+  BaseBackupCommandOptions,
+  CreateSlotOptions,
+  DropSlotOptions,
+  NextTimeline,
+  QueryResult,
+  StartLogicalOptions,
+  StartPhysicalOptions,
+  StartPluginOptions,
+  StatementResult,
+  StreamOptions,
+  WaitOptions,
+} from "./commands.ts";
+export type { ConnectOptions } from "./connect-options.ts";
 
-/** How to connect. Missing options come from the connection string, else from libpq's environment variables, such as PGHOST. */
-export interface ConnectOptions {
-  /** `database` for logical replication and SQL in that database; `true` for physical replication. */
-  readonly replication: "database" | "true";
-  /** For example `postgres://me@host/db`. It overrides the other options. */
-  readonly connectionString?: string | undefined;
-  /** A host name, or the directory of a Unix socket. */
-  readonly host?: string | undefined;
-  readonly port?: number | undefined;
-  readonly user?: string | undefined;
-  /** The password, or a function that gives it when it is asked for. */
-  readonly password?: string | (() => string | Promise<string>) | undefined;
-  readonly database?: string | undefined;
-  /** true for TLS with the server's certificate checked, false for none; or options of Node's tls.connect, such as `{ ca }`. */
-  readonly ssl?: boolean | object | undefined;
-  /** "direct" starts TLS without a request first, which servers support from 17 on. */
-  readonly sslnegotiation?: "postgres" | "direct" | undefined;
-  /** true for SCRAM-SHA-256-PLUS where the server offers it. */
-  readonly enableChannelBinding?: boolean | undefined;
-  readonly application_name?: string | undefined;
-  /** The application_name where neither an option nor PGAPPNAME gives one. */
-  readonly fallback_application_name?: string | undefined;
-  /**
-   * Command-line options for the session, such as `-c statement_timeout=0`. For `replication: "database"` they are appended to those
-   * of PostgreSQL's own subscriber: `-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3`.
-   */
-  readonly options?: string | undefined;
-  /**
-   * The encoding of text in both directions. The default is UTF8; in a database of encoding SQL_ASCII it is SQL_ASCII, whose bytes
-   * come as they are.
-   */
-  readonly client_encoding?: string | undefined;
-  /** Milliseconds until the connection must be open; 0, the default, is no limit. */
-  readonly connectionTimeoutMillis?: number | undefined;
-  /** Use TCP keepalives. */
-  readonly keepAlive?: boolean | undefined;
-  /** Milliseconds without traffic before the first TCP keepalive. */
-  readonly keepAliveInitialDelayMillis?: number | undefined;
-  /** Called with each notice of the server, including those during the login. */
-  readonly onNotice?: ((notice: ServerErrorFields) => void) | undefined;
-  /** Ends the attempt to connect; the promise rejects with its reason. */
-  readonly signal?: AbortSignalLike | undefined;
-  /** The longest message to accept from the server, in bytes. The default is PostgreSQL's own limit, 1 GB less one byte. */
-  readonly maxLength?: number | undefined;
-  /** How much an answer of `query` may hold: characters of all values, and 16 for each value. The default is 256 Mi. */
-  readonly maxResult?: number | undefined;
-}
-
-/** The result of one statement. */
-export interface StatementResult {
-  /** Names of the columns; empty if there are none. */
-  readonly columns: readonly string[];
-  /**
-   * Values as text, by position; null is NULL. Bytes that are not UTF-8 are U+DC80 to U+DCFF, as in all text of walwire.
-   */
-  readonly rows: readonly (readonly (string | null)[])[];
-  /** Such as "SELECT 1"; undefined for an empty statement. */
-  readonly commandTag: string | undefined;
-}
-
-/** The result of a command. */
-export interface QueryResult {
-  /** Names of the columns of the last statement that returned any; empty if none did. */
-  readonly columns: readonly string[];
-  /** Rows of the same statement. */
-  readonly rows: readonly (readonly (string | null)[])[];
-  /** The command tags in order: START_REPLICATION has two of them. */
-  readonly commandTags: readonly string[];
-  /** The result of each statement: SQL may contain several, separated by semicolons. */
-  readonly results: readonly StatementResult[];
-}
-
-/** Options of everything that waits for the server. */
-export interface WaitOptions {
-  /**
-   * Stops the waiting: the promise rejects with the signal's reason. An aborted `receive` leaves the stream as it is; all other
-   * aborted calls close the connection, whose state would be unknown.
-   */
-  readonly signal?: AbortSignalLike | undefined;
-}
-
-/** Options of `startReplication`. */
-export interface StreamOptions extends WaitOptions {
-  /**
-   * Takes note of all that is received, and has its status updates sent: when the server asks, every so often, and at the end of
-   * the stream. Without one the caller sends them.
-   */
-  readonly feedback?: Feedback | undefined;
-}
-
-/** What a subscriber of PostgreSQL sets, so that values can be read: libpqwalreceiver.c, libpqrcv_connect. */
+/** The settings of PostgreSQL's own subscriber, so that values can be read: libpqwalreceiver.c, libpqrcv_connect. */
 const OPTIONS = "-c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3";
 
 const RESULT_LIMIT = 256 * 1024 * 1024;
@@ -128,6 +68,8 @@ const PARAMETERS_LIMIT = 1024 * 1024;
 const UNREAD_LIMIT = 64 * 1024;
 /** The most bytes that the server may leave unread before the connection is given up. A status update has 39. */
 const UNSENT_LIMIT = 16 * 1024 * 1024;
+/** The longest time that setTimeout can wait, in milliseconds. */
+const LONGEST_WAIT = 2 ** 31 - 1;
 /** Milliseconds that a server has to close its end after Terminate. */
 const GOODBYE = 2000;
 
@@ -139,48 +81,66 @@ const KEEPALIVE = 0x6b;
  *
  * @param options For example `{ connectionString: "postgres://me@host/db", replication: "database" }`.
  * @throws ServerError if the server rejects the connection, with its SQLSTATE.
- * @throws ConnectionError if there is no connection, with Node's error in `cause`; TIMEOUT after connectionTimeoutMillis.
+ * @throws ConnectionError if there is no connection, with Node's error in `cause`; TIMEOUT after connectionTimeoutMillis;
+ *   AUTHENTICATION if either end cannot prove who it is, but for a password that the server rejects.
  * @throws DecodeError or ProtocolError for a server that breaks the protocol.
  * @throws ArgumentError for an invalid option.
  * @throws PeerMissingError if pg is not installed.
  * @source libpqwalreceiver.c: libpqrcv_connect
  */
 export async function connect(options: ConnectOptions): Promise<ReplicationConnection> {
-  if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
-  const { replication, onNotice, signal, maxLength, maxResult = RESULT_LIMIT, ...config } = options;
-  if (replication !== "database" && replication !== "true") {
-    refuseArgument("options.replication", '"database" or "true"', replication);
+  checkConnectOptions(options);
+  const { replication, onNotice, signal, maxLength, reuseMemory, maxResult = RESULT_LIMIT, ...config } = options;
+  if (replication !== "database" && replication !== "true" && replication !== "false") {
+    refuseArgument("options.replication", '"database", "true" or "false"', replication);
   }
-  if (onNotice !== undefined && typeof onNotice !== "function")
-    refuseArgument("options.onNotice", "a function", onNotice);
-  if (!(maxResult >= 0)) refuseArgument("options.maxResult", "a number of 0 or more", maxResult);
-  checkSignal(signal);
-  const session = new WalReceiver(maxLength === undefined ? {} : { maxLength });
+  const memory = reuseMemory ? new ReadMemory({ unread: () => session.unread }) : undefined;
+  const session: WalReceiver = new WalReceiver({
+    from: "startup",
+    ...(maxLength === undefined ? {} : { maxLength }),
+    ...(memory === undefined ? {} : { allocate: memory.allocate }),
+  });
   const parameters = new Parameters();
+  const rejection = new Rejection();
   const pg = await loadPg();
   let encoding: string | undefined;
   let connection: ReplicationConnection | undefined;
   await logIn(pg, {
-    config: { ...config, replication },
+    config: replication === "false" ? config : { ...config, replication },
     signal,
     startup(given, encodingOfOptions) {
       encoding = encodingOfOptions;
-      const all = { ...given, replication, client_encoding: encoding ?? "UTF8" };
+      // Poolers may reject what they do not know.
+      const walsender = replication === "false" ? {} : { replication };
+      const all = { ...given, ...walsender, client_encoding: encoding ?? "UTF8" };
       if (replication === "true") return all;
       return { ...all, options: given.options === undefined ? OPTIONS : `${OPTIONS} ${given.options}` };
     },
-    onMessage(message) {
-      if (message.type === "ParameterStatus") parameters.set(message.name, message.value);
-      else if (message.type === "NoticeResponse") onNotice?.(namedFields(message.fields));
+    onParameter: (name, value) => parameters.set(name, value),
+    onNotice(fields, fail) {
+      tellNotice(onNotice, fields, (error) => {
+        rejection.note(error);
+        fail(error);
+      });
     },
-    onReady({ socket, rest }) {
-      connection = new ReplicationConnection({ socket, rest, session, parameters, maxResult });
+    session,
+    memory,
+    onReady(socket) {
+      connection = new ReplicationConnection({
+        socket,
+        session,
+        parameters,
+        rejection,
+        memory,
+        maxResult,
+        isToDatabase: replication !== "true",
+      });
       connection.onNotice = onNotice;
     },
   });
   const opened = connection as unknown as ReplicationConnection;
   // With UTF8 the server rejects all text there that is not UTF-8.
-  if (replication === "database" && encoding === undefined && parameters.get("server_encoding") === "SQL_ASCII") {
+  if (replication !== "true" && encoding === undefined && parameters.get("server_encoding") === "SQL_ASCII") {
     try {
       await opened.query("SET client_encoding = SQL_ASCII", { signal });
     } catch (error) {
@@ -193,11 +153,13 @@ export async function connect(options: ConnectOptions): Promise<ReplicationConne
 
 /** The part of net.Socket and tls.TLSSocket that a ReplicationConnection uses. */
 export interface SocketLike {
+  /** Whether it was closed. */
   readonly destroyed: boolean;
+  /** Bytes that wait to be sent. */
   readonly writableLength: number;
   /** Send bytes. */
   write(bytes: Uint8Array): unknown;
-  /** Send what is left, then end. */
+  /** Send the rest, then end. */
   end(bytes: Uint8Array): unknown;
   /** Close at once. */
   destroy(): unknown;
@@ -212,87 +174,121 @@ export interface SocketLike {
 /** An open connection, handed over by `connect`. */
 interface Opened {
   readonly socket: SocketLike;
-  /** Bytes that have arrived already. */
-  readonly rest: Uint8Array;
   readonly session: WalReceiver;
   readonly parameters: Parameters;
+  readonly rejection: Rejection;
+  readonly memory: ReadMemory | undefined;
   readonly maxResult: number;
+  readonly isToDatabase: boolean;
 }
 
-/** A connection to a walsender, made by `connect`. One thing at a time: a command, or a stream. */
-export class ReplicationConnection {
+/** A connection to a walsender, made by `connect`. It runs one command or stream at a time. */
+export class ReplicationConnection extends ReplicationCommands {
   /** The server's run-time parameters as it reported them, such as `server_version`; kept up to date. */
   readonly parameters: ReadonlyMap<string, string>;
-  /** Called with each notice of the server. If it throws, the call that waits for the server rejects with that error once it is done. */
+  /**
+   * Called with each notice of the server. If it throws, the call that waits for the server rejects with that error once it is done. A
+   * promise is not awaited; if it rejects, that call or the next one does.
+   */
   onNotice: ((notice: ServerErrorFields) => void) | undefined;
 
+  protected readonly isToDatabase: boolean;
   readonly #parameters: Parameters;
   readonly #socket: SocketLike;
   readonly #session: WalReceiver;
+  /** Undefined if what arrives has memory of its own. */
+  readonly #memory: ReadMemory | undefined;
   readonly #maxResult: number;
-  /** Bytes that came since everything was read. */
+  /** Bytes that arrived since everything was read. */
   #unread = 0;
+  #chunks = 0;
   #paused = false;
+  #drain: (() => void) | undefined;
   #waiter: { readonly resume: () => void } | undefined;
-  /** The connection has ended; `#reason` is made when what had arrived before is read. */
+  /** The connection has ended. `#reason` is set once everything that had arrived is read. */
   #ended = false;
   #cause: unknown;
   #reason: Error | undefined;
   #fatal: ServerError | undefined;
   #goodbye: Promise<void> | undefined;
+  /** A stream was open on this connection. */
+  #hadStream = false;
   /** endReplication has ended the stream. */
   #stopped = false;
+  /** endReplication, until it is complete. */
+  #ending: Promise<QueryResult> | undefined;
   #feedback: Feedback | undefined;
+  /** The last payload, if the Feedback was told of it. */
+  #noted: WalSenderMessage | undefined;
+  /** The Feedback of the last stream: its time limit holds until the server has said how the stream ended. */
+  #watched: Feedback | undefined;
+  readonly #rejection: Rejection;
   #clock: NodeTimer | undefined;
+  /** When the clock rings. */
+  #rings = 0n;
 
   /** @internal */
-  constructor({ socket, rest, session, parameters, maxResult }: Opened) {
+  constructor({ socket, session, parameters, rejection, memory, maxResult, isToDatabase }: Opened) {
+    super();
+    this.isToDatabase = isToDatabase;
     this.#socket = socket;
     this.#session = session;
     this.#maxResult = maxResult;
     this.#parameters = parameters;
+    this.#rejection = rejection;
+    this.#memory = memory;
     this.parameters = parameters.values;
-    if (rest.length > 0) this.#take(rest);
     socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
+    socket.on("drain", () => this.#drain?.());
     socket.on("error", (error: Error) => this.#end(error));
     socket.on("end", () => this.#end(undefined));
     socket.on("close", () => this.#end(undefined));
   }
 
   /** The state of the conversation. */
-  get state(): WalReceiverState {
-    return this.#session.state;
+  get state(): ConversationState {
+    return this.#reason === undefined ? this.#session.state : "closed";
   }
 
   /**
    * The `server_version_num` of the server.
    *
-   * @throws UnsupportedError for a server that names no version that walwire knows.
+   * @throws UnsupportedError for a server version that walwire does not know.
    */
   get serverVersion(): number {
     return serverVersionNum(this.parameters.get("server_version") ?? "");
   }
 
+  /** While a call waits for the server, the number of chunks that have arrived; undefined while none waits. @internal */
+  get arrivals(): number | undefined {
+    return this.#waiter === undefined ? undefined : this.#chunks;
+  }
+
   /**
-   * Run a replication command or SQL that returns rows or nothing.
+   * Run a replication command or SQL that returns rows or nothing. There is no time limit besides `signal`:
+   * `{ signal: AbortSignal.timeout(milliseconds) }` sets one.
    *
    * @throws ServerError if the command fails; the connection can still be used.
-   * @throws ProtocolError if the command opens a stream (use startReplication), if another call is not done, or if the server breaks
-   *   the protocol or sends more than `maxResult`.
+   * @throws StateError if the command opens a stream (use startReplication), or if another call is pending. Also if it reads data, as
+   *   UPLOAD_MANIFEST and COPY … FROM STDIN do, which is then declined. Also if it sends data, as BASE_BACKUP and COPY … TO STDOUT do:
+   *   then the connection is closed, since all of it would have to be read.
+   * @throws ProtocolError if the server breaks the protocol or sends more than `maxResult`.
    * @throws ConnectionError if the connection has ended.
    * @throws EncodeError for anything but text without NUL.
    */
   async query(text: string, options: WaitOptions = {}): Promise<QueryResult> {
     const result = await this.#run(text, options);
-    if (this.#session.state !== "idle") throw new ProtocolError("the command opened a stream: use startReplication");
+    if (this.#session.state !== "idle") throw new StateError("the command opened a stream: use startReplication");
     return result;
   }
 
   /**
    * Run a START_REPLICATION.
    *
-   * @param options With a `feedback` the server gets its status updates, also while the caller is busy.
+   * @param options With a `feedback` the server gets its status updates, also while the caller is busy. Its time limit begins once the
+   *   stream is open; until then there is `signal`.
    * @returns undefined once the stream is open; or the result if there is nothing to stream on that timeline.
+   * @throws StateError for a logical stream after another stream: StartLogicalReplication does not reset what StartReplication does.
    * @throws ServerError if the server rejects the command; otherwise as `query`.
    */
   async startReplication(text: string, options: StreamOptions = {}): Promise<QueryResult | undefined> {
@@ -300,8 +296,12 @@ export class ReplicationConnection {
     if (feedback !== undefined && !(feedback instanceof Feedback)) {
       refuseArgument("options.feedback", "a Feedback of walwire/session", feedback);
     }
+    if (this.#hadStream && isLogical(text, this.serverVersion)) {
+      throw new StateError("a server sends nothing in a logical stream after another stream: connect again");
+    }
     const result = await this.#run(text, options);
     if (this.#session.state === "idle") return result;
+    this.#hadStream = true;
     if (feedback !== undefined) this.#startFeedback(feedback);
     return undefined;
   }
@@ -309,34 +309,80 @@ export class ReplicationConnection {
   /**
    * The next CopyData payload; undefined once the stream is over: then call `endReplication`, unless that ended it.
    *
-   * @returns a view into what was received; it is not written to again.
+   * @returns a view into the received chunk, which does not change later; with `reuseMemory`, not before the next call of `receive` or
+   *   `tryReceive`, or the next command.
    * @throws ServerError if the server ends the stream with an error: then call `endReplication`.
    * @throws ConnectionError CONNECTION_LOST, DISCONNECTED after our `disconnect`, SERVER_SHUTDOWN when the server has sent
    *   everything and shut down, TIMEOUT if `feedback` has a time limit and the server was silent for that long.
-   * @throws ProtocolError while another `receive` waits, which is the only one that gets the next payload.
+   * @throws StateError while another `receive` waits, which is the only one that gets the next payload.
    * @throws DecodeError or ProtocolError for a server that breaks the protocol; the connection is closed.
    */
   async receive({ signal }: WaitOptions = {}): Promise<Uint8Array | undefined> {
     checkSignal(signal);
     for (;;) {
-      if (this.#stopped && this.#reason === undefined) return undefined;
-      const payload = this.#poll();
-      if (payload !== undefined) return payload;
-      const { state } = this.#session;
-      if (!isStreaming(state) && state !== "shutdown" && state !== "closed") return undefined;
+      const payload = this.tryReceive();
+      if (payload !== null) return payload;
       await this.#more(signal);
     }
+  }
+
+  /**
+   * The next CopyData payload if it has arrived; null if nothing has yet: `readable` waits for more. Undefined and errors as `receive`.
+   *
+   * @source libpqwalreceiver.c: libpqrcv_receive
+   */
+  tryReceive(): Uint8Array | null | undefined {
+    if (this.#stopped && this.#reason === undefined && this.#goodbye === undefined) return undefined;
+    this.#memory?.release();
+    const payload = this.#poll();
+    if (payload !== undefined) {
+      this.#memory?.lend(payload);
+      return payload;
+    }
+    const { state } = this.#session;
+    if (this.#reason === undefined && !isStreaming(state) && state !== "shutdown" && state !== "closed")
+      return undefined;
+    if (this.#ended || this.#goodbye !== undefined) throw this.#gone();
+    return null;
+  }
+
+  /**
+   * As `tryReceive`, and decodes it: once, where a Feedback has to look at it, too.
+   *
+   * @throws DecodeError also for a payload that is not a message of a walsender.
+   * @internal
+   */
+  tryReceiveMessage(): WalSenderMessage | null | undefined {
+    const payload = this.tryReceive();
+    if (payload === null || payload === undefined) return payload;
+    return this.#noted ?? decodeWalSenderMessage(payload);
+  }
+
+  /** Has anything arrived since `tryReceive` returned null? @internal */
+  get hasArrived(): boolean {
+    return this.#unread > 0 || this.#ended;
+  }
+
+  /**
+   * Wait until more has arrived since `tryReceive` returned null. That may still be too little for a whole payload.
+   *
+   * @throws ConnectionError as `receive`; StateError while another call waits.
+   */
+  async readable({ signal }: WaitOptions = {}): Promise<void> {
+    checkSignal(signal);
+    if (isStreaming(this.#session.state) && !this.#stopped && this.#unread === 0) await this.#more(signal);
   }
 
   /**
    * Send a message to the walsender, as encodeWalReceiverMessage returns it. If the connection is lost, nothing happens: `receive`
    * reports the loss after it has returned everything that had arrived.
    *
-   * @throws ProtocolError unless a stream is open on our side, or if the server does not read what is sent.
+   * @throws StateError unless a stream is open on our side.
+   * @throws ProtocolError if the server does not read what is sent.
    */
   send(payload: Uint8Array): void {
     if (this.#ended) return;
-    this.#socket.write(this.#session.copyData(payload));
+    this.#socket.write(this.#session.send({ type: "CopyData", data: payload }));
     if (this.#socket.writableLength > UNSENT_LIMIT) {
       throw this.#fail(
         new ProtocolError(
@@ -351,23 +397,47 @@ export class ReplicationConnection {
    * End the stream from this side, if the server has not ended it already, and wait until the connection is free for the
    * next command. Data that was still under way is discarded. A `receive` that waits gets undefined.
    *
+   * A timer or a signal handler may call it: the next command waits until the end is complete, and so does another `endReplication`,
+   * which gets the same result.
+   *
    * @returns the server's result at the end: after a historic timeline, the next timeline.
-   * @throws ServerError if the stream failed otherwise than `receive` told; ConnectionError as `receive`.
+   * @throws ServerError if the stream failed otherwise than `receive` told; ConnectionError as `receive`, also TIMEOUT.
    */
   async endReplication({ signal }: WaitOptions = {}): Promise<QueryResult> {
-    return this.#closingOnAbort(signal, async () => {
-      this.#stopFeedback();
-      const open = this.#session.state === "streaming" || this.#session.state === "serverDone";
-      if (open && !this.#ended) this.#socket.write(this.#session.copyDone());
-      this.#stopped = true;
-      this.#wake();
-      for (;;) {
-        while (this.#poll() !== undefined) {}
-        if (!isStreaming(this.#session.state)) break;
-        await this.#more(signal);
-      }
-      return this.#answer(signal);
+    return this.#closingOnAbort(signal, () => {
+      if (this.#ending !== undefined) return orAborted(this.#ending, signal);
+      const ending = this.#endStream(signal);
+      this.#ending = ending;
+      const over = (): void => {
+        this.#ending = undefined;
+      };
+      ending.then(over, over);
+      return ending;
     });
+  }
+
+  async #endStream(signal: AbortSignalLike | undefined): Promise<QueryResult> {
+    this.#stopFeedback();
+    const open = this.#session.state === "streaming" || this.#session.state === "serverDone";
+    if (open && !this.#ended) this.#socket.write(this.#session.send({ type: "CopyDone" }));
+    this.#stopped = true;
+    this.#wake();
+    let thrown: { readonly error: unknown } | undefined;
+    for (;;) {
+      try {
+        while (this.#poll() !== undefined) {}
+      } catch (error) {
+        // Only what the server says of the stream leaves the connection as it is.
+        if (this.#ended || this.#goodbye !== undefined || this.#reason !== undefined) throw error;
+        thrown ??= { error };
+        continue;
+      }
+      if (!isStreaming(this.#session.state)) break;
+      await this.#more(signal);
+    }
+    const result = await this.#answer(signal);
+    if (thrown !== undefined) throw thrown.error;
+    return result;
   }
 
   /** Send Terminate and close the connection. Never fails, even if the connection is lost. Pending calls are rejected. */
@@ -382,10 +452,13 @@ export class ReplicationConnection {
     } catch {
       // The connection is being closed.
     }
+    this.#unwatch();
     const socket = this.#socket;
     if (socket.destroyed) return;
     const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
-    socket.end(this.#session.terminate());
+    // A conversation that is over has no end to say.
+    if (this.#session.state === "closed") socket.destroy();
+    else socket.end(this.#session.send({ type: "Terminate" }));
     // Discard incoming data: the end of the socket comes only after it.
     socket.resume();
     // #goodbye is set by now, so pending calls see it.
@@ -398,27 +471,90 @@ export class ReplicationConnection {
   /** Send a command, and collect the answer until the server is ready for the next one or opens a stream. */
   #run(text: string, { signal }: WaitOptions): Promise<QueryResult> {
     return this.#closingOnAbort(signal, async () => {
-      this.#readAhead();
-      this.#stopped = false;
-      this.#socket.write(this.#session.query(text));
+      await this.#command(text, signal);
       return this.#answer(signal);
     });
+  }
+
+  /** Send a command, once a stream that is being ended is over. */
+  async #command(text: string, signal: AbortSignalLike | undefined): Promise<void> {
+    // What went wrong there is for the caller of endReplication.
+    if (this.#ending !== undefined) await orAborted(this.#ending.then(ignore, ignore), signal);
+    this.#readAhead();
+    this.#stopped = false;
+    this.#unwatch();
+    this.#socket.write(this.#session.send({ type: "Query", query: text }));
   }
 
   /** Read messages that arrived between commands. An ErrorResponse there is the reason why the server ends the connection. */
   #readAhead(): void {
     const { state } = this.#session;
-    if (state !== "idle" && state !== "closed" && !this.#ended) return;
+    if (state !== "idle" && state !== "shutdown" && state !== "closed" && !this.#ended) return;
     for (let message = this.#next(); message !== undefined; message = this.#next()) this.#aside(message);
     if (this.#ended) throw this.#gone();
   }
 
+  /** @internal */
+  protected answerTo(text: string, { signal }: WaitOptions): AsyncGenerator<BackendMessage, void> {
+    return this.#messages(signal, text);
+  }
+
+  /** @internal */
+  protected copyIn(text: string, chunks: Chunks, { signal }: WaitOptions): Promise<void> {
+    return this.#closingOnAbort(signal, async () => {
+      const source = new ChunkSource(chunks);
+      let copies = false;
+      try {
+        // What the server says is read all the time, so that an error of its own ends the source.
+        for await (const message of this.answerTo(text, { signal })) {
+          if (message.type !== "CopyInResponse") continue;
+          copies = true;
+          void this.#feed(source);
+        }
+      } catch (error) {
+        // The server's error is then the answer to CopyFail.
+        throw source.thrown === undefined ? error : source.thrown.error;
+      } finally {
+        source.leave();
+      }
+      if (!copies) throw this.#fail(new ProtocolError("the server has answered without reading what was to be sent"));
+    });
+  }
+
+  /** Send the chunks of a source, and then CopyDone or CopyFail. Ends when the server reads no more, but does not wait for that. */
+  async #feed(source: ChunkSource): Promise<void> {
+    const turns = new Turns();
+    const send = (message: FrontendMessage): void => void this.#socket.write(this.#session.send(message));
+    const isRead = (): boolean => !this.#ended && this.#session.state === "copyIn";
+    try {
+      for (;;) {
+        const { done, value: data } = await source.next();
+        if (!isRead()) return;
+        if (done) return send({ type: "CopyDone" });
+        send({ type: "CopyData", data });
+        while (this.#socket.writableLength > UNREAD_LIMIT && isRead()) {
+          await new Promise<void>((resolve) => {
+            this.#drain = resolve;
+          });
+        }
+        if (turns.due) await turns.give();
+      }
+    } catch (error) {
+      if (!isRead()) return;
+      source.thrown = { error };
+      send({ type: "CopyFail", message: "the client gave up" });
+    }
+  }
+
   /** The next CopyData payload, if one has arrived; undefined if not, or if the stream is over. */
   #poll(): Uint8Array | undefined {
+    const rejected = this.#rejection.take();
+    if (rejected !== undefined) throw rejected.error;
     while (isStreaming(this.#session.state) || this.#session.state === "closed") {
       const message = this.#next();
       if (message === undefined) return undefined;
       if (message.type === "CopyData") {
+        this.#noted = undefined;
         if (this.#feedback !== undefined) this.#note(this.#feedback, message.data);
         return message.data;
       }
@@ -429,33 +565,75 @@ export class ReplicationConnection {
 
   async #answer(signal: AbortSignalLike | undefined): Promise<QueryResult> {
     const collected = new Collector();
-    let thrown: { readonly error: unknown } | undefined;
-    while (!hasAnswered(this.#session.state)) {
-      const message = this.#next();
-      if (message === undefined) {
-        // The server may send the reason before it closes the connection.
-        if (this.#ended && collected.error !== undefined) throw collected.error;
-        await this.#more(signal);
-        continue;
+    let misuse: StateError | undefined;
+    try {
+      for await (const message of this.#messages(signal)) {
+        if (message.type === "CopyInResponse") {
+          misuse = new StateError(
+            "the command reads data, which query does not send: use uploadManifest for a manifest",
+          );
+          this.#socket.write(this.#session.send({ type: "CopyFail", message: "the client sends no data" }));
+        } else if (message.type === "CopyOutResponse") {
+          this.#fail(new ConnectionError("the command sent data, which query does not read", "DISCONNECTED"));
+          throw new StateError(
+            "the command sends data, which query does not read: use baseBackup, or copyOut for COPY; the connection is closed",
+          );
+        } else if (collected.add(message) && collected.size > this.#maxResult) {
+          throw this.#fail(
+            new ProtocolError(`the answer is larger than maxResult, which is ${this.#maxResult}`, "LIMIT_EXCEEDED"),
+          );
+        }
       }
-      // Errors, those of onNotice too, are thrown once the server is ready for the next command.
-      if (message.type === "ErrorResponse") collected.error ??= this.#serverError(message);
-      else if (!collected.add(message)) {
+    } catch (error) {
+      // The server's error is then the answer to CopyFail.
+      throw misuse !== undefined && error instanceof ServerError ? misuse : error;
+    }
+    return collected.result();
+  }
+
+  /**
+   * The messages of an answer, until the server is ready for the next command or has opened a stream. With `text`, that is sent first, and
+   * the connection ends if not all of the answer is read.
+   *
+   * @throws then: the server's first error, else what onNotice threw.
+   */
+  async *#messages(signal: AbortSignalLike | undefined, text?: string): AsyncGenerator<BackendMessage, void> {
+    if (text !== undefined) {
+      checkSignal(signal);
+      await this.#command(text, signal);
+    }
+    let refusal: ServerError | undefined;
+    let thrown: { readonly error: unknown } | undefined;
+    try {
+      while (!hasAnswered(this.#session.state)) {
+        const message = this.#next();
+        if (message === undefined) {
+          // The server may send the reason before it closes the connection.
+          if (this.#ended && refusal !== undefined) throw refusal;
+          await this.#more(signal);
+          continue;
+        }
         try {
-          this.#aside(message);
+          if (message.type === "ErrorResponse") refusal ??= this.#serverError(message);
+          else this.#aside(message);
         } catch (error) {
           if (this.#ended) throw error;
           thrown ??= { error };
         }
-      } else if (collected.size > this.#maxResult) {
-        throw this.#fail(
-          new ProtocolError(`the answer is larger than maxResult, which is ${this.#maxResult}`, "LIMIT_EXCEEDED"),
-        );
+        if (message.type === "CopyData") this.#memory?.lend(message.data);
+        yield message;
+        this.#memory?.release();
+      }
+      if (this.#session.state === "closed") throw this.#gone();
+      thrown ??= this.#rejection.take();
+      if (thrown !== undefined) throw thrown.error;
+      if (refusal !== undefined) throw refusal;
+    } finally {
+      // Because of an error, or since the caller leaves.
+      if (text !== undefined && this.#session.state !== "idle" && this.#reason === undefined) {
+        this.#fail(new ConnectionError("the answer to a command was not read to its end", "DISCONNECTED"));
       }
     }
-    if (this.#session.state === "closed") throw this.#gone();
-    if (thrown !== undefined) throw thrown.error;
-    return collected.result();
   }
 
   /** Messages that may come at any time; an error outside of a command is thrown. */
@@ -469,7 +647,10 @@ export class ReplicationConnection {
         }
         return;
       case "NoticeResponse":
-        this.onNotice?.(namedFields(message.fields));
+        tellNotice(this.onNotice, message.fields, (error) => {
+          this.#rejection.note(error);
+          this.#wake();
+        });
         return;
       case "ErrorResponse":
         throw this.#serverError(message);
@@ -486,7 +667,8 @@ export class ReplicationConnection {
     if (this.#goodbye !== undefined || this.#reason !== undefined) throw this.#gone();
     let message: BackendMessage | undefined;
     try {
-      message = this.#session.next();
+      // The login is over: no EncryptionResponse comes.
+      message = this.#session.next() as BackendMessage | undefined;
     } catch (error) {
       throw this.#fail(error as Error);
     }
@@ -502,7 +684,7 @@ export class ReplicationConnection {
     if (this.#ended || this.#goodbye !== undefined) return Promise.reject(this.#gone());
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#waiter !== undefined) {
-      return Promise.reject(new ProtocolError("another call waits for the server: await it before calling again"));
+      return Promise.reject(new StateError("another call waits for the server: await it before calling again"));
     }
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -531,8 +713,9 @@ export class ReplicationConnection {
   #take(chunk: Uint8Array): void {
     if (this.#goodbye !== undefined) return;
     this.#session.receive(chunk);
-    this.#feedback?.heard(now());
+    this.#watched?.heard(now());
     this.#unread += chunk.length;
+    this.#chunks++;
     if (this.#waiter !== undefined) this.#wake();
     else if (this.#unread >= UNREAD_LIMIT) this.#flow(false);
   }
@@ -541,7 +724,7 @@ export class ReplicationConnection {
   #flow(flowing: boolean): void {
     this.#paused = !flowing;
     if (flowing) {
-      this.#feedback?.heard(now());
+      this.#watched?.heard(now());
       this.#socket.resume();
     } else {
       this.#socket.pause();
@@ -555,9 +738,10 @@ export class ReplicationConnection {
     this.#ended = true;
     this.#stopClock();
     this.#wake();
+    this.#drain?.();
   }
 
-  /** Give up the connection, because of an error of ours or of the server. Every later call rejects with it. */
+  /** Close the connection because of an error of the client or the server. Every later call rejects with it. */
   #fail<E extends Error>(error: E): E {
     this.#reason ??= error;
     this.#end(undefined);
@@ -573,7 +757,7 @@ export class ReplicationConnection {
 
   #reasonOfEnd(): Error {
     if (this.#goodbye !== undefined) return new ConnectionError("disconnect was called", "DISCONNECTED");
-    if (this.#session.state === "shutdown") {
+    if (this.#session.state === "shutdown" && this.#fatal === undefined) {
       this.#session.end();
       return new ConnectionError("the server has shut down, after it had sent everything", "SERVER_SHUTDOWN");
     }
@@ -597,7 +781,9 @@ export class ReplicationConnection {
     try {
       return await run();
     } catch (error) {
-      if (signal?.aborted && error === signal.reason) {
+      // Nor is the answer complete where the signal itself throws.
+      const isAborted = signal?.aborted && error === signal.reason;
+      if (isAborted || (this.#session.state === "busy" && !(error instanceof StateError))) {
         this.#fail(
           new ConnectionError("a call was aborted before the server had answered", "DISCONNECTED", { cause: error }),
         );
@@ -608,42 +794,70 @@ export class ReplicationConnection {
 
   #startFeedback(feedback: Feedback): void {
     this.#feedback = feedback;
+    this.#watched = feedback;
     feedback.heard(now());
-    const period = Math.min(1000, Math.max(10, Number(feedback.pace / 1000n)));
-    this.#clock = setInterval(() => this.#tick(feedback), period);
-    this.#clock.unref?.();
+    feedback.onDue = () => this.#setClock(feedback);
     this.#update(feedback);
+    this.#setClock(feedback);
   }
 
-  /** Send the last positions to the server, if the connection is still open. */
+  /** Have the clock ring when the feedback is due; later is no use, and a bell that rings early is set again. */
+  #setClock(feedback: Feedback): void {
+    const { state } = this.#session;
+    if (this.#watched !== feedback || this.#ended || state === "idle" || state === "closed") return;
+    const time = now();
+    const deadline = feedback.deadline(time);
+    if (this.#clock !== undefined && this.#rings <= deadline) return;
+    this.#stopClock();
+    this.#rings = deadline;
+    const milliseconds = Math.min(LONGEST_WAIT, Math.ceil(Number(deadline - time) / 1000));
+    this.#clock = setTimeout(() => {
+      this.#clock = undefined;
+      this.#tick(feedback);
+    }, milliseconds);
+    this.#clock.unref?.();
+  }
+
+  /** Send the last positions to the server, if the connection is still open. The time limit goes on. */
   #stopFeedback(): void {
     const feedback = this.#feedback;
-    this.#stopClock();
     this.#feedback = undefined;
+    if (feedback !== undefined) feedback.onDue = undefined;
     if (feedback !== undefined && !this.#ended && canSend(this.#session.state)) {
       this.send(encodeWalReceiverMessage(feedback.update(now())));
     }
   }
 
+  /** The server has said how the stream ended, or need not. */
+  #unwatch(): void {
+    this.#watched = undefined;
+    this.#stopClock();
+  }
+
   #stopClock(): void {
-    clearInterval(this.#clock);
+    clearTimeout(this.#clock);
     this.#clock = undefined;
   }
 
   #note(feedback: Feedback, payload: Uint8Array): void {
     try {
-      if (payload[0] === XLOG_DATA || payload[0] === KEEPALIVE) feedback.note(decodeWalSenderMessage(payload));
+      if (payload[0] === XLOG_DATA || payload[0] === KEEPALIVE) {
+        this.#noted = decodeWalSenderMessage(payload);
+        feedback.note(this.#noted);
+      }
     } catch (error) {
       throw this.#fail(error as Error);
     }
     this.#update(feedback);
   }
 
-  /** Send the status update that is due, if one is. */
+  /** Send the status update that is due, if one is and the stream is open. @throws ConnectionError TIMEOUT */
   #update(feedback: Feedback): void {
-    if (this.#ended || !canSend(this.#session.state)) return;
+    if (this.#ended) return;
     const due = feedback.due(now());
-    if (due !== undefined) this.send(encodeWalReceiverMessage(due));
+    if (due !== undefined && this.#feedback === feedback && canSend(this.#session.state)) {
+      this.send(encodeWalReceiverMessage(due));
+    }
   }
 
   #tick(feedback: Feedback): void {
@@ -655,35 +869,68 @@ export class ReplicationConnection {
       // If the process was blocked, bytes may wait in the socket: read those first.
       setImmediate(() => setImmediate(() => this.#timeOut(feedback)));
     }
+    this.#setClock(feedback);
   }
 
   #timeOut(feedback: Feedback): void {
     try {
-      if (this.#feedback === feedback) this.#update(feedback);
+      if (this.#watched === feedback) this.#update(feedback);
     } catch (error) {
       this.#fail(error as Error);
     }
   }
 }
 
-/** The result of setInterval: a number in browsers' types, an object in Node's. */
-type NodeTimer = ReturnType<typeof setInterval> & { unref?: () => unknown };
+/** The result of setTimeout: a number in browsers' types, an object in Node's. */
+type NodeTimer = ReturnType<typeof setTimeout> & { unref?: () => unknown };
 
+let clock: { readonly ms: number; readonly time: PgTime } | undefined;
+
+/** The time. It is asked for with each message, of which a millisecond has hundreds: making it each time is 2 % of a subscription's work. */
 function now(): PgTime {
-  return pgTimeFromDate(new Date());
+  const ms = Date.now();
+  if (clock?.ms !== ms) clock = { ms, time: pgTimeFromDate(new Date(ms)) };
+  return clock.time;
 }
 
-function isStreaming(state: WalReceiverState): boolean {
+function ignore(): void {}
+
+function isStreaming(state: ConversationState): boolean {
   return state === "streaming" || state === "clientDone";
 }
 
-function canSend(state: WalReceiverState): boolean {
+/** Whether a text starts a logical stream. What is not a command is for the server to reject. */
+function isLogical(text: string, server: number): boolean {
+  try {
+    const command = parseCommand(text, { server });
+    return command.type === "StartReplicationCmd" && command.kind === "LOGICAL";
+  } catch {
+    return false;
+  }
+}
+
+function canSend(state: ConversationState): boolean {
   return state === "streaming" || state === "serverDone";
 }
 
 /** The server has answered a command in full: it is ready for the next one, or has opened a stream. */
-function hasAnswered(state: WalReceiverState): boolean {
+function hasAnswered(state: ConversationState): boolean {
   return state === "idle" || state === "streaming" || state === "closed";
+}
+
+/** What a promise that onNotice has returned rejects with, until a call rejects with it. */
+class Rejection {
+  #first: { readonly error: unknown } | undefined;
+
+  note(error: unknown): void {
+    this.#first ??= { error };
+  }
+
+  take(): { readonly error: unknown } | undefined {
+    const first = this.#first;
+    this.#first = undefined;
+    return first;
+  }
 }
 
 /** The parameters that a server reports, up to a limit. */
@@ -696,6 +943,7 @@ class Parameters {
   }
 
   set(name: string, value: string): void {
+    if (name === "client_encoding") checkReportedEncoding(value);
     const before = this.values.get(name);
     this.#size += value.length - (before?.length ?? -name.length - 64);
     if (this.#size > PARAMETERS_LIMIT) {
@@ -707,7 +955,6 @@ class Parameters {
 
 /** Collects the messages of an answer. */
 class Collector {
-  error: ServerError | undefined;
   readonly #results: StatementResult[] = [];
   /** The size so far, as `maxResult` counts it. */
   size = 0;
@@ -736,7 +983,6 @@ class Collector {
   }
 
   result(): QueryResult {
-    if (this.error !== undefined) throw this.error;
     const results = this.#results;
     const last = results.findLast(({ columns }) => columns.length > 0);
     const commandTags = results.flatMap(({ commandTag }) => (commandTag === undefined ? [] : [commandTag]));

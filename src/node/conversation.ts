@@ -1,11 +1,13 @@
 /**
- * A replication conversation as people read it: one line a message, `→` what we say, `←` what the server says.
+ * A replication conversation as text: one line per message, `→` from us, `←` from the server.
  */
 import { styleText } from "node:util";
 import type { OldTuple, PgoutputMessage, Relation, Type } from "../generated/logical.ts";
+import type { WalReceiverMessage, WalSenderMessage } from "../generated/physical.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { formatPgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
+import { quoteIdentifier } from "../text/identifier.ts";
 import { decodeText } from "../wire/text.ts";
 import { quoteBytes, quoteText } from "../wire/trace.ts";
 import type { TupleData } from "../wire/tuple.ts";
@@ -13,8 +15,11 @@ import type { QueryResult } from "./client.ts";
 
 type Style = Parameters<typeof styleText>[0];
 
+/** The colour of what has none of its own, such as the messages of the session. */
+const OTHER: Style = "blue";
+
 /** Colours by message: inserts are green, updates yellow, deletes red. */
-const styles: Readonly<Record<string, Style>> = {
+const styles: Readonly<Record<(PgoutputMessage | WalSenderMessage | WalReceiverMessage)["type"], Style>> = {
   Begin: "cyan",
   Commit: "cyan",
   StreamStart: "cyan",
@@ -31,17 +36,24 @@ const styles: Readonly<Record<string, Style>> = {
   Delete: "red",
   Truncate: "red",
   Message: "magenta",
+  Origin: OTHER,
+  Relation: OTHER,
+  Type: OTHER,
   Keepalive: "dim",
   StandbyStatusUpdate: "dim",
+  HotStandbyFeedback: OTHER,
+  XLogData: OTHER,
+  PrimaryStatusUpdate: OTHER,
+  PrimaryStatusRequest: OTHER,
 };
 
-/** How many changes of one type to one table are shown in a row; the rest is counted. */
+/** The number of changes of one type to one table that are shown in a row; the rest is counted. */
 const SHOWN_OF_A_RUN = 5;
 
-/** How many characters of a value a line shows. */
+/** The number of characters of a value that a line shows. */
 const SHOWN_OF_A_VALUE = 40;
 
-/** Where lines go: process.stdout, or anything that takes text. */
+/** The target of lines: process.stdout, or anything that accepts text. */
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
@@ -74,7 +86,7 @@ export class Conversation {
     return this.#colour ? styleText(style, text, { validateStream: false }) : text;
   }
 
-  /** A line of its own. */
+  /** A separate line. */
   line(text = ""): void {
     this.#endRun();
     this.#output.write(`${text}\n`);
@@ -87,7 +99,7 @@ export class Conversation {
     for (const each of sql) this.line(this.style("dim", `  ${each}`));
   }
 
-  /** A command of ours. */
+  /** A command that we send. */
   command(text: string): void {
     this.line(`→ ${this.style("bold", text)}`);
   }
@@ -114,7 +126,7 @@ export class Conversation {
    * A message of pgoutput, as the payload of an XLogData.
    *
    * @param position Its position in WAL; undefined if unknown.
-   * @param depth How deep to indent it: the number of blocks around it.
+   * @param depth The depth of indentation: the number of stream segments and transactions around it.
    */
   change(position: Lsn | undefined, message: PgoutputMessage, names: Names, depth = 0): void {
     const what = "relationId" in message ? `${message.type} ${nameOf(message.relationId, names)}` : message.type;
@@ -123,15 +135,15 @@ export class Conversation {
     this.#runLength++;
     if (!this.#all && this.#runLength > SHOWN_OF_A_RUN) return this.#progress();
     const text = describe(message, names);
-    const type = this.style(styles[message.type] ?? "blue", text === "" ? message.type : message.type.padEnd(8));
-    const place = position === undefined ? "" : formatLsn(position, { server: names.server });
-    const start = `← ${this.style("dim", place.padEnd(10))} ${"  ".repeat(depth)}${type}`;
+    const type = this.style(styles[message.type], text === "" ? message.type : message.type.padEnd(8));
+    const lsn = position === undefined ? "" : formatLsn(position, { server: names.server });
+    const start = `← ${this.style("dim", lsn.padEnd(10))} ${"  ".repeat(depth)}${type}`;
     this.#output.write(`${start}${text === "" ? "" : ` ${text}`}\n`);
   }
 
   #message(arrow: string, trace: string): void {
     const [name = "", ...fields] = trace.split(" ");
-    this.line(`${arrow} ${this.style(styles[name] ?? "blue", [name, ...fields].join(" "))}`);
+    this.line(`${arrow} ${this.style(styles[name as keyof typeof styles] ?? OTHER, [name, ...fields].join(" "))}`);
   }
 
   /** On a terminal, update the count of the run in place. */
@@ -162,7 +174,7 @@ export interface Names {
   readonly builtins: ReadonlyMap<number, string>;
   /** The text of a value in binary format, by the OID of its type; undefined if the type is unknown. */
   readonly textOf?: (typeId: number, value: Uint8Array) => string | undefined;
-  /** The version whose format LSNs have. */
+  /** The version whose format of LSNs is used. */
   readonly server: Server;
 }
 
@@ -281,7 +293,7 @@ function typeName(typeId: number, { types, builtins }: Names): string {
 function shownName(name: string): string {
   if (/^[a-z_][a-z0-9_]{0,199}$/.test(name)) return name;
   const text = printable(name);
-  return text === name ? `"${name.replaceAll('"', '""')}"` : text;
+  return text === name ? quoteIdentifier(name) : text;
 }
 
 /** Text as it is, or in quotes with escapes if it is long or has characters that could control a terminal. */

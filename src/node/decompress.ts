@@ -1,9 +1,8 @@
 /**
  * Compressed files: gzip, zstd and LZ4 frames are read, xz and bzip2 are recognised.
  *
- * Node brings gzip, and from 22.15 on zstd; zstddec (libzstd as WebAssembly) stands in before. No package that was looked at reads LZ4
- * frames block by block and checks what it reads (lz4js, lz4-wasm, lz4-napi, lz4), so the frame format is read here; its checksums are
- * computed by xxhash-wasm.
+ * Node has gzip, and zstd from 22.15 on; before that, zstddec (libzstd as WebAssembly) replaces it. None of lz4js, lz4-wasm, lz4-napi
+ * and lz4 reads LZ4 frames block by block with checks, so the frame format is read here; xxhash-wasm computes its checksums.
  *
  * @source RFC 8878, section 3.1
  * @source lz4_Frame_format.md, lz4_Block_format.md
@@ -18,7 +17,7 @@ export type Compression = "gzip" | "zstd" | "lz4" | "xz" | "bzip2";
 /** A compression that `decompress` reads. */
 export type ReadableCompression = "gzip" | "zstd" | "lz4";
 
-/** How many bytes from the start of a file `compressionOf` needs, fewer only if the file is shorter. */
+/** The number of bytes from the start of a file that `compressionOf` needs; fewer if the file is shorter. */
 export const COMPRESSION_HEAD = 10;
 
 const magics: readonly (readonly [Compression, RegExp])[] = [
@@ -35,7 +34,7 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
   return magics.find(([, magic]) => magic.test(start))?.[0];
 }
 
-/** Can `decompress` read it? */
+/** Whether `decompress` can read it. */
 export function isReadable(compression: Compression): compression is ReadableCompression {
   return compression === "gzip" || compression === "zstd" || compression === "lz4";
 }
@@ -46,12 +45,12 @@ export function decompressCommand(compression: Compression): string {
 }
 
 /**
- * The contents of a compressed stream, in pieces of at most 4 MB. Nothing is decompressed before it is asked for. Concatenated gzip
+ * The contents of a compressed stream, in pieces of at most 4 MB. Nothing is decompressed ahead of reading. Concatenated gzip
  * members, zstd frames and LZ4 frames are read as one.
  *
  * @param source The compressed bytes, in chunks of any size.
  * @throws DecodeError after everything that could be decompressed: code TRUNCATED if the stream ends early, BAD_VALUE if it is damaged;
- * `offset` is the number of compressed bytes that were read up to there, `path` the compression, `cause` what the library said.
+ * `offset` is the number of compressed bytes read so far, `path` the compression, `cause` the error of the library.
  * Errors of `source` pass unchanged.
  */
 export function decompress(
@@ -89,12 +88,12 @@ function truncated(compression: Compression, offset: number): DecodeError {
   return new DecodeError("TRUNCATED", compression, offset, `the ${compression} data ends early, at byte ${offset}`);
 }
 
-// ---- What Node reads ----
+// ---- Formats that Node reads ----
 
 /**
- * The readable side of `stream` must hold one chunk at most: what it holds when it fails is lost.
+ * The readable side of `stream` must buffer one chunk at most: buffered chunks are lost when it fails.
  *
- * @param position Where the source is, if it is a part of another.
+ * @param position The offset of the source, if it is a part of another.
  */
 async function* throughZlib(
   source: AsyncIterable<Uint8Array>,
@@ -102,7 +101,7 @@ async function* throughZlib(
   stream: Transform,
   position?: { readonly offset: number },
 ): AsyncGenerator<Uint8Array> {
-  /** Why the source ended. It is told after all that came before it. */
+  /** Why the source ended; thrown after everything before it was returned. */
   let failure: unknown;
   let read = 0;
   async function* upToFailure(): AsyncGenerator<Uint8Array> {
@@ -132,15 +131,15 @@ async function* throughZlib(
   if (failure !== undefined) throw failure;
 }
 
-// ---- A stream of bytes, so many at a time ----
+// ---- A stream of bytes, read in given lengths ----
 
-/** Chunks as a sequence from which so many bytes are taken. */
+/** Chunks as a sequence of bytes, read in given lengths. */
 class Bytes {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #compression: Compression;
   #chunk: Uint8Array = new Uint8Array();
   #at = 0;
-  /** Bytes that were taken. */
+  /** The number of bytes that were read. */
   offset = 0;
 
   constructor(source: AsyncIterable<Uint8Array>, compression: Compression) {
@@ -148,7 +147,7 @@ class Bytes {
     this.#compression = compression;
   }
 
-  /** Are there no more? */
+  /** Whether all bytes were read. */
   async ended(): Promise<boolean> {
     while (this.#at === this.#chunk.length) {
       const { done, value } = await this.#chunks.next();
@@ -160,7 +159,7 @@ class Bytes {
   }
 
   /**
-   * The next `length` bytes, at most a few megabytes. They are not to be changed.
+   * The next `length` bytes, at most a few megabytes. They must not be changed.
    *
    * @throws DecodeError if there are fewer.
    */
@@ -177,7 +176,7 @@ class Bytes {
     return Buffer.concat(pieces);
   }
 
-  /** Pass over the next `length` bytes. */
+  /** Skip the next `length` bytes. */
   async skip(length: number): Promise<void> {
     for (let left = length; left > 0; ) {
       if (await this.ended()) throw truncated(this.#compression, this.offset);
@@ -201,7 +200,7 @@ function u32(bytes: Uint8Array, at = 0): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
-/** Both formats have frames that are passed over. */
+/** Both formats have frames to skip. */
 function isSkippable(magic: number): boolean {
   return (magic & 0xfffffff0) >>> 0 === 0x184d2a50;
 }
@@ -210,10 +209,10 @@ function isSkippable(magic: number): boolean {
 
 const ZSTD_MAGIC = 0xfd2fb528;
 const ZSTD_BLOCK_MAX = 128 * 1024;
-/** libzstd's own limit: 128 MB. A header alone would have gigabytes allocated. */
+/** libzstd's own limit, 128 MB: otherwise a header alone could cause an allocation of gigabytes. */
 const ZSTD_WINDOW_LOG_MAX = 27;
 
-/** Frame by frame: Node 22 stops at the end of the first one without a word. */
+/** Frame by frame: Node 22 silently stops at the end of the first one. */
 async function* readZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const create = (zlib as { createZstdDecompress?: (options: object) => Transform }).createZstdDecompress;
   const decoder = create === undefined ? await zstdDecoder() : undefined;
@@ -277,8 +276,8 @@ async function zstdDecoder(): Promise<ZstdDecoder> {
 }
 
 /**
- * What zstddec makes of a frame. At damage its generator goes on for ever with nothing, and of a chunk of several blocks it could make
- * gigabytes. So it gets each block alone, and must have asked for the next one to have accepted the one before.
+ * Decompress a frame with zstddec. At damage its generator returns empty chunks for ever, and a chunk of several blocks could expand to
+ * gigabytes. So each block is given alone, and asking for the next one means that it was accepted.
  */
 async function* decodeZstdFrame(
   frame: AsyncIterable<Uint8Array>,
@@ -300,7 +299,7 @@ async function* decodeZstdFrame(
       const { done, value } = plain.next();
       if (waiting.length === 0 && done === (part === undefined)) return value || new Uint8Array();
     } catch {
-      // The frame is over, and it misses something.
+      // The frame has ended, but the library expects more.
     }
     throw damaged("zstd", bytes.offset, "a block cannot be decompressed", "Data corruption detected");
   };
@@ -407,6 +406,18 @@ async function* readLz4Frame(bytes: Bytes, hashes: Hashes): AsyncGenerator<Uint8
   }
 }
 
+/**
+ * Decompress one LZ4 block without a frame.
+ *
+ * @param most The length of the result at most.
+ * @returns undefined if it is damaged or longer.
+ */
+export function decompressLz4Block(block: Uint8Array, most: number): Uint8Array | undefined {
+  const window = new Uint8Array(LZ4_WINDOW + most);
+  const end = decodeLz4Block(block, window, LZ4_WINDOW);
+  return end === -1 ? undefined : window.subarray(LZ4_WINDOW, end);
+}
+
 /** Runs up to this length are copied byte by byte: measured, a call of copyWithin costs as much as 24 bytes. */
 const SHORT_RUN = 24;
 
@@ -451,7 +462,7 @@ function decodeLz4Block(block: Uint8Array, window: Uint8Array, from: number): nu
     if (distance === 0 || distance > to - from || match > window.length - to) return -1;
     if (match <= SHORT_RUN) for (const end = to + match; to < end; to++) window[to] = window[to - distance]!;
     else {
-      // A match that reaches into itself repeats: what is copied doubles.
+      // A match that overlaps itself repeats: the copied length doubles.
       for (let left = match, known = distance; left > 0; known *= 2) {
         const part = Math.min(left, known);
         window.copyWithin(to, to - known, to - known + part);

@@ -1,9 +1,8 @@
 /**
  * walwire/spill-directory: `SpillDirectory`: files for what an assembler cannot keep in memory (Node).
  *
- * All chunks are in one file. Where the system allows it, as POSIX does, the file loses its name as soon as it is open: rows of
- * a database are left behind by no end of the process, not even by SIGKILL. Elsewhere, what a dead process left is removed by the next
- * `create` in the same directory.
+ * All chunks are in one file. On POSIX systems the file loses its name as soon as it is open, so no end of the process, not even SIGKILL,
+ * leaves rows of a database behind. On others, the next `create` in the same directory removes the files of dead processes.
  */
 
 import { rmSync } from "node:fs";
@@ -13,6 +12,7 @@ import { join } from "node:path";
 import { refuseArgument } from "../kernel/errors.ts";
 import type { SpillStore } from "../logical/transactions.ts";
 import { lengthOf, mustBeBytes } from "../wire/check.ts";
+import { processExists } from "./process-exists.ts";
 
 /** A part of the file. */
 interface Part {
@@ -20,19 +20,19 @@ interface Part {
   readonly length: number;
 }
 
-/** What the name of the directory begins with; the process that owns it follows. */
+/** The start of the directory's name; the ID of the process that owns it follows. */
 const PREFIX = "walwire-spill-";
 
-/** How long a directory is left alone, in milliseconds: its owner may not have opened its file yet. */
+/** Milliseconds before a directory may be removed: its owner may not have opened its file yet. */
 const YOUNG = 60_000;
 
 /** A SpillStore in a temporary file that only this user may read. `close` removes it, and so does the end of the process. */
 export class SpillDirectory implements SpillStore {
   readonly #file: FileHandle;
-  /** The directory, as long as it is there. */
+  /** The directory, while it exists. */
   readonly #path: string | undefined;
   readonly #parts = new Map<string, Part>();
-  /** Parts that are free, and where the file ends. */
+  /** Free parts, and the end of the file. */
   #free: Part[] = [];
   #end = 0;
   readonly #atExit = (): void => {
@@ -46,9 +46,9 @@ export class SpillDirectory implements SpillStore {
   }
 
   /**
-   * Make one, and remove what dead processes have left in the same place.
+   * Create one, and remove the files of dead processes in the same directory.
    *
-   * @param parent The directory in which it is made. Default: the system's directory for temporary files.
+   * @param parent The directory in which to create it. Default: the system's directory for temporary files.
    * @throws errors of the file system as Node names them; so do the other methods. ArgumentError if `parent` is not a path.
    */
   static async create(parent: string = tmpdir()): Promise<SpillDirectory> {
@@ -61,7 +61,7 @@ export class SpillDirectory implements SpillStore {
         await rm(path, { recursive: true });
         return new SpillDirectory(file, undefined);
       } catch {
-        // This system does not remove what is open.
+        // This system does not remove open files.
         return new SpillDirectory(file, path);
       }
     } catch (error) {
@@ -70,7 +70,11 @@ export class SpillDirectory implements SpillStore {
     }
   }
 
-  /** Bytes that chunks take in the file at present. */
+  /** Calls of `set` that are under way. */
+  #writes = 0;
+  #truncating: Promise<void> | undefined;
+
+  /** Bytes that chunks take in the file now. */
   get size(): number {
     let size = 0;
     for (const { length } of this.#parts.values()) size += length;
@@ -81,8 +85,10 @@ export class SpillDirectory implements SpillStore {
   async set(key: string, chunk: Uint8Array): Promise<void> {
     mustBeBytes(chunk, "chunk");
     this.#release(key);
+    this.#writes++;
     const part = this.#take(lengthOf(chunk));
     try {
+      await this.#truncating;
       for (let done = 0; done < part.length; ) {
         const { bytesWritten } = await this.#file.write(chunk, done, part.length - done, part.start + done);
         done += bytesWritten;
@@ -91,33 +97,37 @@ export class SpillDirectory implements SpillStore {
     } catch (error) {
       this.#give(part);
       throw error;
+    } finally {
+      this.#writes--;
     }
   }
 
-  /** The chunk; undefined if there is no such chunk. */
+  /** The chunk; undefined if the key is unknown. */
   async get(key: string): Promise<Uint8Array | undefined> {
     const part = this.#parts.get(key);
     if (part === undefined) return undefined;
     const chunk = new Uint8Array(part.length);
     for (let done = 0; done < part.length; ) {
       const { bytesRead } = await this.#file.read(chunk, done, part.length - done, part.start + done);
-      // Somebody else has cut the file: the assembler says what is missing.
+      // Another process has truncated the file: the assembler reports the missing bytes.
       if (bytesRead === 0) return chunk.subarray(0, done);
       done += bytesRead;
     }
     return chunk;
   }
 
-  /** The chunk is not needed any more. When none is left, the file is empty again. */
+  /** Delete a chunk. After the last one, the file is truncated to 0 bytes. */
   async delete(key: string): Promise<void> {
     this.#release(key);
-    if (this.#parts.size > 0 || this.#end === 0) return;
+    if (this.#parts.size > 0 || this.#writes > 0 || this.#end === 0) return;
     this.#free = [];
     this.#end = 0;
-    await this.#file.truncate(0);
+    // A chunk that comes meanwhile is written afterwards.
+    this.#truncating = this.#file.truncate(0);
+    await this.#truncating;
   }
 
-  /** Remove the file with all that is in it. Doing so twice is fine. */
+  /** Remove the file with its contents. A second call does nothing. */
   async close(): Promise<void> {
     process.off("exit", this.#atExit);
     this.#parts.clear();
@@ -132,7 +142,7 @@ export class SpillDirectory implements SpillStore {
     this.#give(part);
   }
 
-  /** A part of the file that is free: the first that is long enough, or more at the end. */
+  /** A free part of the file: the first that is long enough, or one at the end. */
   #take(length: number): Part {
     const i = this.#free.findIndex((part) => part.length >= length);
     if (i < 0) {
@@ -145,7 +155,7 @@ export class SpillDirectory implements SpillStore {
     return { start, length };
   }
 
-  /** A part is free: one with those beside it. */
+  /** Free a part, and join it with its neighbours. */
   #give(part: Part): void {
     const { start, length } = part;
     const i = this.#free.findIndex((each) => each.start > start);
@@ -162,25 +172,16 @@ export class SpillDirectory implements SpillStore {
   }
 }
 
-/** Remove the directories of processes that are not there any more. What cannot be removed is not ours. */
+/** Remove the directories of dead processes. */
 async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
     const pid = /^walwire-spill-(\d+)-/.exec(name)?.[1];
-    if (pid === undefined || isAlive(Number(pid))) continue;
+    if (pid === undefined || processExists(Number(pid))) continue;
     const path = join(parent, name);
     try {
       if (Date.now() - (await stat(path)).mtimeMs > YOUNG) await rm(path, { recursive: true, force: true });
     } catch {
-      // Another user's, or another process has just removed it.
+      // It belongs to another user, or another process has just removed it.
     }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

@@ -16,25 +16,22 @@ import { logicalCapabilities } from "../logical/capabilities.ts";
 import { PgoutputDecoder } from "../logical/decoder.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../physical/messages.ts";
 import { Feedback } from "../session/feedback.ts";
+import { quoteIdentifier } from "../text/identifier.ts";
 import { traceMessage } from "../wire/trace.ts";
 import type { QueryResult, ReplicationConnection } from "./client.ts";
 import type { Conversation, Names } from "./conversation.ts";
-
-/** A problem that the user can fix. The message says how. */
-export class TailError extends Error {
-  override readonly name = "TailError";
-}
+import { TailError } from "./tail-error.ts";
 
 export interface TailOptions {
   readonly connection: ReplicationConnection;
   readonly conversation: Conversation;
-  /** Publications to subscribe to. If this is empty, the only one of the database. */
+  /** The publications to subscribe to; if empty, the only one of the database. */
   readonly publications: readonly string[];
   /** Names of built-in types by oid. */
   readonly builtins: ReadonlyMap<number, string>;
 }
 
-/** Counts of what was received. */
+/** Counts of received messages. */
 export interface TailTotals {
   /** XLogData and Keepalive messages. */
   payloads: number;
@@ -46,7 +43,7 @@ export interface TailTotals {
   readonly time: { first: number; last: number };
 }
 
-/** A stream, followed and printed. */
+/** Follows a stream and prints it. */
 export class Tail {
   readonly totals: TailTotals = { payloads: 0, bytes: 0, messages: new Map(), time: { first: 0, last: 0 } };
   /** Called with each payload, and with each message of pgoutput in it. */
@@ -57,9 +54,8 @@ export class Tail {
   readonly #conversation: Conversation;
   readonly #publications: readonly string[];
   readonly #decoder = new PgoutputDecoder();
-  readonly #feedback = new Feedback();
+  readonly #feedback = new Feedback({ plugin: "pgoutput" });
   readonly #names: Names;
-  #inTransaction = false;
 
   constructor({ connection, conversation, publications, builtins }: TailOptions) {
     this.#connection = connection;
@@ -82,11 +78,7 @@ export class Tail {
     requireCapability(logicalCapabilities, server, "pgoutput", "Logical replication with pgoutput");
     await this.#run({ type: "IdentifySystemCmd" });
     const { rows } = await this.#run({ type: "VariableShowStmt", name: "wal_level" });
-    if (rows[0]?.[0] !== "logical") {
-      throw new TailError(
-        `the server has wal_level = ${rows[0]?.[0]}, expected logical: set wal_level = logical in postgresql.conf and restart it`,
-      );
-    }
+    mustBeLogical(rows[0]?.[0]);
     const publications = await this.#choosePublications();
     const snapshot: DefElem = { defname: "snapshot", arg: { type: "String", sval: "nothing" } };
     const patience = setTimeout(() => {
@@ -150,10 +142,7 @@ export class Tail {
     const message = decodeWalSenderMessage(payload);
     this.#feedback.note(message);
     if (message.type === "XLogData") this.#change(message);
-    else {
-      if (message.type === "Keepalive" && !this.#inTransaction) this.#feedback.flushed(message.walEnd);
-      this.#conversation.received(traceMessage(WalSenderMessage, message, this.#names.server));
-    }
+    else this.#conversation.received(traceMessage(WalSenderMessage, message, this.#names.server));
     this.#answer();
   }
 
@@ -163,11 +152,7 @@ export class Tail {
     if (totals.time.first === 0) totals.time.first = totals.time.last;
     const message = this.#decoder.decode(data);
     totals.messages.set(message.type, (totals.messages.get(message.type) ?? 0) + 1);
-    if (message.type === "Begin") this.#inTransaction = true;
-    if (message.type === "Commit") {
-      this.#inTransaction = false;
-      this.#feedback.flushed(message.endLsn);
-    }
+    if (message.type === "Commit") this.#feedback.flushed(message.endLsn);
     this.#conversation.change(dataStart, message, this.#names);
     this.onMessage?.(message);
   }
@@ -183,7 +168,7 @@ export class Tail {
     this.#conversation.sent(traceMessage(WalReceiverMessage, update, this.#names.server));
   }
 
-  /** The text of a command, printed, parsed and printed again: what is shown is what the server parses. */
+  /** The text of a command, printed, parsed and printed again: the server parses exactly the text that is shown. */
   #text(command: Command): string {
     const server = this.#connection.serverVersion;
     return printCommand(parseCommand(printCommand(command, { server }), { server }), { server });
@@ -200,22 +185,43 @@ export class Tail {
   async #choosePublications(): Promise<readonly string[]> {
     const text = "SELECT pubname FROM pg_catalog.pg_publication ORDER BY pubname";
     const { rows } = await this.#run({ type: "SQLCmd", text });
-    const names = rows.map(([name]) => String(name));
-    if (names.length === 0) {
-      throw new TailError("the database has no publication: create one with CREATE PUBLICATION name FOR ALL TABLES");
-    }
-    const missing = this.#publications.find((name) => !names.includes(name));
-    if (missing !== undefined) {
-      throw new TailError(
-        `publication ${JSON.stringify(missing)} does not exist in the database: expected ${listed(names)}`,
-      );
-    }
-    if (this.#publications.length > 0) return this.#publications;
-    if (names.length > 1) {
-      throw new TailError(`the database has more than one publication: add --publication ${listed(names)}`);
-    }
-    return names;
+    return choosePublications(
+      rows.map(([name]) => String(name)),
+      this.#publications,
+    );
   }
+}
+
+/**
+ * The publications to subscribe to.
+ *
+ * @param names Those of the database.
+ * @param wanted Those that the user named; without any, there must be only one.
+ * @throws TailError
+ */
+export function choosePublications(names: readonly string[], wanted: readonly string[]): readonly string[] {
+  if (names.length === 0) {
+    throw new TailError("the database has no publication: create one with CREATE PUBLICATION name FOR ALL TABLES");
+  }
+  const missing = wanted.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    throw new TailError(
+      `publication ${JSON.stringify(missing)} does not exist in the database: expected ${listed(names)}`,
+    );
+  }
+  if (wanted.length > 0) return wanted;
+  if (names.length > 1) {
+    throw new TailError(`the database has more than one publication: add --publication ${listed(names)}`);
+  }
+  return names;
+}
+
+/** @throws TailError unless wal_level is logical. */
+export function mustBeLogical(walLevel: string | null | undefined): void {
+  if (walLevel === "logical") return;
+  throw new TailError(
+    `the server has wal_level = ${walLevel}, expected logical: set wal_level = logical in postgresql.conf and restart it`,
+  );
 }
 
 function now(): PgTime {
@@ -224,7 +230,7 @@ function now(): PgTime {
 
 /** Plugin options of pgoutput: publication names are a list of identifiers, each in double quotes. */
 function startOptions(server: number, publications: readonly string[]): DefElem[] {
-  const names = publications.map((name) => `"${name.replaceAll('"', '""')}"`).join(",");
+  const names = publications.map(quoteIdentifier).join(",");
   const options = { proto_version: "1", publication_names: names };
   const all = logicalCapabilities.supports(server, "logicalMessages") ? { ...options, messages: "true" } : options;
   return Object.entries(all).map(([defname, sval]) => ({ defname, arg: { type: "String", sval } }));
@@ -233,16 +239,16 @@ function startOptions(server: number, publications: readonly string[]): DefElem[
 /** The first line: the server's version, and the meaning of the arrows. */
 export function introduction(connection: ReplicationConnection, more: string): string {
   const version = connection.parameters.get("server_version");
-  return `PostgreSQL ${version}${more}. → is what walwire says, ← what the server says.`;
+  return `PostgreSQL ${version}${more}. → walwire sends, ← the server sends.`;
 }
 
-/** Print how many messages of each type were received, and the rate. */
+/** Print the number of messages of each type, and the rate. */
 export function summarise(tail: Tail, conversation: Conversation): void {
   const { payloads, bytes, messages, time } = tail.totals;
   const seconds = (time.last - time.first) / 1000;
   const changes = [...messages.values()].reduce((sum, each) => sum + each, 0);
   const each = [...messages].map(([type, number]) => `${count(number)} ${type}`).join(", ");
-  conversation.heading("What came");
+  conversation.heading("Received");
   conversation.line(`${count(payloads)} payloads of ${count(bytes)} bytes: ${each || "no changes"}`);
   if (seconds > 0) {
     conversation.line(

@@ -7,65 +7,66 @@
  * @source pg_verifybackup.c
  */
 
-import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, statSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { stateFileCapabilities } from "../files/capabilities.ts";
 import { controlFileFormat } from "../files/control-file.ts";
-import { BackupManifestError } from "../files/manifest/error.ts";
-import { BackupManifestReader } from "../files/manifest/reader.ts";
 import type { ManifestWalRange } from "../files/manifest/types.ts";
+import { ArgumentError, refuseArgument } from "../kernel/errors.ts";
+import { checkOneOf, checkOptions, checkType, checkWhole } from "../kernel/options.ts";
 import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
+import { type AbortSignalLike, checkSignal } from "./abort-signal.ts";
 import { verifyBackupCapabilities } from "./capabilities.ts";
+import { strerror } from "./strerror.ts";
 import { verifyArchives } from "./verify-backup/archives.ts";
+import { type ChainSource, checkChain } from "./verify-backup/chain.ts";
 import { verifyChecksums } from "./verify-backup/checksums.ts";
-import {
-  type ManifestRecord,
-  Progress,
-  Stop,
-  type VerifyContext,
-  type VerifyProgress,
-} from "./verify-backup/context.ts";
+import { Progress, Stop, type VerifyContext, type VerifyProgress } from "./verify-backup/context.ts";
 import { verifyPlainDirectory } from "./verify-backup/directory.ts";
-import { binaryPath, canonicalPath, IgnoreList, systemPath } from "./verify-backup/paths.ts";
-import { type BackupProblem, FatalProblem, strerror } from "./verify-backup/problems.ts";
+import { type Manifest, readManifest } from "./verify-backup/manifest.ts";
+import { binaryPath, canonicalPath, IgnoreList } from "./verify-backup/paths.ts";
+import { type BackupProblem, FatalProblem, verdictOf } from "./verify-backup/problems.ts";
+import { systemPath } from "./verify-backup/system-path.ts";
 import { parseWalRange, type WalFault } from "./verify-backup/wal.ts";
+import { writerOf } from "./verify-backup/writer.ts";
 
+export type { AbortSignalLike } from "./abort-signal.ts";
 export type { VerifyProgress } from "./verify-backup/context.ts";
 export type { BackupProblem, BackupProblemKind } from "./verify-backup/problems.ts";
 
-/** What is verified, and how. */
+/** Options of `verifyBackup`. */
 export interface VerifyBackupOptions {
-  /** The version whose pg_verifybackup judges: 18 if nobody says. */
+  /**
+   * The version whose pg_verifybackup judges, and whose `global/pg_control` is expected. Default: the version in PG_VERSION of the
+   * backup. Archives, and a backup without a known PG_VERSION, are read as by 18, and pg_control as its own version says.
+   */
   readonly server?: Server | undefined;
   /** Files as they are in a data directory, or archives, which are read since 18. Undefined finds out as pg_verifybackup does. */
   readonly format?: "plain" | "tar" | undefined;
   /** Where the manifest is, if it is not `backup_manifest` in the directory. */
   readonly manifestPath?: string | undefined;
-  /** Paths that are passed over, from the data directory, each with all that is below it. */
+  /** Paths to ignore, relative to the data directory, each with everything below it. */
   readonly ignore?: readonly string[] | undefined;
   /** End at the first problem. */
   readonly exitOnError?: boolean | undefined;
+  /** Do not compare checksums. */
   readonly skipChecksums?: boolean | undefined;
   /**
-   * Is the WAL of each range there, and can it be read from one position to the other? True looks, as pg_verifybackup does by pg_waldump,
-   * which in archives was impossible up to 18 and is an error there; we do not read it in them either. False leaves it unasked. If nobody
-   * says, it is read where it can be. A function is asked instead. Without `server` the WAL may be that of any version.
+   * Whether to read the WAL of each range, from one position to the other, as pg_verifybackup does by pg_waldump. Default: read it where
+   * pg_verifybackup can. Without `server` the WAL may be that of any version, and is read in archives too; the programs up to 18 do
+   * not read archives, so there `true` is a problem. A function gives the answer instead.
    */
-  readonly parseWal?:
-    | boolean
-    | ((range: ManifestWalRange, directory: string) => Promise<boolean> | boolean)
-    | undefined;
-  /** Where the WAL is, if it is not in `pg_wal` of the directory. */
-  readonly walDirectory?: string | undefined;
-  /** How many worker threads sum up files; if nobody says, as many as there are processors, for backups that are worth it. */
+  readonly parseWal?: boolean | ((range: ManifestWalRange, path: string) => Promise<boolean> | boolean) | undefined;
+  /** Where the WAL is, if it is not in `pg_wal` of the directory, or in pg_wal.tar or base.tar: a directory or an archive. */
+  readonly walPath?: string | undefined;
+  /** The number of worker threads for checksums. Default: one per processor, for large backups. */
   readonly workers?: number | undefined;
-  /** Hears of each problem as soon as it is found. */
+  /** Called with each problem as soon as it is found. */
   readonly onProblem?: ((problem: BackupProblem) => void) | undefined;
-  /** Hears how far it is, ten times a second. */
+  /** Called with the progress, ten times a second. */
   readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
   /** Ends verification; the promise is then rejected with its reason. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 
 /** The result of a verification. */
@@ -74,25 +75,40 @@ export interface BackupVerification {
   readonly ok: boolean;
   /**
    * "intact" if no problem was found in what was asked for; "damaged" if the backup is not what its manifest says; "unknown" if
-   * something could not be looked at (a file that may not be read, a directory or manifest that is not there), and all else is good.
+   * something could not be read (a file without permission, a directory or manifest that is not there), and all else is good.
    */
   readonly verdict: "intact" | "damaged" | "unknown";
+  /** The problems, in the order in which they were found. */
   readonly problems: readonly BackupProblem[];
-  /** What the manifest says; undefined if it was refused. */
+  /** Facts from the manifest; undefined if it was rejected. */
   readonly manifest:
     | {
+        /** The format of the manifest. */
         readonly version: 1 | 2;
+        /** The cluster's system identifier; undefined in version 1. */
         readonly systemIdentifier: bigint | undefined;
+        /** The number of files. */
         readonly files: number;
-        /** Of all files together. */
+        /** The size of all files, in bytes. */
         readonly bytes: bigint;
+        /** Does the backup need an older one? See {@link verifyBackupChain}. */
+        readonly isIncremental: boolean;
+        /** The WAL that the backup needs. */
         readonly walRanges: readonly ManifestWalRange[];
       }
     | undefined;
+  /** The format of the backup; undefined if it was not determined. */
   readonly format: "plain" | "tar" | undefined;
-  /** Files that the manifest knows and that were found, checksums compared, and the bytes read for that. */
-  readonly checked: { readonly files: number; readonly checksums: number; readonly bytes: number };
-  /** Was the WAL looked at? */
+  /** How much was checked. */
+  readonly checked: {
+    /** Files of the manifest that were found. */
+    readonly files: number;
+    /** Checksums that were compared. */
+    readonly checksums: number;
+    /** Bytes that were read for checksums. */
+    readonly bytes: number;
+  };
+  /** Was the WAL of every range read, as far as it goes? */
   readonly walChecked: boolean;
 }
 
@@ -101,18 +117,153 @@ export interface BackupVerification {
  *
  * @param directory Where it is.
  * @throws UnsupportedError for a version without pg_verifybackup, or archives for one that reads none.
- * @throws what `signal` is aborted with. Whatever is wrong with the backup is no error, but in the result.
+ * @throws the reason of an aborted `signal`. Whatever is wrong with the backup is no error, but in the result.
  * @source pg_verifybackup.c: main
  */
 export async function verifyBackup(directory: string, options: VerifyBackupOptions = {}): Promise<BackupVerification> {
-  const {
-    server = defaultServer,
-    format: given,
-    skipChecksums = false,
-    exitOnError = false,
-    parseWal,
-    signal,
-  } = options;
+  checkPath("directory", directory);
+  checkVerifyOptions(options, [...optionNames, "format", "manifestPath"]);
+  return verify(directory, options);
+}
+
+/** Options of `verifyBackupChain`. */
+export interface BackupChainOptions extends Omit<VerifyBackupOptions, "format" | "manifestPath"> {
+  /** The backups are files as they are in a data directory. Undefined finds out for each backup, to verify its archives at least. */
+  readonly format?: "plain" | undefined;
+}
+
+/** The result of the verification of a chain of backups. */
+export interface BackupChainVerification {
+  /** No problem was found. */
+  readonly ok: boolean;
+  /** As in {@link BackupVerification}, for the chain as a whole. */
+  readonly verdict: "intact" | "damaged" | "unknown";
+  /** All problems: first those of the chain, then those of each backup. */
+  readonly problems: readonly BackupProblem[];
+  /** What pg_combinebackup warns of; also a pg_control that is older than its backup. */
+  readonly warnings: readonly string[];
+  /** The result for each backup, in the order of the chain. */
+  readonly backups: readonly BackupVerification[];
+}
+
+/**
+ * Verify a full backup and the incremental backups that are based on it, as PostgreSQL 17 and later take them.
+ *
+ * First comes what pg_combinebackup checks: the backups are of one system and follow each other, and each block that an incremental
+ * file of the last backup takes from another file is there. A block that is in no file becomes zeros, as in pg_combinebackup. Then each
+ * backup is verified as by {@link verifyBackup}. Only the WAL of the last one is read: recovery needs no other.
+ *
+ * @param directories The full backup, then the incremental ones, oldest first, as for pg_combinebackup.
+ * @throws UnsupportedError for a version before 17.
+ * @throws the reason of an aborted `signal`. Whatever is wrong with the backups is no error, but in the result.
+ * @source pg_combinebackup.c: main
+ */
+export async function verifyBackupChain(
+  directories: readonly string[],
+  options: BackupChainOptions = {},
+): Promise<BackupChainVerification> {
+  checkVerifyOptions(options, [...optionNames, "format"]);
+  const { exitOnError = false, parseWal, format, signal } = options;
+  checkOneOf("options.format", format, ["plain", undefined]);
+  if (options.server !== undefined) {
+    requireCapability(verifyBackupCapabilities, options.server, "incrementalBackups", "An incremental backup");
+  }
+  checkPaths("directories", directories);
+  for (const [i, each] of directories.entries()) if (each === "") refuseArgument(`directories[${i}]`, "a path", each);
+  if (directories.length === 0)
+    throw new ArgumentError("directories", "directories is empty, expected at least one backup");
+  const problems: BackupProblem[] = [];
+  const warnings: string[] = [];
+  const manifests: Manifest[] = [];
+  const backups: BackupVerification[] = [];
+  const tops = directories.map(canonicalPath);
+  const judge = judgeOf(options.server, writerOf(tops.at(-1)!, "incrementalBackups"));
+  const { server } = judge;
+  const note = (problem: BackupProblem): void => {
+    problems.push(problem);
+    options.onProblem?.(problem);
+  };
+  const breathe = async (): Promise<void> => {
+    await setImmediate();
+    checkSignal(signal);
+  };
+  checkSignal(signal);
+  try {
+    await checkChain({
+      ...judge,
+      directories: tops,
+      async readManifest(i) {
+        manifests[i] = await readManifest(tops[i]!, undefined, server, breathe);
+        return manifests[i];
+      },
+      report(problem) {
+        note(problem);
+        if (exitOnError) throw new Stop(problem);
+      },
+      warn: (message) => warnings.push(message),
+      breathe,
+    });
+  } catch (error) {
+    if (error instanceof FatalProblem) {
+      const packed = tops.find((top) => error.message.includes(`"${top}/`) && hasArchives(top));
+      note(packed === undefined ? error.problem : { ...error.problem, hint: UNPACK });
+    } else if (!(error instanceof Stop)) throw error;
+  }
+  const said = new Set(problems.map(({ message }) => message));
+  // One that is in archives cannot be combined, which was said; its archives may be good.
+  for (const [i, top] of tops.entries()) {
+    if (exitOnError && problems.length > 0) break;
+    const isLast = i === tops.length - 1;
+    const onProblem = (problem: BackupProblem): void => {
+      if (!said.has(problem.message)) note({ ...problem, backup: top });
+    };
+    backups.push(
+      await verify(top, { ...options, format, parseWal: isLast ? parseWal : false, onProblem }, manifests[i]),
+    );
+  }
+  return { ok: problems.length === 0, verdict: verdictOf(problems), problems, warnings, backups };
+}
+
+const optionNames = [
+  ...["server", "ignore", "exitOnError", "skipChecksums", "parseWal", "walPath", "workers"],
+  ...["onProblem", "onProgress", "signal"],
+];
+
+function checkVerifyOptions(options: VerifyBackupOptions, names: readonly string[]): void {
+  checkOptions(options, names);
+  const { format, manifestPath, ignore, exitOnError, skipChecksums, parseWal, walPath, workers, signal } = options;
+  checkOneOf("options.format", format, ["plain", "tar", undefined]);
+  if (manifestPath !== undefined) checkPath("options.manifestPath", manifestPath);
+  if (walPath !== undefined) checkPath("options.walPath", walPath);
+  if (ignore !== undefined) checkPaths("options.ignore", ignore);
+  checkType("options.exitOnError", exitOnError, "boolean");
+  checkType("options.skipChecksums", skipChecksums, "boolean");
+  if (typeof parseWal !== "function") checkType("options.parseWal", parseWal, "boolean");
+  if (workers !== undefined) checkWhole("options.workers", workers, 0, 999);
+  checkType("options.onProblem", options.onProblem, "function");
+  checkType("options.onProgress", options.onProgress, "function");
+  checkSignal(signal);
+}
+
+function checkPath(path: string, value: string): void {
+  if (typeof value !== "string" || value.includes("\0")) refuseArgument(path, "a string without NUL characters", value);
+}
+
+function checkPaths(path: string, values: readonly string[]): void {
+  if (!Array.isArray(values)) refuseArgument(path, "an array of paths", values);
+  for (const [i, value] of values.entries()) checkPath(`${path}[${i}]`, value);
+}
+
+/** @param known The manifest, if it has been read. */
+async function verify(
+  directory: string,
+  options: VerifyBackupOptions,
+  known?: Manifest | undefined,
+): Promise<BackupVerification> {
+  const { format: given, skipChecksums = false, exitOnError = false, parseWal, signal } = options;
+  const top = canonicalPath(directory);
+  const writer = given === "tar" ? undefined : writerOf(top, "backupManifest");
+  const { server, controlFile } = judgeOf(options.server, writer);
   requireCapability(verifyBackupCapabilities, server, "backupManifest", "pg_verifybackup");
   const has = verifyBackupCapabilities.of(server);
   if (given === "tar")
@@ -131,22 +282,20 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
   const breathe = async (): Promise<void> => {
     progress.tell();
     await setImmediate();
-    signal?.throwIfAborted();
+    checkSignal(signal);
   };
-  signal?.throwIfAborted();
+  checkSignal(signal);
 
-  const top = canonicalPath(directory);
   const ignored = new IgnoreList();
   for (const path of options.ignore ?? []) ignored.add(canonicalPath(path));
   let manifest: Manifest | undefined;
   let format: "plain" | "tar" | undefined = given ?? (has.verifyBackupTar ? undefined : "plain");
   let walChecked = false;
   try {
-    const path = options.manifestPath === undefined ? `${top}/backup_manifest` : canonicalPath(options.manifestPath);
-    manifest = await readManifest(path, server, breathe);
+    manifest = known ?? (await readManifest(top, options.manifestPath, server, breathe));
     const context: VerifyContext = {
       has,
-      controlFile: controlFileFormat(stateFileCapabilities.of(server)),
+      controlFile,
       directory: top,
       files: manifest.files,
       version: has.manifestVersion2 ? manifest.version : 1,
@@ -161,27 +310,38 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
     };
     if (has.verifyBackupTar) lookIntoDirectory(top);
     format ??= formatOf(top);
-    if (format === "tar" && parseWal && !has.verifyBackupWalInTar) {
+    const readsWalInTar = options.server === undefined || has.verifyBackupWalInTar;
+    if (format === "tar" && parseWal && !readsWalInTar) {
       const hint = "You must use -n/--no-parse-wal when verifying a tar-format backup.";
-      throw new FatalProblem("wal", undefined, "pg_waldump cannot read tar files", hint);
+      throw new FatalProblem("unreadable", undefined, "pg_waldump cannot read tar files", hint);
     }
+    let wal: string | undefined = `${top}/pg_wal`;
     if (format === "plain") await verifyPlainDirectory(context);
-    else await verifyArchives(context);
+    else wal = await verifyArchives(context);
+    if (options.walPath !== undefined) wal = canonicalPath(options.walPath);
     for (const { file, matched } of manifest.files.values()) {
       if (matched || ignored.has(file.path)) continue;
       context.report("missing", file.path, `"${file.path}" is present in the manifest but not on disk`);
     }
     if (format === "plain" && !skipChecksums) await verifyChecksums(context, options.workers);
-    if (parseWal !== false && (format === "plain" || typeof parseWal === "function")) {
+    if (wal === undefined && parseWal !== false && readsWalInTar) {
+      const hint =
+        "Specify the correct path using the option -w/--wal-path.  Or you must use -n/--no-parse-wal when verifying a tar-format backup.";
+      throw new FatalProblem("wal", undefined, "WAL archive not found", hint);
+    }
+    const canRead = format === "plain" || readsWalInTar || typeof parseWal === "function";
+    if (parseWal !== false && wal !== undefined && canRead) {
+      const backup = options.walPath === undefined ? top : undefined;
       walChecked = true;
-      const walDirectory = options.walDirectory === undefined ? `${top}/pg_wal` : canonicalPath(options.walDirectory);
       for (const range of manifest.walRanges) {
         let fault: Partial<WalFault> | undefined;
-        if (typeof parseWal === "function") fault = (await parseWal(range, walDirectory)) ? undefined : {};
-        else fault = await parseWalRange(range, walDirectory, { server: options.server, breathe });
+        if (typeof parseWal === "function") fault = (await parseWal(range, wal)) ? undefined : {};
+        else fault = await parseWalRange(range, wal, backup, { server: options.server, breathe });
         if (fault === undefined) continue;
+        if (fault.isUnknown) walChecked = false;
+        const kind = fault.isUnknown ? "unreadable" : "wal";
         const message = `WAL parsing failed for timeline ${range.timeline}`;
-        report({ kind: "wal", fatal: false, path: undefined, message, waldump: fault.message, hint: fault.hint });
+        report({ kind, fatal: false, path: undefined, message, waldump: fault.message, hint: fault.hint });
       }
     }
   } catch (error) {
@@ -191,14 +351,14 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
   progress.tell(true);
   return {
     ok: problems.length === 0,
-    verdict:
-      problems.length === 0 ? "intact" : problems.every(({ kind }) => kind === "unreadable") ? "unknown" : "damaged",
+    verdict: verdictOf(problems),
     problems,
     manifest: manifest && {
       version: manifest.version,
       systemIdentifier: manifest.systemIdentifier,
       files: manifest.files.size,
       bytes: manifest.bytes,
+      isIncremental: manifest.isIncremental,
       walRanges: manifest.walRanges,
     },
     format,
@@ -207,64 +367,16 @@ export async function verifyBackup(directory: string, options: VerifyBackupOptio
   };
 }
 
-interface Manifest {
-  readonly version: 1 | 2;
-  readonly systemIdentifier: bigint | undefined;
-  readonly files: Map<string, ManifestRecord>;
-  readonly bytes: bigint;
-  readonly walRanges: readonly ManifestWalRange[];
-}
-
-/** How much of a manifest is read at once: to parse 256 kB at once takes a tenth more, and all at once a fifth. */
-const BLOCK = 64 * 1024;
-
-/** @source pg_verifybackup.c: parse_manifest_file */
-async function readManifest(path: string, server: Server, breathe: () => Promise<void>): Promise<Manifest> {
-  const attempt = <T>(what: () => T, doing: string): T => {
-    try {
-      return what();
-    } catch (error) {
-      throw new FatalProblem("unreadable", undefined, `could not ${doing} file "${path}": ${strerror(error)}`);
-    }
-  };
-  const fd = attempt(() => openSync(systemPath(binaryPath(path)), "r"), "open");
-  let version: 1 | 2 = 1;
-  let systemIdentifier: bigint | undefined;
-  const files = new Map<string, ManifestRecord>();
-  let bytes = 0n;
-  const walRanges: ManifestWalRange[] = [];
-  try {
-    const { size } = attempt(() => fstatSync(fd), "stat");
-    const reader = new BackupManifestReader({ server, sha256: () => createHash("sha256") });
-    const take = (entries: ReturnType<BackupManifestReader["end"]>): void => {
-      for (const entry of entries) {
-        if (entry.type === "File") {
-          const { file } = entry;
-          files.set(file.path, { file, matched: false, bad: false });
-          bytes += file.size;
-        } else if (entry.type === "WalRange") walRanges.push(entry.walRange);
-        else if (entry.type === "Version") version = entry.version;
-        else systemIdentifier = entry.systemIdentifier;
-      }
-    };
-    const buffer = new Uint8Array(BLOCK);
-    let total = 0;
-    for (;;) {
-      const read = attempt(() => readSync(fd, buffer, 0, BLOCK, null), "read");
-      if (read === 0) break;
-      total += read;
-      take(reader.push(buffer.subarray(0, read)));
-      await breathe();
-    }
-    if (total < size)
-      throw new FatalProblem("manifest", undefined, `could not read file "${path}": read ${total} of ${size}`);
-    take(reader.end());
-  } catch (error) {
-    throw error instanceof BackupManifestError ? new FatalProblem("manifest", undefined, error.message) : error;
-  } finally {
-    closeSync(fd);
-  }
-  return { version, systemIdentifier, files, bytes, walRanges };
+/**
+ * Whose program judges, and how control files must be written.
+ *
+ * @param given What the caller says.
+ * @param writer What the backup says.
+ */
+function judgeOf(given: Server | undefined, writer: Server | undefined): Pick<ChainSource, "server" | "controlFile"> {
+  const server = given ?? writer;
+  if (server === undefined) return { server: defaultServer, controlFile: undefined };
+  return { server, controlFile: controlFileFormat(stateFileCapabilities.of(server)) };
 }
 
 /** The directory must be there before anything in it is looked for. */
@@ -273,6 +385,17 @@ function lookIntoDirectory(top: string): void {
     closeSync(openSync(systemPath(binaryPath(`${top}/.`)), "r"));
   } catch (error) {
     throw new FatalProblem("unreadable", undefined, `could not open directory "${top}": ${strerror(error)}`);
+  }
+}
+
+const UNPACK = "Unpack its archives first: backups are combined as directories.";
+
+/** Is there a backup in archives? */
+function hasArchives(top: string): boolean {
+  try {
+    return readdirSync(systemPath(binaryPath(top))).some((name) => /^base\.tar(?:\.|$)/.test(name));
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-/** What differs between versions in the messages inside CopyData. */
+/** Differences between versions in the messages inside CopyData. */
 
 import { CapabilityTable } from "../kernel/version.ts";
 

@@ -6,13 +6,12 @@ import { type Json, jsonOf } from "../wire/json.ts";
 import * as families from "./messages.ts";
 
 /**
- * What a walsender sends as a plain value that JSON can hold, as `walwire decode --jsonl` prints it, but with the data of XLogData:
- * `type`, then its fields in wire order. LSNs are text as the server prints them, times are ISO 8601 with microseconds, other
+ * A message of a walsender as a plain value for JSON, as `walwire decode --jsonl` prints it, but with the data of XLogData: `type`, then its fields in wire order. LSNs are text as the server prints them, times are ISO 8601 with microseconds, other
  * numbers of 64 bits are decimal text, bytes are hexadecimal digits after `\x`.
  *
- * @param message What `decodeWalSenderMessage` gives.
- * @param options.server The server in whose form LSNs are written.
- * @throws EncodeError for what is not a message of a walsender; ArgumentError for an LSN or a time that is not one.
+ * @param message A message from `decodeWalSenderMessage`.
+ * @param options.server The version whose format of LSNs is used.
+ * @throws EncodeError for anything but a message of a walsender; ArgumentError for an invalid LSN or time.
  * @example jsonOfWalSenderMessage({ type: "Keepalive", walEnd: 0n, sendTime: 0n, replyRequested: true }) // { type: "Keepalive", walEnd: "0/0", sendTime: "2000-01-01T00:00:00.000000Z", replyRequested: true }
  */
 export function jsonOfWalSenderMessage(
@@ -24,11 +23,11 @@ export function jsonOfWalSenderMessage(
 }
 
 /**
- * What a walreceiver sends, written as `jsonOfWalSenderMessage` writes it.
+ * A message of a walreceiver as a plain value for JSON, in the format of `jsonOfWalSenderMessage`.
  *
- * @param message What `decodeWalReceiverMessage` gives.
- * @param options.server The server in whose form LSNs are written.
- * @throws EncodeError for what is not a message of a walreceiver; ArgumentError for an LSN or a time that is not one.
+ * @param message A message from `decodeWalReceiverMessage`.
+ * @param options.server The version whose format of LSNs is used.
+ * @throws EncodeError for anything but a message of a walreceiver; ArgumentError for an invalid LSN or time.
  * @example jsonOfWalReceiverMessage({ type: "PrimaryStatusRequest", clientTime: 0n, extra: new Uint8Array(0) }) // { type: "PrimaryStatusRequest", clientTime: "2000-01-01T00:00:00.000000Z", extra: "\\x" }
  */
 export function jsonOfWalReceiverMessage(

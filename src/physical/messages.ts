@@ -8,13 +8,13 @@ import { slotRows } from "../text/capabilities.ts";
 import { bool, type Context, extra, family, fullXid, lsn, message, rest, time, u32, when, xid } from "../wire/shape.ts";
 import { physicalRows } from "./capabilities.ts";
 
-/** What differs between servers. */
+/** Differences between servers. */
 export const PhysicalContext: Context = {
   name: "PhysicalContext",
-  doc: "What depends on the server's version: walwire/physical's `physicalContext` knows it.",
+  doc: "Conditions that depend on the server's version: `physicalContext` of walwire/physical returns them.",
   conditions: {
     feedbackCatalogXmin: { doc: "HotStandbyFeedback has the xmin of catalogs: servers from 10 on.", otherwise: true },
-    primaryStatus: { doc: "The status of the primary can be asked for: servers from 19 on.", otherwise: true },
+    primaryStatus: { doc: "The server answers PrimaryStatusRequest: servers from 19 on.", otherwise: true },
   },
 };
 
@@ -24,55 +24,57 @@ export const XLogData = message("XLogData", "w", {
   doc: "WAL, or one message of an output plugin.",
   source: "walsender.c: XLogSendPhysical, WalSndPrepareWrite",
   fields: {
-    dataStart: lsn("Where the data begins in WAL; in a logical stream 0 if more writes of the same callback follow."),
-    walEnd: lsn("How far the server could send now; in a logical stream the same as dataStart."),
-    sendTime: time("The server's clock when it sent this."),
+    dataStart: lsn(
+      "Position of the data in the WAL; in a logical stream 0 if more messages of the same callback follow.",
+    ),
+    walEnd: lsn("End of the WAL that the server can send now; in a logical stream the same as dataStart."),
+    sendTime: time("When the server sent it."),
     data: rest("A physical stream's WAL, at most 128 KiB; or exactly one message of the output plugin."),
   },
 });
 
 export const Keepalive = message("Keepalive", "k", {
-  doc: "Sent by an idle server, and by one that wants a status update.",
+  doc: "Sent by an idle server, and to request a status update.",
   source: "walsender.c: WalSndKeepalive",
   fields: {
-    walEnd: lsn("How far the server has sent."),
-    sendTime: time("The server's clock when it sent this."),
+    walEnd: lsn("End of the WAL that the server has sent."),
+    sendTime: time("When the server sent it."),
     replyRequested: bool("Answer at once, or be taken for dead."),
   },
 });
 
 export const PrimaryStatusUpdate = message("PrimaryStatusUpdate", "s", {
-  doc: "The answer to a PrimaryStatusRequest: a subscription with retain_dead_tuples learns what it need not keep any more.",
+  doc: "The answer to a PrimaryStatusRequest. A subscription with retain_dead_tuples learns from it which rows it can remove.",
   source: "walsender.c: ProcessStandbyPSRequestMessage",
   since: "primaryStatus",
   condition: "primaryStatus",
   fields: {
-    walWrite: lsn("How far the server has written WAL."),
+    walWrite: lsn("End of the WAL that the server has written."),
     oldestXidInCommit: fullXid("The oldest transaction that is committing, with its epoch in the upper 32 bits."),
     nextXid: fullXid("The next transaction, with its epoch in the upper 32 bits."),
-    sendTime: time("The server's clock when it sent this."),
+    sendTime: time("When the server sent it."),
   },
 });
 
 export const StandbyStatusUpdate = message("StandbyStatusUpdate", "r", {
-  doc: "How far the receiver is. Positions are one byte past the last byte; 0 means unknown.",
+  doc: "The positions of the receiver. Each is one byte after the last byte; 0 means unknown.",
   source: "walreceiver.c: XLogWalRcvSendReply",
   fields: {
     write: lsn("Received and written."),
-    flush: lsn("Flushed to disk: the server may forget what comes before."),
+    flush: lsn("Flushed to disk: the server may remove WAL before this position."),
     apply: lsn("Applied."),
-    clientTime: time("The receiver's clock when it sent this."),
+    clientTime: time("When the receiver sent it."),
     replyRequested: bool("Asks the server to answer with a Keepalive at once."),
     extra: extraBytes,
   },
 });
 
 export const HotStandbyFeedback = message("HotStandbyFeedback", "h", {
-  doc: "The oldest transactions that queries on the standby need. Both xmins 0: no feedback any more.",
+  doc: "The oldest transactions that queries on the standby need. If both xmins are 0, feedback ends.",
   source: "walreceiver.c: XLogWalRcvSendHSFeedback",
   fields: {
-    clientTime: time("The receiver's clock when it sent this."),
-    xmin: xid("The standby's oldest transaction, without the one of its slots' catalogs."),
+    clientTime: time("When the receiver sent it."),
+    xmin: xid("The standby's oldest transaction, without that of its slots' catalogs."),
     xminEpoch: u32("The epoch of xmin."),
     catalogXmin: when(
       "feedbackCatalogXmin",
@@ -90,7 +92,7 @@ export const PrimaryStatusRequest = message("PrimaryStatusRequest", "p", {
   since: "primaryStatus",
   condition: "primaryStatus",
   fields: {
-    clientTime: time("The receiver's clock when it sent this."),
+    clientTime: time("When the receiver sent it."),
     extra: extraBytes,
   },
 });
@@ -98,7 +100,7 @@ export const PrimaryStatusRequest = message("PrimaryStatusRequest", "p", {
 const capabilities = new CapabilityTable({ replicationSlots: slotRows.replicationSlots, ...physicalRows });
 
 export const WalSenderMessage = family("WalSenderMessage", {
-  doc: "What a walsender says inside CopyData.",
+  doc: "The messages of a walsender inside CopyData.",
   capabilities,
   since: "replicationSlots",
   example: { hex: "6b 0000000006033cc8 000303e6278429f8 00", type: "Keepalive" },
@@ -107,7 +109,7 @@ export const WalSenderMessage = family("WalSenderMessage", {
 });
 
 export const WalReceiverMessage = family("WalReceiverMessage", {
-  doc: "What a walreceiver answers inside CopyData.",
+  doc: "The messages of a walreceiver inside CopyData.",
   capabilities,
   since: "replicationSlots",
   example: {

@@ -2,14 +2,16 @@
  * The messages of protocol 3 around the copy streams of a walsender connection, in both directions: one entry each, with its
  * decoder and encoder side by side.
  *
- * They are written by hand because the shapes of src/wire describe what is inside CopyData, and have no form for signed 16-bit
- * numbers, for values with a signed length, or for fields up to a zero byte. The messages of the extended query protocol are
- * missing: a walsender rejects it.
+ * They are written by hand because the shapes of src/wire describe messages inside CopyData, and have no form for signed 16-bit
+ * numbers, for values with a signed length, or for fields up to a zero byte. Those of the extended query protocol have no fields: a
+ * walsender rejects them by their type bytes.
  *
  * @source protocol.h; pqcomm.h; printtup.c; elog.c: send_message_to_frontend; fe-protocol3.c
  */
-import { EncodeError, ProtocolError } from "../kernel/errors.ts";
-import { isBytes, mustBeArray, mustBeBytes, mustBeObject, plainBytes, refuse } from "../wire/check.ts";
+
+import { EncodeError, ProtocolError, refuseArgument } from "../kernel/errors.ts";
+import { checkWhole } from "../kernel/options.ts";
+import { isBytes, lengthOf, mustBeArray, mustBeBytes, mustBeObject, plainBytes, refuse } from "../wire/check.ts";
 import { writeCounted } from "../wire/counted.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
 import { encodeFrame } from "../wire/framer.ts";
@@ -43,7 +45,9 @@ export interface RowColumn {
   readonly typeId: number;
   /** Bytes of a value, negative if that varies. */
   readonly typeSize: number;
+  /** pg_attribute.atttypmod, such as the length of a varchar plus 4; -1 if none. */
   readonly typeModifier: number;
+  /** The format of its values. */
   readonly format: ColumnFormat;
 }
 
@@ -53,7 +57,7 @@ export interface RowColumn {
  */
 export type ServerFields = Readonly<Record<string, string>>;
 
-/** How the server asks the client to authenticate. */
+/** A method of authentication that a server asks for. */
 export type AuthenticationMethod = (typeof authenticationMethods)[keyof typeof authenticationMethods];
 
 const authenticationMethods = {
@@ -71,14 +75,16 @@ const authenticationMethods = {
 
 /** The first bytes of a copy stream: its format, and that of each column. A walsender has no columns. */
 export interface CopyStart {
+  /** The format of the whole stream: "binary" if any column is. A walsender says "text". */
   readonly format: ColumnFormat;
+  /** The format of each column; empty for a walsender's streams. */
   readonly columnFormats: readonly ColumnFormat[];
 }
 
 /** Bytes inside a copy stream, in either direction. */
 export interface CopyData {
   readonly type: "CopyData";
-  /** A view into what was received. */
+  /** The bytes. A view, not a copy. */
   readonly data: Uint8Array;
 }
 
@@ -87,64 +93,127 @@ export interface CopyDone {
   readonly type: "CopyDone";
 }
 
-/** What a server sends. */
+/** A message of a server. */
 export type BackendMessage =
   | {
       readonly type: "Authentication";
+      /** The method that the server asks for; "Ok" once the client is authenticated. */
       readonly method: AuthenticationMethod;
       /** The mechanisms that SASL offers; empty for other methods. */
       readonly mechanisms: readonly string[];
       /** The salt of MD5Password, the token of GSSContinue, SASLContinue and SASLFinal; empty for other methods. */
       readonly data: Uint8Array;
     }
-  | { readonly type: "BackendKeyData"; readonly processId: number; readonly secretKey: Uint8Array }
+  | {
+      readonly type: "BackendKeyData";
+      /** The process ID of the server process. */
+      readonly processId: number;
+      /** The key that a CancelRequest must carry: 4 bytes, up to 256 in protocol 3.2. A view, not a copy. */
+      readonly secretKey: Uint8Array;
+    }
   | {
       readonly type: "NegotiateProtocolVersion";
       /** The newest minor version of protocol 3 that the server speaks. */
       readonly newestMinor: number;
-      /** Names of protocol options that it does not know. */
+      /** Names of protocol options that are unknown to the server. */
       readonly options: readonly string[];
     }
-  | { readonly type: "ParameterStatus"; readonly name: string; readonly value: string }
-  | { readonly type: "NoticeResponse"; readonly fields: ServerFields }
+  | {
+      readonly type: "ParameterStatus";
+      /** The run-time parameter, such as "server_version". */
+      readonly name: string;
+      /** Its present value. */
+      readonly value: string;
+    }
+  | {
+      readonly type: "NoticeResponse";
+      /** The notice. */
+      readonly fields: ServerFields;
+    }
   | {
       readonly type: "NotificationResponse";
+      /** The process ID of the session that ran NOTIFY. */
       readonly processId: number;
+      /** The name of the channel. */
       readonly channel: string;
+      /** The text that NOTIFY was given; empty if none. */
       readonly payload: string;
     }
-  | { readonly type: "ReadyForQuery"; readonly status: TransactionStatus }
-  | { readonly type: "RowDescription"; readonly columns: readonly RowColumn[] }
+  | {
+      readonly type: "ReadyForQuery";
+      /** The state of the session's transaction. */
+      readonly status: TransactionStatus;
+    }
+  | {
+      readonly type: "RowDescription";
+      /** The columns of the DataRows that follow. */
+      readonly columns: readonly RowColumn[];
+    }
   | {
       readonly type: "DataRow";
       /** Values by position; null is NULL. Bytes that are not UTF-8 are U+DC80 to U+DCFF, so that none is lost. */
       readonly values: readonly (string | null)[];
     }
-  | { readonly type: "CommandComplete"; readonly tag: string }
+  | {
+      readonly type: "CommandComplete";
+      /** The command tag, such as "SELECT 1". */
+      readonly tag: string;
+    }
   | { readonly type: "EmptyQueryResponse" }
-  | { readonly type: "ErrorResponse"; readonly fields: ServerFields }
+  | {
+      readonly type: "ErrorResponse";
+      /** The error. */
+      readonly fields: ServerFields;
+    }
   | ({ readonly type: "CopyInResponse" } & CopyStart)
   | ({ readonly type: "CopyOutResponse" } & CopyStart)
   | ({ readonly type: "CopyBothResponse" } & CopyStart)
   | CopyData
   | CopyDone;
 
-/** What a client sends after its startup packet. */
+/** A message of a client after its startup packet. */
 export type FrontendMessage =
   | {
       /** The answer to an authentication request. The method of the request determines its contents. */
       readonly type: "PasswordMessage";
+      /** The answer's bytes. A view, not a copy. */
       readonly data: Uint8Array;
     }
-  | { readonly type: "Query"; readonly query: string }
+  | {
+      readonly type: "Query";
+      /** A replication command or SQL. */
+      readonly query: string;
+    }
   | CopyData
   | CopyDone
-  | { readonly type: "CopyFail"; readonly message: string }
+  | {
+      readonly type: "CopyFail";
+      /** The reason, which the server puts into its error. */
+      readonly message: string;
+    }
   | { readonly type: "Flush" }
   | { readonly type: "Sync" }
-  | { readonly type: "Terminate" };
+  | { readonly type: "Terminate" }
+  | ForbiddenMessage<"Parse">
+  | ForbiddenMessage<"Bind">
+  | ForbiddenMessage<"Describe">
+  | ForbiddenMessage<"Execute">
+  | ForbiddenMessage<"Close">
+  | ForbiddenMessage<"FunctionCall">;
 
-/** One message: its type byte, and how the fields behind it are read and written. */
+/**
+ * A message that a walsender answers with an error before it reads the fields.
+ *
+ * @source postgres.c: forbidden_in_wal_sender
+ */
+export interface ForbiddenMessage<T extends string> {
+  /** Which one. */
+  readonly type: T;
+  /** The whole body. A view, not a copy. */
+  readonly body: Uint8Array;
+}
+
+/** One message: its type byte, and the reader and writer of its fields. */
 interface Entry<M> {
   readonly tag: string;
   readonly read: (r: Reader) => Omit<M, "type">;
@@ -156,7 +225,12 @@ type Entries<M extends { readonly type: string }> = {
   readonly [T in M["type"]]: Entry<Extract<M, { readonly type: T }>>;
 };
 
-/** A message that is its type byte and nothing else. */
+/** A message whose fields are not decoded. */
+function forbidden<T extends string>(tag: string, type: T): Entry<ForbiddenMessage<T>> {
+  return { tag, read: (r) => ({ body: r.rest() }), write: (w, { body }) => w.rest(body, `${type}.body`) };
+}
+
+/** A message without fields. */
 function bare(tag: string): Entry<unknown> {
   return { tag, read: () => ({}), write: () => {} };
 }
@@ -206,11 +280,12 @@ const backend: Entries<BackendMessage> = {
       } else if (mechanisms.length > 0)
         refuse("nothing unless the method is SASL", mechanisms, "Authentication.mechanisms");
       if (!isBytes(data)) refuse("a Uint8Array", data, "Authentication.data");
+      const length = lengthOf(data);
       const most = method === "MD5Password" ? 4 : /Continue|Final/.test(method) ? Number.POSITIVE_INFINITY : 0;
-      if (data.length > most || (most === 4 && data.length < 4)) {
+      if (length > most || (most === 4 && length < 4)) {
         throw new EncodeError(
           "Authentication.data",
-          `Authentication.data of ${method}: expected ${most} bytes, got ${data.length}`,
+          `Authentication.data of ${method}: expected ${most} bytes, got ${length}`,
         );
       }
       w.rest(data, "Authentication.data");
@@ -376,6 +451,12 @@ const frontend: Entries<FrontendMessage> = {
   Flush: /* @__PURE__ */ bare("H"),
   Sync: /* @__PURE__ */ bare("S"),
   Terminate: /* @__PURE__ */ bare("X"),
+  Parse: /* @__PURE__ */ forbidden("P", "Parse"),
+  Bind: /* @__PURE__ */ forbidden("B", "Bind"),
+  Describe: /* @__PURE__ */ forbidden("D", "Describe"),
+  Execute: /* @__PURE__ */ forbidden("E", "Execute"),
+  Close: /* @__PURE__ */ forbidden("C", "Close"),
+  FunctionCall: /* @__PURE__ */ forbidden("F", "FunctionCall"),
 };
 
 /** The longest string of V8, in UTF-16 code units; other engines allow more. */
@@ -383,8 +464,10 @@ const LONGEST_STRING = 2 ** 29 - 24;
 
 const nothing = new Uint8Array(0);
 
-const backendTypes = /* @__PURE__ */ typesByTag(backend);
-const frontendTypes = /* @__PURE__ */ typesByTag(frontend);
+/** The types of a server's messages, by their type bytes. */
+export const backendTypes: ReadonlyMap<number, BackendMessage["type"]> = /* @__PURE__ */ typesByTag(backend);
+/** The types of a client's messages, by their type bytes. */
+export const frontendTypes: ReadonlyMap<number, FrontendMessage["type"]> = /* @__PURE__ */ typesByTag(frontend);
 
 /**
  * Decode one message of a server.
@@ -432,19 +515,26 @@ export function encodeFrontendMessage(message: FrontendMessage): Uint8Array {
   return encode(frontend, message, "FrontendMessage");
 }
 
-/** What a client may begin a connection with: these packets have no type byte. */
+/** The first packet of a connection, which has no type byte. */
 export type StartupPacket =
   | {
       readonly type: "StartupMessage";
-      /** The version of the protocol: 3 and 0, or 3 and 2. */
+      /** The major version of the protocol: 3. */
       readonly protocolMajor: number;
+      /** Its minor version: 0, or 2 from PostgreSQL 18 on. */
       readonly protocolMinor: number;
       /** Names and values in the order in which they are sent. */
       readonly parameters: readonly (readonly [name: string, value: string])[];
     }
   | { readonly type: "SSLRequest" }
   | { readonly type: "GSSENCRequest" }
-  | { readonly type: "CancelRequest"; readonly processId: number; readonly secretKey: Uint8Array };
+  | {
+      readonly type: "CancelRequest";
+      /** The process ID of the server process whose command is to be cancelled, from BackendKeyData. */
+      readonly processId: number;
+      /** The key of the same BackendKeyData. A view, not a copy. */
+      readonly secretKey: Uint8Array;
+    };
 
 /** pqcomm.h: the codes in place of a version. */
 const CANCEL_REQUEST = 80877102;
@@ -477,6 +567,7 @@ function writeStartup(w: Writer, packet: StartupPacket): void {
       w.u32(packet.processId, "CancelRequest.processId");
       return w.rest(packet.secretKey, "CancelRequest.secretKey");
     case "StartupMessage":
+      if (packet.protocolMajor !== 3) refuse("3", packet.protocolMajor, "StartupMessage.protocolMajor");
       w.u16(packet.protocolMajor, "StartupMessage.protocolMajor");
       w.u16(packet.protocolMinor, "StartupMessage.protocolMinor");
       mustBeArray(packet.parameters, "StartupMessage.parameters");
@@ -515,13 +606,24 @@ function readStartup(r: Reader): StartupPacket {
   if (code === CANCEL_REQUEST) {
     return { type: "CancelRequest", processId: r.u32("CancelRequest.processId"), secretKey: r.rest() };
   }
+  const protocolMajor = code >>> 16;
+  const protocolMinor = code & 0xffff;
+  // What follows has another form there: ProcessStartupPacket does not read it either.
+  if (protocolMajor !== 3) {
+    r.fail(
+      "BAD_VALUE",
+      0,
+      `is ${protocolMajor}.${protocolMinor}, expected 3.0 or later,`,
+      "StartupMessage.protocolMajor",
+    );
+  }
   const parameters: [string, string][] = [];
   while (r.bytes[r.offset] !== 0) {
     const name = readCString(r, "StartupMessage.parameters", parameters.length, "[0]");
     parameters.push([name, readCString(r, "StartupMessage.parameters", parameters.length, "[1]")]);
   }
   r.u8("StartupMessage.parameters");
-  return { type: "StartupMessage", protocolMajor: code >>> 16, protocolMinor: code & 0xffff, parameters };
+  return { type: "StartupMessage", protocolMajor, protocolMinor, parameters };
 }
 
 /** A frame's type byte for an error: `"T"` or `0x01`. */
@@ -560,15 +662,24 @@ function typesByTag<T extends string>(entries: Readonly<Record<T, { readonly tag
   return new Map(types.map((type) => [entries[type].tag.charCodeAt(0), type]));
 }
 
+/** Check a frame that a decoder is given. @throws ArgumentError */
+export function checkFrame(frame: unknown): asserts frame is SessionFrame {
+  if (typeof frame !== "object" || frame === null) refuseArgument("frame", "an object", frame);
+  const { tag, bytes } = frame as Partial<SessionFrame>;
+  checkWhole("frame.tag", tag, 0, 0xff);
+  mustBeBytes(bytes, "frame.bytes");
+}
+
 function decode<M extends { readonly type: string }>(
   entries: Entries<M>,
   types: ReadonlyMap<number, M["type"]>,
-  { tag, bytes }: SessionFrame,
+  frame: SessionFrame,
   path: string,
 ): M {
+  checkFrame(frame);
+  const { tag } = frame;
   // The body may be a Buffer, whose views would be Buffers.
-  mustBeBytes(bytes, "frame.bytes");
-  const r = new Reader(plainBytes(bytes));
+  const r = new Reader(plainBytes(frame.bytes));
   const type: M["type"] =
     types.get(tag) ??
     r.fail("BAD_TAG", 0, `is ${shownTag(tag)}, which is not a message of a walsender connection,`, path);
@@ -658,7 +769,7 @@ function readI16(r: Reader, path: string, index: number, field: string): number 
 
 function writeI16(w: Writer, value: number, path: string, index: number, field: string): void {
   if (!Number.isInteger(value) || value < -0x8000 || value > 0x7fff) {
-    refuse("a whole number of -32768 to 32767", value, path, index, field);
+    refuse("a whole number from -32768 to 32767", value, path, index, field);
   }
   w.u16(value & 0xffff, path, index, field);
 }

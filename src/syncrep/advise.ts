@@ -1,4 +1,5 @@
 /** Advice for a value that a server rejects: what to type instead. Following it never leads to another error at the same place. */
+import { quoteIdentifier } from "../text/identifier.ts";
 import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 
 /**
@@ -21,7 +22,7 @@ export function advise(
   const previous = before.at(-1) ?? "";
   /** Put `what` there. Is the first error then behind it, and behind as many characters that follow? */
   const leadsOn = (from: number, to: number, what: string, beyond = 0): boolean =>
-    failsAt(text.slice(0, from) + what + text.slice(to)) >= from + what.length + beyond;
+    failsAt(text.slice(0, from) + what + text.slice(to, to + beyond + 200)) >= from + what.length + beyond;
 
   if (/^[ \t\n\r\f\v]*$/.test(text))
     return "Write the empty string, without blanks, to turn synchronous replication off.";
@@ -73,22 +74,17 @@ export function advise(
   }
   if (near === undefined) return undefined;
   if (near === "'") {
-    const end = text.indexOf("'", offset + 1);
-    const inside = text.slice(offset + 1, end === -1 ? undefined : end);
-    return leadsOn(offset, end === -1 ? text.length : end + 1, inQuotes(inside))
+    const [written, inside] = /^'([^']*)'?/.exec(text.slice(offset))!;
+    return leadsOn(offset, offset + written.length, quoteIdentifier(inside!))
       ? "Write standby names in double quotes or without quotes."
       : undefined;
   }
-  if (/^[-.:/+@]$/.test(near) && /[\w$\u0080-\uffff]/.test(previous) && asWord(inQuotes(word))) {
+  if (/^[-.:/+@]$/.test(near) && /[\w$\u0080-\uffff]/.test(previous) && asWord(quoteIdentifier(word))) {
     return "Write a name with characters other than letters, digits, _ and $ in double quotes.";
   }
-  if (/\d/.test(previous) && /^[A-Za-z_\u0080-\uffff]/.test(near) && asWord(inQuotes(word))) {
+  if (/\d/.test(previous) && /^[A-Za-z_\u0080-\uffff]/.test(near) && asWord(quoteIdentifier(word))) {
     return "Write a name that begins with a digit in double quotes.";
   }
   const isBetween = may('","') && !may('")"') && /\s/.test(previous) && /^["\w*\u0080-\uffff]/.test(near);
   return isBetween && leadsOn(offset, offset, ", ", near.length) ? "Separate names with commas." : undefined;
-}
-
-function inQuotes(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -3,6 +3,8 @@
  * which have a list of names alone.
  */
 
+import { downcaseIdentifier } from "../text/identifier.ts";
+
 /** Which standbys a commit waits for. */
 export interface SyncRepConfig {
   readonly type: "SyncRepConfig";
@@ -24,4 +26,11 @@ export interface SyncRepConfig {
    * quoted, and cut to 63 bytes; and white space alone is a list of none, for which every commit waits for ever.
    */
   readonly memberNames: readonly string[];
+}
+
+/** A text that is equal for two values that mean the same: names are compared without regard to the case of ASCII letters. */
+export function meaningOf(config: SyncRepConfig | undefined): string {
+  if (config === undefined) return "";
+  const { syncrepMethod, numSync, memberNames } = config;
+  return JSON.stringify([syncrepMethod, numSync, memberNames.map(downcaseIdentifier)]);
 }

@@ -1,6 +1,7 @@
 /** What differs between versions in synchronous_standby_names and in who is synchronous. */
 import { CapabilityTable } from "../kernel/version.ts";
 
+/** The value, and the names that standbys can have. */
 export const syncrepRows = {
   /** syncrep.c: SplitIdentifierString */
   standbyIdentifierList: { since: [90100], until: 90600 },
@@ -10,7 +11,13 @@ export const syncrepRows = {
   numSyncIsChecked: { since: [90602] },
   /** syncrep_gram.y: standby_config */
   quorumCommit: { since: [100000] },
-  /** syncrep_gram.y: standby_config */
+  /** string.c: pg_clean_ascii, commit 45b1a67a0f */
+  applicationNameEscapes: { since: [160000] },
+} as const;
+
+/** Which standbys are synchronous, and what commits wait for. */
+export const syncStandbyRows = {
+  /** syncrep.c: SyncRepGetSyncStandbys */
   multipleSyncStandbys: { since: [90600] },
   /** xact.h: SYNCHRONOUS_COMMIT_REMOTE_WRITE, commit 443b4821f1 */
   remoteWrite: { since: [90200] },
@@ -20,9 +27,8 @@ export const syncrepRows = {
   stoppingIsSynchronous: { since: [90421, 90516, 90612, 100007, 110002, 120000] },
   /** syncrep.c: SyncRepGetCandidateStandbys, commit f332241a60 */
   candidatesInArrayOrder: { since: [100013, 110008, 120003, 130000] },
-  /** string.c: pg_clean_ascii, commit 45b1a67a0f */
-  applicationNameEscapes: { since: [160000] },
 } as const;
 
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable(syncrepRows);
+export const syncStandbyCapabilities = /* @__PURE__ */ new CapabilityTable(syncStandbyRows);
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;

@@ -8,7 +8,7 @@ import {
   scansAsStandbyName,
   serverOf,
 } from "./parse.ts";
-import { type Parts, partsOf } from "./parts.ts";
+import { partsOf, rangeAt } from "./parts.ts";
 import { keywords, number, printSynchronousStandbyNames, standbyConfig, standbyNames } from "./print.ts";
 
 /** The server that the edited value is for. */
@@ -37,67 +37,54 @@ export function editSynchronousStandbyNames(
   const old = parseSynchronousStandbyNames(text, { server: from });
   if (config === undefined || old === undefined) return printSynchronousStandbyNames(config, { server });
   const names = standbyNames(config, server);
-  if (names.length === 0) return old.memberNames.length === 0 ? text : standbyConfig(config, "", server);
-  const parts = partsOf(text, from);
-  const list = standbyList(config, names, server, text, old, parts);
-  return surrounded(config, list, server, text, old, parts);
-}
-
-/** Each name as it is spelled in the text, if it is there, and between the names what is between them there. */
-function standbyList(
-  config: SyncRepConfig,
-  names: readonly string[],
-  server: number,
-  text: string,
-  old: SyncRepConfig,
-  { memberNames: places }: Parts,
-): string {
-  // Which name is which: the first ones, the last ones, and in between any of the same name.
-  const most = Math.min(names.length, places.length);
-  const shift = places.length - names.length;
-  const same = (i: number, iOld: number): boolean => config.memberNames[i] === old.memberNames[iOld];
-  let first = 0;
-  while (first < most && same(first, first)) first++;
-  let last = names.length;
-  while (last > names.length - most + first && same(last - 1, last - 1 + shift)) last--;
-  const anywhere = new Map(old.memberNames.map((name, i) => [name, places[i]]));
-
-  const spelled = names.map((canonical, i) => {
-    const name = config.memberNames[i]!;
-    const place = i < first ? places[i] : i >= last ? places[i + shift] : anywhere.get(name);
-    const asItWas = text.slice(place?.offset, place?.end);
-    return place !== undefined && scansAsStandbyName(asItWas, name, server) ? asItWas : canonical;
-  });
-  return spelled.reduce((list, name, i) => {
-    const before = i > last ? i + shift : Math.min(i, places.length - 1);
-    return `${list}${before < 1 ? ", " : text.slice(places[before - 1]!.end, places[before]!.offset)}${name}`;
-  });
-}
-
-/** The list with what is before and after it in the text, changed to say how many of which. */
-function surrounded(
-  config: SyncRepConfig,
-  list: string,
-  server: number,
-  text: string,
-  old: SyncRepConfig,
-  { syncrepMethod: word, numSync: num, memberNames: places }: Parts,
-): string {
   const has = syncrepCapabilities.of(server);
-  const start = places[0]?.offset ?? text.length;
-  const before = text.slice(0, (word ?? num)?.offset ?? start);
-  const after = text.slice(places.at(-1)?.end ?? text.length);
-  if (!has.syncrepGrammar) return before + list + after.slice(after.indexOf(")") + 1);
-  if (num === undefined) {
-    const alone = config.syncrepMethod === "PRIORITY" && config.numSync === 1;
-    return before + (alone ? list : standbyConfig(config, list, server)) + after;
+  if (names.length === 0) return old.memberNames.length === 0 ? text : standbyConfig(config, "", has);
+  const { syncrepMethod: word, numSync: num, ...parts } = partsOf(text, syncrepCapabilities.of(from));
+  const places = old.memberNames.map((_, i) => rangeAt(parts.places, i)!);
+  return surrounded(standbyList());
+
+  /** Each name as it is spelled in the text, if it is there, and between the names what is between them there. */
+  function standbyList(): string {
+    // Which name is which: the first ones, the last ones, and in between any of the same name.
+    const most = Math.min(names.length, places.length);
+    const shift = places.length - names.length;
+    const same = (i: number, iOld: number): boolean => config!.memberNames[i] === old!.memberNames[iOld];
+    let first = 0;
+    while (first < most && same(first, first)) first++;
+    let last = names.length;
+    while (last > names.length - most + first && same(last - 1, last - 1 + shift)) last--;
+    const anywhere = new Map(old!.memberNames.map((name, i) => [name, places[i]]));
+
+    const spelled = names.map((canonical, i) => {
+      const name = config!.memberNames[i]!;
+      const place = i < first ? places[i] : i >= last ? places[i + shift] : anywhere.get(name);
+      const asItWas = text.slice(place?.offset, place?.end);
+      return place !== undefined && scansAsStandbyName(asItWas, name, has) ? asItWas : canonical;
+    });
+    return spelled.reduce((list, name, i) => {
+      const before = i > last ? i + shift : Math.min(i, places.length - 1);
+      return `${list}${before < 1 ? ", " : text.slice(places[before - 1]!.end, places[before]!.offset)}${name}`;
+    });
   }
-  let method = "";
-  if (has.quorumCommit && (word !== undefined || config.syncrepMethod === "QUORUM")) {
-    const same = config.syncrepMethod === old.syncrepMethod;
-    method = word !== undefined && same ? text.slice(word.offset, word.end) : keywords[config.syncrepMethod];
-    method += word === undefined ? " " : text.slice(word.end, num.offset);
+
+  /** The list with what is before and after it in the text, changed to say how many of which. */
+  function surrounded(list: string): string {
+    const { syncrepMethod, numSync } = config!;
+    const start = places[0]?.offset ?? text.length;
+    const before = text.slice(0, (word ?? num)?.offset ?? start);
+    const after = text.slice(places.at(-1)?.end ?? text.length);
+    if (!has.syncrepGrammar) return before + list + after.slice(after.indexOf(")") + 1);
+    if (num === undefined) {
+      const alone = syncrepMethod === "PRIORITY" && numSync === 1;
+      return before + (alone ? list : standbyConfig(config!, list, has)) + after;
+    }
+    let method = "";
+    if (has.quorumCommit && (word !== undefined || syncrepMethod === "QUORUM")) {
+      const same = word !== undefined && syncrepMethod === old!.syncrepMethod;
+      method = same ? text.slice(word.offset, word.end) : keywords[syncrepMethod];
+      method += word === undefined ? " " : text.slice(word.end, num.offset);
+    }
+    const digits = numSync === old!.numSync ? text.slice(num.offset, num.end) : number(numSync);
+    return before + method + digits + text.slice(num.end, start) + list + after;
   }
-  const digits = config.numSync === old.numSync ? text.slice(num.offset, num.end) : number(config.numSync);
-  return before + method + digits + text.slice(num.end, start) + list + after;
 }

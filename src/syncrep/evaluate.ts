@@ -11,15 +11,19 @@ import type { Lsn } from "../kernel/lsn.ts";
 import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
 import { downcaseIdentifier } from "../text/identifier.ts";
 import type { SyncRepConfig } from "./ast.ts";
-import { syncrepCapabilities } from "./capabilities.ts";
+import { syncrepCapabilities, syncStandbyCapabilities } from "./capabilities.ts";
 
 /** A row of `pg_stat_replication`. All the text that an `application_name` can hold is ASCII, 63 bytes at most. */
 export interface SyncRepStandby {
+  /** As the view shows it. */
   readonly applicationName: string;
+  /** What its walsender does. */
   readonly state: "startup" | "backup" | "catchup" | "streaming" | "stopping";
   /** What the standby has reported; undefined, or 0, as long as it has not. */
   readonly writeLsn: Lsn | undefined;
+  /** As `writeLsn`. */
   readonly flushLsn: Lsn | undefined;
+  /** As `writeLsn`. */
   readonly replayLsn: Lsn | undefined;
 }
 
@@ -39,6 +43,7 @@ export const positionAt = { remote_write: "writeLsn", on: "flushLsn", remote_app
 
 /** A standby with its priority and state. */
 export interface EvaluatedStandby {
+  /** That of the row. */
   readonly applicationName: string;
   /** `sync_priority` of pg_stat_replication: 0 is asynchronous, 1 comes first. With ANY nobody comes before another. */
   readonly syncPriority: number;
@@ -81,7 +86,7 @@ export interface SyncRepEvaluation {
   /** How many of them are missing: if not 0, nobody is released. */
   readonly missing: number;
   /** By level; undefined where the server does not know the level. */
-  readonly released: { readonly [L in SyncLevel]: SyncRepRelease | undefined };
+  readonly released: Readonly<Record<SyncLevel, SyncRepRelease | undefined>>;
 }
 
 /**
@@ -139,9 +144,9 @@ export function evaluateSynchronousStandbys(
     numSync,
     missing,
     released: {
-      remote_write: syncrepCapabilities.supports(server, "remoteWrite") ? release("remote_write") : undefined,
+      remote_write: syncStandbyCapabilities.supports(server, "remoteWrite") ? release("remote_write") : undefined,
       on: release("on"),
-      remote_apply: syncrepCapabilities.supports(server, "remoteApply") ? release("remote_apply") : undefined,
+      remote_apply: syncStandbyCapabilities.supports(server, "remoteApply") ? release("remote_apply") : undefined,
     },
   };
 }
@@ -163,7 +168,7 @@ function standbyPriority({ syncrepMethod, memberNames }: SyncRepConfig): (name: 
 
 function maySync({ state }: SyncRepStandby, server: Server): boolean {
   return (
-    state === "streaming" || (state === "stopping" && syncrepCapabilities.supports(server, "stoppingIsSynchronous"))
+    state === "streaming" || (state === "stopping" && syncStandbyCapabilities.supports(server, "stoppingIsSynchronous"))
   );
 }
 
@@ -171,7 +176,7 @@ function maySync({ state }: SyncRepStandby, server: Server): boolean {
 function firstOf(candidates: number[], numSync: number, priorities: readonly number[], server: Server): number[] {
   const by = (rank: (i: number) => number): number[] => [...candidates].sort((a, b) => rank(a) - rank(b));
   if (candidates.length > numSync) return by((i) => priorities[i]!).slice(0, numSync);
-  return syncrepCapabilities.supports(server, "candidatesInArrayOrder")
+  return syncStandbyCapabilities.supports(server, "candidatesInArrayOrder")
     ? candidates
     : by((i) => (priorities[i] === 1 ? 0 : 1));
 }
@@ -216,7 +221,7 @@ function checkConfig(config: SyncRepConfig | undefined, server: Server): void {
     fail("SyncRepConfig.numSync", "it is an integer of 1 to 2^31 - 1");
   }
   if (numSync > 1)
-    requireCapability(syncrepCapabilities, server, "multipleSyncStandbys", "More than one synchronous standby");
+    requireCapability(syncStandbyCapabilities, server, "multipleSyncStandbys", "More than one synchronous standby");
   checkNames("SyncRepConfig.memberNames", memberNames);
 }
 
@@ -231,7 +236,7 @@ function checkStandbys(standbys: readonly SyncRepStandby[]): void {
     for (const field of Object.values(positionAt)) {
       const lsn: unknown = standby[field];
       if (lsn !== undefined && (typeof lsn !== "bigint" || BigInt.asUintN(64, lsn) !== lsn)) {
-        fail(`${path}.${field}`, "an LSN is a bigint of 0 to 2^64 - 1, or undefined");
+        fail(`${path}.${field}`, "an LSN is a bigint from 0 to 2^64 - 1, or undefined");
       }
     }
   }

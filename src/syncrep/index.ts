@@ -10,6 +10,7 @@ export {
   type FindingCode,
   type FindingSeverity,
   type Fix,
+  type FixedText,
   findingCodes,
 } from "./lint/findings.ts";
 export {

@@ -2,9 +2,9 @@
  * walwire/syncrep/judge: what each server version makes of a `synchronous_standby_names`, how each has to write it, and fixes.
  */
 import { EncodeError, ParseError, refuseArgument, UnsupportedError } from "../kernel/errors.ts";
-import { joinRanges, rangesOf, type VersionRange } from "../kernel/version.ts";
-import { downcaseIdentifier } from "../text/identifier.ts";
-import type { SyncRepConfig } from "./ast.ts";
+import { isArrayOf } from "../kernel/options.ts";
+import { joinRanges, rangesOf, type VersionRange, type VersionVerdict, verdictsByVersion } from "../kernel/version.ts";
+import { meaningOf, type SyncRepConfig } from "./ast.ts";
 import { syncrepCapabilities } from "./capabilities.ts";
 import { applyFixes, type Finding } from "./lint/findings.ts";
 import {
@@ -15,17 +15,33 @@ import {
 import { parseSynchronousStandbyNames, serverOf } from "./parse.ts";
 import { printSynchronousStandbyNames } from "./print.ts";
 
-/** What a server makes of a value: what it reads, undefined for the empty value, or the error with which it rejects it. */
-export type Verdict =
-  | { readonly type: "accepted"; readonly config: SyncRepConfig | undefined }
-  | { readonly type: "refused"; readonly error: ParseError };
+export type { VersionVerdict };
+
+/** A server's verdict on a value. */
+export type SynchronousStandbyNamesVerdict =
+  | {
+      readonly type: "accepted";
+      /** What the server reads; undefined for the empty value. */
+      readonly config: SyncRepConfig | undefined;
+    }
+  | {
+      readonly type: "refused";
+      /** The error with which the server rejects the value. */
+      readonly error: ParseError;
+    };
+
+/** The verdicts of all versions, that of the newest first. */
+export type Verdicts = readonly VersionVerdict<SynchronousStandbyNamesVerdict>[];
 
 /** A value, and what a server says to it. */
 export interface Judged {
+  /** The value. */
   readonly text: string;
   /** server_version_num */
   readonly server: number;
-  readonly verdict: Verdict;
+  /** The server's verdict. */
+  readonly verdict: SynchronousStandbyNamesVerdict;
+  /** The findings of the lint. */
   readonly findings: readonly Finding[];
 }
 
@@ -43,7 +59,7 @@ export function judgeSynchronousStandbyNames(text: string, options: LintSynchron
   return { text, server, verdict, findings };
 }
 
-function verdictOf(text: string, server: number): Verdict {
+function verdictOf(text: string, server: number): SynchronousStandbyNamesVerdict {
   try {
     return { type: "accepted", config: parseSynchronousStandbyNames(text, { server }) };
   } catch (error) {
@@ -85,17 +101,18 @@ export interface FixOptions extends LintSynchronousStandbyNamesOptions {
  */
 export function fixAndJudge(text: string, options: FixOptions = {}): Fixed {
   if (typeof text !== "string") refuseArgument("text", "a string", text);
-  const safe = fixSynchronousStandbyNames(text, options);
-  const fixed = [...safe.fixed];
-  let judged = judgeSynchronousStandbyNames(safe.text, options);
+  const fixed: Finding[] = [];
+  let result = text;
   // One fix may overlap another, or what that hides. There are no more than a few such layers.
-  for (let round = 0; options.unsafe && round < 5; round++) {
-    const done = applyFixes(judged.text, judged.findings);
-    if (done.fixed.length === 0) break;
+  for (let round = 0; ; round++) {
+    const safe = fixSynchronousStandbyNames(result, options);
+    fixed.push(...safe.fixed);
+    const judged = judgeSynchronousStandbyNames(safe.text, options);
+    const done = applyFixes(safe.text, options.unsafe && round < 5 ? judged.findings : []);
+    if (done.fixed.length === 0) return { judged, fixed };
     fixed.push(...done.fixed);
-    judged = judgeSynchronousStandbyNames(done.text, options);
+    result = done.text;
   }
-  return { judged, fixed };
 }
 
 /**
@@ -109,20 +126,19 @@ export function fixAndJudge(text: string, options: FixOptions = {}): Fixed {
 export function offeredFix(
   text: string,
   options: LintSynchronousStandbyNamesOptions = {},
-): { readonly text: string; readonly unsafe: boolean } | undefined {
+):
+  | {
+      /** The new value. */
+      readonly text: string;
+      /** May it mean something else to the server? */
+      readonly unsafe: boolean;
+    }
+  | undefined {
   const fixes = [false, true]
     .map((unsafe) => ({ unsafe, judged: fixAndJudge(text, { ...options, unsafe }).judged }))
     .filter(({ judged }) => judged.text !== text && isGood(judged));
   const best = fixes.find(({ judged }) => isGood(judged, { strict: true })) ?? fixes[0];
   return best && { text: best.judged.text, unsafe: best.unsafe };
-}
-
-/** A verdict, and the versions that give it. */
-export interface VersionVerdict {
-  /** In ascending order. */
-  readonly versions: readonly VersionRange[];
-  /** That of the newest of them. */
-  readonly verdict: Verdict;
 }
 
 /**
@@ -131,14 +147,15 @@ export interface VersionVerdict {
  *
  * @example judgeSynchronousStandbyNamesByVersion("first").map(({ verdict }) => verdict.type) // ["refused", "accepted"]
  */
-export function judgeSynchronousStandbyNamesByVersion(text: string): VersionVerdict[] {
-  return byVersion(
+export function judgeSynchronousStandbyNamesByVersion(text: string): VersionVerdict<SynchronousStandbyNamesVerdict>[] {
+  return verdictsByVersion(
+    rangesOf(syncrepCapabilities),
     (server) => verdictOf(text, server),
     (verdict) =>
       verdict.type === "accepted"
-        ? meaning(verdict.config)
+        ? meaningOf(verdict.config)
         : JSON.stringify([verdict.error.sqlstate, said(verdict.error)]),
-  ).map(({ versions, value }) => ({ versions, verdict: value }));
+  );
 }
 
 /**
@@ -147,7 +164,7 @@ export function judgeSynchronousStandbyNamesByVersion(text: string): VersionVerd
  * @param verdicts Those of `judgeSynchronousStandbyNamesByVersion`.
  * @example formatVersions(versionsThatAccept(judgeSynchronousStandbyNamesByVersion("2 (a, b)"))) // "9.6 and later"
  */
-export function versionsThatAccept(verdicts: readonly VersionVerdict[]): readonly VersionRange[] {
+export function versionsThatAccept(verdicts: Verdicts): readonly VersionRange[] {
   const ranges = requireVerdicts(verdicts)
     .filter(({ verdict }) => verdict.type === "accepted")
     .flatMap(({ versions }) => versions);
@@ -155,12 +172,12 @@ export function versionsThatAccept(verdicts: readonly VersionVerdict[]): readonl
 }
 
 /** The verdicts of versions that accept the value too, and read something else in it. */
-export function differingVerdicts(verdicts: readonly VersionVerdict[], judged: Judged): readonly VersionVerdict[] {
+export function differingVerdicts(verdicts: Verdicts, judged: Judged): Verdicts {
   const { verdict } = requireJudged(judged);
   if (verdict.type === "refused") return [];
-  const here = meaning(verdict.config);
+  const here = meaningOf(verdict.config);
   return requireVerdicts(verdicts).filter(
-    ({ verdict: other }) => other.type === "accepted" && meaning(other.config) !== here,
+    ({ verdict: other }) => other.type === "accepted" && meaningOf(other.config) !== here,
   );
 }
 
@@ -169,9 +186,12 @@ export function differingVerdicts(verdicts: readonly VersionVerdict[], judged: J
  *
  * @example printSynchronousStandbyNamesByVersion(parseSynchronousStandbyNames("a, b")).map(({ text }) => text) // ["FIRST 1 (a, b)", "1 (a, b)", "a, b"]
  */
-export function printSynchronousStandbyNamesByVersion(
-  config: SyncRepConfig | undefined,
-): { readonly versions: readonly VersionRange[]; readonly text: string }[] {
+export function printSynchronousStandbyNamesByVersion(config: SyncRepConfig | undefined): {
+  /** The versions that accept the text. */
+  readonly versions: readonly VersionRange[];
+  /** The value as these versions write it. */
+  readonly text: string;
+}[] {
   if (config === undefined) return [];
   const printed = (server: number): string | undefined => {
     try {
@@ -181,31 +201,9 @@ export function printSynchronousStandbyNamesByVersion(
       throw error;
     }
   };
-  return byVersion(printed, (text) => text ?? "").flatMap(({ versions, value }) =>
-    value === undefined ? [] : [{ versions, text: value }],
+  return verdictsByVersion(rangesOf(syncrepCapabilities), printed, (text) => text).map(
+    ({ versions, verdict: text }) => ({ versions, text }),
   );
-}
-
-/** Ask one version of each language, and put those together whose answers have the same key; that of the newest comes first. */
-function byVersion<T>(
-  ask: (server: number) => T,
-  keyOf: (value: T) => string,
-): { versions: VersionRange[]; value: T }[] {
-  const answers = new Map<string, T>();
-  const groups = new Map<string, { versions: VersionRange[]; value: T }>();
-  for (const range of rangesOf(syncrepCapabilities).reverse()) {
-    const { standbyIdentifierList, syncrepGrammar, numSyncIsChecked, quorumCommit } = syncrepCapabilities.of(
-      range.since,
-    );
-    const language = JSON.stringify([standbyIdentifierList, syncrepGrammar, numSyncIsChecked, quorumCommit]);
-    if (!answers.has(language)) answers.set(language, ask(range.since));
-    const value = answers.get(language)!;
-    const key = keyOf(value);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { versions: [range], value });
-    else group.versions = joinRanges([range, ...group.versions]);
-  }
-  return [...groups.values()];
 }
 
 /** The part of a server's error that does not repeat the value. */
@@ -213,29 +211,21 @@ function said({ detail, message }: ParseError): string {
   return detail ?? message;
 }
 
-/** Two values that mean the same are equal here: names are compared without regard to the case of ASCII letters. */
-function meaning(config: SyncRepConfig | undefined): string {
-  if (config === undefined) return "";
-  const { syncrepMethod, numSync, memberNames } = config;
-  return JSON.stringify([syncrepMethod, numSync, memberNames.map(downcaseIdentifier)]);
-}
-
-function isVerdict(verdict: Verdict): boolean {
+function isVerdict(verdict: SynchronousStandbyNamesVerdict): boolean {
   if (verdict?.type === "refused") return verdict.error instanceof ParseError;
   const config = verdict?.type === "accepted" ? verdict.config : null;
-  const isConfig = Array.isArray(config?.memberNames) && config.memberNames.every((name) => typeof name === "string");
-  return config === undefined || (config !== null && isConfig);
+  const isConfig = config != null && isArrayOf(config.memberNames, (name) => typeof name === "string");
+  return config === undefined || isConfig;
 }
 
 function requireJudged(judged: Judged): Judged {
-  const isJudged = isVerdict(judged?.verdict) && Array.isArray(judged.findings) && judged.findings.every(Boolean);
+  const isJudged = isVerdict(judged?.verdict) && isArrayOf(judged.findings, Boolean);
   return isJudged ? judged : refuseArgument("judged", "what judgeSynchronousStandbyNames returned", judged);
 }
 
-function requireVerdicts(verdicts: readonly VersionVerdict[]): readonly VersionVerdict[] {
+function requireVerdicts(verdicts: Verdicts): Verdicts {
   const isRange = (range: VersionRange): boolean => typeof range?.since === "number";
-  const isGiven = (each: VersionVerdict): boolean =>
-    isVerdict(each?.verdict) && Array.isArray(each.versions) && each.versions.every(isRange);
-  if (Array.isArray(verdicts) && Array.from(verdicts).every(isGiven)) return verdicts;
+  const isGiven = (each: Verdicts[number]): boolean => isVerdict(each?.verdict) && isArrayOf(each.versions, isRange);
+  if (isArrayOf(verdicts, isGiven)) return verdicts;
   return refuseArgument("verdicts", "what judgeSynchronousStandbyNamesByVersion returned", verdicts);
 }

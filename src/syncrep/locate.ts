@@ -7,14 +7,16 @@
 import { refuseArgument } from "../kernel/errors.ts";
 import { sourceOf } from "../text/source.ts";
 import type { SyncRepConfig } from "./ast.ts";
+import { syncrepCapabilities } from "./capabilities.ts";
 import { type SynchronousStandbyNamesOptions, serverOf } from "./parse.ts";
-import { type Parts, partsOf, type TextRange } from "./parts.ts";
+import { type Parts, partsOf, rangeAt, type TextRange } from "./parts.ts";
 import { printSynchronousStandbyNames } from "./print.ts";
 
 /** A standby name, and where it stands. */
 export interface StandbyNameLocation extends TextRange {
   /** As in `memberNames`. */
   readonly name: string;
+  /** In double quotes? */
   readonly quoted: boolean;
 }
 
@@ -43,15 +45,10 @@ export function locateSynchronousStandbyNames(
   if (typeof config !== "object" || config === null) refuseArgument("config", "a SyncRepConfig", config);
   const source = sourceOf(config) ?? { text: printSynchronousStandbyNames(config, { server }), server };
   const { text } = source;
-  const { memberNames, ...head } = partsOf(text, source.server);
-  return {
-    text,
-    ...head,
-    memberNames: memberNames.map(({ offset, end }, i) => ({
-      name: config.memberNames[i]!,
-      quoted: text[offset] === '"',
-      offset,
-      end,
-    })),
-  };
+  const { places, ...head } = partsOf(text, syncrepCapabilities.of(source.server));
+  const memberNames = config.memberNames.map((name, i) => {
+    const { offset, end } = rangeAt(places, i)!;
+    return { name, quoted: text[offset] === '"', offset, end };
+  });
+  return { text, ...head, memberNames };
 }

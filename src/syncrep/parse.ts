@@ -12,6 +12,7 @@ import { withSource } from "../text/source.ts";
 import { advise } from "./advise.ts";
 import type { SyncRepConfig } from "./ast.ts";
 import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
+import { tokenEnd } from "./parts.ts";
 
 /** The server that options name, in any function of this domain. */
 export function serverOf(options: { readonly server?: Server | undefined }): number {
@@ -69,31 +70,31 @@ function refuseNumSync(text: string, numSync: number): never {
   });
 }
 
-/** A token of the scanner: a name, a number, `(`, `)`, `,`, or a character that is none of these. */
-export interface Token {
-  /** As it stands in the text, quotes included. */
-  readonly text: string;
-  /** UTF-16 code units from the start of the text. */
-  readonly offset: number;
-}
-
-/** All tokens of any text. A quote that is left open takes all the rest. */
-export function tokens(text: string, server: number): readonly Token[] {
-  return grammar.parse(text, { startRule: "tokens", has: syncrepCapabilities.of(server), refuse: () => {} });
-}
-
-/** Does the text, as it stands, scan as this one standby name? What the printer asks, so that it has no opinion of its own. */
-export function scansAsStandbyName(text: string, name: string, server: number): boolean {
+/** Does the text, as it stands, scan as this one standby name? The printer asks, so that it has no opinion of its own. */
+export function scansAsStandbyName(text: string, name: string, has: SyncrepCapabilities): boolean {
   // An error takes ten times as long as to see that there are more tokens.
-  if (tokens(text, server).length !== 1) return false;
-  const has = syncrepCapabilities.of(server);
-  const startRule = has.syncrepGrammar ? "standby_name" : "identifier_item";
+  if (text === "" || tokenEnd(text, 0, has) < text.length) return false;
+  return attempt(text, has.syncrepGrammar ? "standby_name" : "identifier_item", has).value === name;
+}
+
+/** What the text is, and where its first error is; Infinity if it has none. */
+function attempt(
+  text: string,
+  startRule: "result" | "standby_name" | "identifier_item",
+  has: SyncrepCapabilities,
+): { readonly value: unknown; readonly failsAt: number } {
+  let failsAt = Number.POSITIVE_INFINITY;
+  const refuse = ({ offset }: { readonly offset: number }): void => {
+    failsAt = Math.min(failsAt, offset);
+  };
+  let value: unknown;
   try {
-    return grammar.parse(text, { startRule, has, refuse: () => {} }) === name;
+    value = grammar.parse(text, { startRule, has, refuse });
   } catch (error) {
-    if (error instanceof grammar.SyntaxError) return false;
-    throw error;
+    if (!(error instanceof grammar.SyntaxError)) throw error;
+    refuse(error);
   }
+  return { value, failsAt };
 }
 
 function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
@@ -114,28 +115,15 @@ function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
     (base: number) =>
     ({ code, message, offset }: Pick<ParseErrorInit, "code" | "message" | "offset">) =>
       fail({ code, offset: base + offset }, message);
-  const failsAt = (other: string): number => {
-    let refused: number | undefined;
-    const refuse = (init: { readonly offset: number }): void => {
-      refused ??= init.offset;
-    };
-    try {
-      grammar.parse(other, { startRule: "result", has, refuse });
-      return refused ?? Number.POSITIVE_INFINITY;
-    } catch (error) {
-      if (error instanceof grammar.SyntaxError) return refused ?? error.offset;
-      throw error;
-    }
-  };
+  const failsAt = (other: string): number => attempt(other, "result", has).failsAt;
   try {
     return grammar.parse(text, { startRule: "result", has, refuse: refuseFrom(0) });
   } catch (error) {
     if (!(error instanceof grammar.SyntaxError)) throw error;
     const { offset, expected } = error;
-    const near =
-      offset < text.length
-        ? grammar.parse(text.slice(offset), { startRule: "offending_token", has, refuse: refuseFrom(offset) }).text
-        : undefined;
+    const near = offset < text.length ? text.slice(offset, tokenEnd(text, offset, has)) : undefined;
+    // An open quote is an error of the scanner, which has read the token already.
+    if (near?.startsWith('"')) grammar.parse(near, { startRule: "standby_name", has, refuse: refuseFrom(offset) });
     return fail(
       { code: "SYNTAX", offset, near, expected, advice: advise(text, offset, near, expected, has, failsAt) },
       // Of a quoted name flex holds the closing quote only.

@@ -7,10 +7,10 @@
 
 import { EncodeError } from "../kernel/errors.ts";
 import { requireCapability } from "../kernel/version.ts";
-import { truncateIdentifier } from "../text/identifier.ts";
+import { quoteIdentifier, truncateIdentifier } from "../text/identifier.ts";
 import { printableText } from "../text/scan.ts";
 import type { SyncRepConfig } from "./ast.ts";
-import { syncrepCapabilities } from "./capabilities.ts";
+import { type SyncrepCapabilities, syncrepCapabilities } from "./capabilities.ts";
 import { type SynchronousStandbyNamesOptions, scansAsStandbyName, serverOf } from "./parse.ts";
 
 export const keywords = { PRIORITY: "FIRST", QUORUM: "ANY" } as const;
@@ -33,12 +33,15 @@ export function printSynchronousStandbyNames(
 ): string {
   const server = serverOf(options);
   if (config === undefined) return "";
-  return standbyConfig(config, standbyNames(config, server).join(", "), server);
+  return standbyConfig(config, standbyNames(config, server).join(", "), syncrepCapabilities.of(server));
 }
 
 /** The list with what it needs before and around it. */
-export function standbyConfig({ syncrepMethod, numSync }: SyncRepConfig, list: string, server: number): string {
-  const has = syncrepCapabilities.of(server);
+export function standbyConfig(
+  { syncrepMethod, numSync }: SyncRepConfig,
+  list: string,
+  has: SyncrepCapabilities,
+): string {
   if (!has.syncrepGrammar) return list || " ";
   return `${has.quorumCommit ? `${keywords[syncrepMethod]} ` : ""}${number(numSync)} (${list})`;
 }
@@ -66,7 +69,7 @@ export function standbyNames(config: SyncRepConfig, server: number): readonly st
   return Array.from(memberNames, (name, index) => {
     const text = printableText(`SyncRepConfig.memberNames[${index}]`, name);
     if (truncateIdentifier(text) !== text) require("syncrepGrammar", "A standby name of more than 63 bytes");
-    return scansAsStandbyName(text, text, server) ? text : `"${text.replaceAll('"', '""')}"`;
+    return scansAsStandbyName(text, text, has) ? text : quoteIdentifier(text);
   });
 }
 

@@ -6,7 +6,7 @@ import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { defaultServer, requireCapability, type Server } from "../kernel/version.ts";
 import { downcaseIdentifier } from "../text/identifier.ts";
 import type { SyncRepConfig } from "./ast.ts";
-import { syncrepCapabilities } from "./capabilities.ts";
+import { syncStandbyCapabilities } from "./capabilities.ts";
 import {
   checkNames,
   type EvaluatedStandby,
@@ -53,7 +53,7 @@ export function parseSynchronousCommit(
   options: { readonly server?: Server | undefined } = {},
 ): SynchronousCommit {
   if (typeof options !== "object" || options === null) refuseArgument("options", "an object", options);
-  const has = syncrepCapabilities.of(options.server ?? defaultServer);
+  const has = syncStandbyCapabilities.of(options.server ?? defaultServer);
   const folded = typeof text === "string" ? downcaseIdentifier(text) : refuseArgument("text", "a string", text);
   const level = Object.hasOwn(spellings, folded) ? spellings[folded] : undefined;
   const known = ["local", ...(has.remoteWrite ? ["remote_write"] : []), ...(has.remoteApply ? ["remote_apply"] : [])];
@@ -74,8 +74,8 @@ function checkLevel(level: SynchronousCommit, server: Server = defaultServer): v
   if (typeof level !== "string" || !Object.hasOwn(spellings, level) || spellings[level] !== level) {
     refuseArgument("level", "local, remote_write, remote_apply, on or off", level);
   }
-  if (level === "remote_write") requireCapability(syncrepCapabilities, server, "remoteWrite", level);
-  if (level === "remote_apply") requireCapability(syncrepCapabilities, server, "remoteApply", level);
+  if (level === "remote_write") requireCapability(syncStandbyCapabilities, server, "remoteWrite", level);
+  if (level === "remote_apply") requireCapability(syncStandbyCapabilities, server, "remoteApply", level);
 }
 
 /** The synchronous_commit that a question is about. */
@@ -92,6 +92,7 @@ export interface BlockingLosses {
   readonly of: readonly number[];
   /** Smallest sets whose loss blocks commits, each in ascending order: all, or ten of them. */
   readonly sets: readonly (readonly number[])[];
+  /** The answer in a sentence. */
   readonly sentence: string;
 }
 
@@ -194,7 +195,7 @@ function smallestLosses(
   const last = byPriority.findIndex((i, place) => place >= numSync - 1 && place < of.length - 1 && !isKnown(i));
   if (last !== -1) return { size: last + 1 - numSync, of: byPriority.slice(0, last).sort((a, b) => a - b) };
   // and when just enough are left in the order of the walsenders, in older minors with those of priority 1 first.
-  const inOrder = syncrepCapabilities.supports(server, "candidatesInArrayOrder")
+  const inOrder = syncStandbyCapabilities.supports(server, "candidatesInArrayOrder")
     ? of
     : [...of].sort((a, b) => Math.min(standbys[a]!.syncPriority, 2) - Math.min(standbys[b]!.syncPriority, 2));
   const size = of.length - numSync;
@@ -232,6 +233,7 @@ export interface CertainCopies {
   readonly copies: number;
   /** What these have done with it. Flushed outlives the loss of power there, written only that of PostgreSQL. */
   readonly done: (typeof done)[SyncLevel] | undefined;
+  /** The answer in a sentence. */
   readonly sentence: string;
 }
 
@@ -272,22 +274,41 @@ function copiesOf({ numSync, released }: SyncRepEvaluation, level: SynchronousCo
 
 /** A change of the standbys. Names are compared as the server compares them; it concerns every standby of a name. */
 export type StandbyChange =
-  | { readonly type: "leave"; readonly names: readonly string[] }
-  | { readonly type: "rename"; readonly from: string; readonly to: string }
+  | {
+      readonly type: "leave";
+      /** The standbys that go away. */
+      readonly names: readonly string[];
+    }
+  | {
+      readonly type: "rename";
+      /** The name before. */
+      readonly from: string;
+      /** The name after. */
+      readonly to: string;
+    }
   /** Its walsender comes last here; in a server it takes the first free place, which matters among equals with FIRST. */
-  | { readonly type: "join"; readonly standby: SyncRepStandby };
+  | {
+      readonly type: "join";
+      /** The new standby. */
+      readonly standby: SyncRepStandby;
+    };
 
 /** What a change of the standbys does to waiting commits. */
 export interface ChangeOutcome {
+  /** The evaluation before the change. */
   readonly before: SyncRepEvaluation;
+  /** The evaluation after the change. */
   readonly after: SyncRepEvaluation;
   /** The standbys after it. */
   readonly standbys: readonly SyncRepStandby[];
-  /** Those whose state or priority is another, or that came or went (undefined). */
+  /** The standbys that came, left, or have another state or priority. */
   readonly changed: readonly {
+    /** Before the change; undefined for a standby that came. */
     readonly before: EvaluatedStandby | undefined;
+    /** After the change; undefined for a standby that left. */
     readonly after: EvaluatedStandby | undefined;
   }[];
+  /** The change and its effect, in sentences. */
   readonly sentence: string;
 }
 
@@ -368,7 +389,9 @@ export interface Satisfiability {
   readonly satisfiable: boolean;
   /** The names that count, in the order given. */
   readonly counting: readonly string[];
+  /** How many standbys are missing. */
   readonly missing: number;
+  /** The answer in a sentence. */
   readonly sentence: string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What PostgreSQL does with the text of an identifier: fold it to lower case, and cut it.
+ * Identifiers as PostgreSQL reads them: folded to lower case, and cut to 63 bytes.
  *
  * A port of src/backend/parser/scansup.c, for a server in UTF-8.
  */
@@ -14,7 +14,8 @@ export const identifierBytes = 63;
  */
 export function downcaseIdentifier(name: string): string {
   // toLowerCase alone is twice as fast, and would fold É too.
-  return /[^\0-\x7f]/.test(name) ? name.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : name.toLowerCase();
+  if (/^[\0-\x7f]*$/.test(name)) return name.toLowerCase();
+  return /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : name;
 }
 
 /**
@@ -25,15 +26,20 @@ export function downcaseIdentifier(name: string): string {
  *
  * @source scansup.c: truncate_identifier; mbutils.c: pg_mbcliplen
  */
-export function truncateIdentifier(name: string): string {
+export function truncateIdentifier(name: string, limit = identifierBytes): string {
   // A UTF-16 unit takes three bytes at most.
-  if (name.length * 3 <= identifierBytes) return name;
+  if (name.length * 3 <= limit) return name;
   let bytes = 0;
   for (let i = 0; i < name.length; ) {
     const point = name.codePointAt(i)!;
     bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-    if (bytes > identifierBytes) return name.slice(0, i);
+    if (bytes > limit) return name.slice(0, i);
     i += point < 0x10000 ? 1 : 2;
   }
   return name;
+}
+
+/** An identifier in double quotes. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }

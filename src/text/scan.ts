@@ -1,5 +1,5 @@
 /**
- * What every parser and printer of text needs around its generated grammar: refuse what no server could receive, and read
+ * What every parser and printer of text needs around its generated grammar: reject text that no server could receive, and read
  * numbers as C does.
  */
 import { EncodeError, ParseError, type ParseErrorInit } from "../kernel/errors.ts";

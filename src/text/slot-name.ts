@@ -3,7 +3,8 @@
  *
  * @source slot.c: ReplicationSlotValidateName, from 19 on ReplicationSlotValidateNameInternal
  */
-import { ParseError, type ParseErrorInit } from "../kernel/errors.ts";
+import { ParseError, type ParseErrorInit, refuseArgument } from "../kernel/errors.ts";
+import { checkOptions } from "../kernel/options.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { slotCapabilities } from "./capabilities.ts";
 import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "./identifier.ts";
@@ -11,35 +12,40 @@ import { downcaseIdentifier, identifierBytes, truncateIdentifier } from "./ident
 /** The slot that a subscriber keeps for itself. @source slot.h: CONFLICT_DETECTION_SLOT */
 const conflictDetectionSlot = "pg_conflict_detection";
 
-/** What the server says, and what to do. */
+/** The server's error for the name of a slot, and advice. */
 export interface SlotNameRefusal extends Pick<ParseErrorInit, "message" | "hint" | "advice"> {
+  /** invalid_name, name_too_long or reserved_name. */
   readonly sqlstate: "42602" | "42622" | "42939";
 }
 
 /**
- * Is this a name that a server lets a replication slot be made under?
+ * Reject a name that a new replication slot cannot have.
  *
  * @param name As it reaches the slot: SQL and replication commands cut names to 63 bytes first.
- * @throws ParseError INVALID_VALUE, with the server's message, SQLSTATE and hint, if it is not.
+ * @throws ParseError INVALID_VALUE, with the server's message, SQLSTATE and hint.
+ * @throws ArgumentError for a name that is not a string, and for unknown options.
  * @source slot.c: ReplicationSlotValidateName
  * @example checkSlotName("standby_1") // undefined
  */
 export function checkSlotName(name: string, options: { readonly server?: Server | undefined } = {}): void {
-  const refusal = slotNameRefusal(name, options);
+  const refusal = judgeSlotName(name, options);
   if (refusal === undefined) return;
   const offset = Math.max(0, name.search(/[^a-z0-9_]/u));
   throw new ParseError({ code: "INVALID_VALUE", ...refusal, text: name, offset });
 }
 
 /**
- * What a server says to the name of a slot that is to be made; undefined if it takes it.
+ * The error of a server for the name of a new slot; undefined if it accepts the name.
  *
- * @example slotNameRefusal("Standby")?.advice // "Write the slot name in lower case: standby."
+ * @throws ArgumentError for a name that is not a string, and for unknown options.
+ * @example judgeSlotName("Standby")?.advice // "Write the slot name in lower case: standby."
  */
-export function slotNameRefusal(
+export function judgeSlotName(
   name: string,
   options: { readonly server?: Server | undefined } = {},
 ): SlotNameRefusal | undefined {
+  if (typeof name !== "string") refuseArgument("name", "a string", name);
+  checkOptions(options, ["server"]);
   const version = serverVersionNum(options.server);
   if (name === "") {
     return {

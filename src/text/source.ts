@@ -1,4 +1,4 @@
-/** What a value was parsed from, noted on the value where nobody else sees it: for whoever asks where its parts stand. */
+/** The text that a value was parsed from, noted on the value out of sight, to find its parts in the text later. */
 
 export interface Source {
   readonly text: string;
@@ -24,7 +24,7 @@ class Parsed extends Given {
   }
 
   static source(value: object): Source | undefined {
-    return #source in value ? value.#source : undefined;
+    return typeof value === "object" && value !== null && #source in value ? value.#source : undefined;
   }
 }
 

@@ -5,9 +5,18 @@
  */
 import { isBytes, refuse } from "../wire/check.ts";
 import { writeCounted } from "../wire/counted.ts";
+import type { Json } from "../wire/json.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
-import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
+import {
+  badText,
+  type Codec,
+  jsonOfPart,
+  readBinaryPart,
+  readTextPart,
+  writeBinaryPart,
+  writeTextPart,
+} from "./codec.ts";
 import type { int2 } from "./number.ts";
 import { quoting, readPart, writePart } from "./quote.ts";
 
@@ -92,8 +101,26 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
     return { dimensions, elements };
   };
 
+  /** The JSON of nested arrays, or of their elements. */
+  const nested = (value: unknown, depth: number): Json => {
+    if (value === null) return null;
+    if (!Array.isArray(value) || (depth > 0 && !isNestable())) return jsonOfPart(element, value);
+    if (depth === MAX_DIMENSIONS) refuse(`at most ${MAX_DIMENSIONS} dimensions`, value, name);
+    // Not `map`, which passes over holes, of which there may be 2^32.
+    return Array.from(value.values(), (each) => nested(each, depth + 1));
+  };
+
   return {
     name,
+
+    toJson(value) {
+      if (Array.isArray(value)) return nested(value, 0);
+      const { dimensions, elements } = mustHaveBounds(value as ArrayWithBounds, name);
+      return {
+        dimensions: dimensions.map(({ length, lowerBound }) => ({ length, lowerBound })),
+        elements: elements.map((each) => (each === null ? null : jsonOfPart(element, each))),
+      };
+    },
     listLike: true,
 
     readText(text) {
@@ -246,11 +273,11 @@ function mustHaveBounds(value: ArrayWithBounds, name: string): ArrayWithBounds {
     const isGood =
       Number.isInteger(length) && length > 0 && Number.isInteger(lowerBound) && lowerBound >= -MAX_INT32 - 1;
     if (!isGood || lowerBound + length - 1 > MAX_INT32) {
-      refuse("a length above 0 and a lowerBound, subscripts of 32 bits,", dimension, `${name}.dimensions`, i);
+      refuse("a length above 0 and a lowerBound, subscripts of 32 bits", dimension, `${name}.dimensions`, i);
     }
     total *= length;
   }
-  if (total !== elements.length) refuse(`${total} elements, as its dimensions say,`, elements.length, name);
+  if (total !== elements.length) refuse(`${total} elements, as its dimensions say`, elements.length, name);
   return value;
 }
 
@@ -264,6 +291,7 @@ export function vectorOf(name: string, element: typeof int2, elementOid: number)
   return {
     name,
     listLike: true,
+    toJson: (value) => checked(value).map((each) => jsonOfPart(element, each)),
     readText: (text) =>
       text === "" ? [] : text.split(" ").map((part, i) => readTextPart(element, part, 0, name, i) as number),
     writeText: (value) =>

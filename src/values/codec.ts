@@ -3,7 +3,8 @@
  */
 import { DecodeError, EncodeError, refuseArgument, WalwireError } from "../kernel/errors.ts";
 import { shown } from "../kernel/words.ts";
-import { isBytes, refuse } from "../wire/check.ts";
+import { givenBytes, isBytes, refuse } from "../wire/check.ts";
+import { bytesJson, type Json } from "../wire/json.ts";
 import { bytesOf } from "../wire/reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "../wire/text.ts";
 
@@ -37,6 +38,13 @@ export interface Codec<T = unknown> {
    * @throws EncodeError as `writeText`
    */
   writeBinary(value: T): Uint8Array;
+  /**
+   * Convert a value to one that JSON can hold, for `jsonOfValue`. Without it, strings and booleans stay as they are, numbers too if JSON
+   * has them, and everything else becomes its text.
+   *
+   * @throws EncodeError for a value that is not of the type
+   */
+  toJson?(value: T): Json;
 }
 
 /** Throw the DecodeError of a text. `wanted` says what was expected: "a whole number from 0 to 255". */
@@ -208,6 +216,28 @@ function writeError(error: unknown, name: string): unknown {
     : error;
 }
 
+/** The JSON of a part of a value that is not NULL, or of a whole one. */
+export function jsonOfPart(codec: Codec, value: unknown): Json {
+  try {
+    const { name, twofold, toJson } = enter(codec);
+    if (toJson !== undefined) return toJson(value);
+    if (typeof value === "string" || typeof value === "boolean") return value;
+    if (typeof value === "number") return jsonOfNumber(value);
+    // Of an unknown type, or of one whose binary format has another meaning than its text.
+    if (isBytes(value)) return { binary: bytesJson(value) };
+    if (twofold === true)
+      return typeof value === "bigint" ? String(value) : refuse("a string or a number", value, name);
+    return writeTextPart(codec, value, name);
+  } finally {
+    depth--;
+  }
+}
+
+/** JSON has no infinities, no NaN and, for most readers, no -0. */
+function jsonOfNumber(value: number): Json {
+  return Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? "-0" : String(value);
+}
+
 export function isCodec(value: unknown): value is Codec {
   if (typeof value !== "object" || value === null) return false;
   const codec = value as Codec;
@@ -258,6 +288,7 @@ function wrapped(codec: Codec, onRead: Convert, onWrite: Convert): Codec {
     get twofold() {
       return codec.twofold === true;
     },
+    toJson: (value) => jsonOfPart(codec, value),
     readText(text) {
       if (typeof text !== "string") refuseArgument("text", "a string", text);
       try {
@@ -278,9 +309,9 @@ function wrapped(codec: Codec, onRead: Convert, onWrite: Convert): Codec {
       }
     },
     readBinary(bytes) {
-      if (!isBytes(bytes)) refuseArgument("bytes", "a Uint8Array", bytes);
+      const given = givenBytes(bytes);
       try {
-        return enter(codec).readBinary(bytes);
+        return enter(codec).readBinary(given);
       } catch (error) {
         throw onRead(error, codec.name);
       } finally {

@@ -5,9 +5,18 @@
  */
 import { mustBeObject, refuse } from "../wire/check.ts";
 import { writeCounted } from "../wire/counted.ts";
+import type { Json } from "../wire/json.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
-import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
+import {
+  badText,
+  type Codec,
+  jsonOfPart,
+  readBinaryPart,
+  readTextPart,
+  writeBinaryPart,
+  writeTextPart,
+} from "./codec.ts";
 import { quoting, readPart, writePart } from "./quote.ts";
 
 /** A value of a composite type, by the names of its fields. It has no prototype, so a field may be called `__proto__`. */
@@ -34,6 +43,16 @@ export function compositeOf(name: string, fields: readonly Field[]): Codec<Compo
   };
   return {
     name,
+
+    toJson(value) {
+      mustBeObject(value, name);
+      const object: Record<string, Json> = Object.create(null);
+      for (const [i, { codec, name: field }] of fields.entries()) {
+        const each = get(value, i);
+        object[field] = each === null ? null : jsonOfPart(codec, each);
+      }
+      return object;
+    },
 
     readText(text) {
       if (text[0] !== "(") badText(name, text, "fields in parentheses");

@@ -40,9 +40,15 @@ export type TypeDefinition = {
   | {
       readonly kind: "composite";
       /** The names of the fields and the oids of their types, in order. */
-      readonly fields: readonly { readonly name: string; readonly type: number }[];
+      readonly fields: readonly {
+        /** The name of the field. */
+        readonly name: string;
+        /** The oid of its type. */
+        readonly type: number;
+      }[];
     }
   | {
+      /** A range type, or the type of several ranges of one type. */
       readonly kind: "range" | "multirange";
       /** The oid of the type of the bounds, or for a multirange of its ranges. */
       readonly subtype: number;
@@ -83,8 +89,11 @@ export function checkedDefinition(
     value === undefined ? undefined : string(value, field);
   const other = (value: unknown, field: string): number =>
     isOid(value) && value !== 0 ? value : refuse(`${path}.${field}`, "the oid of a type", value);
-  const list = (value: unknown, field: string): readonly unknown[] =>
-    Array.isArray(value) ? Array.from(value) : refuse(`${path}.${field}`, "an array", value);
+  const list = <T>(value: unknown, field: string, read: (each: unknown, i: number) => T): T[] =>
+    // Not `map`, which passes over holes, of which there may be 2^32.
+    Array.isArray(value)
+      ? Array.from(value.entries(), ([i, each]) => read(each, i))
+      : refuse(`${path}.${field}`, "an array", value);
 
   if (typeof given !== "object" || given === null) refuse(path, "a TypeDefinition", given);
   const { kind } = given;
@@ -107,14 +116,14 @@ export function checkedDefinition(
     }
     case "enum": {
       if (given.labels === undefined) return { ...common, kind };
-      const labels = list(given.labels, "labels").map((label, i) => string(label, `labels[${i}]`));
+      const labels = list(given.labels, "labels", (label, i) => string(label, `labels[${i}]`));
       return { ...common, kind, labels };
     }
     case "domain":
       return { ...common, kind, base: other(given.base, "base") };
     case "composite": {
       const names = new Set<string>();
-      const fields = list(given.fields, "fields").map((each, i) => {
+      const fields = list(given.fields, "fields", (each, i) => {
         if (typeof each !== "object" || each === null) refuse(`${path}.fields[${i}]`, "a name and a type", each);
         const field = each as { readonly name: unknown; readonly type: unknown };
         const fieldName = string(field.name, `fields[${i}].name`);

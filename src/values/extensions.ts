@@ -20,6 +20,12 @@ const quotes = /* @__PURE__ */ quoting("=>,", false);
 const hstore: Codec<HstoreValue> = {
   name: "hstore",
 
+  toJson(value) {
+    const object: Record<string, string | null> = Object.create(null);
+    for (const { key } of pairsOf(value)) object[key] = value[key]!;
+    return object;
+  },
+
   readText(text) {
     mustBeText(text, "hstore");
     const value: Record<string, string | null> = Object.create(null);

@@ -5,6 +5,7 @@ export type { OldTuple, Relation, RelationColumn, Type } from "../generated/logi
 export type { Lsn } from "../kernel/lsn.ts";
 export type { PgTime } from "../kernel/time.ts";
 export type { Server } from "../kernel/version.ts";
+export type { Json } from "../wire/json.ts";
 export { TupleData, type TupleKind, type TupleValue, type Unchanged, unchanged } from "../wire/tuple.ts";
 export type { ArrayDimension, ArrayValue, ArrayWithBounds } from "./array.ts";
 export { type CatalogColumn, type CatalogRow, catalogQuery } from "./catalog.ts";
@@ -12,6 +13,7 @@ export type { Codec } from "./codec.ts";
 export type { CompositeValue } from "./composite.ts";
 export type { TypeDefinition } from "./definition.ts";
 export type { HstoreValue } from "./extensions.ts";
+export { jsonOfRow, jsonOfValue } from "./json.ts";
 export type { MultirangeValue, RangeValue } from "./range.ts";
 export {
   type Absent,

@@ -5,9 +5,18 @@
  */
 import { mustBeObject, refuse } from "../wire/check.ts";
 import { readCounted, writeCounted } from "../wire/counted.ts";
+import type { Json } from "../wire/json.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith } from "../wire/writer.ts";
-import { badText, type Codec, readBinaryPart, readTextPart, writeBinaryPart, writeTextPart } from "./codec.ts";
+import {
+  badText,
+  type Codec,
+  jsonOfPart,
+  readBinaryPart,
+  readTextPart,
+  writeBinaryPart,
+  writeTextPart,
+} from "./codec.ts";
 import { quoting, readPart, writePart } from "./quote.ts";
 
 /** A range: its two bounds, or "empty". */
@@ -48,6 +57,13 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
   };
   return {
     name,
+
+    toJson(value) {
+      const range = checked(value);
+      if (range === "empty") return range;
+      const bound = (side: unknown): Json => (side === null ? null : jsonOfPart(subtype, side));
+      return { lower: bound(range.lower), upper: bound(range.upper), bounds: range.bounds };
+    },
 
     readText(text) {
       if (text === "empty") return "empty";
@@ -142,6 +158,8 @@ export function multirangeOf(name: string, subtype: Codec): Codec<MultirangeValu
   return {
     name,
     listLike: true,
+
+    toJson: (value) => checked(value).map((each) => jsonOfPart(range, each)),
 
     readText(text) {
       if (text === "{}") return [];

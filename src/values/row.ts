@@ -167,7 +167,8 @@ function columnsOf(relation: RowType, typeMap: TypeMap): { readonly paths: strin
   };
 }
 
-function mustBeRelation(relation: RowType): void {
+/** @throws ArgumentError */
+export function mustBeRelation(relation: RowType): void {
   if (typeof relation !== "object" || relation === null) refuseArgument("relation", "a Relation message", relation);
   const { namespace, name, columns } = relation;
   if (typeof namespace !== "string") refuseArgument("relation.namespace", "a string", namespace);
@@ -254,8 +255,17 @@ export function rowObject<T extends object = Record<string, unknown>>(relation: 
  * @throws ArgumentError for anything but rows.
  * @example fillUnchanged([1, unchanged, unchanged], [1, "long", absent]) // { row: [1, "long", unchanged], unchanged: [2] }
  */
-export function fillUnchanged<T>(row: readonly T[], old: readonly T[] | undefined): { row: T[]; unchanged: number[] } {
+export function fillUnchanged<T>(
+  row: readonly T[],
+  old: readonly T[] | undefined,
+): {
+  /** The filled row. */
+  row: T[];
+  /** Positions of columns that are still `unchanged`, from 0. */
+  unchanged: number[];
+} {
   if (!Array.isArray(row)) refuseArgument("row", "an array", row);
+  if (row.length > 0xffff) refuseArgument("row", "an array of at most 65535 values", row.length);
   if (old !== undefined && !Array.isArray(old)) refuseArgument("old", "an array or undefined", old);
   const left: number[] = [];
   const filled = row.map((value: T, i) => {

@@ -134,6 +134,7 @@ export const bytea: Codec<Uint8Array> = {
     return typeof bytes === "number" ? badText("bytea", text, "pairs of hexadecimal digits after \\x", bytes) : bytes;
   },
   writeText: (value) => `\\x${hexOf(mustBeBytes(value, "bytea"))}`,
+  toJson: (value) => bytea.writeText(value),
   readBinary: (bytes) => bytes,
   writeBinary: (value) => mustBeBytes(value, "bytea"),
 };

@@ -171,6 +171,7 @@ export const date: Codec<number> = {
     const { date, era } = formatDay(value);
     return date + era;
   },
+  toJson: (value) => date.writeText(value),
   readBinary(bytes) {
     const days = viewOf(bytes, 4, "date").getInt32(0);
     return isDate(days) ? days : badBytes("date", `is ${days} days from 2000-01-01, beyond all dates,`);
@@ -204,8 +205,10 @@ function timestampCodec(name: "timestamp" | "timestamptz"): Codec<PgTime> {
     }
     return time;
   };
-  return {
+  const codec: Codec<PgTime> = {
     name,
+    // As ISO 8601 has it.
+    toJson: (value) => codec.writeText(value).replace(" ", "T").replace("+00", "Z"),
     readText(text) {
       if (text === "infinity") return pgTimeInfinity;
       if (text === "-infinity") return pgTimeMinusInfinity;
@@ -239,6 +242,7 @@ function timestampCodec(name: "timestamp" | "timestamptz"): Codec<PgTime> {
       return bytes;
     },
   };
+  return codec;
 }
 
 /** Microseconds since 2000-01-01 00:00, local time of no particular zone. */
@@ -284,7 +288,7 @@ function mustBeTimeTz(value: TimeTz): TimeTz {
   mustBeObject(value, "timetz");
   mustBeTime(value.microseconds, "timetz.microseconds");
   if (!Number.isInteger(value.offset) || Object.is(value.offset, -0) || Math.abs(value.offset) >= offsetLimit) {
-    refuse("a whole number of seconds, less than 16 hours, ", value.offset, "timetz.offset");
+    refuse("a whole number of seconds, less than 16 hours", value.offset, "timetz.offset");
   }
   return value;
 }
@@ -337,7 +341,7 @@ function mustBeInterval(value: Interval): Interval {
   }
   const { microseconds } = value;
   if (typeof microseconds !== "bigint" || BigInt.asIntN(64, microseconds) !== microseconds) {
-    refuse("a bigint of -2^63 to 2^63 - 1", microseconds, "interval.microseconds");
+    refuse("a bigint from -2^63 to 2^63 - 1", microseconds, "interval.microseconds");
   }
   return value;
 }

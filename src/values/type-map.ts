@@ -8,7 +8,7 @@ import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { arrayOf } from "./array.ts";
 import { type Builtins, builtins } from "./builtin.ts";
 import { type CatalogRow, definitionOf, refuseRow } from "./catalog.ts";
-import { type Codec, checkedCodec, foreignCodec, isCodec, opaque } from "./codec.ts";
+import { type Codec, checkedCodec, foreignCodec, isCodec, jsonOfPart, opaque } from "./codec.ts";
 import { compositeOf } from "./composite.ts";
 import { checkedDefinition, isOid, type TypeDefinition } from "./definition.ts";
 import { extensionCodec } from "./extensions.ts";
@@ -201,6 +201,7 @@ export class TypeMap {
       get twofold() {
         return now().twofold === true;
       },
+      toJson: (value) => jsonOfPart(now(), value),
       readText: (text) => now().readText(text),
       writeText: (value) => now().writeText(value),
       readBinary: (bytes) => now().readBinary(bytes),

@@ -37,12 +37,12 @@ export const walCapabilities = /* @__PURE__ */ new CapabilityTable({
   customRmgrs: { since: [150000] },
   /** xlogreader.c: DecodeXLogRecord reports ReadRecPtr, which is the record before since records are decoded ahead: commit 3f1ce97346 */
   decodedAhead: { since: [150000] },
+  /** xlogreader.c: DecodeXLogRecord names the record it decodes, commit 5f472ab56 (3ec983535 in 15). 19rc1 does not have it. */
+  decodeErrorsNameRecord: { since: [150020, 160016, 170012, 180007, 190001] },
   /** xlogreader.c, commits 71cb84ec69, 31dcfae83c and 4ac30ba4f2 */
   walErrorsSayWhere: { since: [160000] },
   /** xlog_internal.h: XLP_BKP_REMOVABLE, whose bit then means XLP_FIRST_IS_OVERWRITE_CONTRECORD: commit f68d7e7483 */
   removableFlag: { since: [90600], until: 190000 },
-  /** rmgrlist.h: RM_XLOG2_ID */
-  xlog2Rmgr: { since: [190000] },
 });
 export type WalCapabilities = ReturnType<typeof walCapabilities.of>;
 
@@ -85,8 +85,6 @@ export const walRecordCapabilities = /* @__PURE__ */ new CapabilityTable({
   slruPages64: { since: [170000] },
   /** xact.h: xl_xact_stats_item.objid_hi */
   statsObjectId64: { since: [180000] },
-  /** rmgrlist.h: RM_XLOG2_ID */
-  xlog2: { since: [190000] },
   /** pg_control.h: XLOG_ASSIGN_LSN instead of XLOG_GIST_ASSIGN_LSN */
   assignLsn: { since: [190000] },
   /** heapam_xlog.h: XLOG_HEAP2_VISIBLE is no more */
@@ -119,7 +117,7 @@ const walPageMagics: Readonly<Record<number, number>> = {
   160000: 0xd113,
   170000: 0xd116,
   180000: 0xd118,
-  190000: 0xd120,
+  190000: 0xd122,
 };
 
 /** The number that each page of this server's WAL begins with (XLOG_PAGE_MAGIC); undefined for one whose WAL is not known. */
@@ -165,6 +163,7 @@ const catalogVersion: Readonly<Record<number, number>> = {
   160000: 202307071,
   170000: 202406281,
   180000: 202506291,
+  190000: 202610061,
 };
 
 /**

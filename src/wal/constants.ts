@@ -57,5 +57,5 @@ export const RMGR_INFO_MASK = 0xf0;
 
 /** Is there, or can there be, a resource manager of this number? (rmgr.h: RmgrIdIsValid) */
 export function isRmid(rmid: number, has: WalCapabilities): boolean {
-  return rmid <= (has.xlog2Rmgr ? 22 : 21) || (has.customRmgrs && rmid >= 128);
+  return rmid <= 21 || (has.customRmgrs && rmid >= 128);
 }

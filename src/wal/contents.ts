@@ -1,5 +1,5 @@
 /**
- * What a WAL record says: its resource manager and operation by name, and its main data as a value.
+ * The contents of a WAL record: its resource manager and operation by name, and its main data as a value.
  *
  * Decoded is the main data of all resource managers but those of tables and indexes, which says how their pages change.
  */
@@ -7,8 +7,8 @@ import * as generated from "../generated/wal.ts";
 import { NativeReader } from "../wire/native.ts";
 import type { Fields } from "../wire/shape.ts";
 import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
-import type { WalServer } from "./format.ts";
-import type { WalRecord } from "./record.ts";
+import { serverOf, type WalServer } from "./format.ts";
+import { checkRecord, type WalRecord } from "./record.ts";
 import { walOperation, walResourceManager } from "./rmgr.ts";
 import * as structs from "./structs.ts";
 import * as variable from "./variable.ts";
@@ -82,12 +82,11 @@ const decoders = {
   "ReplicationOrigin/DROP": struct(structs.xlReploriginDrop, generated.readXlReploriginDrop),
   "Generic/Generic": { read: variable.readGeneric },
   "LogicalMessage/MESSAGE": { read: variable.readLogicalMessage },
-  "XLOG2/CHECKSUMS": struct(structs.xlChecksumState, generated.readXlChecksumState),
 } as const;
 
 const byName = new Map<string, Decoder<WalContents>>(Object.entries(decoders));
 
-/** What a record's main data says, by `type`, which is the name of PostgreSQL's struct where there is one. */
+/** The main data of a record, by `type`, which is the name of PostgreSQL's struct where there is one. */
 export type WalContents = ReturnType<(typeof decoders)[keyof typeof decoders]["read"]>;
 
 const fieldsByType = new Map<string, Fields>([
@@ -96,8 +95,8 @@ const fieldsByType = new Map<string, Fields>([
 ]);
 
 /** The fields of contents, as descriptions have them. */
-export function contentsFields(type: WalContents["type"]): Fields {
-  return fieldsByType.get(type)!;
+export function contentsFields(type: WalContents["type"]): Fields | undefined {
+  return fieldsByType.get(type);
 }
 
 /** A record in words. */
@@ -108,7 +107,7 @@ export interface WalDescription {
   readonly operation: string;
   /** Its main data; undefined if there is nothing in it, or if it says how a table's or an index's pages change. */
   readonly contents: WalContents | undefined;
-  /** What of the main data is not in `contents`; undefined if nothing. A view. */
+  /** The rest of the main data, which is not in `contents`; undefined if there is none. A view. */
   readonly rest: Uint8Array | undefined;
 }
 
@@ -118,13 +117,16 @@ export interface WalDescription {
  * @param record As WalReader gives it. The result has views into it, not copies.
  * @param options `server` is the version that wrote it. With `decode: false` the main data stays as it is, and nothing is thrown.
  * @throws DecodeError TRUNCATED, BAD_LENGTH or BAD_VALUE if the main data is not what the operation has there; `offset` counts from
- *   the beginning of the main data. Bytes behind what is expected are no error, as they are none in PostgreSQL.
+ *   the beginning of the main data. Further bytes are not an error, as in PostgreSQL.
  * @source the functions rm_identify and rm_desc in rmgrdesc
  */
 export function describeWalRecord(
   record: WalRecord,
-  { server, decode = true }: WalServer & { readonly decode?: boolean | undefined },
+  options: WalServer & { readonly decode?: boolean | undefined },
 ): WalDescription {
+  const server = serverOf(options);
+  const { decode = true } = options;
+  checkRecord(record);
   const resourceManager = walResourceManager(record.rmid, { server });
   const operation = walOperation(record, { server });
   const r = new NativeReader(record.mainData);

@@ -4,9 +4,13 @@
  *
  * @source receivelog.c: ProcessWALDataMsg
  */
+
 import { ProtocolError } from "../kernel/errors.ts";
 import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
+import { endOfWal } from "../kernel/wal-end.ts";
 import { defaultSegmentSize, segmentName, segmentOffset } from "../kernel/wal-names.ts";
+import { givenBytes } from "../wire/check.ts";
 
 /** Bytes of one file. */
 export interface WalPiece {
@@ -36,6 +40,7 @@ export class WalCutter {
    * @throws ArgumentError if there are no such segments.
    */
   constructor(options: { readonly timeline: number; readonly segmentSize?: number | undefined }) {
+    checkOptions(options, ["timeline", "segmentSize"]);
     this.#timeline = options.timeline;
     this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
     segmentName(this.#timeline, toLsn(0n), this.#segmentSize); // throws for invalid options
@@ -46,8 +51,15 @@ export class WalCutter {
     return this.#position;
   }
 
-  /** The file that was begun and is not complete, and how much of it there is; undefined if there is none. */
-  get partial(): { readonly name: string; readonly length: number } | undefined {
+  /** The incomplete file; undefined if there is none. */
+  get partial():
+    | {
+        /** Its name, with `.partial`. */
+        readonly name: string;
+        /** Its length so far, in bytes. */
+        readonly length: number;
+      }
+    | undefined {
     if (this.#position === undefined) return undefined;
     const length = segmentOffset(this.#position, this.#segmentSize);
     return length === 0 ? undefined : { name: `${this.#nameOf(this.#position)}.partial`, length };
@@ -57,9 +69,10 @@ export class WalCutter {
    * The pieces of files in these bytes, one for each file.
    *
    * @param lsn Where the bytes begin: XLogData.dataStart. The first must begin a segment, and all others follow.
-   * @throws ProtocolError OUT_OF_ORDER with pg_receivewal's message if they do not.
+   * @throws ProtocolError OUT_OF_ORDER with pg_receivewal's message if they do not; also for bytes beyond the last position.
    */
   push(bytes: Uint8Array, lsn: Lsn): WalPiece[] {
+    bytes = givenBytes(bytes);
     const offset = segmentOffset(toLsn(lsn), this.#segmentSize);
     if (this.partial === undefined) {
       if (offset !== 0) {
@@ -70,6 +83,7 @@ export class WalCutter {
       const expected = segmentOffset(this.#position!, this.#segmentSize);
       throw new ProtocolError(`got WAL data offset ${digits(offset)}, expected ${digits(expected)}`);
     }
+    endOfWal(lsn, bytes.length);
     const pieces: WalPiece[] = [];
     let position = lsn;
     for (let at = 0; at < bytes.length; ) {

@@ -7,8 +7,11 @@
  *
  * By hand, since it is read a record at a time at hundreds of MB a second, and since the lengths of all parts stand before the first.
  */
+
 import { crc32cOf, crc32cOfWords, wordsOf } from "../kernel/crc32c.ts";
-import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { formatLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions, checkWhole } from "../kernel/options.ts";
+import { givenBytes } from "../wire/check.ts";
 import {
   applyFlag,
   BKPBLOCK_FORK_MASK,
@@ -29,7 +32,7 @@ import {
   XLR_MAX_BLOCK_ID,
 } from "./constants.ts";
 import { WalError } from "./error.ts";
-import type { WalFormat } from "./format.ts";
+import { checkFormat, type WalFormat } from "./format.ts";
 import type { WalBlock, WalImage, WalRecord, WalRecordHeader } from "./record.ts";
 
 /** The default size of a relation's page in bytes (BLCKSZ). */
@@ -46,7 +49,7 @@ export interface RecordPlace {
   /** Where it begins in them. */
   readonly at: number;
   readonly lsn: Lsn;
-  /** Where the record before begins: if `randomAccess`, what is known is only that it begins before this one. */
+  /** Where the record before begins: with `randomAccess` it is only known to begin before this one. */
   readonly prev: Lsn;
   /** Its halves, signed: comparing two numbers takes a fifth of the time of reading and comparing a bigint. */
   readonly prevLow: number;
@@ -77,7 +80,13 @@ export function decodeWalRecord(
     readonly blockSize?: number | undefined;
   },
 ): WalRecord {
-  const { format, lsn, prev, blockSize = DEFAULT_BLOCK_SIZE } = options;
+  bytes = givenBytes(bytes);
+  checkOptions(options, ["format", "lsn", "prev", "blockSize"]);
+  const { format, prev, blockSize = DEFAULT_BLOCK_SIZE } = options;
+  const lsn = toLsn(options.lsn);
+  checkFormat(format);
+  if (prev !== undefined) toLsn(prev);
+  checkWhole("options.blockSize", blockSize, 1, 0x10000);
   if (bytes.length < RECORD_HEADER) {
     const needs = `XLogRecord needs ${RECORD_HEADER} bytes; there are ${bytes.length}`;
     throw new WalError("TRUNCATED", "XLogRecord", 0, lsn, needs);

@@ -12,21 +12,22 @@ import type { Server } from "../kernel/version.ts";
 import { tablespaceVersionDirectory, walCapabilities, walRecordCapabilities } from "./capabilities.ts";
 import type { WalContents, WalDescription } from "./contents.ts";
 import { DEFAULT_BLOCK_SIZE } from "./decode.ts";
-import type { WalServer } from "./format.ts";
-import type { WalRecord } from "./record.ts";
+import { serverOf, type WalServer } from "./format.ts";
+import { converted, type WalRecord } from "./record.ts";
 
 /**
  * A record's contents in a line, word for word as the version's own pg_waldump has it with the time zone UTC; empty for those whose
  * contents are not decoded.
  *
- * @param description What describeWalRecord says of the record.
+ * @param description The result of describeWalRecord for the record.
  * @source xlogdesc.c: xlog_desc, xactdesc.c: xact_desc, standbydesc.c: standby_desc and so on
  */
-export function formatWalContents(
-  record: WalRecord,
-  { contents, operation }: WalDescription,
-  { server }: WalServer,
-): string {
+export function formatWalContents(record: WalRecord, description: WalDescription, options: WalServer): string {
+  const server = serverOf(options);
+  return converted(record, () => contentsText(record, description, server));
+}
+
+function contentsText(record: WalRecord, { contents, operation }: WalDescription, server: Server): string {
   if (contents === undefined) return "";
   const has = walRecordCapabilities.of(server);
   const c = contents;
@@ -37,13 +38,12 @@ export function formatWalContents(
       const next = c.nextFullXid === undefined ? c.nextXid! : Number(c.nextFullXid & 0xffffffffn);
       const level = c.walLevel === undefined ? "" : ` wal_level ${walLevel(c.walLevel)};`;
       const logical = c.logicalDecodingEnabled === undefined ? "" : ` logical decoding ${c.logicalDecodingEnabled};`;
-      const checksums = c.dataChecksumState === undefined ? "" : `checksums ${word(c.dataChecksumState)}; `;
       return (
         `redo ${lsn(c.redo)}; tli ${c.thisTimeLineID}; prev tli ${c.prevTimeLineID}; fpw ${c.fullPageWrites};${level}${logical} ` +
         `xid ${epoch}:${next}; oid ${c.nextOid}; multi ${c.nextMulti}; offset ${c.nextMultiOffset64 ?? c.nextMultiOffset}; ` +
         `oldest xid ${c.oldestXid} in DB ${c.oldestXidDB}; oldest multi ${c.oldestMulti} in DB ${c.oldestMultiDB}; ` +
         `oldest/newest commit timestamp xid: ${c.oldestCommitTsXid}/${c.newestCommitTsXid}; ` +
-        `oldest running xid ${c.oldestActiveXid}; ${checksums}${operation === "CHECKPOINT_SHUTDOWN" ? "shutdown" : "online"}`
+        `oldest running xid ${c.oldestActiveXid}; ${operation === "CHECKPOINT_SHUTDOWN" ? "shutdown" : "online"}`
       );
     }
     case "NextOid":
@@ -68,14 +68,10 @@ export function formatWalContents(
     }
     case "XlOverwriteContrecord":
       return `lsn ${lsn(c.overwrittenLsn)}; time ${timestamp(c.overwriteTime)}`;
-    case "CheckPointRedo": {
-      const checksums = c.dataChecksumVersion === undefined ? "" : `; checksums ${word(c.dataChecksumVersion)}`;
-      return `wal_level ${walLevel(c.walLevel)}${checksums}`;
-    }
+    case "CheckPointRedo":
+      return `wal_level ${walLevel(c.walLevel)}`;
     case "LogicalDecodingStatusChange":
       return String(c.enabled);
-    case "XlChecksumState":
-      return word(c.newChecksumState);
     case "XlXactCommit":
       return (
         `${prepared(c.twophaseXid)}${timestamp(c.xactTime)}${rels("rels", c.rels, server)}${subxacts(c.subxacts)}` +
@@ -188,16 +184,21 @@ export function formatWalContents(
 }
 
 /**
- * A record in a line, as pg_waldump has it, but for what is said of the contents of tables and indexes, which is left out.
+ * A record in a line, as pg_waldump has it, without the contents of tables and indexes.
  *
- * @param description What describeWalRecord says of the record.
+ * @param description The result of describeWalRecord for the record.
  * @source pg_waldump.c: XLogDumpDisplayRecord, xlogdesc.c: XLogRecGetBlockRefInfo
  */
-export function formatWalRecord(record: WalRecord, description: WalDescription, { server }: WalServer): string {
+export function formatWalRecord(record: WalRecord, description: WalDescription, options: WalServer): string {
+  const server = serverOf(options);
+  return converted(record, () => recordText(record, description, server));
+}
+
+function recordText(record: WalRecord, description: WalDescription, server: Server): string {
   const { resourceManager, operation } = description;
   const { length, xid, lsn, prev, blocks } = record;
   const withoutImages = length - imageBytes(record);
-  const text = formatWalContents(record, description, { server });
+  const text = contentsText(record, description, server);
   const references = blocks.map(
     ({ id, fork, tablespace, database, relation, block, image }) =>
       `, blkref #${id}: rel ${tablespace}/${database}/${relation}${fork === "main" ? "" : ` fork ${fork}`} blk ${block}` +
@@ -214,8 +215,12 @@ export function formatWalRecord(record: WalRecord, description: WalDescription, 
  *
  * @source xlogdesc.c: XLogRecGetBlockRefInfo
  */
-export function formatWalBlocks({ blocks }: WalRecord, { server }: WalServer): string[] {
-  const { imageCompressionMethods } = walCapabilities.of(server);
+export function formatWalBlocks(record: WalRecord, options: WalServer): string[] {
+  const { imageCompressionMethods } = walCapabilities.of(serverOf(options));
+  return converted(record, () => blocksText(record, imageCompressionMethods));
+}
+
+function blocksText({ blocks }: WalRecord, imageCompressionMethods: boolean): string[] {
   return blocks.map(({ id, tablespace, database, relation, fork, block, image }) => {
     const where = `blkref #${id}: rel ${tablespace}/${database}/${relation} fork ${fork} blk ${block}`;
     if (image === undefined) return where;
@@ -249,12 +254,10 @@ export function imageBytes({ blocks }: WalRecord): number {
 /** rmgrlist.h */
 const RM_CLOG_ID = 3;
 
-/** What a number without a word is for PostgreSQL. */
-function word(value: string | number): string {
+/** A number without a word is "?" for PostgreSQL. */
+function walLevel(value: string | number): string {
   return typeof value === "string" ? value : "?";
 }
-
-const walLevel = word;
 
 function onOff(value: boolean): string {
   return value ? "on" : "off";

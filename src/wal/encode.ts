@@ -3,9 +3,11 @@
  *
  * @source xloginsert.c: XLogRecordAssemble
  */
+
 import { EncodeError } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
-import { isBytes, isUnsigned, mustBeArray, mustBeObject, refuse } from "../wire/check.ts";
+import { checkOptions, checkWhole } from "../kernel/options.ts";
+import { isBytes, isUnsigned, lengthOf, mustBeArray, mustBeObject, plainBytes, refuse } from "../wire/check.ts";
 import {
   applyFlag,
   BKPBLOCK_HAS_DATA,
@@ -27,10 +29,10 @@ import {
 } from "./constants.ts";
 import { checkContents, crcOfRecord, DEFAULT_BLOCK_SIZE, placeOf } from "./decode.ts";
 import { WalError } from "./error.ts";
-import type { WalFormat } from "./format.ts";
+import { checkFormat, type WalFormat } from "./format.ts";
 import type { WalBlock, WalImage, WalRecord } from "./record.ts";
 
-/** What a record is made of. What is not there is 0, or nothing. A WalRecord is one, too. */
+/** The parts of a record. A missing number is 0, a missing part empty. A WalRecord is one, too. */
 export type WalRecordFields = Pick<WalRecord, "rmid" | "info"> &
   Partial<Pick<WalRecord, "prev" | "xid" | "origin" | "toplevelXid" | "blocks" | "mainData">>;
 
@@ -47,9 +49,13 @@ export function encodeWalRecord(
   record: WalRecordFields,
   options: { readonly format: WalFormat; readonly blockSize?: number | undefined },
 ): Uint8Array {
+  checkOptions(options, ["format", "blockSize"]);
+  checkFormat(options.format);
   mustBeObject(record, "WalRecord");
-  const { rmid, info, prev = 0n, xid = 0, origin, toplevelXid, blocks = [], mainData = new Uint8Array(0) } = record;
+  const { rmid, info, prev = 0n, xid = 0, origin, toplevelXid, blocks = [] } = record;
+  const mainData = plain(record.mainData, "WalRecord.mainData");
   const { format, blockSize = DEFAULT_BLOCK_SIZE } = options;
+  checkWhole("options.blockSize", blockSize, 1, 0x10000);
   const { has } = format;
   unsigned("WalRecord.rmid", rmid, 0xff);
   if (!isRmid(rmid, has)) refuse("the number of a resource manager", rmid, "WalRecord.rmid");
@@ -57,7 +63,6 @@ export function encodeWalRecord(
   unsigned("WalRecord.xid", xid, 0xffffffff);
   if (typeof prev !== "bigint" || prev < 0n || prev >= 1n << 64n) refuse("an Lsn", prev, "WalRecord.prev");
   mustBeArray(blocks, "WalRecord.blocks");
-  if (!isBytes(mainData)) refuse("a Uint8Array", mainData, "WalRecord.mainData");
 
   const header: number[] = [];
   const data: Uint8Array[] = [];
@@ -72,7 +77,7 @@ export function encodeWalRecord(
   }
   if (toplevelXid !== undefined) {
     unsigned("WalRecord.toplevelXid", toplevelXid, 0xffffffff);
-    if (!has.toplevelXid) refuse("nothing in this format", toplevelXid, "WalRecord.toplevelXid");
+    if (!has.toplevelXid) refuse("undefined in this format", toplevelXid, "WalRecord.toplevelXid");
     header.push(XLR_BLOCK_ID_TOPLEVEL_XID, ...little(toplevelXid, 4));
   }
   if (mainData.length > 255) header.push(XLR_BLOCK_ID_DATA_LONG, ...little(mainData.length, 4));
@@ -117,14 +122,14 @@ function putBlock(
     unsigned(`${path}.${field}`, block[field], 0xffffffff);
   }
   const fork = typeof block.fork === "string" ? forks.indexOf(block.fork) : block.fork;
-  if (!isUnsigned(fork, 0x0f)) refuse('"main", "fsm", "vm", "init" or a number of 0 to 15', block.fork, `${path}.fork`);
+  if (!isUnsigned(fork, 0x0f))
+    refuse('"main", "fsm", "vm", "init" or a number from 0 to 15', block.fork, `${path}.fork`);
   const same =
     before !== undefined &&
     before.tablespace === tablespace &&
     before.database === database &&
     before.relation === relation;
-  const bytes = block.data ?? new Uint8Array(0);
-  if (!isBytes(bytes) || bytes.length > 0xffff) refuse("65,535 bytes at most", block.data, `${path}.data`);
+  const bytes = plain(block.data, `${path}.data`, 0xffff);
 
   const flags =
     (image === undefined ? 0 : BKPBLOCK_HAS_IMAGE) |
@@ -133,36 +138,50 @@ function putBlock(
     (same ? BKPBLOCK_SAME_REL : 0);
   header.push(id, fork | flags, ...little(bytes.length, 2));
   if (image !== undefined) {
-    putImage(header, image, `${path}.image`, has, blockSize);
-    data.push(image.bytes);
+    data.push(putImage(header, image, `${path}.image`, has, blockSize));
   }
   if (!same) header.push(...little(tablespace, 4), ...little(database, 4), ...little(relation, 4));
   header.push(...little(block.block, 4));
   data.push(bytes);
 }
 
-function putImage(header: number[], image: WalImage, path: string, has: WalFormat["has"], blockSize: number): void {
+function putImage(
+  header: number[],
+  image: WalImage,
+  path: string,
+  has: WalFormat["has"],
+  blockSize: number,
+): Uint8Array {
   mustBeObject(image, path);
-  const { bytes, holeOffset, holeLength, compression, apply } = image;
-  if (!isBytes(bytes) || bytes.length > 0xffff) refuse("65,535 bytes at most", bytes, `${path}.bytes`);
+  const { holeOffset, holeLength, compression, apply } = image;
+  const bytes = plain(image.bytes, `${path}.bytes`, 0xffff);
   unsigned(`${path}.holeOffset`, holeOffset, 0xffff);
   unsigned(`${path}.holeLength`, holeLength, 0xffff);
   const method = compressionFlags(has).find(([, name]) => name === compression);
   if (method === undefined && compression !== "none") {
     refuse("a compression that the format has", compression, `${path}.compression`);
   }
-  // Of what is not compressed the hole is not written: it is reckoned, in 16 bits.
+  // The hole of an uncompressed image is not written: it is computed, in 16 bits.
   const rest = (blockSize - bytes.length) & 0xffff;
   if (method === undefined && holeLength !== rest) {
-    refuse(`${rest}, which is what the bytes leave of a page`, holeLength, `${path}.holeLength`);
+    refuse(`${rest}, the rest of the page`, holeLength, `${path}.holeLength`);
   }
   if (!apply && !has.imageApply) refuse("true in this format", apply, `${path}.apply`);
   const info = (holeLength > 0 ? BKPIMAGE_HAS_HOLE : 0) | (apply ? applyFlag(has) : 0) | (method?.[0] ?? 0);
   header.push(...little(bytes.length, 2), ...little(holeOffset, 2), info);
   if (method !== undefined && holeLength > 0) header.push(...little(holeLength, 2));
+  return bytes;
 }
 
-/** What a server says of lengths and holes, and of ids out of order, is said here too. */
+/** The bytes that a caller gave, as a plain array. @throws EncodeError */
+function plain(bytes: Uint8Array = new Uint8Array(0), path: string, max = Number.POSITIVE_INFINITY): Uint8Array {
+  if (!isBytes(bytes) || lengthOf(bytes) > max) {
+    refuse(`a Uint8Array${max === 0xffff ? " of at most 65,535 bytes" : ""}`, bytes, path);
+  }
+  return plainBytes(bytes);
+}
+
+/** The server's errors about lengths, holes and the order of ids. */
 function mustBeReadable(bytes: Uint8Array, format: WalFormat, length: number, blockSize: number): void {
   const lsn = 0n as Lsn;
   try {
@@ -175,7 +194,7 @@ function mustBeReadable(bytes: Uint8Array, format: WalFormat, length: number, bl
 }
 
 function unsigned(path: string, value: number, max: number): void {
-  if (!isUnsigned(value, max)) refuse(`a whole number of 0 to ${max}`, value, path);
+  if (!isUnsigned(value, max)) refuse(`a whole number from 0 to ${max}`, value, path);
 }
 
 function little(value: number, bytes: number): number[] {

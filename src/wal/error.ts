@@ -1,4 +1,4 @@
-/** What is wrong with WAL, in the server's words. */
+/** Errors in WAL, in the server's words. */
 import { DecodeError, type ErrorCode } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 

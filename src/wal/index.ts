@@ -17,6 +17,7 @@ export type { WalEnd, WalPageOptions } from "./page-reader.ts";
 export {
   committedTransactions,
   findRecoveryStop,
+  type InclusiveTarget,
   type RecoveryStop,
   type RecoveryTarget,
   recoveryStopsAt,

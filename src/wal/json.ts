@@ -1,9 +1,12 @@
 /** JSON views of records, for programs in any language; what JSON's numbers cannot hold is text. */
+
+import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn } from "../kernel/lsn.ts";
+import { checkObject } from "../kernel/options.ts";
 import type { Server } from "../kernel/version.ts";
 import { bytesJson, type Json, jsonOfStruct } from "../wire/json.ts";
 import { contentsFields, type WalContents, type WalDescription } from "./contents.ts";
-import type { WalRecord } from "./record.ts";
+import { converted, type WalRecord } from "./record.ts";
 
 /**
  * The contents of a record: `type`, then its fields, written as `jsonOf` writes those of messages.
@@ -13,16 +16,28 @@ import type { WalRecord } from "./record.ts";
  */
 export function jsonOfWalContents(
   contents: WalContents,
-  { server }: { readonly server?: Server | undefined } = {},
+  options: { readonly server?: Server | undefined } = {},
 ): { readonly [name: string]: Json } {
-  return { type: contents.type, ...jsonOfStruct({ fields: contentsFields(contents.type) }, contents, server) };
+  checkObject("options", options);
+  const fields = contentsFields(contents?.type);
+  if (fields === undefined)
+    refuseArgument("contents", "contents of a record, as describeWalRecord returns them", contents);
+  return { type: contents.type, ...jsonOfStruct({ fields }, contents, options.server) };
 }
 
 /** A record and what it is; of images and of the data of pages, whose bytes are in the WAL itself, only how long they are. */
 export function jsonOfWalRecord(
   record: WalRecord,
+  description: WalDescription,
+  options: { readonly server?: Server | undefined } = {},
+): { readonly [name: string]: Json } {
+  return converted(record, () => recordJson(record, description, options));
+}
+
+function recordJson(
+  record: WalRecord,
   { resourceManager, operation, contents, rest }: WalDescription,
-  { server }: { readonly server?: Server | undefined } = {},
+  { server }: { readonly server?: Server | undefined },
 ): { readonly [name: string]: Json } {
   const { lsn, end, prev, xid, length, origin, toplevelXid, blocks } = record;
   return {

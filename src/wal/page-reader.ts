@@ -20,10 +20,11 @@ import {
 export interface WalPageOptions {
   /** The server that wrote it. The default is what the first page says. It must be given where reading begins in the middle of a page. */
   readonly server?: Server | undefined;
-  /** XLOG_BLCKSZ, and wal_segment_size. The default is what the first long header says, and 8192 bytes and 16 MiB until one comes. */
+  /** XLOG_BLCKSZ, in bytes. Default: the size in the first long header, and 8192 until one comes. */
   readonly pageSize?: number | undefined;
+  /** wal_segment_size, in bytes. Default: the size in the first long header, and 16 MiB until one comes. */
   readonly segmentSize?: number | undefined;
-  /** What the first page of each segment must say. The default is what the first of them says. */
+  /** The expected values of the first page of each segment. Default: those of the first one read. */
   readonly systemIdentifier?: bigint | undefined;
   /** The timelines of the history that is followed: recovery rejects pages of any other. The default is to accept any. */
   readonly timelines?: readonly number[] | undefined;
@@ -33,9 +34,9 @@ export interface WalPageOptions {
 export interface WalEnd {
   /** Where the record, or the page, would begin. */
   readonly lsn: Lsn;
-  /** What is there instead: nothing was ever written, or an older segment's pages, whose file was recycled. */
+  /** The bytes that are there instead: zeros, or pages of an older segment, whose file was recycled. */
   readonly found: "zeros" | "old pages";
-  /** What a server that has replayed everything says of it. */
+  /** The message of a server that has replayed everything. */
   readonly message: string;
 }
 
@@ -54,7 +55,7 @@ export class PageReader {
   format: WalFormat | undefined;
   pageSize: number;
   segmentSize: number;
-  /** What the first long header said. */
+  /** The values of the first long header. */
   systemIdentifier: bigint | undefined;
   /** Of the page that was read last; 0 before the first. */
   timeline = 0;
@@ -136,7 +137,7 @@ export class PageReader {
     return undefined;
   }
 
-  /** What a server finds behind the last record: pages that were never written to, or those of an older segment. */
+  /** The end of WAL as a server finds it: pages that were never written to, or those of an older segment. */
   #endOf(header: WalPageHeader, lsn: Lsn): WalEnd["found"] | undefined {
     if (this.#bytes.subarray(0, SHORT_HEADER).every((byte) => byte === 0)) return "zeros";
     return walFormatOfMagic(header.magic) !== undefined && header.pageAddress < lsn ? "old pages" : undefined;

@@ -3,10 +3,13 @@
  *
  * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
  */
+
 import { DecodeError, EncodeError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
+import { checkWhole } from "../kernel/options.ts";
 import { segmentName, segmentOffset } from "../kernel/wal-names.ts";
 import { shown } from "../kernel/words.ts";
+import { givenBytes, mustBeObject } from "../wire/check.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 
@@ -50,9 +53,16 @@ export interface WalPageHeader {
   readonly pageAddress: Lsn;
   /** xlp_rem_len: bytes that are left, at the start of the page, of a record that began on one before. */
   readonly remaining: number;
-  /** What the first page of a segment says besides: xlp_sysid, xlp_seg_size, xlp_xlog_blcksz. */
+  /** The further fields of the first page of a segment: xlp_sysid, xlp_seg_size, xlp_xlog_blcksz. */
   readonly long:
-    | { readonly systemIdentifier: bigint; readonly segmentSize: number; readonly pageSize: number }
+    | {
+        /** The cluster's system identifier. */
+        readonly systemIdentifier: bigint;
+        /** wal_segment_size, in bytes. */
+        readonly segmentSize: number;
+        /** XLOG_BLCKSZ, in bytes. */
+        readonly pageSize: number;
+      }
     | undefined;
 }
 
@@ -70,6 +80,8 @@ export function pageHeaderSize({ long }: WalPageHeader): number {
  * @example decodeWalPageHeader(hex("18d1 0400 01000000 0020000100000000 00000000 00000000")).pageAddress // 16785408n
  */
 export function decodeWalPageHeader(bytes: Uint8Array, offset = 0): WalPageHeader {
+  bytes = givenBytes(bytes);
+  checkWhole("offset", offset, 0, Number.MAX_SAFE_INTEGER);
   const left = bytes.length - offset;
   const isLong = left >= SHORT_HEADER && (bytes[offset + 2]! & XLP_LONG_HEADER) !== 0;
   const size = isLong ? LONG_HEADER : SHORT_HEADER;
@@ -106,7 +118,9 @@ export function decodeWalPageHeader(bytes: Uint8Array, offset = 0): WalPageHeade
  * @example encodeWalPageHeader(decodeWalPageHeader(hex("18d1 0400 01000000 0020000100000000 00000000 00000000"))).length // 24
  */
 export function encodeWalPageHeader(header: WalPageHeader): Uint8Array {
+  mustBeObject(header, "WalPageHeader");
   const { magic, info, timeline, pageAddress, remaining, long } = header;
+  if (long !== undefined) mustBeObject(long, "WalPageHeader.long");
   const bytes = new Uint8Array(pageHeaderSize(header));
   const view = new DataView(bytes.buffer);
   view.setUint16(0, fitting("magic", magic, 0xffff), true);
@@ -133,7 +147,7 @@ function fitting<T extends number | bigint>(field: string, value: T, max: T): T 
   throw new EncodeError(path, `${path}: expected a ${typeof max} from 0 to ${max}, got ${shown(value)}`);
 }
 
-/** What a page is compared with. */
+/** The expected values of a page. */
 export interface PageContext {
   readonly format: WalFormat;
   /** Where in WAL the page is. */

@@ -9,12 +9,14 @@
  * Portions Copyright (c) 1994, Regents of the University of California
  */
 import type { CheckPoint } from "../generated/wal.ts";
-import type { Lsn } from "../kernel/lsn.ts";
-import type { PgTime } from "../kernel/time.ts";
+import { refuseArgument } from "../kernel/errors.ts";
+import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkObject, checkOneOf, iterableOf } from "../kernel/options.ts";
+import { type PgTime, toPgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
 import { describeWalRecord } from "./contents.ts";
-import type { WalServer } from "./format.ts";
-import type { WalRecord } from "./record.ts";
+import { serverOf, type WalServer } from "./format.ts";
+import { checkRecord, type WalRecord } from "./record.ts";
 
 /** rmgrlist.h: the resource managers whose records answer anything. */
 const RM_XLOG_ID = 0;
@@ -22,6 +24,7 @@ const RM_XACT_ID = 1;
 
 /** How a transaction ended. */
 export interface WalTransactionEnd {
+  /** Was it committed or rolled back? */
   readonly outcome: "commit" | "abort";
   /** The transaction; of one that was prepared not the one in the record's header, which is 0. */
   readonly xid: number;
@@ -31,11 +34,13 @@ export interface WalTransactionEnd {
   readonly time: PgTime;
   /** The name under which it was prepared; undefined if it was not, and before 11. */
   readonly gid: string | undefined;
-  /** Where its commit is at its replication origin, and when it was committed there; undefined if it has none. */
+  /** The position of its commit record on its replication origin; undefined if it has no origin. */
   readonly originLsn: Lsn | undefined;
+  /** The time of its commit on its replication origin; undefined if it has no origin. */
   readonly originTimestamp: PgTime | undefined;
-  /** Where the record begins, and one past it: WAL from `end` on no longer includes the transaction. */
+  /** The position of the record. */
   readonly lsn: Lsn;
+  /** The end of the record, exclusive. */
   readonly end: Lsn;
 }
 
@@ -45,7 +50,9 @@ export interface WalTransactionEnd {
  * @throws DecodeError if its main data is damaged.
  * @source xact.h: XLOG_XACT_COMMIT, XLOG_XACT_COMMIT_PREPARED, XLOG_XACT_ABORT, XLOG_XACT_ABORT_PREPARED
  */
-export function walTransactionEnd(record: WalRecord, { server }: WalServer): WalTransactionEnd | undefined {
+export function walTransactionEnd(record: WalRecord, options: WalServer): WalTransactionEnd | undefined {
+  const server = serverOf(options);
+  checkRecord(record);
   if (record.rmid !== RM_XACT_ID) return undefined;
   const { contents } = describeWalRecord(record, { server });
   if (contents?.type !== "XlXactCommit" && contents?.type !== "XlXactAbort") return undefined;
@@ -65,10 +72,26 @@ function isOfPrepared({ info }: WalRecord): boolean {
  * How far recovery goes: the settings recovery_target_time, _xid, _name, _lsn and _inclusive, and recovery_target = immediate.
  */
 export type RecoveryTarget =
-  | { readonly type: "time"; readonly time: PgTime; readonly inclusive?: boolean | undefined }
-  | { readonly type: "xid"; readonly xid: number; readonly inclusive?: boolean | undefined }
-  | { readonly type: "name"; readonly name: string }
-  | { readonly type: "lsn"; readonly lsn: Lsn; readonly inclusive?: boolean | undefined }
+  | ({
+      readonly type: "time";
+      /** recovery_target_time: the time of a commit or rollback. */
+      readonly time: PgTime;
+    } & InclusiveTarget)
+  | ({
+      readonly type: "xid";
+      /** recovery_target_xid: a transaction. */
+      readonly xid: number;
+    } & InclusiveTarget)
+  | {
+      readonly type: "name";
+      /** recovery_target_name: a restore point of pg_create_restore_point. */
+      readonly name: string;
+    }
+  | ({
+      readonly type: "lsn";
+      /** recovery_target_lsn: a position. */
+      readonly lsn: Lsn;
+    } & InclusiveTarget)
   | {
       /** As soon as a base backup is consistent: at the record that says that it ended. */
       readonly type: "immediate";
@@ -76,18 +99,27 @@ export type RecoveryTarget =
       readonly backupStart?: Lsn | undefined;
     };
 
+/** A target that recovery stops before or after. */
+export interface InclusiveTarget {
+  /** recovery_target_inclusive: stop after the target, not before it. Default: true. */
+  readonly inclusive?: boolean | undefined;
+}
+
 /** Where recovery stops, and why. */
 export interface RecoveryStop {
   /** Is the record replayed (`after`) or not (`before`)? */
   readonly side: "before" | "after";
   /** The end of replay: the beginning of the record, or one past it. */
   readonly position: Lsn;
-  /** The record. */
+  /** The position of the record. */
   readonly lsn: Lsn;
+  /** The kind of record. */
   readonly at: "commit" | "abort" | "restore point" | "location" | "consistency";
-  /** The transaction that it ends, when it ended or the restore point was made, and its name; undefined if that does not apply. */
+  /** The transaction that the record ends; undefined for other records. */
   readonly xid: number | undefined;
+  /** The time in a commit, rollback or restore point; undefined for other records. */
   readonly time: PgTime | undefined;
+  /** The name of the restore point; undefined for other records. */
   readonly name: string | undefined;
 }
 
@@ -102,8 +134,11 @@ export interface RecoveryStop {
 export function recoveryStopsAt(
   record: WalRecord,
   target: RecoveryTarget,
-  { server }: WalServer,
+  options: WalServer,
 ): RecoveryStop | undefined {
+  const server = serverOf(options);
+  checkRecord(record);
+  checkTarget(target);
   if (target.type === "name") {
     const point = restorePointOf(record, server);
     if (point === undefined || point.rpName !== target.name) return undefined;
@@ -128,6 +163,15 @@ export function recoveryStopsAt(
   // Many may have ended at the same time: after the last of them, or before the first.
   const stops = inclusive ? time > target.time : time >= target.time;
   return stops ? stop(record, "before", outcome, { xid, time }) : undefined;
+}
+
+const targetTypes = ["time", "xid", "name", "lsn", "immediate"] as const;
+
+function checkTarget(target: RecoveryTarget): void {
+  checkObject("target", target);
+  checkOneOf("target.type", target.type, targetTypes);
+  if (target.type === "time") toPgTime(target.time);
+  if (target.type === "lsn") toLsn(target.lsn);
 }
 
 function stop(
@@ -156,17 +200,24 @@ function backupEndOf(record: WalRecord, server: Server): Lsn | undefined {
  * Where recovery stops, and the last transaction that is committed there.
  *
  * @param records In the order of WAL, of one branch (see `selectWalSegments`) and without a gap. Records after the stop are not read.
- * @returns `stop` is undefined if the records end before the target. A server then stops with an error since 13, and ends recovery at the
- *   end of WAL before.
+ * @returns `stop` is undefined if the records end before the target. Servers from 13 on then stop with an error; older ones end recovery
+ *   at the end of WAL.
  * @throws DecodeError if the main data of a record is damaged.
  */
 export function findRecoveryStop(
   records: Iterable<WalRecord>,
   target: RecoveryTarget,
-  { server }: WalServer,
-): { readonly stop: RecoveryStop | undefined; readonly lastCommit: WalTransactionEnd | undefined } {
+  options: WalServer,
+): {
+  /** Where recovery stops; undefined if the records end before the target. */
+  readonly stop: RecoveryStop | undefined;
+  /** The last commit that is replayed; undefined if there is none. */
+  readonly lastCommit: WalTransactionEnd | undefined;
+} {
+  const server = serverOf(options);
+  checkTarget(target);
   let lastCommit: WalTransactionEnd | undefined;
-  for (const record of records) {
+  for (const record of iterableOf(records) ?? refuseArgument("records", "an iterable", records)) {
     const found = recoveryStopsAt(record, target, { server });
     if (found?.side === "before") return { stop: found, lastCommit };
     const ended = walTransactionEnd(record, { server });
@@ -181,11 +232,9 @@ export function findRecoveryStop(
  *
  * @throws DecodeError if the main data of a record is damaged.
  */
-export function* committedTransactions(
-  records: Iterable<WalRecord>,
-  { server }: WalServer,
-): Generator<WalTransactionEnd> {
-  for (const record of records) {
+export function* committedTransactions(records: Iterable<WalRecord>, options: WalServer): Generator<WalTransactionEnd> {
+  const server = serverOf(options);
+  for (const record of iterableOf(records) ?? refuseArgument("records", "an iterable", records)) {
     const ended = walTransactionEnd(record, { server });
     if (ended?.outcome === "commit") yield ended;
   }
@@ -199,6 +248,7 @@ export interface WalCheckpoint {
   readonly redo: Lsn;
   /** Made by a server that shut down, or that ended recovery. */
   readonly shutdown: boolean;
+  /** Its contents. */
   readonly checkPoint: CheckPoint;
 }
 
@@ -207,7 +257,9 @@ export interface WalCheckpoint {
  *
  * @throws DecodeError if its main data is damaged.
  */
-export function walCheckpoint(record: WalRecord, { server }: WalServer): WalCheckpoint | undefined {
+export function walCheckpoint(record: WalRecord, options: WalServer): WalCheckpoint | undefined {
+  const server = serverOf(options);
+  checkRecord(record);
   if (record.rmid !== RM_XLOG_ID) return undefined;
   const { contents, operation } = describeWalRecord(record, { server });
   if (contents?.type !== "CheckPoint") return undefined;

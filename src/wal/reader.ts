@@ -5,14 +5,14 @@
  *
  * Portions Copyright (c) 2013-2026, PostgreSQL Global Development Group
  *
- * All bytes are passed over once, forward. A record that lies in one page of one chunk is handed out as a view. Of any other record
- * the bytes are copied once or, while it grows, twice.
+ * All bytes are read once, forward. A record within one page of one chunk is handed out as a view. The bytes of any other record are
+ * copied once or, while it grows, twice.
  */
 import { wordsOf } from "../kernel/crc32c.ts";
 import { ProtocolError, refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
 import { checkOptions, checkWhole } from "../kernel/options.ts";
-import { MAX_ALLOC_SIZE, mustBeBytes } from "../wire/check.ts";
+import { givenBytes, lengthOf, MAX_ALLOC_SIZE } from "../wire/check.ts";
 import { ChunkQueue } from "../wire/chunks.ts";
 import { RECORD_HEADER, RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
 import {
@@ -53,7 +53,7 @@ export interface WalReaderOptions extends WalPageOptions {
   readonly maxLength?: number | undefined;
 }
 
-/** What comes next. */
+/** The next part to read. */
 const [PAGE, RECORD, PARTIAL, CONTINUATION, SKIP] = [0, 1, 2, 3, 4];
 
 const nothing: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
@@ -173,11 +173,12 @@ export class WalReader {
     return this.#pages.segmentSize;
   }
 
+  /** XLOG_BLCKSZ, in bytes: as given or read. */
   get pageSize(): number {
     return this.#pages.pageSize;
   }
 
-  /** What the first long header said; undefined before one came. */
+  /** The values of the first long header; undefined before one came. */
   get systemIdentifier(): bigint | undefined {
     return this.#pages.systemIdentifier;
   }
@@ -207,13 +208,13 @@ export class WalReader {
    * Add bytes of WAL that follow those pushed before. Do not write to them afterwards: records are views of them.
    *
    * @param lsn Where they begin. Without it the first must begin a page, whose header says where that is. If the first begin a
-   *   page, what is left there of a record before is passed over; else a record must begin with them.
+   *   page, the rest of an earlier record on it is skipped; else a record must begin with them.
    * @param timeline The one in the name of the file that they come from, for messages. The default is the one before.
    * @throws ProtocolError OUT_OF_ORDER if they do not follow.
    * @throws ArgumentError if the first begin where neither a page nor a record can, or in the middle of a page of an unknown server.
    */
   push(bytes: Uint8Array, lsn?: Lsn | undefined, timeline?: number | undefined): void {
-    mustBeBytes(bytes);
+    bytes = givenBytes(bytes);
     if (timeline !== undefined) {
       checkWhole("timeline", timeline, 0, 0xffffffff);
       this.#pages.fileTimeline = timeline;
@@ -233,8 +234,8 @@ export class WalReader {
     const place = this.#place;
     const [length, blockSize] = [this.#foundLength, this.#blockSize];
     try {
-      const { decodedAhead } = place.format.has;
-      const named = decodedAhead ? this.#previousLsn : place.lsn;
+      const { decodedAhead, decodeErrorsNameRecord } = place.format.has;
+      const named = decodedAhead && !decodeErrorsNameRecord ? this.#previousLsn : place.lsn;
       const contents = checkContents(place, length, blockSize, named);
       this.#pass();
       return readRecord(place, length, this.#foundEndLsn, contents, blockSize);
@@ -302,6 +303,7 @@ export class WalReader {
   /** If #chunk is at its end, go on to the one behind. Is there a byte? */
   #advance(): boolean {
     if (this.#at < this.#chunk.length) return true;
+    lengthOf(this.#chunk, "bytes"); // it was detached, if it has none
     this.#shift += this.#at;
     this.#at = 0;
     const chunk = this.#waiting.shift();
@@ -397,7 +399,7 @@ export class WalReader {
     return false;
   }
 
-  /** The one place of this reader, as what is known of the record that began at #start. */
+  /** The one RecordPlace of this reader, filled for the record that began at #start. */
   #placeOf(bytes: Uint8Array, view: DataView, words: Int32Array, at: number): RecordPlace {
     const place = this.#place;
     place.bytes = bytes;
@@ -446,7 +448,7 @@ export class WalReader {
       this.#at = Math.min(this.#chunk.length, this.#skipTo - this.#shift);
     }
     this.#stage = this.#skipStage;
-    // What is skipped whole has no pages that are read.
+    // Pages that are skipped whole are not read.
     if (this.#stage === PAGE) this.#pageEnd = this.#skipTo;
     return true;
   }

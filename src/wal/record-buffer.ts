@@ -29,7 +29,7 @@ export class RecordBuffer {
   got = 0;
   /** For how many there is room. */
   #room = 0;
-  /** What is behind the first #pooled bytes is free. */
+  /** Free after the first #pooled bytes. */
   #pool: Readable = none;
   #pooled = 0;
 
@@ -53,9 +53,9 @@ export class RecordBuffer {
   /**
    * Make room.
    *
-   * @param bytes For so many bytes of the record at least.
-   * @param most So many it can have.
-   * @param there So many have arrived: if that is all of it, there is room for all of it.
+   * @param bytes Bytes of the record to make room for, at least.
+   * @param most Bytes that the record can have.
+   * @param there Bytes that have arrived: if that is all of it, there is room for all of it.
    */
   makeRoom(bytes: number, most: number, there: number): void {
     if (this.#room >= bytes) return;

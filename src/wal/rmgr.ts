@@ -5,9 +5,11 @@
  *
  * @source rmgrlist.h; the functions rm_identify in rmgrdesc
  */
+
 import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
-import type { WalServer } from "./format.ts";
+import { serverOf, type WalServer } from "./format.ts";
+import { checkKind } from "./record.ts";
 
 type Name = keyof WalRecordCapabilities;
 
@@ -17,7 +19,7 @@ interface Versions {
   readonly until?: Name;
 }
 
-/** What the upper bits of the info byte say, and how that is called. */
+/** The operations by the upper bits of the info byte, with their names. */
 type Operation = readonly [info: number, name: string, versions?: Versions];
 
 interface ResourceManager extends Versions {
@@ -268,7 +270,6 @@ const managers: readonly ResourceManager[] = [
   // generic_identify does not look at it at all.
   { name: "Generic", mask: 0x00, operations: [[0x00, "Generic"]] },
   { name: "LogicalMessage", operations: [[0x00, "MESSAGE"]] },
-  { name: "XLOG2", since: "xlog2", operations: [[0x00, "CHECKSUMS"]] },
 ];
 
 /** xlogrecord.h: XLR_INFO_MASK, the bits that are not the resource manager's. */
@@ -290,8 +291,9 @@ interface Names {
  * @source rmgrlist.h, rmgrdesc.c: GetRmgrDesc
  * @example walResourceManager(10, { server: "15" }) // "Heap"
  */
-export function walResourceManager(rmid: number, { server }: WalServer): string {
-  return namesOf(server).managers[rmid] ?? "unknown";
+export function walResourceManager(rmid: number, options: WalServer): string {
+  const { managers } = namesOf(serverOf(options));
+  return (typeof rmid === "number" ? managers[rmid] : undefined) ?? "unknown";
 }
 
 /** The names of all resource managers that any version has, but for those of extensions. */
@@ -307,11 +309,9 @@ export function walResourceManagerNames(): readonly string[] {
  * @example walOperation({ rmid: 9, info: 0x10 }, { server: "13" }) // "CLEAN"
  * @example walOperation({ rmid: 9, info: 0x10 }, { server: "17" }) // "PRUNE_ON_ACCESS"
  */
-export function walOperation(
-  { rmid, info }: { readonly rmid: number; readonly info: number },
-  { server }: WalServer,
-): string {
-  return namesOf(server).operations[rmid * 256 + info] ?? "UNKNOWN";
+export function walOperation(record: { readonly rmid: number; readonly info: number }, options: WalServer): string {
+  checkKind(record);
+  return namesOf(serverOf(options)).operations[record.rmid * 256 + record.info] ?? "UNKNOWN";
 }
 
 /** Records come by the million: each is two look-ups. A version's tables are made once. */

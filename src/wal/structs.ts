@@ -1,10 +1,10 @@
 /**
- * What WAL records carry as main data: the structs of PostgreSQL that a description can say. Those with parts that come and go with
+ * The main data of WAL records: the structs of PostgreSQL that a description can say. Those with parts that come and go with
  * bits of their own, or with more than one list, are in variable.ts.
  *
  * The names are PostgreSQL's, of 16 and later where they have changed; `xl_restore_point` is XlRestorePoint.
  */
-import { checkPointConditions, checkPointFields, checksumStates, walLevels } from "../files/check-point.ts";
+import { checkPointConditions, checkPoint as checkPointCopy, walLevels } from "../files/check-point.ts";
 import { combinationsOf } from "../kernel/version.ts";
 import {
   bool,
@@ -31,7 +31,7 @@ import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilitie
 /** Conditions are capabilities of the server that wrote the WAL: walRecordCapabilities in capabilities.ts. */
 export const walContext: Context = {
   name: "WalContext",
-  doc: "What the server that wrote the WAL puts into its records.",
+  doc: "The fields of records that depend on the server that wrote the WAL.",
   conditions: {
     ...checkPointConditions,
     maxWalSendersChange: { doc: "Changes of max_wal_senders are told (12 and later).", otherwise: true },
@@ -57,8 +57,9 @@ export const checkPoint = struct("CheckPoint", {
   source: "pg_control.h",
   end: "sizeof",
   context: walContext,
+  body: checkPointCopy,
   fields: {
-    ...checkPointFields,
+    ...checkPointCopy.fields,
     padding: padding("Between the fields."),
   },
 });
@@ -99,7 +100,7 @@ export const fpwChange = struct("FpwChange", {
   doc: "full_page_writes has changed.",
   source: "xlog.c: UpdateFullPageWrites",
   end: "last field",
-  fields: { fullPageWrites: bool("What it is now.") },
+  fields: { fullPageWrites: bool("The new value.") },
 });
 
 export const xlEndOfRecovery = struct("XlEndOfRecovery", {
@@ -130,14 +131,8 @@ export const checkPointRedo = struct("CheckPointRedo", {
   doc: "The point from where the checkpoint that follows lets replay begin.",
   source: "xlog.c: CreateCheckPoint",
   end: "last field",
-  context: walContext,
   fields: {
     walLevel: numbered("i32", walLevels, "wal_level"),
-    dataChecksumVersion: when(
-      "logicalDecodingStatus",
-      numbered("u32", checksumStates, ""),
-      "The state of data checksums.",
-    ),
   },
 });
 
@@ -148,15 +143,8 @@ export const logicalDecodingStatusChange = struct("LogicalDecodingStatusChange",
   fields: { enabled: bool("Is it?") },
 });
 
-export const xlChecksumState = struct("XlChecksumState", {
-  doc: "The state of data checksums has changed.",
-  source: "xlog_internal.h",
-  end: "sizeof",
-  fields: { newChecksumState: numbered("u32", checksumStates, "What it is now.") },
-});
-
 export const xlXactAssignment = struct("XlXactAssignment", {
-  doc: "Subtransactions are part of a transaction: told to standbys for every 64.",
+  doc: "Subtransactions of a transaction: written for standbys after every 64.",
   source: "xact.h",
   end: "last field",
   fields: {
@@ -280,7 +268,7 @@ export const xlMultixactTruncate = struct("XlMultixactTruncate", {
 });
 
 export const xlStandbyLocks = struct("XlStandbyLocks", {
-  doc: "Tables that nobody may use, on a standby either.",
+  doc: "Tables with an exclusive lock, which standbys take too.",
   source: "standbydefs.h",
   end: "last field",
   fields: {
@@ -336,7 +324,7 @@ export const xlReploriginDrop = struct("XlReploriginDrop", {
   fields: { nodeId: u16("Which.") },
 });
 
-/** What prepares a transaction, the same as the head of its file: TwoPhaseFileHeader. Lists follow it; variable.ts has them. */
+/** The head of a prepared transaction, in WAL and in its file: TwoPhaseFileHeader. Lists follow it; variable.ts has them. */
 export const xlXactPrepare = struct("XlXactPrepare", {
   doc: "The head of a prepared transaction.",
   source: "xact.h, twophase.c: TwoPhaseFileHeader",

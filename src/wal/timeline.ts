@@ -6,11 +6,13 @@
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
  */
+
 import type { FileContent } from "../files/file-text.ts";
 import { parseTimeLineHistory, type TimeLineHistory } from "../files/timeline-history.ts";
 import { ArgumentError, refuseArgument } from "../kernel/errors.ts";
 import { invalidLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
 import { entryOf } from "../kernel/maps.ts";
+import { checkObject, iterableOf } from "../kernel/options.ts";
 import { defaultServer, type Server } from "../kernel/version.ts";
 import {
   defaultSegmentSize,
@@ -39,6 +41,7 @@ export interface WalFile {
 
 /** A segment to read. */
 export interface SelectedWalSegment<F extends WalFile = WalFile> {
+  /** The file, as given. */
   readonly file: F;
   /** The timeline in its name. */
   readonly timeline: number;
@@ -56,18 +59,28 @@ export type WalFilePassedOver =
   | "backup history"
   | "not WAL";
 
-/** What to read, in order, and what not. */
+/** The segments to read, in order, and those passed over. */
 export interface WalSelection<F extends WalFile = WalFile> {
-  /** The timeline that is followed, and its history: the ancestors first, itself last. */
+  /** The timeline that is followed. */
   readonly timeline: number;
+  /** Its history: the ancestors first, itself last. */
   readonly history: TimeLineHistory;
   /** By position; each position is in one of them at most. */
   readonly segments: readonly SelectedWalSegment<F>[];
   /** Positions between them that no file holds: recovery does not get past the first. */
-  readonly gaps: readonly { readonly from: Lsn; readonly to: Lsn }[];
+  readonly gaps: readonly {
+    /** The first missing position. */
+    readonly from: Lsn;
+    /** The position after the gap, where the next segment begins. */
+    readonly to: Lsn;
+  }[];
+  /** The files that are not read, and why. */
   readonly passedOver: readonly {
+    /** The file, as given. */
     readonly file: F;
+    /** The kind of reason. */
     readonly reason: WalFilePassedOver;
+    /** The reason, in words that follow the file's name. */
     readonly message: string;
   }[];
 }
@@ -76,6 +89,7 @@ export interface WalSelection<F extends WalFile = WalFile> {
 export interface WalSelectionOptions {
   /** The default is that of recovery_target_timeline in this server version: `latest` since 12, `current` before. */
   readonly timeline?: WalTimeline | undefined;
+  /** The server that would read the WAL. Default: the newest that walwire's tests run. */
   readonly server?: Server | undefined;
   /** wal_segment_size, in bytes: what the first page of each segment says. The default is 16 MiB. */
   readonly segmentSize?: number | undefined;
@@ -108,6 +122,7 @@ export function selectWalSegments<F extends WalFile>(
   files: Iterable<F>,
   options: WalSelectionOptions = {},
 ): WalSelection<F> {
+  checkObject("options", options);
   const { segmentSize = defaultSegmentSize, start, partial = false } = options;
   if (!isSegmentSize(segmentSize)) {
     refuseArgument("options.segmentSize", "a power of two from 1 MiB to 1 GiB", segmentSize);
@@ -123,7 +138,7 @@ export function selectWalSegments<F extends WalFile>(
   const passOver = (file: F, reason: WalFilePassedOver, message: string) => passedOver.push({ file, reason, message });
   const histories = new Map<number, F>();
   const bySegment = new Map<bigint, Map<number, Candidates<F>>>();
-  for (const file of files) {
+  for (const file of iterableOf(files) ?? refuseArgument("files", "an iterable", files)) {
     const name = unpackedName(nameOf(file));
     const parsed = parseWalFileName(name);
     if (parsed === undefined) {

@@ -1,6 +1,6 @@
 /**
- * Main data of which a description alone cannot say the bytes: parts that are there if a bit of another field says so, several lists
- * one after the other, text in the midst of numbers. What the values are is described; each has a reader by hand.
+ * Main data whose bytes a description alone cannot give: parts that depend on a bit of another field, several lists one after the other,
+ * text among numbers. The values are described; each has a handwritten reader.
  *
  * @source xactdesc.c: ParseCommitRecord, ParseAbortRecord, ParsePrepareRecord; what rm_desc of the resource managers reads
  *
@@ -106,7 +106,7 @@ const stats = (doc: string) => list("elsewhere", statsItem, doc);
 
 const ends = {
   xactTime: time("When."),
-  xinfo: u32("The bits that say what is here, 0 if nothing is."),
+  xinfo: u32("Bits for the parts that are present; 0 for none."),
   dbId: when("XACT_XINFO_HAS_DBINFO", oid(""), "The database."),
   tsId: when("XACT_XINFO_HAS_DBINFO", oid(""), "Its tablespace."),
   subxacts,
@@ -192,7 +192,7 @@ export const variableValues = {
       dbId: oid("The database."),
       transactional: bool("Is it a part of its transaction?"),
       prefix: cstring("By which readers know theirs."),
-      message: counted("What is said."),
+      message: counted("The message."),
     },
     "What pg_logical_emit_message was given.",
   ),
@@ -244,7 +244,11 @@ export const variableValues = {
     {
       fragments: list(
         "elsewhere",
-        record("GenericFragment", { offset: u16("From where in the page on."), length: u16("So many bytes.") }, "One."),
+        record(
+          "GenericFragment",
+          { offset: u16("The offset in the page."), length: u16("The length, in bytes.") },
+          "One.",
+        ),
         "Parts of pages.",
       ),
     },
@@ -440,7 +444,7 @@ export const readCommitTsSet: Read<"XlCommitTsSet"> = (r) => {
   const timestamp = r.time(`${path}.timestamp`);
   const nodeid = r.u16(`${path}.nodeid`);
   const mainxid = r.u32(`${path}.mainxid`);
-  const subxids = readXids(r, (r.bytes.length - r.offset) >> 2, `${path}.subxids`);
+  const subxids = readXids(r, (r.length - r.offset) >> 2, `${path}.subxids`);
   return { type: "XlCommitTsSet", timestamp, nodeid, mainxid, subxids };
 };
 
@@ -505,7 +509,7 @@ function sizeOf(r: NativeReader, count: number, path: string): number {
 /** A Size of bytes. */
 function readSize(r: NativeReader, path: string): number {
   const size = r.u64(path);
-  if (size > BigInt(r.bytes.length)) r.fail("BAD_LENGTH", r.offset - 8, `cannot be ${size} bytes`, path);
+  if (size > BigInt(r.length)) r.fail("BAD_LENGTH", r.offset - 8, `cannot be ${size} bytes`, path);
   return Number(size);
 }
 

@@ -3,8 +3,10 @@
  *
  * @source xlog.c: ReserveXLogInsertLocation, CopyXLogRecordToWAL, AdvanceXLInsertBuffer
  */
+
 import { refuseArgument } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
+import { checkOptions } from "../kernel/options.ts";
 import type { Server } from "../kernel/version.ts";
 import { defaultSegmentSize } from "../kernel/wal-names.ts";
 import { RM_XLOG_ID, RMGR_INFO_MASK, XLOG_SWITCH } from "./constants.ts";
@@ -29,9 +31,13 @@ export interface WalWriterOptions {
   readonly start?: Lsn | undefined;
   /** Where the record before begins. */
   readonly prev?: Lsn | undefined;
+  /** The timeline in the headers of pages. Default: 1. */
   readonly timeline?: number | undefined;
+  /** The cluster's system identifier. Default: 0. */
   readonly systemIdentifier?: bigint | undefined;
+  /** XLOG_BLCKSZ, in bytes. Default: 8192. */
   readonly pageSize?: number | undefined;
+  /** wal_segment_size, in bytes. Default: 16 MiB. */
   readonly segmentSize?: number | undefined;
   /** BLCKSZ, of pages of relations. */
   readonly blockSize?: number | undefined;
@@ -46,10 +52,16 @@ export interface WalWriterOptions {
 
 /** Where a record was put. */
 export interface WalRecordPlace {
+  /** The position of its first byte. */
   readonly lsn: Lsn;
   /** One past its last byte, rounded up to 8. */
   readonly end: Lsn;
 }
+
+const optionNames = [
+  ...["server", "start", "prev", "timeline", "systemIdentifier", "pageSize", "segmentSize", "blockSize"],
+  ...["backupRuns", "overwriteContrecord"],
+];
 
 /**
  * Writes WAL: `write` records, then `take` the bytes.
@@ -57,6 +69,7 @@ export interface WalRecordPlace {
  * @example new WalWriter().write({ rmid: 0, info: 0x20 }).lsn // 16777256n
  */
 export class WalWriter {
+  /** The format that it writes. */
   readonly format: WalFormat;
   readonly #pageSize: number;
   readonly #segmentSize: number;
@@ -74,6 +87,7 @@ export class WalWriter {
    * @throws ArgumentError for an invalid size or start.
    */
   constructor(options: WalWriterOptions = {}) {
+    checkOptions(options, optionNames);
     this.format = walFormat({ server: options.server });
     this.#pageSize = options.pageSize ?? DEFAULT_PAGE_SIZE;
     this.#segmentSize = options.segmentSize ?? defaultSegmentSize;
@@ -152,7 +166,7 @@ export class WalWriter {
     return Number(this.#position & BigInt(this.#pageSize - 1));
   }
 
-  /** @param remaining What is left of a record that began on a page before. */
+  /** @param remaining Bytes left of a record that began on an earlier page. */
   #startPage(remaining: number): void {
     const { format } = this;
     const isFirst = this.#position % BigInt(this.#segmentSize) === 0n;

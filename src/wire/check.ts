@@ -2,7 +2,7 @@
  * Checks of the values that encoders are given, which may be anything.
  */
 import { EncodeError, refuseArgument } from "../kernel/errors.ts";
-import { shown } from "../kernel/words.ts";
+import { listed, shown } from "../kernel/words.ts";
 import { fieldPath } from "./place.ts";
 
 /** PostgreSQL's own limit of a message in memory, in bytes (memutils.h: MaxAllocSize). */
@@ -22,20 +22,32 @@ export function isBytes(value: unknown): value is Uint8Array {
   return typedArrayName.call(value) === "Uint8Array";
 }
 
-/** How many bytes an array really has. A subclass or a property can say anything as `length`. */
-export function lengthOf(bytes: Uint8Array): number {
-  return typedArrayLength.call(bytes) as number;
+/**
+ * How many bytes an array really has. A subclass or a property can say anything as `length`.
+ *
+ * @throws ArgumentError if its buffer is detached, as after a transfer to a worker: then it has none, and no view of it can be made.
+ */
+export function lengthOf(bytes: Uint8Array, path = "bytes"): number {
+  const length = typedArrayLength.call(bytes) as number;
+  if (length === 0) {
+    try {
+      new DataView(typedArrayBuffer.call(bytes) as ArrayBuffer);
+    } catch {
+      refuseArgument(path, "an attached Uint8Array", bytes);
+    }
+  }
+  return length;
 }
 
 /**
  * A Uint8Array over the same memory that is not of a subclass, such as Node's Buffer, and has no properties of its own: code
  * that meets one kind of array only is twice as fast.
  */
-export function plainBytes(bytes: Uint8Array): Uint8Array {
+export function plainBytes(bytes: Uint8Array, path?: string | undefined): Uint8Array {
   return new Uint8Array(
     typedArrayBuffer.call(bytes) as ArrayBuffer,
     typedArrayOffset.call(bytes) as number,
-    lengthOf(bytes),
+    lengthOf(bytes, path),
   );
 }
 
@@ -46,6 +58,12 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
  */
 export function mustBeBytes(bytes: unknown, path = "bytes"): asserts bytes is Uint8Array {
   if (!isBytes(bytes)) refuseArgument(path, "a Uint8Array", bytes);
+}
+
+/** The bytes that a caller gave, as a plain array over the same memory. @throws ArgumentError */
+export function givenBytes(bytes: unknown, path = "bytes"): Uint8Array {
+  mustBeBytes(bytes, path);
+  return plainBytes(bytes, path);
 }
 
 /** Check what says which conditions hold. @throws ArgumentError */
@@ -64,7 +82,7 @@ export function mustBeUnsigned(
   index?: number | undefined,
   field?: string | undefined,
 ): void {
-  if (!isUnsigned(value, max)) refuse(`a whole number of 0 to ${max}`, value, path, index, field);
+  if (!isUnsigned(value, max)) refuse(`a whole number from 0 to ${max}`, value, path, index, field);
 }
 
 export function mustBeObject(
@@ -85,19 +103,19 @@ export function mustBeArray(
   if (!Array.isArray(value)) refuse("an array", value, path, index, field);
 }
 
-/** Throw the EncodeError of a field. */
+/** Throw the EncodeError of a field: `Commit.flags is 7, expected 0`. */
 export function refuse(
-  wanted: string,
+  expected: string,
   value: unknown,
   path: string,
   index?: number | undefined,
   field?: string | undefined,
 ): never {
   const name = fieldPath(path, index, field);
-  throw new EncodeError(name, `${name} takes ${wanted}, not ${shown(value)}`);
+  throw new EncodeError(name, `${name} is ${shown(value)}, expected ${expected}`);
 }
 
-/** `"a" or "b"`, for a message. */
+/** `"a", "b" or "c"`, for a message. */
 export function quoted(words: readonly string[]): string {
-  return words.map((word) => JSON.stringify(word)).join(" or ");
+  return listed(words.map((word) => JSON.stringify(word)));
 }

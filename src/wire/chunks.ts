@@ -25,7 +25,7 @@ export class ChunkQueue {
 
   /** Add a chunk. It must not be written to afterwards. */
   push(chunk: Uint8Array): void {
-    const length = lengthOf(chunk);
+    const length = lengthOf(chunk, "chunk");
     if (length === 0) return;
     if (length >= SMALL || this.length === 0) {
       this.#seal();
@@ -36,11 +36,17 @@ export class ChunkQueue {
     this.length += length;
   }
 
-  /** Take the oldest chunk, as a plain Uint8Array whatever class it was; undefined if none waits. */
+  /**
+   * Take the oldest chunk, as a plain Uint8Array whatever class it was; undefined if none waits.
+   *
+   * @throws ArgumentError if it was detached since.
+   */
   shift(): Uint8Array | undefined {
     if (this.length === 0) return undefined;
     if (this.#head === this.#chunks.length - 1) this.#seal();
-    const chunk = this.#chunks[this.#head++]!;
+    const chunk = this.#chunks[this.#head]!;
+    lengthOf(chunk, "chunk");
+    this.#head++;
     this.length -= chunk.length;
     // Dropping chunks half the array at a time moves each chunk once; dropping them one by one would take quadratic time.
     if (this.#head * 2 >= this.#chunks.length) {
@@ -48,6 +54,27 @@ export class ChunkQueue {
       this.#head = 0;
     }
     return chunk;
+  }
+
+  /** Take this many bytes: a view if one chunk holds them, else a copy; undefined if fewer wait. */
+  take(length: number): Uint8Array | undefined {
+    if (length > this.length) return undefined;
+    if (this.#head === this.#chunks.length - 1) this.#seal();
+    const first = this.#chunks[this.#head];
+    if (first === undefined || first.length === length) return this.shift();
+    if (first.length > length) {
+      this.#chunks[this.#head] = first.subarray(length);
+      this.length -= length;
+      return first.subarray(0, length);
+    }
+    const bytes = new Uint8Array(length);
+    for (let filled = 0; filled < length; ) {
+      if (this.#head === this.#chunks.length - 1) this.#seal();
+      const part = this.take(Math.min(length - filled, this.#chunks[this.#head]!.length))!;
+      bytes.set(part, filled);
+      filled += part.length;
+    }
+    return bytes;
   }
 
   /** Drop everything that waits. */

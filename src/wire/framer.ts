@@ -7,7 +7,7 @@
  */
 import { DecodeError, EncodeError, refuseArgument } from "../kernel/errors.ts";
 import { checkOptions, checkWhole } from "../kernel/options.ts";
-import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeBytes } from "./check.ts";
+import { isBytes, lengthOf, MAX_ALLOC_SIZE, mustBeBytes, plainBytes } from "./check.ts";
 import { ChunkQueue } from "./chunks.ts";
 import { newBytes } from "./parts.ts";
 import { bytesOf } from "./reader.ts";
@@ -27,7 +27,7 @@ export interface Frame {
 /** Is this the whole frame, or the last piece of it? @throws ArgumentError for what is not a frame */
 export function isLast(frame: Frame): boolean {
   if (!isBytes((frame as Frame | null | undefined)?.bytes)) refuseArgument("frame", "a Frame", frame);
-  return frame.start + frame.bytes.length === frame.length;
+  return frame.start + lengthOf(frame.bytes) === frame.length;
 }
 
 export interface FramerOptions {
@@ -37,14 +37,14 @@ export interface FramerOptions {
    */
   readonly maxLength?: number;
   /**
-   * Bodies up to this many bytes come whole; of longer ones each piece is handed out as it arrives, as a view, and nothing of
-   * them is kept or copied. The default is to hand out whole frames only.
+   * Bodies up to this many bytes come whole. A longer one comes in pieces as they arrive, as views, and nothing of it is kept or
+   * copied. The default is to hand out whole frames only.
    */
   readonly wholeUpTo?: number;
   /**
    * Memory for a whole body of more than 512 bytes that has arrived in several chunks: at least as many bytes. The default
-   * is fresh memory, whose cost is most of that of a long body. Who has done with each frame before asking for the next can give the same memory
-   * every time, and gets frames of 128 KiB at twice the speed and more.
+   * is fresh memory, which is most of the cost of a long body. If each frame is consumed before the next, the same memory can be used
+   * every time: frames of 128 KiB then come more than twice as fast.
    */
   readonly allocate?: (length: number) => Uint8Array;
 }
@@ -71,8 +71,8 @@ const fresh = (length: number): Uint8Array => new Uint8Array(length);
  * @source pqcomm.c: pq_getmessage; fe-protocol3.c: pqParseInput3
  */
 export class Framer {
-  readonly #maxLength: number;
-  readonly #wholeUpTo: number;
+  #maxLength: number;
+  #wholeUpTo: number;
   readonly #allocate: (length: number) => Uint8Array;
   /** What has arrived and was not handed out: #chunk from #position up to #end, then the chunks that wait behind it. */
   #chunk: Uint8Array = nothing;
@@ -104,6 +104,14 @@ export class Framer {
     this.#allocate = allocate;
   }
 
+  /** Change the limit, for frames whose header was not read yet. In bytes of the body, as the option. @throws ArgumentError */
+  set maxLength(maxLength: number) {
+    checkWhole("maxLength", maxLength, 0, MAX_LENGTH);
+    // `wholeUpTo` follows unless it was set on its own.
+    if (this.#wholeUpTo === this.#maxLength) this.#wholeUpTo = maxLength;
+    this.#maxLength = maxLength;
+  }
+
   /**
    * Add bytes of the stream. The chunk must not be written to any more: frames are views into it.
    *
@@ -111,8 +119,19 @@ export class Framer {
    */
   push(chunk: Uint8Array): void {
     mustBeBytes(chunk, "chunk");
+    if (this.#goesOn(chunk)) {
+      this.#end += chunk.length;
+      this.#chunk = new Uint8Array(this.#buffer, this.#base, this.#end);
+      return;
+    }
     this.#queue.push(chunk);
     if (this.#position === this.#end) this.#advance();
+  }
+
+  /** Add bytes that are not of the stream: offsets do not count them. @internal */
+  insert(bytes: Uint8Array): void {
+    this.push(bytes);
+    this.#before -= bytes.length;
   }
 
   /**
@@ -120,7 +139,7 @@ export class Framer {
    *
    * @throws DecodeError BAD_LENGTH for a length below 4 or above the limit; then on every further call. The offset is the
    *   one of the length in the stream.
-   * @throws ArgumentError if `allocate` gave too little; no byte is lost by it.
+   * @throws ArgumentError if `allocate` gave too little, and no byte is lost by it; or if the buffer of a chunk was detached.
    */
   next(): Frame | undefined {
     if (this.#failure !== undefined) throw this.#failure;
@@ -151,16 +170,25 @@ export class Framer {
     if (this.#failure !== undefined) throw this.#failure;
     const available = this.#available();
     if (this.#length < 0 && available === 0) return;
-    const [path, short] =
-      this.#length < 0
-        ? ["Frame", `${bytesOf(HEADER - available)} short of a frame's header`]
-        : [
-            "Frame.bytes",
-            `${bytesOf(this.#length - this.#start - available)} short of the body of ${named(this.#tag)}`,
-          ];
+    const inHeader = this.#length < 0;
+    const path = inHeader ? "Frame" : "Frame.bytes";
+    const missing = (inHeader ? HEADER : this.#length - this.#start) - available;
+    const of = inHeader ? "a frame's header" : `the body of ${named(this.#tag)}`;
+    const short = missing > 0 ? `${bytesOf(missing)} short of ${of}` : `before ${bytesOf(available)} were read`;
     const offset = this.#before + this.#position + available;
     this.#failure = new DecodeError("TRUNCATED", path, offset, `the stream ends at offset ${offset}, ${short}`);
     throw this.#failure;
+  }
+
+  /** Are these the bytes of the same memory that follow what waits? Then a frame that is in both need not be copied. */
+  #goesOn(chunk: Uint8Array): boolean {
+    return (
+      chunk.buffer === this.#buffer &&
+      chunk.byteOffset === this.#base + this.#end &&
+      this.#position < this.#end &&
+      this.#queue.length === 0 &&
+      lengthOf(chunk) > 0
+    );
   }
 
   #available(): number {
@@ -172,6 +200,7 @@ export class Framer {
     let from = this.#position;
     let header = this.#chunk;
     if (from + HEADER <= this.#end) {
+      if (header.length === 0) lengthOf(header, "chunk"); // it was detached
       this.#position += HEADER;
     } else if (this.#available() >= HEADER) {
       header = this.#take(HEADER);
@@ -218,6 +247,7 @@ export class Framer {
       if (this.#position === this.#end) this.#advance();
       const count = Math.min(length - filled, this.#end - this.#position);
       const from = this.#chunk;
+      if (from.length === 0) lengthOf(from, "chunk"); // it was detached
       if (count === from.length) {
         copy.set(from, filled);
         filled += count;
@@ -245,10 +275,10 @@ export class Framer {
   #allocated(length: number): Uint8Array {
     const memory: unknown = this.#allocate(length);
     if (!isBytes(memory)) refuseArgument("options.allocate", "a function that returns a Uint8Array", memory);
-    if (memory.length < length) {
-      refuseArgument("options.allocate", `a function that returns at least ${bytesOf(length)}`, memory.length);
+    if (lengthOf(memory) < length) {
+      refuseArgument("options.allocate", `a function that returns at least ${bytesOf(length)}`, lengthOf(memory));
     }
-    return memory.subarray(0, length);
+    return plainBytes(memory).subarray(0, length);
   }
 
   /** The chunk is used up: go on to the first of those that wait, if one does. */
@@ -290,7 +320,7 @@ export function encodeFrame(tag: string, body: Uint8Array): Uint8Array {
   mustBeBytes(body, "body");
   const length = lengthOf(body);
   if (length > MAX_ALLOC_SIZE) {
-    throw new EncodeError("Frame.bytes", `Frame.bytes takes at most ${MAX_ALLOC_SIZE} bytes, not ${length}`);
+    throw new EncodeError("Frame.bytes", `Frame.bytes.length is ${length}, expected at most ${MAX_ALLOC_SIZE}`);
   }
   const frame = new Uint8Array(HEADER + length);
   frame[0] = tag.charCodeAt(0);

@@ -7,7 +7,7 @@ import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { formatPgTime, type PgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
 import { isBytes, mustBeObject, refuse } from "./check.ts";
-import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
+import { type Family, type Fields, type ValueField, type ValueShape, valueFields } from "./shape.ts";
 import { hexOf } from "./text.ts";
 import { TupleData } from "./tuple.ts";
 
@@ -43,7 +43,7 @@ export function jsonOf(
  * @throws EncodeError for a field that does not have its type.
  */
 export function jsonOfStruct(
-  struct: Pick<Struct, "fields">,
+  struct: { readonly fields: Fields },
   value: object,
   server?: Server,
 ): { readonly [name: string]: Json } {
@@ -59,14 +59,14 @@ function fieldsJson(fields: Fields, value: object, path: string, server: Server 
   mustBeObject(value, path);
   const values = value as Record<string, unknown>;
   const result: Record<string, Json> = {};
-  for (const [name, field] of Object.entries<Field>(fields)) {
-    if (field.form === "count" || field.form === "reserved" || values[name] === undefined) continue;
+  for (const [name, field] of valueFields(fields)) {
+    if (values[name] === undefined) continue;
     result[name] = valueJson(field, values[name], path === "" ? name : `${path}.${name}`, server);
   }
   return result;
 }
 
-function valueJson(shape: Shape, value: unknown, path: string, server: Server | undefined): Json {
+function valueJson(shape: ValueField | ValueShape, value: unknown, path: string, server: Server | undefined): Json {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -116,9 +116,6 @@ function valueJson(shape: Shape, value: unknown, path: string, server: Server | 
       return valueJson(shape.shape, value, path, server);
     case "tuple":
       return TupleData.is(value) ? (value.toJSON() as Json[]) : refuse("a TupleData", value, path);
-    case "count":
-    case "reserved":
-      throw new Error(`${shape.form} is not the shape of a value`);
     default:
       return shape satisfies never;
   }

@@ -3,11 +3,11 @@
  * at a multiple of its size from where the struct begins, as compilers for 64-bit machines align it. What they pass over is
  * padding, which they keep.
  *
- * A class apart from Reader's: who reads messages alone, in a browser, is not to carry it.
+ * A class of its own, so that a browser bundle that only reads messages leaves it out.
  */
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { isBytes, lengthOf, mustBeUnsigned, refuse } from "./check.ts";
+import { isBytes, lengthOf, mustBeUnsigned, quoted, refuse } from "./check.ts";
 import { newBytes, viewOf } from "./parts.ts";
 import { Reader } from "./reader.ts";
 import { decodeText, encodeText, TEXT_WANTED } from "./text.ts";
@@ -102,7 +102,7 @@ export class NativeWriter {
   #padding: Uint8Array | undefined;
   #padded = 0;
 
-  /** A struct begins here; what is to stand between its fields, zeros if undefined. */
+  /** A struct begins here. `padding` are the bytes between its fields, zeros if undefined. */
   begin(padding: Uint8Array | undefined, path: string): void {
     if (padding !== undefined && !isBytes(padding)) refuse("a Uint8Array or nothing", padding, path);
     this.#base = this.#end;
@@ -122,7 +122,7 @@ export class NativeWriter {
   padding(path: string): void {
     const given = this.#padding;
     if (given !== undefined && lengthOf(given) !== this.#padded) {
-      refuse(`nothing or ${this.#padded} bytes`, `${lengthOf(given)} bytes`, path);
+      refuse(String(this.#padded), lengthOf(given), `${path}.length`);
     }
   }
 
@@ -146,14 +146,14 @@ export class NativeWriter {
 
   i32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "number" || value !== (value | 0))
-      refuse("a whole number of -2147483648 to 2147483647", value, path, index, field);
+      refuse("a whole number from -2147483648 to 2147483647", value, path, index, field);
     const at = this.#take(4);
     this.#view.setInt32(at, value, true);
   }
 
   u64(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
-      refuse("a bigint of 0 to 2^64 - 1", value, path, index, field);
+      refuse("a bigint from 0 to 2^64 - 1", value, path, index, field);
     }
     const at = this.#take(8);
     this.#view.setBigUint64(at, value, true);
@@ -161,7 +161,7 @@ export class NativeWriter {
 
   i64(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
-      refuse("a bigint of -2^63 to 2^63 - 1", value, path, index, field);
+      refuse("a bigint from -2^63 to 2^63 - 1", value, path, index, field);
     }
     const at = this.#take(8);
     this.#view.setBigInt64(at, value, true);
@@ -213,8 +213,8 @@ export class NativeWriter {
   }
 
   /** Nothing: the field hangs on the same condition as another one that is not there. */
-  absent(value: unknown, other: string, path: string): void {
-    if (value !== undefined) refuse(`nothing without ${other}`, value, path);
+  absent(value: unknown, other: string, path: string, index?: number | undefined, field?: string | undefined): void {
+    if (value !== undefined) refuse(`nothing without ${other}`, value, path, index, field);
   }
 
   /** What was written, as an array that is the caller's. */
@@ -260,13 +260,5 @@ export function numberOf(
   for (const [number, word] of Object.entries(words)) {
     if (word === value) return Number(number);
   }
-  return refuse(
-    `${Object.values(words)
-      .map((word) => JSON.stringify(word))
-      .join(" or ")}, or another number`,
-    value,
-    path,
-    index,
-    field,
-  );
+  return refuse(`${quoted(Object.values(words))}, or another number`, value, path, index, field);
 }

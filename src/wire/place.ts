@@ -3,10 +3,10 @@
  * ("Relation.columns", 3, ".name"). The parts are only put together when something is wrong.
  */
 
-/** A field: its path, or the path of a list, the element's index in it and the field of the element. */
+/** A field: its path; or the path of a list, an index and the field of that element; or the path of a record, no index and its field. */
 export type Place = readonly [path: string, index?: number | undefined, field?: string | undefined];
 
 /** `Relation.columns[3].name` from its parts. */
 export function fieldPath(path: string, index?: number, field = ""): string {
-  return index === undefined ? path : `${path}[${index}]${field}`;
+  return index === undefined ? `${path}${field}` : `${path}[${index}]${field}`;
 }

@@ -6,7 +6,7 @@
 import { DecodeError, type ErrorCode } from "../kernel/errors.ts";
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { lengthOf, mustBeBytes } from "./check.ts";
+import { lengthOf, mustBeBytes, quoted } from "./check.ts";
 import { viewOf } from "./parts.ts";
 import { fieldPath } from "./place.ts";
 
@@ -68,11 +68,11 @@ export class Reader {
   bool(path: string, index?: number | undefined, field?: string | undefined): boolean {
     const at = this.skip(1, path, index, field);
     const value = this.bytes[at]!;
-    if (value > 1) this.fail("BAD_VALUE", at, `is ${value}, but can be 0 or 1 only,`, path, index, field);
+    if (value > 1) this.fail("BAD_VALUE", at, `is ${value}, expected 0 or 1,`, path, index, field);
     return value === 1;
   }
 
-  /** Throw the DecodeError of the byte just read, which is none of `tags`. */
+  /** Throw the DecodeError of the byte just read, which is not one of `tags`. */
   notOneOf(
     code: "BAD_TAG" | "BAD_VALUE",
     tags: string,
@@ -80,9 +80,8 @@ export class Reader {
     index?: number | undefined,
     field?: string | undefined,
   ): never {
-    const allowed = Array.from(tags, (tag) => JSON.stringify(tag)).join(", ");
     const is = shownByte(this.bytes[this.offset - 1]!);
-    this.fail(code, this.offset - 1, `is ${is}, but can be ${allowed} only,`, path, index, field);
+    this.fail(code, this.offset - 1, `is ${is}, expected ${quoted([...tags])},`, path, index, field);
   }
 
   /** A view of all that is left, undefined if that is nothing. */

@@ -1,14 +1,14 @@
 /**
- * The shapes that messages are described in.
+ * The shapes that messages and structs are described in.
  *
- * A message is one entry: its name, its type byte, and its fields in wire order. From the entry come the TypeScript type,
- * the decoder and the encoder (scripts/codecs.ts writes them), the oracle they are tested against (interpret.ts), the
- * fast-check arbitrary and the trace line. The set of shapes is closed: a new form does not compile until each of those
- * knows it. A list never stands inside another list, which keeps the name of every field a path with one index at most.
+ * A message is one entry: its name, its type byte, and its fields in wire order. From the entry come the TypeScript type, the decoder
+ * and the encoder (scripts/codecs.ts writes them), the interpreter that tests compare them with, the fast-check arbitrary, the trace
+ * line, JSON and the documentation. The set of shapes is closed: a new form does not compile until each of those knows it. A list
+ * never contains another list, so the path of a field has one index at most.
  *
- * Structs are what PostgreSQL writes to files and into WAL as it lies in memory. They are described in the same shapes, with
- * three differences that are C's: no byte says which struct it is, numbers are in native byte order, which is little-endian on
- * every machine that matters, and each stands at a multiple of its size (as 64-bit machines have it), with padding before it.
+ * Structs are what PostgreSQL writes to files and to WAL as C has it in memory. Their shapes differ in three ways: no byte says which
+ * struct it is, numbers are in native byte order, which is little-endian on every supported machine, and each is aligned to its size
+ * as on 64-bit machines, with padding before it. WireShape and NativeShape are the forms that each may have.
  */
 import type { Lsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
@@ -22,16 +22,16 @@ export interface Of<T> {
   readonly [value]?: T;
 }
 
-/** The value that a shape, message or family stands for; never for what is on the wire but not in the value. */
+/** The value of a shape, message or family; never for bytes that are not part of the value. */
 export type Infer<S> = S extends Of<infer T> ? T : never;
 
-/** A number of up to 32 bits; those of 8 and 16 stand in structs only. */
+/** A number of 32 bits. */
 export interface NumberShape {
-  readonly form: "u8" | "u16" | "u32" | "i32";
+  readonly form: "u32" | "i32";
 }
-/** A number of 64 bits; the signed one stands in structs only. */
+/** An unsigned number of 64 bits. */
 export interface BigNumberShape {
-  readonly form: "u64" | "i64";
+  readonly form: "u64";
 }
 /** XLogRecPtr, 64 bits. */
 export interface LsnShape {
@@ -45,17 +45,52 @@ export interface TimeShape {
 export interface BoolShape {
   readonly form: "bool";
 }
+/** All remaining bytes. */
+export interface RestShape {
+  readonly form: "rest";
+}
+/** The number of a list's elements, as u32, apart from the list; not part of the value. */
+export interface CountShape {
+  readonly form: "count";
+  /** The field that holds the list. */
+  readonly list: string;
+}
+/** Elements of one shape. `count` is the form of their number before them, "elsewhere" if a CountShape has it, or "end" if they fill the bytes. */
+export interface ListShape<E extends ValueShape = ValueShape> {
+  readonly form: "list";
+  readonly count: "u16" | "elsewhere" | "end";
+  readonly element: E;
+}
+/** Named fields in order. */
+export interface RecordShape<F extends Fields = Fields> {
+  readonly form: "record";
+  readonly name: string;
+  readonly fields: F;
+}
+/**
+ * A shape that is present only while a condition of the conversation holds, which the bytes do not say; undefined otherwise.
+ * All fields of a message with one condition are present, or none.
+ */
+export interface WhenShape<S extends ValueShape = ValueShape> {
+  readonly form: "when";
+  /** A name in the context of the family. */
+  readonly condition: string;
+  readonly shape: S;
+}
+
+// Forms of messages only.
+
 /** One byte that stands for a word. */
 export interface EnumShape {
   readonly form: "enum";
   readonly words: Readonly<Record<string, string>>;
 }
-/** One byte of which each bit has a name; a bit without one must be 0. */
+/** One byte with a name for each bit; other bits must be 0. */
 export interface FlagsShape {
   readonly form: "flags";
   readonly bits: Readonly<Record<string, number>>;
 }
-/** One byte that is always 0 and not part of the value: flags for which PostgreSQL has no use yet. */
+/** One byte that is always 0 and not part of the value: flags that PostgreSQL does not use yet. */
 export interface ReservedShape {
   readonly form: "reserved";
 }
@@ -67,126 +102,122 @@ export interface CStringShape {
 export interface CountedShape {
   readonly form: "counted";
 }
-/** All bytes that are left. */
-export interface RestShape {
-  readonly form: "rest";
-}
-/** The number of a list's elements, as u32, where it does not stand right before them; not part of the value. */
-export interface CountShape {
-  readonly form: "count";
-  /** The field that holds the list. */
-  readonly list: string;
-}
-/**
- * Elements of one shape; `count` is how their number stands before them, "elsewhere" if a CountShape has it, or "end" if there are as
- * many as the bytes hold.
- */
-export interface ListShape {
-  readonly form: "list";
-  readonly count: "u16" | "elsewhere" | "end";
-  readonly element: Shape;
-}
-/** Named fields, one after the other. */
-export interface RecordShape {
-  readonly form: "record";
-  readonly name: string;
-  readonly fields: Fields;
-}
 /** A byte that says which of several records follows. */
-export interface VariantsShape {
+export interface VariantsShape<V extends Variants = Variants> {
   readonly form: "variants";
   readonly name: string;
-  readonly variants: Variants;
+  readonly variants: V;
 }
-/** Variants that are there only if the next byte is one of theirs. */
+/** Variants that are present only if the next byte is one of theirs. */
 export interface OptionalShape {
   readonly form: "optional";
-  readonly shape: VariantsShape;
+  readonly shape: VariantsShape<Variants<WireFields>>;
 }
-/** A shape behind a byte that is always the same. */
-export interface AfterShape {
+/** A shape after a byte that is always the same. */
+export interface AfterShape<S extends ValueShape = ValueShape> {
   readonly form: "after";
   readonly byte: string;
-  readonly shape: Shape;
+  readonly shape: S;
 }
-
-/** A row: TupleData, a list that the codec only walks over. `column` says what is in it, for the oracle and the docs. */
+/** A row: TupleData, a list that the codec only walks over. `column` describes its columns, for the interpreter and the documentation. */
 export interface TupleShape {
   readonly form: "tuple";
-  readonly column: VariantsShape;
+  readonly column: VariantsShape<Variants<WireFields>>;
 }
-/**
- * A shape that is there only while a condition of the conversation holds, which the bytes do not say; undefined elsewhere.
- * All fields of a message that hang on one condition are there, or none.
- */
-export interface WhenShape {
-  readonly form: "when";
-  /** A name in the context of the family. */
-  readonly condition: string;
-  readonly shape: Shape;
-}
-/** Bytes behind the last field that the reader in PostgreSQL leaves alone; undefined if there are none. */
+/** Bytes after the last field, which the reader in PostgreSQL ignores; undefined if there are none. */
 export interface ExtraShape {
   readonly form: "extra";
 }
 
-/** In structs: NameData, 64 bytes. Text without the zeros at its end; a zero before that stays in the text, so that no byte is lost. */
+// Forms of structs only.
+
+/** A number that no message has. */
+export interface NativeNumberShape {
+  readonly form: "u8" | "u16";
+}
+/** A signed number of 64 bits that is not a time. */
+export interface NativeBigNumberShape {
+  readonly form: "i64";
+}
+/** NameData, 64 bytes: text without the zeros at its end. A zero before that stays in the text, so that no byte is lost. */
 export interface NameShape {
   readonly form: "name";
 }
-/** In structs: so many bytes, as an array of char of C. */
+/** An array of char of C, with this many bytes. */
 export interface BytesShape {
   readonly form: "bytes";
   readonly length: number;
 }
-/** In structs: a number that stands for a word, as an enum of C does; the number itself where it has none, so that none is lost. */
+/** A number that stands for a word, as an enum of C does; the number itself if it has no word, so that none is lost. */
 export interface NumberedShape {
   readonly form: "numbered";
-  readonly as: NumberShape["form"];
+  readonly as: NumberShape["form"] | NativeNumberShape["form"];
   readonly words: Readonly<Record<number, string>>;
 }
 /**
- * In structs, the last field: the bytes that C leaves between the fields and behind them, one after the other; undefined if all are
- * zero, as they are wherever PostgreSQL clears a struct first. Where they stand follows from the other fields.
+ * The last field: the bytes that C leaves between the fields and after them, one after the other; undefined if all are zero, as they
+ * are wherever PostgreSQL clears a struct first. Their offsets follow from the other fields.
  */
 export interface PaddingShape {
   readonly form: "padding";
 }
 
-export type Shape =
-  | NumberShape
-  | BigNumberShape
-  | LsnShape
-  | TimeShape
-  | BoolShape
+type BothValue = NumberShape | BigNumberShape | LsnShape | TimeShape | BoolShape | RestShape;
+
+/** What a message can contain and a value has, also as an element of a list. */
+export type WireValue =
+  | BothValue
+  | ListShape<WireValue>
+  | RecordShape<WireFields>
   | EnumShape
   | FlagsShape
-  | ReservedShape
   | CStringShape
   | CountedShape
-  | RestShape
-  | CountShape
-  | ListShape
-  | RecordShape
-  | VariantsShape
+  | VariantsShape<Variants<WireFields>>
   | OptionalShape
-  | AfterShape
-  | TupleShape
-  | WhenShape
-  | ExtraShape
+  | AfterShape<WireValue>
+  | TupleShape;
+
+/** The shape of a message's field. */
+export type WireShape = WireValue | CountShape | WhenShape<WireValue> | ReservedShape | ExtraShape;
+
+/** What a struct can contain and a value has, also as an element of a list. */
+export type NativeValue =
+  | BothValue
+  | ListShape<NativeValue>
+  | RecordShape<NativeFields>
+  | NativeNumberShape
+  | NativeBigNumberShape
   | NameShape
   | BytesShape
-  | NumberedShape
-  | PaddingShape;
+  | NumberedShape;
+
+/** The shape of a struct's field. */
+export type NativeShape = NativeValue | CountShape | WhenShape<NativeValue> | PaddingShape;
+
+export type ValueShape = WireValue | NativeValue;
+export type Shape = WireShape | NativeShape;
 
 /** A field: its shape, and what it means, with its unit. */
-export type Field = Shape & { readonly doc: string };
+export type Field<S extends Shape = Shape> = S & { readonly doc: string };
+/** A field that is part of the value. */
+export type ValueField = Exclude<Field, CountShape | ReservedShape>;
 export type Fields = Readonly<Record<string, Field>>;
+export type WireFields = Readonly<Record<string, Field<WireShape>>>;
+export type NativeFields = Readonly<Record<string, Field<NativeShape>>>;
 
 /** The variants of a VariantsShape by their byte: the name of each and its fields. */
-export type Variants = Readonly<
-  Record<string, { readonly type: string; readonly doc: string; readonly fields: Fields }>
+export type Variants<F extends Fields = Fields> = Readonly<
+  Record<string, { readonly type: string; readonly doc: string; readonly fields: F }>
 >;
+
+/** The fields that are part of the value: all but those that exist on the wire only. */
+export function valueFields(fields: Fields): [string, ValueField][] {
+  return Object.entries(fields).filter((entry): entry is [string, ValueField] => {
+    const [, { form }] = entry;
+    return form !== "count" && form !== "reserved";
+  });
+}
 
 /** One message: an entry of a family's messages.ts. */
 export interface Message<Capability extends string = string> {
@@ -204,14 +235,14 @@ export interface Message<Capability extends string = string> {
   readonly condition?: string | undefined;
   /** What it is to the stream, in a family that tells kinds apart: its rules and lists derive from this. */
   readonly kind?: string | undefined;
-  readonly fields: Fields;
+  readonly fields: WireFields;
 }
 
 /** What a conversation has agreed on or stands at, as far as it decides which bytes a message has: booleans by name. */
 export interface Context {
   readonly name: string;
   readonly doc: string;
-  /** Each condition: what it means, and what it is taken for where nobody says. */
+  /** Each condition: its meaning, and its default. */
   readonly conditions: Readonly<Record<string, { readonly doc: string; readonly otherwise: boolean }>>;
   /** Which of them hold together; left out where any may. */
   readonly combinations?: (names: readonly string[]) => readonly Readonly<Record<string, boolean>>[];
@@ -220,7 +251,7 @@ export interface Context {
 /** Which conditions hold, by name. */
 export type Conditions = Readonly<Record<string, boolean>>;
 
-/** What holds where nobody says. */
+/** The default conditions. */
 export function otherwise({ conditions }: Context): Conditions {
   return Object.fromEntries(Object.entries(conditions).map(([name, each]) => [name, each.otherwise]));
 }
@@ -239,7 +270,7 @@ export interface Family {
   /** A message as a server sent it, in hexadecimal digits, and its type: the example in the docs, and a test. */
   readonly example: { readonly hex: string; readonly type: string };
   readonly context: Context;
-  /** Kinds of which the generated code has a union of the messages, by its name. */
+  /** The unions of messages of one kind in the generated code, by name. */
   readonly unions?: Readonly<Record<string, { readonly kind: string; readonly doc: string }>>;
   readonly messages: readonly Message[];
 }
@@ -258,7 +289,9 @@ export interface Struct {
   readonly end: "sizeof" | "last field";
   /** On what its layout depends; undefined if on nothing. */
   readonly context: Context | undefined;
-  readonly fields: Fields;
+  readonly fields: NativeFields;
+  /** A record with the same fields except padding, of any domain: the struct uses its codec. */
+  readonly body?: RecordShape<NativeFields>;
 }
 
 export type Documented<S, T> = S & { readonly doc: string } & Of<T>;
@@ -273,7 +306,7 @@ export type VariantOf<V> = {
     : never;
 }[keyof V];
 
-export function message<const N extends string, const F extends Fields, const C extends string = never>(
+export function message<const N extends string, const F extends WireFields, const C extends string = never>(
   name: N,
   tag: string,
   entry: Pick<Message<C>, "doc" | "source" | "since" | "options" | "condition"> & { readonly fields: F },
@@ -292,9 +325,9 @@ export function family<const M extends readonly Message<C>[], C extends string>(
   return { name, ...entry };
 }
 
-export function struct<const N extends string, const F extends Fields>(
+export function struct<const N extends string, const F extends NativeFields>(
   name: N,
-  entry: Pick<Struct, "doc" | "source" | "end"> & { readonly context?: Context; readonly fields: F },
+  entry: Pick<Struct, "doc" | "source" | "end" | "body"> & { readonly context?: Context; readonly fields: F },
 ): Struct & { readonly name: N } & Of<ValueOf<F>> {
   return { name, context: undefined, ...entry };
 }
@@ -310,19 +343,34 @@ export function firstOf(fields: Fields, condition: string): string {
 // One function a form, in the order of the interfaces above. `doc` is a sentence that says what the field means.
 
 export const u32 = (doc: string): Documented<NumberShape, number> => ({ form: "u32", doc });
-export const u8 = (doc: string): Documented<NumberShape, number> => ({ form: "u8", doc });
-export const u16 = (doc: string): Documented<NumberShape, number> => ({ form: "u16", doc });
 export const i32 = (doc: string): Documented<NumberShape, number> => ({ form: "i32", doc });
-// Oid and TransactionId, for who reads a description.
+// Oid and TransactionId.
 export const oid = u32;
 export const xid = u32;
 export const u64 = (doc: string): Documented<BigNumberShape, bigint> => ({ form: "u64", doc });
 // FullTransactionId
 export const fullXid = u64;
-export const i64 = (doc: string): Documented<BigNumberShape, bigint> => ({ form: "i64", doc });
 export const lsn = (doc: string): Documented<LsnShape, Lsn> => ({ form: "lsn", doc });
 export const time = (doc: string): Documented<TimeShape, PgTime> => ({ form: "time", doc });
 export const bool = (doc: string): Documented<BoolShape, boolean> => ({ form: "bool", doc });
+export const rest = (doc: string): Documented<RestShape, Uint8Array> => ({ form: "rest", doc });
+export const countOf = (of: string, doc: string): Documented<CountShape, never> => ({ form: "count", list: of, doc });
+export const list = <const E extends ValueShape>(
+  count: ListShape["count"],
+  element: E,
+  doc: string,
+): Documented<ListShape<E>, readonly Infer<E>[]> => ({ form: "list", count, element, doc });
+export const record = <const F extends Fields>(
+  name: string,
+  fields: F,
+  doc: string,
+): Documented<RecordShape<F>, ValueOf<F>> => ({ form: "record", name, fields, doc });
+export const when = <const S extends ValueShape>(
+  condition: string,
+  shape: S,
+  doc: string,
+): Documented<WhenShape<S>, Infer<S> | undefined> => ({ form: "when", condition, shape, doc });
+
 export const oneOf = <const W extends string>(
   words: Readonly<Record<string, W>>,
   doc: string,
@@ -334,44 +382,30 @@ export const flags = <const B extends string>(
 export const reserved = (doc: string): Documented<ReservedShape, never> => ({ form: "reserved", doc });
 export const cstring = (doc: string): Documented<CStringShape, string> => ({ form: "cstring", doc });
 export const counted = (doc: string): Documented<CountedShape, Uint8Array> => ({ form: "counted", doc });
-export const rest = (doc: string): Documented<RestShape, Uint8Array> => ({ form: "rest", doc });
-export const countOf = (of: string, doc: string): Documented<CountShape, never> => ({ form: "count", list: of, doc });
-export const list = <E extends Shape>(
-  count: ListShape["count"],
-  element: E,
-  doc: string,
-): Documented<ListShape, readonly Infer<E>[]> => ({ form: "list", count, element, doc });
-export const record = <const F extends Fields>(
-  name: string,
-  fields: F,
-  doc: string,
-): Documented<RecordShape, ValueOf<F>> => ({ form: "record", name, fields, doc });
 export const variants = <const V extends Variants>(
   name: string,
   byByte: V,
   doc: string,
-): Documented<VariantsShape, VariantOf<V>> => ({ form: "variants", name, variants: byByte, doc });
-export const optional = <V extends VariantsShape>(
+): Documented<VariantsShape<V>, VariantOf<V>> => ({ form: "variants", name, variants: byByte, doc });
+export const optional = <V extends OptionalShape["shape"]>(
   shape: V,
   doc: string,
 ): Documented<OptionalShape, Infer<V> | undefined> => ({ form: "optional", shape, doc });
-export const after = <S extends Shape>(byte: string, shape: S, doc: string): Documented<AfterShape, Infer<S>> => ({
-  form: "after",
-  byte,
-  shape,
-  doc,
-});
-export const tuple = (column: VariantsShape, doc: string): Documented<TupleShape, TupleData> => ({
+export const after = <const S extends ValueShape>(
+  byte: string,
+  shape: S,
+  doc: string,
+): Documented<AfterShape<S>, Infer<S>> => ({ form: "after", byte, shape, doc });
+export const tuple = (column: TupleShape["column"], doc: string): Documented<TupleShape, TupleData> => ({
   form: "tuple",
   column,
   doc,
 });
-export const when = <S extends Shape>(
-  condition: string,
-  shape: S,
-  doc: string,
-): Documented<WhenShape, Infer<S> | undefined> => ({ form: "when", condition, shape, doc });
 export const extra = (doc: string): Documented<ExtraShape, Uint8Array | undefined> => ({ form: "extra", doc });
+
+export const u8 = (doc: string): Documented<NativeNumberShape, number> => ({ form: "u8", doc });
+export const u16 = (doc: string): Documented<NativeNumberShape, number> => ({ form: "u16", doc });
+export const i64 = (doc: string): Documented<NativeBigNumberShape, bigint> => ({ form: "i64", doc });
 export const name = (doc: string): Documented<NameShape, string> => ({ form: "name", doc });
 export const bytes = (length: number, doc: string): Documented<BytesShape, Uint8Array> => ({
   form: "bytes",
@@ -379,7 +413,7 @@ export const bytes = (length: number, doc: string): Documented<BytesShape, Uint8
   doc,
 });
 export const numbered = <const W extends string>(
-  as: NumberShape["form"],
+  as: NumberedShape["as"],
   words: Readonly<Record<number, W>>,
   doc: string,
 ): Documented<NumberedShape, W | number> => ({ form: "numbered", as, words, doc });

@@ -7,7 +7,7 @@ import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { formatPgTime, type PgTime } from "../kernel/time.ts";
 import type { Server } from "../kernel/version.ts";
 import { bytesOf } from "./reader.ts";
-import type { Family, Field, Fields, Shape, Struct } from "./shape.ts";
+import { type Family, type Fields, type Struct, type ValueField, type ValueShape, valueFields } from "./shape.ts";
 import { decodeText, hexOf } from "./text.ts";
 import type { TupleData } from "./tuple.ts";
 
@@ -31,6 +31,9 @@ export function traceStruct(struct: Struct, value: object, server?: Server): str
   return traceFields(struct.fields, value, server).join(" ");
 }
 
+/** pg_config_manual.h: the longest path, in bytes. Messages of PostgreSQL's programs have paths whole. */
+export const MAXPGPATH = 1024;
+
 /** A text in double quotes, cut to a length, with everything escaped that a terminal could take for a command. */
 export function quoteText(text: string, max: number = SHOWN): string {
   // Not between the two halves of a character.
@@ -51,8 +54,8 @@ export function quoteBytes(bytes: Uint8Array, max: number = SHOWN): string {
 
 function traceFields(fields: Fields, value: object, server: Server | undefined): string[] {
   const values = value as Record<string, unknown>;
-  return Object.entries<Field>(fields)
-    .filter(([name, field]) => field.form !== "count" && field.form !== "reserved" && values[name] !== undefined)
+  return valueFields(fields)
+    .filter(([name]) => values[name] !== undefined)
     .map(([name, field]) => `${name}=${traceValue(field, values[name], server)}`);
 }
 
@@ -67,7 +70,7 @@ function traceColumn(row: TupleData, i: number): string {
     : `\\x${hexOf(bytes.subarray(0, SHOWN))}${bytes.length > SHOWN ? "…" : ""}`;
 }
 
-function traceValue(shape: Shape, value: unknown, server: Server | undefined): string {
+function traceValue(shape: ValueField | ValueShape, value: unknown, server: Server | undefined): string {
   switch (shape.form) {
     case "u8":
     case "u16":
@@ -119,9 +122,6 @@ function traceValue(shape: Shape, value: unknown, server: Server | undefined): s
       const shown = Array.from({ length: Math.min(row.length, SHOWN) }, (_, i) => traceColumn(row, i));
       return `[${shown.join(", ")}${row.length > SHOWN ? `, … ${row.length - SHOWN} more` : ""}]`;
     }
-    case "count":
-    case "reserved":
-      throw new TypeError(`${shape.form} is no shape of a value`);
     default:
       return shape satisfies never;
   }

@@ -1,5 +1,5 @@
 /**
- * Bytes that stand for words, and bytes of which each bit stands for one.
+ * Bytes that stand for words, and bytes with a word for each bit.
  */
 import { quoted, refuse } from "./check.ts";
 import type { Reader } from "./reader.ts";
@@ -44,7 +44,7 @@ export function writeWord(
   refuse(quoted(Object.values(words)), value, path, index, field);
 }
 
-/** One byte of which only the bits in `mask` may be set. */
+/** One byte with no bits outside `mask`. */
 export function readBits(
   r: Reader,
   mask: number,
@@ -54,8 +54,8 @@ export function readBits(
 ): number {
   const value = r.u8(path, index, field);
   if ((value & ~mask) !== 0) {
-    const allowed = mask === 0 ? "but can be 0 only," : `but only the bits of ${mask} mean something,`;
-    r.fail("BAD_VALUE", r.offset - 1, `is ${value}, ${allowed}`, path, index, field);
+    const expected = mask === 0 ? "0" : `only bits of ${mask}`;
+    r.fail("BAD_VALUE", r.offset - 1, `is ${value}, expected ${expected},`, path, index, field);
   }
   return value;
 }

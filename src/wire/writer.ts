@@ -31,7 +31,7 @@ export function encodeWith<T>(write: (w: Writer, value: T) => void, value: T): U
 export class Writer {
   #bytes = new Uint8Array(BUFFER);
   #view = new DataView(this.#bytes.buffer);
-  /** Where the message begins: what is before it was handed out. */
+  /** Where the message begins; bytes before it were handed out. */
   #start = 0;
   #end = 0;
 
@@ -55,7 +55,7 @@ export class Writer {
 
   i32(value: number, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "number" || value !== (value | 0))
-      refuse("a whole number of -2147483648 to 2147483647", value, path, index, field);
+      refuse("a whole number from -2147483648 to 2147483647", value, path, index, field);
     const at = this.#reserve(4, path);
     this.#view.setInt32(at, value);
   }
@@ -66,7 +66,7 @@ export class Writer {
 
   lsn(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
-      refuse("a bigint of 0 to 2^64 - 1", value, path, index, field);
+      refuse("a bigint from 0 to 2^64 - 1", value, path, index, field);
     }
     const at = this.#reserve(8, path);
     this.#view.setBigUint64(at, value);
@@ -74,7 +74,7 @@ export class Writer {
 
   time(value: bigint, path: string, index?: number | undefined, field?: string | undefined): void {
     if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value) {
-      refuse("a bigint of -2^63 to 2^63 - 1", value, path, index, field);
+      refuse("a bigint from -2^63 to 2^63 - 1", value, path, index, field);
     }
     const at = this.#reserve(8, path);
     this.#view.setBigInt64(at, value);

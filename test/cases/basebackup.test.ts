@@ -1,4 +1,5 @@
 /** Facts about base backups, one by one: what is refused, in which words, and what reading tar and gzip makes of damage. */
+
 import { gzipSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { describe, expect, test } from "vitest";
@@ -9,10 +10,19 @@ import {
   IncrementalReader,
   ManifestReceiver,
   ManifestUpload,
+  reconstruct,
 } from "../../src/basebackup/index.ts";
 import { type TarEntry, type TarOptions, tarEntries } from "../../src/basebackup/tar.ts";
-import { DecodeError, EncodeError, ProtocolError, UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
+import {
+  ArgumentError,
+  DecodeError,
+  EncodeError,
+  ProtocolError,
+  UnsupportedError,
+  WalwireError,
+} from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
+import { decodeBackendMessage } from "../../src/session/messages.ts";
 import { encodeFrame, Framer, framesOf } from "../../src/wire/framer.ts";
 import { recorded } from "../fuzz/basebackup.ts";
 import { hex, toHex } from "../hex.ts";
@@ -29,7 +39,9 @@ function having(server: number, ...events: Parameters<typeof encodeBaseBackupEve
 }
 
 function feed(receiver: BaseBackupReceiver, ...chunks: Uint8Array[]): unknown[] {
-  return chunks.flatMap((chunk) => [...framesOf(new Framer(), chunk)].flatMap((frame) => receiver.receive(frame)));
+  return chunks.flatMap((chunk) =>
+    [...framesOf(new Framer(), chunk)].flatMap((frame) => receiver.receive(decodeBackendMessage(frame))),
+  );
 }
 
 const copyData = (text: string): Uint8Array => encodeFrame("d", hex(text));
@@ -49,7 +61,7 @@ describe("what no server sends", () => {
       streaming,
       copyData("78"),
       DecodeError,
-      /BaseBackupMessage.type is "x", but can be "n", "d", "p", "m" only/,
+      /BaseBackupMessage.type is "x", expected "n", "d", "p" or "m"/,
     ],
     ["an empty CopyData", streaming, copyData(""), DecodeError, /BaseBackupMessage.type needs 1 byte/],
     [
@@ -99,7 +111,7 @@ describe("what no server sends", () => {
       streaming,
       hex("48 00000007 00 0000"),
       ProtocolError,
-      /message "H" while the base backup is in state between/,
+      /CopyOutResponse while the base backup is in state between/,
     ],
     [
       "a copy stream with columns",
@@ -113,14 +125,14 @@ describe("what no server sends", () => {
       () => having(18, start),
       copyData("64 00"),
       ProtocolError,
-      /message "d" while the base backup is in state tablespaces/,
+      /CopyData while the base backup is in state tablespaces/,
     ],
     [
       "CopyBothResponse",
       () => having(18),
       hex("57 00000007 00 0000"),
       ProtocolError,
-      /message "W" while the base backup is in state checkpoint/,
+      /CopyBothResponse while the base backup is in state checkpoint/,
     ],
     [
       "no tablespaces at all",
@@ -162,14 +174,14 @@ describe("what no server sends", () => {
       () => having(18),
       hex("5a 00000005 49"),
       ProtocolError,
-      /message "Z" while the base backup is in state checkpoint/,
+      /ReadyForQuery while the base backup is in state checkpoint/,
     ],
     [
       "success without the end",
       () => having(18),
       encodeBaseBackupEvent({ type: "Complete" }),
       ProtocolError,
-      /message "C"/,
+      /CommandComplete/,
     ],
     [
       "a manifest of a server without one",
@@ -197,7 +209,7 @@ describe("what no server sends", () => {
         ),
       encodeBaseBackupEvent({ type: "BackupEnd", recptr: toLsn(1n), tli: 1 }, { server: 14 }),
       ProtocolError,
-      /message "T" while the base backup is in state between/,
+      /RowDescription while the base backup is in state between/,
     ],
     [
       "an error with a field twice",
@@ -254,7 +266,7 @@ describe("what real servers have said", () => {
 
   test.each(recorded())("$name encodes to the same bytes", ({ name, major, bytes }) => {
     const receiver = new BaseBackupReceiver({ server: major });
-    const events = [...framesOf(new Framer(), bytes)].flatMap((frame) => receiver.receive(frame));
+    const events = [...framesOf(new Framer(), bytes)].flatMap((frame) => receiver.receive(decodeBackendMessage(frame)));
     expect(receiver.state).toBe("done");
     const encoded = events.map((event) => encodeBaseBackupEvent(event, { server: major }));
     expect(toHex(Buffer.concat(encoded))).toBe(toHex(bytes));
@@ -262,7 +274,9 @@ describe("what real servers have said", () => {
     // Another server's way of speaking is not taken for this one, unless all of it is one archive that has not ended.
     if (name.includes("cancelled")) return;
     const other = new BaseBackupReceiver({ server: major < 15 ? 18 : 14 });
-    expect(() => [...framesOf(new Framer(), bytes)].map((frame) => other.receive(frame))).toThrow(WalwireError);
+    expect(() => [...framesOf(new Framer(), bytes)].map((frame) => other.receive(decodeBackendMessage(frame)))).toThrow(
+      WalwireError,
+    );
   });
 });
 
@@ -303,6 +317,19 @@ describe("incremental files in the words of pg_combinebackup", () => {
     reader.receive(encodeIncrementalHeader({ truncationBlockLength: 9, blocks: [3, 8] }));
     expect(reader.receive(new Uint8Array(8192 + 100))).toHaveLength(1);
     expect(() => reader.end()).toThrow('could not read from file "INCREMENTAL.5", offset 16384: read 100 of 8192');
+  });
+
+  test("a file of 2^32 - 2 blocks is combined as quickly as a small one", () => {
+    const segmentSize = 0xfffffffe;
+    const newest = { truncationBlockLength: segmentSize, blocks: [segmentSize - 1, 1] };
+    const plan = reconstruct(newest, [{ size: 3 * 8192 }], { segmentSize });
+    expect(plan.ranges).toEqual([
+      { block: 0, count: 1, from: { file: 1, offset: 0 } },
+      { block: 1, count: 1, from: { file: 0, offset: 16384 } },
+      { block: 2, count: 1, from: { file: 1, offset: 16384 } },
+      { block: 3, count: segmentSize - 4, from: undefined },
+      { block: segmentSize - 1, count: 1, from: { file: 0, offset: 8192 } },
+    ]);
   });
 
   test("what no server writes is not encoded", () => {
@@ -518,6 +545,55 @@ describe("archives", () => {
     await expect(
       entriesOf(await packTar([{ header: { name: "a", size: 0, type: "link", linkname: "b" } }])),
     ).rejects.toThrow(/is a link, expected a file/);
+  });
+
+  test("with pax headers are an error, as for pg_basebackup, also with a damaged one", async () => {
+    // @source astreamer_tar.c: astreamer_tar_header
+    const message = /pax extensions to tar format are not supported/;
+    await expect(entriesOf(await packTar([{ header: { name: "a", size: 0, pax: { comment: "b" } } }]))).rejects.toThrow(
+      message,
+    );
+    const bytes = (await packTar([{ header: { name: "a", size: 0, pax: { size: "0", comment: "b" } } }])).slice();
+    const digits = /\d+ size/.exec(new TextDecoder("latin1").decode(bytes))!;
+    bytes.set(new TextEncoder().encode("99"), digits.index);
+    await expect(entriesOf(bytes)).rejects.toThrow(message);
+  });
+
+  test("read chunks of a Uint8Array only, whatever length it says", async () => {
+    class Liar extends Uint8Array {
+      override get length(): number {
+        return 2 ** 40;
+      }
+    }
+    const whole = await archive;
+    const names = async (chunk: Uint8Array): Promise<string[]> => {
+      const { writable, readable } = tarEntries();
+      const writer = writable.getWriter();
+      const written = writer.write(chunk).then(() => writer.close());
+      written.catch(() => {});
+      const seen: string[] = [];
+      const reader = readable.getReader();
+      for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
+        seen.push(value!.name);
+        await value!.body.cancel();
+      }
+      await written;
+      return seen;
+    };
+    expect(await names(new Liar(whole))).toEqual(await names(whole));
+    for (const chunk of ["text", 5, null, new ArrayBuffer(512), [1, 2]]) {
+      const { writable } = tarEntries();
+      await expect(writable.getWriter().write(chunk as never)).rejects.toThrow(ArgumentError);
+    }
+  });
+
+  test("whose source fails: the reader gets the error of the source", async () => {
+    for (const compression of [undefined, "gzip"] as const) {
+      const failure = new Error("connection reset");
+      const source = new ReadableStream<Uint8Array>({ pull: (controller) => controller.error(failure) });
+      const reader = source.pipeThrough(tarEntries({ compression })).getReader();
+      await expect(reader.read()).rejects.toBe(failure);
+    }
   });
 
   test("files of more than 8 GB have their size in base 256", async () => {

@@ -6,9 +6,13 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatServerVersion } from "../../src/kernel/version.ts";
 import { Page } from "../../src/node/cli/shared/people.ts";
 import { compile } from "../compiled.ts";
 import { type Run, runWalwire } from "../walwire.ts";
+
+/** The version that 18, the default, means. */
+const newest = formatServerVersion(18);
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const compiled = compile();
@@ -76,8 +80,9 @@ describe("check, for people", () => {
   test("a name that the server cuts comes with its notice, and the text from standard input", async () => {
     const name = `${"é".repeat(31)}ab`;
     expect(await says(0, ["check", "-"], `DROP_REPLICATION_SLOT ${name}\n`)).toBe(
-      `✔ DROP_REPLICATION_SLOT is accepted by PostgreSQL 18.6
+      `✔ DROP_REPLICATION_SLOT is accepted by PostgreSQL ${newest}
 NOTICE:  42622: identifier "${name}" will be truncated to "${name.slice(0, -1)}"
+No slot can have this name: replication slot name "${name.slice(0, -1)}" contains invalid character. Write ${"_".repeat(31)}a, for example.
 accepted by 10 and later
 `,
     );
@@ -85,7 +90,7 @@ accepted by 10 and later
 
   test("one newline at the end of standard input is not of the text, a second one is", async () => {
     expect(await says(1, ["check"], "IDENTIFY_SYSTEM 'x\n\n")).toBe(
-      `✘ IDENTIFY_SYSTEM is refused by PostgreSQL 18.6
+      `✘ IDENTIFY_SYSTEM is rejected by PostgreSQL ${newest}
 ERROR:  42601: unterminated quoted string
 LINE 1: IDENTIFY_SYSTEM 'x
                         ^
@@ -97,7 +102,7 @@ accepted by no version
 
   test("an option of a later version", async () => {
     expect(await says(1, ["check", "CREATE_REPLICATION_SLOT s LOGICAL p (failover)", "--server", "16.1"])).toBe(
-      `✘ CREATE_REPLICATION_SLOT is refused by PostgreSQL 16.1
+      `✘ CREATE_REPLICATION_SLOT is rejected by PostgreSQL 16.1
 ERROR:  XX000: unrecognized option: failover
 LINE 1: CREATE_REPLICATION_SLOT s LOGICAL p (failover)
                                              ^
@@ -112,13 +117,13 @@ accepted by 17 and later
       /^The slot is taken to be one of pgoutput: with --plugin it is one of another output plugin\.$/m,
     );
     expect(await says(0, ["check", "--plugin", "p", "START_REPLICATION SLOT s LOGICAL 0/0 (x)"])).toBe(
-      "✔ START_REPLICATION is accepted by PostgreSQL 18.6\naccepted by 9.4 and later\n",
+      `✔ START_REPLICATION is accepted by PostgreSQL ${newest}\naccepted by 9.4 and later\n`,
     );
   });
 
   test("a connection without a database", async () => {
     expect(await says(1, ["check", "--physical", "START_REPLICATION SLOT s LOGICAL 0/0"])).toBe(
-      `✘ START_REPLICATION is refused by PostgreSQL 18.6 on a connection without a database
+      `✘ START_REPLICATION is rejected by PostgreSQL ${newest} on a connection without a database
 ERROR:  55000: logical decoding requires a database connection
 LINE 1: START_REPLICATION SLOT s LOGICAL 0/0
                                  ^
@@ -127,7 +132,7 @@ accepted by no version
 `,
     );
     expect(await says(1, ["check", "--physical", "--server", "9.6", ""])).toBe(
-      `✘ This text is refused by PostgreSQL 9.6.24 on a connection without a database
+      `✘ This text is rejected by PostgreSQL 9.6.24 on a connection without a database
 ERROR:  42601: syntax error
 LINE 1: 
         ^
@@ -174,7 +179,7 @@ expected WAIT, ";" or end of input
 describe("explain", () => {
   test("defaults are filled in, and marked", async () => {
     expect(await says(0, ["explain", "ALTER_REPLICATION_SLOT s (two_phase off)"])).toBe(
-      `✔ ALTER_REPLICATION_SLOT is accepted by PostgreSQL 18.6
+      `✔ ALTER_REPLICATION_SLOT is accepted by PostgreSQL ${newest}
 Change a logical replication slot.
 
   slotname   s               the slot
@@ -222,7 +227,7 @@ How to write it
 
   test("what is refused is explained by what other versions say", async () => {
     expect(await says(1, ["explain", "TIMELINE_HISTORY 0"])).toBe(
-      `✘ TIMELINE_HISTORY is refused by PostgreSQL 18.6
+      `✘ TIMELINE_HISTORY is rejected by PostgreSQL ${newest}
 ERROR:  42601: invalid timeline 0
 LINE 1: TIMELINE_HISTORY 0
                          ^

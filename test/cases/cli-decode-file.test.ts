@@ -23,6 +23,7 @@ import {
 } from "../../src/files/index.ts";
 import { printBackupManifest } from "../../src/files/manifest/index.ts";
 import { invalidLsn, parseLsn } from "../../src/kernel/lsn.ts";
+import { kinds } from "../../src/node/cli/decode/file.ts";
 import { WalWriter } from "../../src/wal/index.ts";
 import { runWalwire } from "../walwire.ts";
 
@@ -33,6 +34,14 @@ afterAll(() => {
 });
 
 const utf8 = new TextEncoder();
+
+test("docs/command-line.md has a row for every kind of file", () => {
+  const page = readFileSync(fileURLToPath(new URL("../../docs/command-line.md", import.meta.url)), "utf8");
+  const [, table] = /\| file \| output \|\n\|---\|---\|\n((?:\|.*\|\n)+)/.exec(page)!;
+  expect(table!.trimEnd().split("\n").length).toBe(kinds.length);
+  expect(table).toContain("| `pg_control` |");
+  expect(table).toContain("| WAL summary, `….summary` |");
+});
 const start = parseLsn("0/2000028");
 
 const label = parseBackupLabel(`\
@@ -283,12 +292,14 @@ describe("what is wrong", () => {
   test("a control file that walwire does not know is not called bad", async () => {
     const path = join(folder, "pg_control");
     const bytes = new Uint8Array(8192);
-    new DataView(bytes.buffer).setUint32(8, 942, true);
+    new DataView(bytes.buffer).setUint32(8, 937, true);
     writeFileSync(path, bytes);
     const old = await runWalwire(["decode", path]);
     expect([old.status, old.stderr]).toEqual([
       3,
-      expect.stringContaining("pg_control has the pg_control version 942: walwire reads those of 9.6 and later"),
+      expect.stringContaining(
+        "pg_control has the pg_control version 937: walwire reads those of releases, 9.4 and later",
+      ),
     ]);
     new DataView(bytes.buffer).setUint32(8, 1800, false);
     writeFileSync(path, bytes);

@@ -1,5 +1,5 @@
 /** `walwire decode` as people and programs run it, on recorded streams, on outputs of psql, and on what is damaged. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +14,8 @@ import { parseLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
 import { PgoutputMessage as PgoutputFamily } from "../../src/logical/messages.ts";
 import { type Item, openInput } from "../../src/node/cli/decode/input.ts";
-import { firstDifference, tagsOf } from "../../src/node/cli/decode/stream.ts";
+import { tagsOf } from "../../src/node/cli/decode/stream.ts";
+import { firstDifference } from "../../src/node/first-difference.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
 import { compile } from "../compiled.ts";
 import { hex, toHex } from "../hex.ts";
@@ -197,7 +198,7 @@ describe("for people", () => {
     const output = await says(1, ["-", "--proto", "1"], file(damaged));
     expect(output).toContain(`\
 ← 0/175B3E0    Relation public.t (id int4 key, v text)
-✘ message 3, which begins at byte 119: BAD_VALUE Insert.newTuple[0].type is "x", but can be "n", "u", "t", "b" only, at offset 8
+✘ message 3, which begins at byte 119: BAD_VALUE Insert.newTuple[0].type is "x", expected "n", "u", "t" or "b", at offset 8
   000000  49 00 00 40 00 4e 00 02 78 00 00 00 01 31 74 00  I..@.N..x....1t.
                                   ^^
   000010  00 00 03 6f 6e 65                                ...one
@@ -332,7 +333,7 @@ describe("--jsonl", () => {
       sendTime: "2026-11-23T01:19:30.466296Z",
       error: {
         code: "BAD_VALUE",
-        message: 'Insert.newTuple[0].type is "x", but can be "n", "u", "t", "b" only, at offset 8',
+        message: 'Insert.newTuple[0].type is "x", expected "n", "u", "t" or "b", at offset 8',
         path: "Insert.newTuple[0].type",
         offset: 8,
       },
@@ -653,11 +654,11 @@ describe("what is no stream", () => {
   test("nothing is no messages, and what is not there is said", async () => {
     expect(await objects(0, ["-", "--verify"], "")).toEqual([counts(0)]);
     for (const [path, reason] of [
-      ["/no/such/file", "no such file or directory"],
-      [folder, "illegal operation on a directory"],
+      ["/no/such/file", ": no such file or directory"],
+      [folder, " is a directory, expected a file: walwire wal reads the WAL of a directory"],
     ] as const) {
       const { status, stderr } = await decode([path]);
-      expect(stderr).toBe(`walwire: ${path}: ${reason}\n`);
+      expect(stderr).toBe(`walwire: ${path}${reason}\n`);
       expect(status).toBe(3);
     }
   });
@@ -694,6 +695,19 @@ describe("as a stream", () => {
     expect(newlines).toBe(2000 * blocks + 2);
   });
 
+  test("a FIFO without a writer is waited for, and named", async () => {
+    const path = join(folder, "fifo");
+    execFileSync("mkfifo", [path]);
+    const child = spawn(process.execPath, [join(compiled.dist, "node/cli.js"), "decode", path]);
+    const ended = once(child, "close");
+    const [note] = await once(child.stderr.setEncoding("utf8"), "data");
+    expect(note).toBe(`walwire: ${path} is a FIFO: waiting for a program to write to it\n`);
+    const printed = once(child.stdout.setEncoding("utf8"), "data");
+    writeFileSync(path, file(plain));
+    expect((await printed)[0]).toContain("Begin");
+    expect(await ended).toEqual([0, null]);
+  });
+
   test("a capture as the tests write it is read from a file too", async () => {
     const path = join(folder, "capture.bin.gz");
     writeCapture(path, plain);
@@ -725,9 +739,22 @@ describe("calls", () => {
 
   test("rows of a slot function have no envelope", async () => {
     const { status, stderr } = await decode(["-", "--physical"], "\\x45\n");
-    expect(stderr).toContain("the file holds rows of an output plugin");
+    expect(stderr).toContain(
+      "--physical requires payloads of CopyData, and the file is text. Rows of an output plugin",
+    );
     expect(status).toBe(2);
   });
+
+  test.each(["--physical", "--from=client", "--proto=1"])(
+    "with %s a file that is not a stream is named",
+    async (option) => {
+      const label = "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n";
+      const { stdout, stderr } = await decode(["-", option], label);
+      expect(stdout).toBe("");
+      expect(stderr).toMatch(/the file is backup_label\n|; without --proto, backup_label\.\n/);
+      expect(stderr).not.toContain("rows of an output plugin");
+    },
+  );
 
   test("--help", async () => {
     expect(await says(0, ["--help"])).toContain("  walwire decode [OPTION]… FILE\n");

@@ -1,12 +1,13 @@
 /** `walwire wal` as people and programs run it, on segments, on recorded streams, and on what is damaged. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { encodeWalSenderMessage } from "../../src/generated/physical.ts";
-import { type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
+import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
 import { WalWriter } from "../../src/wal/writer.ts";
 import { type Run, runWalwire } from "../walwire.ts";
@@ -65,7 +66,7 @@ describe("what it reads", () => {
       notice: "end",
       lsn: "0/2002000",
       file: good,
-      message: "what is read ends at 0/2002000",
+      message: "the input ends at 0/2002000",
     });
     const same = (lines: unknown[]) => lines.slice(0, -1);
     expect(same(await objects(0, [file("page.gz", gzipSync(page))]))).toEqual(same(all));
@@ -105,14 +106,14 @@ describe("what it reads", () => {
     const segment = (number: number) => {
       const writer = new WalWriter({ server: "15", start: toLsn(BigInt(number) << 24n) });
       writer.write({ rmid: 0, info: 0x20, xid: number });
-      return writer.take();
+      return Buffer.concat([writer.take()], 1 << 24);
     };
     const names = ["000000010000000000000002", "000000010000000000000004"].map((name, i) =>
       file(name, segment(2 + 2 * i)),
     );
     const result = await objects(1, [names[1]!, names[0]!]);
-    expect(result.map(({ xid, notice }) => xid ?? notice)).toEqual([2, "gap", 4, "end"]);
-    expect(result[1].message).toMatch(/^no WAL from 0\/20+[1-9A-F][0-9A-F]* to 0\/4000000/);
+    expect(result.map(({ xid, notice }) => xid ?? notice)).toEqual([2, "end", "gap", 4, "end"]);
+    expect(result[2].message).toMatch(/^no WAL from 0\/20+[1-9A-F][0-9A-F]* to 0\/4000000/);
   });
 
   test("what is no WAL is refused with what it is", async () => {
@@ -127,6 +128,68 @@ describe("what it reads", () => {
       expect(result.stderr).toContain(words);
     }
     expect((await wal([join(folder, "nothing")])).stderr).toContain("no such file");
+  });
+});
+
+describe("a file shorter than its segment", () => {
+  const size = 1024 * 1024;
+  const writer = new WalWriter({ server: 18, segmentSize: size, start: toLsn(BigInt(size)) });
+  for (let i = 0; i < 9; i++) writer.write({ rmid: 21, info: 0, xid: 7, mainData: new Uint8Array(100_000) });
+  const whole = Buffer.concat([writer.take()], size);
+  const segment = "000000010000000000000001";
+  const message = (length: number) => `the file ends after ${length} of the 1048576 bytes of a segment`;
+
+  test.each<[string, Uint8Array, length: number]>([
+    [segment, whole.subarray(0, 100_000), 100_000],
+    [`${segment}.gz`, gzipSync(whole.subarray(0, 100_000)), 100_000],
+    ["page boundary", whole.subarray(0, 81_920), 81_920],
+    ["behind the last record", whole.subarray(0, 1_000_000), 1_000_000],
+  ])("is damaged: %s", async (name, bytes, length) => {
+    const path = file(name.startsWith("0") ? name : segment, bytes);
+    const lines = await objects(1, [path]);
+    const lsn = formatLsn(toLsn(BigInt(size + length)));
+    expect(lines).toContainEqual({
+      ...{ notice: "damage", lsn, file: path, message: message(length) },
+      ...{ code: "TRUNCATED", path: "XLogLongPageHeaderData.xlp_seg_size", offset: length },
+    });
+    const quiet = await wal(["-q", path]);
+    expect([quiet.status, quiet.stdout]).toEqual([1, `✘ damage in ${path}: ${message(length)}\n`]);
+    const decoded = await runWalwire(["decode", path]);
+    expect(decoded.status).toBe(1);
+    expect(decoded.stdout).toContain(`✘ TRUNCATED at byte ${length}: ${message(length)}\n`);
+  });
+
+  test("is good if it is partial, and that is said", async () => {
+    const path = file(`${segment}.partial`, whole.subarray(0, 100_000));
+    expect((await objects(0, [path])).map(({ message }) => message)).toContain(
+      `this segment is partial: ${message(100_000)}`,
+    );
+    expect((await runWalwire(["decode", path])).status).toBe(0);
+    expect((await objects(0, [file(segment, whole)])).map(({ notice }) => notice)).not.toContain("damage");
+  });
+
+  test("recovery does not get beyond it", async () => {
+    const path = file(segment, whole.subarray(0, 250_000));
+    const lines = await objects(1, [path, "--target-lsn", "0/1F0000"]);
+    expect(lines.map(({ notice }) => notice)).toEqual(["damage", "end", undefined]);
+    const reached = await objects(0, [path, "--target-lsn", "0/110000"]);
+    expect(reached.at(-1).stop.at).toBe("location");
+  });
+
+  test("a damaged archive is damage", async () => {
+    const path = file("wal.tar", new Uint8Array(0));
+    execFileSync("tar", ["--format=ustar", "-cf", path, "-C", folder, basename(file(segment, whole))]);
+    expect((await wal(["-q", path])).status).toBe(0);
+    truncateSync(path, 512 + 1_000_000);
+    const { status, stdout } = await wal(["-q", path]);
+    expect([status, stdout.split("\n")]).toEqual([
+      1,
+      [
+        `✘ damage in ${path}: COPY stream ended before last file was finished`,
+        `✘ damage in ${path}/${segment}: ${message(1_000_000)}`,
+        "",
+      ],
+    ]);
   });
 });
 
@@ -163,7 +226,7 @@ describe("what it says", () => {
   test("a record that is cut off, and one that was never written", async () => {
     const cut = (await objects(0, [file("cut", page.subarray(0, 0x1790))])).at(-1);
     expect(cut).toMatchObject({ notice: "end", lsn: "0/2001778" });
-    expect(cut.message).toBe("the record at 0/2001778 is not whole: what is read ends at 0/2001790");
+    expect(cut.message).toBe("the record at 0/2001778 is incomplete: the input ends at 0/2001790");
     const ended = Uint8Array.from(page);
     ended.fill(0, 0x1778);
     const [end] = (await objects(0, [file("ended", ended)])).slice(-1);

@@ -333,3 +333,13 @@ describe("standard output", () => {
     expect(output.split("\n").map((line) => line.slice(0, 11))).toEqual(['{"ok":true,', '{"ok":false', ""]);
   });
 });
+
+test("an unknown version is answered with versions that work", async () => {
+  const { stderr } = await runWalwire(["command", "check", "IDENTIFY_SYSTEM", "--server", "20"]);
+  const [, oldest, newest] = /expected (\S+) to (\S+),/.exec(stderr)!;
+  for (const server of [oldest!, newest!]) {
+    const { status } = await runWalwire(["command", "check", "IDENTIFY_SYSTEM", "--server", server]);
+    expect(status, server).toBe(0);
+  }
+  expect((await runWalwire(["sync", "check", "a", "--server", "9.1"])).status).toBe(0);
+});

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Command, type DefElem, type Notice, parseCommand, printCommand } from "../../src/command/index.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
+import { formatServerVersion } from "../../src/kernel/version.ts";
 
 const string = (defname: string, sval: string): DefElem => ({ defname, arg: { type: "String", sval } });
 const integer = (defname: string, ival: number): DefElem => ({ defname, arg: { type: "Integer", ival } });
@@ -750,6 +751,52 @@ describe("printing", () => {
     [" select 1; ", " select 1; "],
   ])("%s becomes %s", (text, printed) => expect(reprint(text, 18)).toBe(printed));
 
+  const slot = "CREATE_REPLICATION_SLOT s";
+  const stream = "START_REPLICATION SLOT s LOGICAL 0/0 (proto_version '1', publication_names 'p'";
+  test.each([
+    ["BASE_BACKUP (MANIFEST no, WAL)", 18, 10, "BASE_BACKUP WAL"],
+    ["BASE_BACKUP (COMPRESSION 'none', TARGET client, INCREMENTAL off)", 18, 14, "BASE_BACKUP"],
+    ["BASE_BACKUP (INCREMENTAL off)", 18, 15, "BASE_BACKUP"],
+    ["BASE_BACKUP MANIFEST 'no'", 14, 12, "BASE_BACKUP"],
+    // Before 11 a server does not verify.
+    ["BASE_BACKUP (VERIFY_CHECKSUMS off)", 18, 10, "BASE_BACKUP"],
+    ["BASE_BACKUP NOVERIFY_CHECKSUMS", 12, 10, "BASE_BACKUP"],
+    [`${slot} PHYSICAL (RESERVE_WAL false)`, 18, 90500, `${slot} PHYSICAL`],
+    [`${slot} LOGICAL p (TWO_PHASE false, FAILOVER off)`, 18, 16, `${slot} LOGICAL p (two_phase 'false')`],
+    [`${slot} LOGICAL p (TWO_PHASE false, SNAPSHOT export)`, 18, 14, `${slot} LOGICAL p EXPORT_SNAPSHOT`],
+    [`${slot} LOGICAL p (SNAPSHOT export)`, 18, 90600, `${slot} LOGICAL p`],
+    [
+      `${stream}, binary 'off', messages 'false', streaming 'off', two_phase 'off', origin 'Any')`,
+      18,
+      13,
+      `${stream})`,
+    ],
+  ])("%s of %d, printed for %d, is %s: that server does so anyway", (text, from, server, printed) =>
+    expect(reprint(text, from, server)).toBe(printed),
+  );
+
+  test.each([
+    // Here false changes the slot, as long as it is not the default.
+    [
+      "ALTER_REPLICATION_SLOT s (TWO_PHASE false)",
+      17,
+      `The option two_phase is not in PostgreSQL ${formatServerVersion(17)}, only since 18`,
+    ],
+    [
+      "BASE_BACKUP (MANIFEST 'yes')",
+      10,
+      "MANIFEST is not in PostgreSQL 10.23, only since 13; since 15 it is the option manifest in parentheses",
+    ],
+    [`${stream}, binary 'on')`, 13, "The option binary is not in PostgreSQL 13.23, only since 14"],
+  ])("%s cannot be said to %d: %s", (text, server, message) => {
+    expect(() => reprint(text, 18, server)).toThrow(message);
+  });
+
+  test("what its own version rejects does not lose the reason", () => {
+    const physical = parseCommand(`${slot} PHYSICAL (TWO_PHASE false)`, { server: 18 });
+    expect(() => printCommand(physical, { server: 14, from: 18 })).toThrow(UnsupportedError);
+  });
+
   test("the low half of a position has eight digits from 19 on", () => {
     expect(reprint("START_REPLICATION 1/2", 18, 19)).toBe("START_REPLICATION 1/00000002");
   });
@@ -803,8 +850,8 @@ describe("printing", () => {
     ["BASE_BACKUP (TABLESPACE_MAP)", "9.4", "baseBackupTablespaceMap"],
     ["SHOW a", "9.6", "showCommand"],
     ["select 1", "9.6", "sqlCommands"],
-    ["BASE_BACKUP (TARGET 'client')", 14, "genericOptions"],
-    ["BASE_BACKUP (VERIFY_CHECKSUMS false)", 10, "baseBackupNoVerifyChecksums"],
+    ["BASE_BACKUP (TARGET 'blackhole')", 14, "genericOptions"],
+    ["BASE_BACKUP (VERIFY_CHECKSUMS true)", 10, "baseBackupNoVerifyChecksums"],
     ["BASE_BACKUP (MANIFEST 'yes')", 12, "baseBackupManifest"],
     ["CREATE_REPLICATION_SLOT s LOGICAL p (FAILOVER)", 14, "failoverSlots"],
     ["READ_REPLICATION_SLOT s", 14, "readReplicationSlot"],

@@ -163,12 +163,12 @@ describe("files", () => {
     [
       "include 'sub'",
       { "/etc/sub": { code: "EISDIR" } },
-      ['XX000 input in flex scanner failed at file "/etc/sub" line 1'],
+      ['00000 input in flex scanner failed at file "/etc/sub" line 1'],
     ],
     [
       "include_if_exists 'sub'",
       { "/etc/sub": { code: "EISDIR" } },
-      ['XX000 input in flex scanner failed at file "/etc/sub" line 1'],
+      ['00000 input in flex scanner failed at file "/etc/sub" line 1'],
     ],
     [
       "include_dir 'sub'",
@@ -190,6 +190,12 @@ describe("files", () => {
     const { problems, unread } = read({ [main]: text, ...files });
     expect(problems.map(({ error }) => `${error.sqlstate} ${error.message}`)).toEqual(said);
     expect(unread).toEqual([]);
+  });
+
+  test("a name that is too long has a SQLSTATE of its own from 18 on", () => {
+    const files = { [main]: "include 'x'", "/etc/x": { code: "ENAMETOOLONG" } };
+    const sqlstate = (server: number) => read(files, { server }).problems.map(({ error }) => error.sqlstate);
+    expect([sqlstate(17), sqlstate(18)]).toEqual([["XX000"], ["58P03"]]);
   });
 
   test("a relative path is cut where the server's buffer ends", () => {

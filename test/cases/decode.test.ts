@@ -25,7 +25,7 @@ describe.each([
     "BAD_TAG",
     0,
     "WalSenderMessage.type",
-    'is "x", but can be "w", "k", "s" only, at offset 0',
+    'is "x", expected "w", "k" or "s", at offset 0',
   ],
   [
     "a receiver's message from the server",
@@ -34,7 +34,7 @@ describe.each([
     "BAD_TAG",
     0,
     "WalSenderMessage.type",
-    'is "r", but can be "w", "k", "s" only, at offset 0',
+    'is "r", expected "w", "k" or "s", at offset 0',
   ],
   [
     "a tag that is no character",
@@ -43,7 +43,7 @@ describe.each([
     "BAD_TAG",
     0,
     "WalReceiverMessage.type",
-    'is 0x00, but can be "r", "h", "p" only, at offset 0',
+    'is 0x00, expected "r", "h" or "p", at offset 0',
   ],
   [
     "a truncated XLogData",
@@ -70,7 +70,7 @@ describe.each([
     "BAD_VALUE",
     17,
     "Keepalive.replyRequested",
-    "is 2, but can be 0 or 1 only, at offset 17",
+    "is 2, expected 0 or 1, at offset 17",
   ],
   [
     "the short feedback of servers before 10",
@@ -97,7 +97,7 @@ describe.each([
     "BAD_VALUE",
     7,
     "Relation.replicaIdentity",
-    'is "x", but can be "d", "n", "f", "i" only, at offset 7',
+    'is "x", expected "d", "n", "f" or "i", at offset 7',
   ],
   [
     "a column of a list",
@@ -106,7 +106,7 @@ describe.each([
     "BAD_VALUE",
     21,
     "Relation.columns[1].key",
-    "is 2, but can be 0 or 1 only, at offset 21",
+    "is 2, expected 0 or 1, at offset 21",
   ],
   [
     "a kind of column that is none",
@@ -115,7 +115,7 @@ describe.each([
     "BAD_VALUE",
     9,
     "Insert.newTuple[1].type",
-    'is "z", but can be "n", "u", "t", "b" only, at offset 9',
+    'is "z", expected "n", "u", "t" or "b", at offset 9',
   ],
   [
     "a value longer than the message",
@@ -133,7 +133,7 @@ describe.each([
     "BAD_VALUE",
     5,
     "Insert.newTuple",
-    'is "K", but can be "N" only, at offset 5',
+    'is "K", expected "N", at offset 5',
   ],
   [
     "a delete without an old tuple",
@@ -142,7 +142,7 @@ describe.each([
     "BAD_VALUE",
     5,
     "Delete.oldTuple.type",
-    'is "N", but can be "K", "O" only, at offset 5',
+    'is "N", expected "K" or "O", at offset 5',
   ],
   [
     "four billion truncated tables in nine bytes",
@@ -160,7 +160,7 @@ describe.each([
     "BAD_VALUE",
     5,
     "Truncate.options",
-    "is 4, but only the bits of 3 mean something, at offset 5",
+    "is 4, expected only bits of 3, at offset 5",
   ],
   [
     "flags of a commit",
@@ -169,7 +169,7 @@ describe.each([
     "BAD_VALUE",
     1,
     "Commit.flags",
-    "is 1, but can be 0 only, at offset 1",
+    "is 1, expected 0, at offset 1",
   ],
 ] as const)("%s", (_, decode, digits, code, offset, path, sentence) => {
   test(`is ${code} at ${path}`, () => {

@@ -1,5 +1,6 @@
 /** What a PgoutputDecoder says of messages that no server sends at that point, one case each, and what it does take. */
 import { describe, expect, test } from "vitest";
+import { checkCommand, parseCommand } from "../../src/command/index.ts";
 import { encodePgoutputMessage } from "../../src/generated/logical.ts";
 import { ArgumentError, ProtocolError } from "../../src/kernel/errors.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../../src/logical/decoder.ts";
@@ -66,11 +67,11 @@ const refused: readonly [sentence: string, options: PgoutputDecoderOptions, ...m
   ["StreamCommit cannot come before the Commit of transaction 743", streaming, firstBlock, stop, begin, streamCommit],
   ["CommitPrepared cannot come before the Commit of transaction 743", {}, begin, commitPrepared],
   ["RollbackPrepared cannot come before the Prepare of transaction 752", {}, beginPrepare, rollbackPrepared],
-  ["Commit ends what has not begun: nothing is open", {}, commit],
-  ["Commit ends what has not begun: BeginPrepare is open", {}, beginPrepare, commit],
-  ["Prepare ends what has not begun: Begin is open", {}, begin, prepare],
-  ["StreamStop ends what has not begun: nothing is open", streaming, stop],
-  ["StreamStop ends what has not begun: Begin is open", streaming, begin, stop],
+  ["Commit without its beginning: nothing is open", {}, commit],
+  ["Commit without its beginning: BeginPrepare is open", {}, beginPrepare, commit],
+  ["Prepare without its beginning: Begin is open", {}, begin, prepare],
+  ["StreamStop without its beginning: nothing is open", streaming, stop],
+  ["StreamStop without its beginning: Begin is open", streaming, begin, stop],
   ["Commit names LSN 0/6034B79, but its Begin 0/6034B78", {}, begin, `43 00 0000000006034b79 0000000006034ba8 ${time}`],
   [
     "Prepare names LSN 0/1, but its BeginPrepare 0/6036608",
@@ -78,12 +79,12 @@ const refused: readonly [sentence: string, options: PgoutputDecoderOptions, ...m
     beginPrepare,
     `50 00 0000000000000001 0000000006036700 ${time} 000002f0 673100`,
   ],
-  ["StreamStart of 756 is the first block of it, but says otherwise", streaming, block],
-  ["StreamStart of 756 is not the first block of it, but says otherwise", streaming, firstBlock, stop, firstBlock],
-  ["StreamCommit of 756, of which no block has come", streaming, streamCommit],
-  ["StreamPrepare of 756, of which no block has come", streaming, streamPrepare],
-  ["StreamAbort of 756, of which no block has come", streaming, abort],
-  ["StreamCommit of 756, of which no block has come", streaming, firstBlock, stop, abort, streamCommit],
+  ["StreamStart of 756: the first segment is not marked", streaming, block],
+  ["StreamStart of 756: a later segment is marked as the first", streaming, firstBlock, stop, firstBlock],
+  ["StreamCommit of 756, which was not streamed", streaming, streamCommit],
+  ["StreamPrepare of 756, which was not streamed", streaming, streamPrepare],
+  ["StreamAbort of 756, which was not streamed", streaming, abort],
+  ["StreamCommit of 756, which was not streamed", streaming, firstBlock, stop, abort, streamCommit],
   ["StreamStart in a stream without streaming", { protocol: 2 }, firstBlock],
   ["StreamAbort in a stream without streaming", {}, abort],
 ];
@@ -107,7 +108,7 @@ function decodeAll(options: PgoutputDecoderOptions, messages: readonly string[])
   return [decoder, hex(messages.at(-1)!)];
 }
 
-describe("PgoutputDecoder refuses", () => {
+describe("PgoutputDecoder rejects", () => {
   test.each(refused)("%s", (sentence, options, ...messages) => {
     const [decoder, last] = decodeAll(options, messages);
     expect(() => decoder.decode(last)).toThrow(
@@ -157,7 +158,7 @@ describe("PgoutputDecoder refuses", () => {
     );
   });
 
-  test("relations and types that take more memory than the limit, counted as long as they are remembered", () => {
+  test("rejects relations and types beyond the memory limit", () => {
     const decoder = new PgoutputDecoder({ memoryLimit: 2000 });
     decoder.decode(hex(begin));
     decoder.decode(hex(relation));
@@ -183,6 +184,14 @@ describe("PgoutputDecoder refuses", () => {
 });
 
 describe("PgoutputDecoder takes", () => {
+  test("the protocol and streaming of a checked command, without a cast", () => {
+    const options = "(proto_version '4', publication_names 'p', streaming 'parallel')";
+    const checked = checkCommand(parseCommand(`START_REPLICATION SLOT s LOGICAL 0/0 ${options}`));
+    if (checked?.type !== "PGOutputOptions") return expect.unreachable();
+    const { protocol, streaming } = checked;
+    expect(new PgoutputDecoder({ protocol, streaming }).snapshot().options).toMatchObject({ protocol: 4, streaming });
+  });
+
   test.each<[string, PgoutputDecoderOptions, ...string[]]>([
     ["a transaction without changes, as servers up to 14 send it", {}, begin, commit],
     [

@@ -67,17 +67,20 @@ describe("decompressing", () => {
     }
   });
 
-  test.each(readable)("%s, cut anywhere: what comes before, then where it ends", async (name, bytes, contents) => {
-    const compression = compressionOf(bytes);
-    const cuts = [11, 12, 13, 14, 1000, (bytes.length >> 1) + 9, bytes.length - 5, bytes.length - 1];
-    for (const cut of cuts.filter((each) => each < bytes.length)) {
-      const { bytes: found, error } = await read(inChunks(bytes.subarray(0, cut), 4096), compression);
-      expect(same(found, contents.subarray(0, found.length))).toBe(true);
-      expect(error, `${name} cut at ${cut}`).toBeInstanceOf(DecodeError);
-      expect(error).toMatchObject({ code: "TRUNCATED", path: compression, offset: cut });
-      expect((error as Error).message).toBe(`the ${compression} data ends early, at byte ${cut}`);
-    }
-  });
+  test.each(readable)(
+    "%s, truncated anywhere: returns everything before, then TRUNCATED",
+    async (name, bytes, contents) => {
+      const compression = compressionOf(bytes);
+      const cuts = [11, 12, 13, 14, 1000, (bytes.length >> 1) + 9, bytes.length - 5, bytes.length - 1];
+      for (const cut of cuts.filter((each) => each < bytes.length)) {
+        const { bytes: found, error } = await read(inChunks(bytes.subarray(0, cut), 4096), compression);
+        expect(same(found, contents.subarray(0, found.length))).toBe(true);
+        expect(error, `${name} cut at ${cut}`).toBeInstanceOf(DecodeError);
+        expect(error).toMatchObject({ code: "TRUNCATED", path: compression, offset: cut });
+        expect((error as Error).message).toBe(`the ${compression} data ends early, at byte ${cut}`);
+      }
+    },
+  );
 
   test.each(readable.filter(([, , contents]) => contents.length > 0))(
     "%s, damaged: our error, soon",

@@ -104,24 +104,24 @@ describe("tags of CommandComplete", () => {
 });
 
 test.each<[unknown, string, string]>([
-  [undefined, "BAD_LENGTH", "IDENTIFY_SYSTEM is no array of rows"],
+  [undefined, "BAD_LENGTH", "IDENTIFY_SYSTEM is not an array of rows"],
   [[], "BAD_LENGTH", "IDENTIFY_SYSTEM has 0 rows; it always has 1"],
-  [["7"], "BAD_LENGTH", "IDENTIFY_SYSTEM is no array of values"],
+  [["7"], "BAD_LENGTH", "IDENTIFY_SYSTEM is not an array of values"],
   [[["7", "1", "0/0"]], "BAD_LENGTH", "IDENTIFY_SYSTEM has 3 columns; it always has 4"],
   [
     [[null, "1", "0/0", null]],
     "BAD_VALUE",
-    "IDENTIFY_SYSTEM.systemid is NULL, but can be a decimal number of 0 to 2^64 - 1 only",
+    "IDENTIFY_SYSTEM.systemid is NULL, expected a decimal number from 0 to 2^64 - 1",
   ],
   [
     [["7", 1, "0/0", null]],
     "BAD_VALUE",
-    "IDENTIFY_SYSTEM.timeline is of type number, but can be a decimal number of -2^31 to 2^32 - 1 only",
+    "IDENTIFY_SYSTEM.timeline is of type number, expected a decimal number from -2^31 to 2^32 - 1",
   ],
   [
     [["7", "1", `0/${"0".repeat(50)}`, null]],
     "BAD_VALUE",
-    `IDENTIFY_SYSTEM.xlogpos is "0/${"0".repeat(38)}"…, but can be a position in WAL such as 0/16B3748 only`,
+    `IDENTIFY_SYSTEM.xlogpos is "0/${"0".repeat(38)}…", expected a position in WAL such as 0/16B3748`,
   ],
 ])("%j is a DecodeError %s: %s", (rows, code, message) => {
   let error: unknown;
@@ -147,7 +147,7 @@ test("a row among many is named by its index", () => {
     { spcoid: -1, spclocation: "/", size: undefined },
   ];
   expect(() => encodeResultSet("BACKUP_TABLESPACES", tablespaces)).toThrow(
-    "BACKUP_TABLESPACES[1].spcoid: it must be an integer of 0 to 2^32 - 1 or undefined",
+    "BACKUP_TABLESPACES[1].spcoid: it must be an integer from 0 to 2^32 - 1 or undefined",
   );
 });
 

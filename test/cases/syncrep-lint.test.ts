@@ -1,5 +1,6 @@
 /** What the lint of synchronous_standby_names finds: value, code, place, message, fix. test/live holds what it claims against servers. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { formatServerVersion } from "../../src/kernel/version.ts";
 import {
   applyFixes,
   type FindingCode,
@@ -8,6 +9,9 @@ import {
   type LintSynchronousStandbyNamesOptions,
   lintSynchronousStandbyNames,
 } from "../../src/syncrep/index.ts";
+
+/** The version that 18, the default, means. */
+const newest = formatServerVersion(18);
 
 /** Code, the place by what stands there (or an offset), message, and the value with this fix alone: `!` safe, `?` not. */
 type Expected = [code: FindingCode, at: string | number, message: string, fixed?: string];
@@ -49,6 +53,12 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     ["KEYWORD_NEEDS_QUOTES", 9, "first is a keyword; as a name it needs double quotes.", '! first 1 ("first")'],
   ],
   ["'a'", {}, ["SINGLE_QUOTES", 0, "The value is in single quotes.", "! a"]],
+  // Letters to the server: only the - is in its way.
+  [
+    "“node-1”, b",
+    {},
+    ["TYPOGRAPHIC_QUOTES", 0, 'The typographic quotes of "“node-1”" are part of the name.', '? "node-1", b'],
+  ],
   [" 'ANY 1 (a, b)' ", {}, ["SINGLE_QUOTES", 0, "The value is in single quotes.", "! ANY 1 (a, b)"]],
   [
     "'a', 'b c'",
@@ -56,6 +66,9 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     ["SINGLE_QUOTES", "'a'", "'a' is in single quotes.", "! \"a\", 'b c'"],
     ["SINGLE_QUOTES", "'b c'", "'b c' is in single quotes.", "! 'a', \"b c\""],
   ],
+  // What is in quotes was meant as a name.
+  ["'1', a", {}, ["SINGLE_QUOTES", "'1'", "'1' is in single quotes.", '! "1", a']],
+  ["'a\"b'", {}, ["SINGLE_QUOTES", 0, `'a"b' is in single quotes.`, '! "a""b"']],
   ["(a, b)", {}, ["NUMBER_MISSING", 0, "The number of standbys is missing.", "? FIRST 1 (a, b)"]],
   ["(a)", { server: "9.6" }, ["NUMBER_MISSING", 0, "The number of standbys is missing.", "? 1 (a)"]],
   ["ANY(a, b)", {}, ["NUMBER_MISSING", 3, "The number of standbys is missing.", "? ANY 1 (a, b)"]],
@@ -81,6 +94,12 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     {},
     ["NUMBER_MISSING", 3, "The number of standbys is missing.", "? ANY 1 (node-1, b)"],
     ["NAME_NEEDS_QUOTES", "node-1", "The name node-1 needs double quotes.", '! ANY "node-1", b)'],
+  ],
+  [
+    "1 (none",
+    {},
+    ["PARENTHESIS_MISSING", 7, "A parenthesis is missing.", "? 1 (none)"],
+    ["LOOKS_LIKE_OFF", "none", isOff("none")],
   ],
   ["first 1, b", {}, ["SYNTAX", 7, 'The server says: syntax error at or near ",".']],
   ['a, "b', {}, ["SYNTAX", 3, "The server says: unterminated quoted identifier at end of input."]],
@@ -135,7 +154,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "NEEDS_SHARED_NAMES",
       "3",
-      "Commits wait forever unless standbys share a name: 3 are required, and the list has 2 names.",
+      "Commits wait forever unless standbys share a name: 3 are required, and only 2 of the names count.",
       "? FIRST 2 (node-1, node-2, Node-1)",
     ],
     ["DUPLICATE", "Node-1", '"Node-1" repeats "node-1" and has no effect.', "! FIRST 3 (node-1, node-2)"],
@@ -148,8 +167,34 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "NEEDS_SHARED_NAMES",
       "2",
-      "Commits wait forever unless standbys share a name: 2 are required, and the list has 1 name.",
+      "Commits wait forever unless standbys share a name: 2 are required, and only 1 of the names count.",
       "? ANY 1 (a)",
+    ],
+  ],
+  // Fewer are not required while the fix of a name may make it one that a standby can have.
+  [
+    "ANY 2 (é, b)",
+    {},
+    [
+      "NEEDS_SHARED_NAMES",
+      "2",
+      "Commits wait forever unless standbys share a name: 2 are required, and only 1 of the names count.",
+    ],
+    [
+      "NEVER_MATCHES",
+      "é",
+      'No standby can have the name "é": the server changes it to "\\xc3\\xa9".',
+      '? ANY 2 ("\\xc3\\xa9", b)',
+    ],
+  ],
+  [
+    "ANY 2 (é, b)",
+    { ignore: ["NEVER_MATCHES"] },
+    [
+      "NEEDS_SHARED_NAMES",
+      "2",
+      "Commits wait forever unless standbys share a name: 2 are required, and only 1 of the names count.",
+      "? ANY 1 (é, b)",
     ],
   ],
   [" ", { server: "9.5" }, ["WAITS_FOR_EVER", 0, "Commits wait forever: no standby can have one of these names."]],
@@ -184,15 +229,21 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "NEVER_MATCHES",
       "é",
-      'No standby can have the name "é": the server changes it to "\\\\xc3\\\\xa9".',
+      'No standby can have the name "é": the server changes it to "\\xc3\\xa9".',
       '? a, "\\xc3\\xa9"',
     ],
+  ],
+  ["“a”, b", {}, ["TYPOGRAPHIC_QUOTES", 0, 'The typographic quotes of "“a”" are part of the name.', '? "a", b']],
+  [
+    "b, ‘A’",
+    { server: "9.5" },
+    ["TYPOGRAPHIC_QUOTES", "‘A’", 'The typographic quotes of "‘a’" are part of the name.', '? b, "a"'],
   ],
   ["a, é", { server: 15 }, ["NEVER_MATCHES", "é", 'No standby can have the name "é": the server changes it to "??".']],
   [
     'a, "b\t"',
     { server: "9.4" },
-    ["NEVER_MATCHES", '"b\t"', 'No standby can have the name "b\\t": the server changes it to "b?".'],
+    ["NEVER_MATCHES", '"b\t"', 'No standby can have the name "b\\u{9}": the server changes it to "b?".'],
   ],
   [
     `a, ${"x".repeat(64)}`,
@@ -214,19 +265,25 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "TOO_LONG",
       `"${"\\xe9".repeat(63)}"`,
-      `No standby can have the name "${"\\\\xe9".repeat(20)}…": the server cuts its 252 bytes to 63.`,
+      `No standby can have the name "${"\\xe9".repeat(20)}…": the server cuts its 252 bytes to 63.`,
     ],
   ],
   ['a, "", " "', {}, ["EMPTY_NAME", '""', 'The name "" is blank.'], ["EMPTY_NAME", '" "', 'The name " " is blank.']],
   ['" a", b', {}, ["BLANKS_IN_NAME", '" a"', 'The blanks around "a" are part of the name.', '? "a", b']],
   ['"s1, s2"', {}, ["LIST_IN_QUOTES", '"s1, s2"', 'In double quotes, "s1, s2" is one name.', "? s1, s2"]],
+  [
+    'ANY 1 ("s1, s2")',
+    {},
+    ["LIST_IN_QUOTES", '"s1, s2"', 'In double quotes, "s1, s2" is one name.', "? ANY 1 (s1, s2)"],
+  ],
+  ['1 ("2 (a, b)")', {}, ["LIST_IN_QUOTES", '"2 (a, b)"', 'In double quotes, "2 (a, b)" is one name.']],
   ['"s-1,s2"', {}, ["LIST_IN_QUOTES", '"s-1,s2"', 'In double quotes, "s-1,s2" is one name.']],
   ["4294967298 (a, b)", {}, ["NUMBER_WRAPPED", "4294967298", "The server reads 4294967298 as 2.", "! 2 (a, b)"]],
   ["00002 (a, b)", {}],
-  ["2", {}, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here."]],
-  ["2, a, b", {}, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here.", "? FIRST 2 (a, b)"]],
-  ["2, a", { server: "9.6" }, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here.", "? 2 (a)"]],
-  ["2, a", { server: "9.5" }, ["NUMBER_IS_NAME", "2", "2 is the name of a standby here."]],
+  ["2", {}, ["NUMBER_IS_NAME", "2", "2 is a name here."]],
+  ["2, a, b", {}, ["NUMBER_IS_NAME", "2", "2 is a name here.", "? FIRST 2 (a, b)"]],
+  ["2, a", { server: "9.6" }, ["NUMBER_IS_NAME", "2", "2 is a name here.", "? 2 (a)"]],
+  ["2, a", { server: "9.5" }, ["NUMBER_IS_NAME", "2", "2 is a name here."]],
 
   // Accepted, and commits hang
   ["none", {}, ["LOOKS_LIKE_OFF", 0, isOff("none"), "? "]],
@@ -291,7 +348,7 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
     [
       "REFUSED_ELSEWHERE",
       4,
-      'PostgreSQL 18.6 says: syntax error at or near "-". Write a name with characters other than letters, digits, _ and $ in double quotes.',
+      `PostgreSQL ${newest} says: syntax error at or near "-". Write a name with characters other than letters, digits, _ and $ in double quotes.`,
       '! "node-1", b',
     ],
   ],
@@ -317,7 +374,11 @@ const cases: [text: string, options: LintSynchronousStandbyNamesOptions, ...Expe
   [
     "2(a,b)",
     { also: ["9.5"] },
-    ["DIFFERENT_ELSEWHERE", 0, 'PostgreSQL 9.5.25 reads 1 of "2(a", "b)" here, and PostgreSQL 18.6 2 of "a", "b".'],
+    [
+      "DIFFERENT_ELSEWHERE",
+      0,
+      `PostgreSQL 9.5.25 reads 1 of "2(a", "b)" here, and PostgreSQL ${newest} 2 of "a", "b".`,
+    ],
   ],
 ];
 
@@ -378,4 +439,19 @@ test("a finding whose fix is null, as JSON may have it, has none", () => {
   const [found] = lintSynchronousStandbyNames("a b");
   const without = { ...found!, fix: null as unknown as undefined };
   expect(applyFixes("a b", [without])).toEqual({ text: "a b", fixed: [] });
+});
+
+describe("a value of many mistakes", () => {
+  test("has a thousand fixed, and is looked at once more only where fewer were found", () => {
+    expect(fixSynchronousStandbyNames(Array(3000).fill("*").join(",")).fixed.length).toBe(999);
+    expect(fixSynchronousStandbyNames(Array(900).fill("*").join(",")).text).toBe("*");
+  });
+
+  test("has what a name becomes worked out only for those that are told", () => {
+    const encode = vi.spyOn(TextEncoder.prototype, "encode");
+    onTestFinished(() => encode.mockRestore());
+    const names = Array.from({ length: 5000 }, (_, i) => `é${i}`);
+    expect(lintSynchronousStandbyNames(names.join(",")).length).toBe(1001);
+    expect(encode.mock.calls.length).toBeLessThan(1010);
+  });
 });

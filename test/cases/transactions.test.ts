@@ -94,8 +94,24 @@ async function idsOf(event: TransactionEvent | undefined): Promise<unknown[]> {
 
 const some = Array.from({ length: 100 }, (_, i) => insert(1, `${i} ${"x".repeat(100)}`));
 
+test("after a reset that keeps them, changes in the spill are read until they are confirmed", async () => {
+  const store = new Map<string, Uint8Array>();
+  const to = assembler({ memoryLimit: 8000, spill: store });
+  const [event] = await feed(to, [start(1, true), relation(1, "t"), ...some, stop, streamCommit(1, 50)]);
+  await feed(to, [start(2, true), relation(2, "t"), ...some.map(() => insert(2, "x".repeat(100)))]);
+  const all = store.size;
+  await to.reset({ keep: true });
+  expect(store.size).toBeGreaterThan(0);
+  expect(store.size).toBeLessThan(all);
+  expect(await idsOf(event)).toHaveLength(100);
+  await to.confirm(event!);
+  expect(store.size).toBe(0);
+  expect(to.confirmable).toBe(0n);
+  await expect(to.reset({ keep: 1 as never })).rejects.toThrow(ArgumentError);
+});
+
 describe("subtransactions", () => {
-  test("what was rolled back is cut off, with what was released into it, and what was before it stays", async () => {
+  test("cuts off a rolled-back subtransaction with its released ones", async () => {
     const to = assembler();
     const [event] = await feed(to, [
       ...[start(1, true), relation(1, "t"), insert(1, "a"), insert(3, "b"), insert(2, "c"), insert(4, "d"), stop],
@@ -130,7 +146,7 @@ describe("subtransactions", () => {
     expect(spill.size).toBe(0);
   });
 
-  test("of ten thousand subtransactions, each in a block of its own, those that were not rolled back stay", async () => {
+  test("keeps the committed ones of ten thousand subtransactions", async () => {
     const to = assembler();
     await feed(to, start(1, true), relation(1, "t"), stop);
     for (let i = 0; i < 10_000; i++) {
@@ -143,7 +159,7 @@ describe("subtransactions", () => {
     expect((await idsOf(event)).every((id) => Number(id) % 2 === 1)).toBe(true);
   });
 
-  test("a StreamAbort of what never came changes nothing, with streaming or without: servers from 18 on say it", async () => {
+  test("ignores a StreamAbort of a subtransaction that was never streamed", async () => {
     for (const streaming of ["on", "off"] as const) {
       const to = new TransactionAssembler({ protocol: streaming === "on" ? 2 : 1, streaming });
       expect(await feed(to, abort(8, 9), begin(1, 10), commit(10))).toEqual([]);
@@ -153,6 +169,22 @@ describe("subtransactions", () => {
 });
 
 describe("relations", () => {
+  test("a transaction lists the forms that its changes have, without those of what was rolled back", async () => {
+    const to = assembler();
+    const altered = [column, { ...column, key: false, name: "a" }];
+    const [, event, last] = await feed(to, [
+      ...[start(1, true), relation(1, "t"), insert(1, "a"), relation(2, "t", altered), insert(2, "b", "c"), stop],
+      ...[abort(1, 2), start(1, false), relation(1, "t"), insert(1, "d"), stop],
+      ...[begin(3, 10), insert(undefined, "e"), commit(10), streamCommit(1, 50)],
+      ...[begin(4, 60), insert(undefined, "f"), commit(60)],
+    ]);
+    const { relations, memory } = (event as Transaction).changes;
+    expect(relations.map(({ columns }) => columns.length)).toEqual([1, 1]);
+    expect(memory).toBeGreaterThan(0);
+    expect(await idsOf(event)).toEqual(["a", "d"]);
+    expect((last as Transaction).changes.relations).toEqual([relations[1]]);
+  });
+
   test("a change keeps the relation that it was sent with, and the types of it", async () => {
     const named = (typeId: number): PgoutputMessage => ({
       ...{ type: "Type", xid: 1, typeId, namespace: "public", name: "mood" },
@@ -178,7 +210,7 @@ describe("relations", () => {
     ]);
   });
 
-  test("one object stands for a relation for as long as it stays the same, in whatever transaction it is announced", async () => {
+  test("returns the same relation object until the relation changes", async () => {
     const events = await feed(assembler(), [
       ...[begin(1, 10), relation(undefined, "t"), insert(undefined, "a"), commit(10)],
       ...[start(2, true), relation(2, "t"), insert(2, "b"), stop, streamCommit(2, 20)],
@@ -348,7 +380,7 @@ describe("confirmable", () => {
     );
   });
 
-  test("needs no more memory for transactions without changes behind one that is not confirmed", async () => {
+  test("takes no memory for empty transactions after an unconfirmed one", async () => {
     const to = assembler();
     const [event] = await feed(to, begin(1, 10), relation(undefined, "t"), insert(undefined, "a"), commit(10));
     for (let i = 2; i < 100; i++) await feed(to, begin(i, i * 10), commit(i * 10));
@@ -384,7 +416,7 @@ describe("beyond the limit of memory", () => {
     expect(to.memory).toBeLessThanOrEqual(20_000);
   });
 
-  test("one that came without streaming goes there too, and so does one that is prepared and held", async () => {
+  test("spills transactions that are not streamed, and held ones", async () => {
     const spill = new Map<string, Uint8Array>();
     const to = assembler({ memoryLimit: 8000, spill, prepared: "hold" });
     const all = [relation(undefined, "t"), ...some.map((_, i) => insert(undefined, `${i} ${"x".repeat(100)}`))];
@@ -429,7 +461,7 @@ describe("what is counted", () => {
     expect(to.memory).toBe(0);
   });
 
-  test("relations, types, origins and identifiers of prepared transactions, with the length of their names", async () => {
+  test("counts relations, types, origins and gids with their names", async () => {
     const long = "x".repeat(10_000);
     const measure = async (...messages: PgoutputMessage[]): Promise<number> => {
       const to = assembler({ prepared: "hold" });
@@ -447,7 +479,7 @@ describe("what is counted", () => {
     expect(await measure(...held)).toBeGreaterThan(10_000);
   });
 
-  test("once: what transactions have taken is free again when they end, and a relation stays", async () => {
+  test("frees the memory of ended transactions and keeps relations", async () => {
     const to = assembler();
     await feed(to, begin(1, 10), relation(undefined, "t"), insert(undefined, "a"), commit(10));
     const known = to.memory;
@@ -491,7 +523,7 @@ describe("what is counted", () => {
     expect(spills).toBeGreaterThan(2);
   });
 
-  test("a transaction that is prepared once more takes the place of the first, in memory and in the spill", async () => {
+  test("replaces a transaction that is prepared again", async () => {
     const spill = new Map<string, Uint8Array>();
     const to = assembler({ memoryLimit: 5000, spill, prepared: "hold" });
     const all = some.map((_, i) => insert(undefined, `${i} ${"x".repeat(100)}`));
@@ -572,7 +604,7 @@ describe("a spill that goes wrong", () => {
     expect(deleted).toHaveLength(count);
   });
 
-  test("what it does not delete at confirm comes out of confirm, and is deleted by a later call", async () => {
+  test("throws its error from confirm; a later call deletes the rest", async () => {
     const chunks = new Map<string, Uint8Array>();
     let fails = true;
     const spill: SpillStore = {
@@ -640,7 +672,7 @@ describe("prepared transactions", () => {
     expect(await idsOf(events[0])).toEqual([]);
   });
 
-  test("that are given come with their changes at PREPARE, empty or not, and then what became of them", async () => {
+  test("emits them at PREPARE, and their outcome later", async () => {
     const events = await feed(assembler(), [
       ...[beginPrepare(1, 10), relation(undefined, "t"), insert(undefined, "a"), prepare(1, 10)],
       ...[beginPrepare(2, 20), prepare(2, 20), commitPrepared(1, 30), rollbackPrepared(2, 40)],
@@ -652,7 +684,7 @@ describe("prepared transactions", () => {
     expect(events[0]).toMatchObject({ xid: 1, gid: "gid 1", prepareLsn: 10n, endLsn: 18n });
   });
 
-  test("that are held come when they commit, or not at all; one that was not seen comes as CommitPrepared", async () => {
+  test("holds them until they commit; an unseen one is a CommitPrepared", async () => {
     const to = assembler({ prepared: "hold" });
     const events = await feed(to, [
       ...[beginPrepare(1, 10), relation(undefined, "t"), insert(undefined, "a"), prepare(1, 10)],
@@ -678,7 +710,7 @@ describe("what may be confirmed", () => {
     ...[begin(xid, at), relation(undefined, "t"), insert(undefined, "a"), commit(at)],
   ];
 
-  test("is the end of the last event before which all is safe, in whatever order it became so", async () => {
+  test("is the end of the last event before which all are confirmed", async () => {
     const to = assembler();
     const [a, b, c] = await feed(to, one(1, 10), aside(20), one(2, 30));
     expect(to.confirmable).toBe(0n);
@@ -691,18 +723,25 @@ describe("what may be confirmed", () => {
     expect(to.confirmable).toBe(38n);
   });
 
-  test("is what a keepalive says if nothing else is to be waited for", async () => {
+  test("is what a keepalive says once nothing before it is to be waited for", async () => {
     const to = assembler();
     to.keepalive(lsn(5));
     expect(to.confirmable).toBe(5n);
     const [a] = await feed(to, one(1, 10));
     to.keepalive(lsn(100));
     expect(to.confirmable).toBe(5n);
+    const [b] = await feed(to, one(2, 110));
     await to.confirm(a!);
-    expect(to.confirmable).toBe(18n);
+    expect(to.confirmable).toBe(100n);
+    to.keepalive(lsn(150));
+    to.keepalive(lsn(160));
+    expect(to.confirmable).toBe(100n);
+    await to.confirm(b!);
+    expect(to.confirmable).toBe(160n);
+    // Within a transaction it says nothing.
     await feed(to, begin(2, 200));
     to.keepalive(lsn(250));
-    expect(to.confirmable).toBe(18n);
+    expect(to.confirmable).toBe(160n);
     await feed(to, commit(200));
     to.keepalive(lsn(300));
     expect(to.confirmable).toBe(300n);
@@ -710,7 +749,7 @@ describe("what may be confirmed", () => {
     expect(to.confirmable).toBe(300n);
   });
 
-  test("does not go beyond the PREPARE of what is held, until that is confirmed or rolled back", async () => {
+  test("stays before the PREPARE of a held transaction", async () => {
     const to = assembler({ prepared: "hold" });
     const [a] = await feed(to, one(1, 10), beginPrepare(2, 50), insert(undefined, "b"), prepare(2, 50));
     await to.confirm(a!);

@@ -312,7 +312,7 @@ describe("TypeMap", () => {
     expect(new TypeMap().addFromTypeMessage({ typeId: 0, namespace: "", name: "int4" })).toBe(false);
   });
 
-  test("a type that was dropped and made again is not taken for a domain over the old one of its name", () => {
+  test("a type that was dropped and created again is not a domain over the old one", () => {
     const map = new TypeMap().add({ ...composite, namespace: "public" });
     expect(map.addFromTypeMessage({ typeId: 20005, namespace: "public", name: "pair" })).toBe(false);
     expect(map.has(20005)).toBe(false);
@@ -383,7 +383,7 @@ describe("TypeMap", () => {
     }
   });
 
-  test("codecs, readers and writers that were made before a type was described, or described again, use the description", () => {
+  test("existing codecs, readers and writers use new descriptions", () => {
     const map = new TypeMap();
     const relation = { namespace: "", name: "t", columns: [{ name: "a", typeId: 20011, key: true, typeModifier: -1 }] };
     const [codec, reader, write] = [map.codec(20011), rowReader(relation, map), rowWriter(relation, map)];
@@ -649,7 +649,7 @@ describe("rows", () => {
     expect(() => throws.read(tuple)).toThrow("mine");
   });
 
-  test("text that is longer than a string can be is an error of ours, or goes to onUnreadable as bytes", () => {
+  test("text longer than a string can be is a DecodeError, or bytes for onUnreadable", () => {
     const tuple = TupleData.of(["1", "x", null]);
     // Bytes of such a length take a gigabyte: the row says of two that they are as many.
     const tooLong = (): never => {

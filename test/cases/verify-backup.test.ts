@@ -1,16 +1,26 @@
 /** `walwire verify-backup` as people and programs run it, and what only versions say that no program here has. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { UnsupportedError } from "../../src/kernel/errors.ts";
 import type { Server } from "../../src/kernel/version.ts";
 import { type VerifyBackupOptions, type VerifyProgress, verifyBackup } from "../../src/node/verify-backup.ts";
-import { contents, controlFile, makeBackup, makeWal, manifestOf, systemIdentifier } from "../backups.ts";
+import { contents, controlFile, makeBackup, makeChain, makeWal, manifestOf, systemIdentifier } from "../backups.ts";
 import { type Compiled, compile } from "../compiled.ts";
 import { lz4Frame, zstdFrame } from "../compress.ts";
 import { withChecksum } from "../manifests.ts";
@@ -64,10 +74,10 @@ async function messages(directory: string, options: VerifyBackupOptions = {}): P
 }
 
 describe("the control file, since 17", () => {
-  const replace = (bytes: Uint8Array) => {
+  const replace = (bytes: Uint8Array, options: VerifyBackupOptions = {}) => {
     const directory = newBackup();
     writeFileSync(join(directory, "global/pg_control"), bytes);
-    return messages(directory, { skipChecksums: true });
+    return messages(directory, { skipChecksums: true, ...options });
   };
 
   test("belongs to the system", async () => {
@@ -88,9 +98,17 @@ describe("the control file, since 17", () => {
   });
 
   test("is of the version", async () => {
-    expect(await replace(controlFile({ version: 1700 }))).toEqual([
-      "fatal: DIR/global/pg_control: unexpected control file version",
-    ]);
+    const unexpected = ["fatal: DIR/global/pg_control: unexpected control file version"];
+    for (const options of [{ server: "18" }, {}]) {
+      expect(await replace(controlFile({ version: 1700 }), options)).toEqual(unexpected);
+    }
+    // Of a version that is not known yet.
+    const directory = newBackup();
+    writeFileSync(join(directory, "global/pg_control"), controlFile({ version: 2000 }));
+    writeFileSync(join(directory, "PG_VERSION"), "20\n");
+    expect(await messages(directory, { skipChecksums: true })).toEqual(unexpected);
+    const { problems } = await verifyBackup(directory, { skipChecksums: true, parseWal: false });
+    expect(problems[0]!.hint).toBe("The version of its server cannot be found out, or is newer than this walwire.");
   });
 
   test("is not looked at with a manifest of version 1", async () => {
@@ -194,8 +212,8 @@ describe("archives, since 18", () => {
         "fatal: pg_waldump cannot read tar files",
       ]);
     }
-    // Who asks for nothing hears that it was not looked at.
-    expect(await verifyBackup(newArchives())).toMatchObject({ ok: true, walChecked: false });
+    // Without the option it is left out, and the result says so.
+    expect(await verifyBackup(newArchives(), { server: "18" })).toMatchObject({ ok: true, walChecked: false });
   });
 });
 
@@ -289,6 +307,109 @@ test("by worker threads it is the same", async () => {
   });
 });
 
+describe("WAL in archives", () => {
+  const segment = "000000010000000000000002";
+
+  /** A backup in archives whose WAL is in `name`. */
+  function withWal(
+    name: string,
+    edit: (wal: string) => void = () => {},
+    compress = (bytes: Buffer): Uint8Array => bytes,
+  ): string {
+    const directory = newArchives();
+    const wal = join(folder, `wal${made++}`);
+    makeWal(wal);
+    edit(join(wal, "pg_wal"));
+    const cwd = name.startsWith("pg_wal") ? join(wal, "pg_wal") : wal;
+    const bytes = execFileSync("tar", ["--format=ustar", "-cf", "-", "."], { cwd });
+    writeFileSync(join(directory, name), compress(bytes));
+    return directory;
+  }
+
+  /** What pg_waldump says. */
+  async function waldump(directory: string, options: VerifyBackupOptions = {}): Promise<(string | undefined)[]> {
+    const { problems, walChecked } = await verifyBackup(directory, options);
+    expect(walChecked).toBe(true);
+    return problems.map(({ message, waldump: said }) => {
+      expect(message).toBe("WAL parsing failed for timeline 1");
+      return said;
+    });
+  }
+
+  test("is read from pg_wal.tar in every compression, and from another path", async () => {
+    for (const [suffix, compress] of [
+      [".tar", (bytes: Buffer) => bytes],
+      [".tgz", gzipSync],
+      [".tar.gz", gzipSync],
+      [".tar.lz4", lz4Frame],
+      [".tar.zst", zstdFrame],
+    ] as const) {
+      const good = withWal(`pg_wal${suffix}`, undefined, compress);
+      expect(await waldump(good), suffix).toEqual([]);
+      expect(await waldump(newArchives(), { walPath: join(good, `pg_wal${suffix}`) }), suffix).toEqual([]);
+    }
+  });
+
+  test("is among the files of the data directory if there is no pg_wal.tar", async () => {
+    const directory = newArchives();
+    const wal = join(folder, `wal${made++}`);
+    makeWal(wal);
+    execFileSync("tar", ["--format=ustar", "-rf", join(directory, "base.tar"), `pg_wal/${segment}`], { cwd: wal });
+    expect(await waldump(directory)).toEqual([]);
+    expect(await waldump(newArchives())).toEqual(['could not find WAL in archive "base.tar"']);
+  });
+
+  test("is missing, short or damaged in pg_waldump's words", async () => {
+    const path = (wal: string) => join(wal, segment);
+    const cases: [string, (wal: string) => void][] = [
+      [
+        'invalid WAL segment size in WAL file from archive "pg_wal.tar" (0 bytes)',
+        (wal) => writeFileSync(path(wal), Buffer.alloc(8192)),
+      ],
+      ['could not find WAL in archive "pg_wal.tar"', (wal) => rmSync(path(wal))],
+      ['could not find WAL in archive "pg_wal.tar"', (wal) => truncateSync(path(wal), 39)],
+      [
+        `could not find WAL "${segment}" in archive "pg_wal.tar"`,
+        (wal) => renameSync(path(wal), join(wal, segment.replace(/2$/, "3"))),
+      ],
+      [
+        `WAL segment "${segment}" in archive "pg_wal.tar" is too short: read 64 of 256 bytes`,
+        (wal) => truncateSync(path(wal), 64),
+      ],
+      [
+        "error in WAL record at 0/2000028: incorrect resource manager data checksum in record at 0/2000040",
+        (wal) => writeFileSync(path(wal), readFileSync(path(wal)).fill(1, 0x54, 0x58)),
+      ],
+    ];
+    for (const [message, damage] of cases) expect(await waldump(withWal("pg_wal.tar", damage))).toEqual([message]);
+    const cut = withWal("pg_wal.tar");
+    truncateSync(join(cut, "pg_wal.tar"), 1100);
+    expect(await waldump(cut)).toEqual(["COPY stream ended before last file was finished"]);
+  });
+
+  test("is rejected before 19 if the version is given", async () => {
+    const { problems } = await verifyBackup(withWal("pg_wal.tar"), { server: "18", parseWal: true });
+    expect(problems[0]!.message).toBe("pg_waldump cannot read tar files");
+  });
+
+  test("is shown by walwire wal", async () => {
+    const directory = withWal("pg_wal.tar.gz", undefined, gzipSync);
+    const { status, stdout } = await runWalwire(["wal", "pg_wal.tar.gz"], { cwd: directory });
+    const plain = join(folder, `wal${made++}`);
+    makeWal(plain);
+    const expected = await runWalwire(["wal", `pg_wal/${segment}`], { cwd: plain });
+    expect(stdout.replaceAll("pg_wal.tar.gz/", "pg_wal/")).toBe(expected.stdout);
+    expect(stdout).toContain("0/2000028");
+    expect(status).toBe(expected.status);
+    const follow = await runWalwire(["wal", "-f", "pg_wal.tar.gz"], { cwd: directory });
+    expect(follow.stderr).toContain("--follow is not supported when reading from a tar archive");
+    writeFileSync(join(directory, "pg_wal.tar"), readFileSync(join(directory, "pg_wal.tar.gz")).subarray(0, 100));
+    const none = await runWalwire(["wal", "pg_wal.tar"], { cwd: directory });
+    expect(none.stderr).toContain("there is no WAL to read: passed over pg_wal.tar (COPY stream ended");
+    expect(none.status).toBe(1);
+  });
+});
+
 describe("docs/verify-backup.md", () => {
   const page = readFileSync(fileURLToPath(new URL("../../docs/verify-backup.md", import.meta.url)), "utf8");
   const examples = [...page.matchAll(/```sh\nwalwire (.*)\n```\n\n```text\n([\s\S]*?)```/g)].map(
@@ -302,6 +423,7 @@ describe("docs/verify-backup.md", () => {
   beforeAll(() => {
     makeBackup(join(cwd, "good"), { version: 2 });
     makeWal(join(cwd, "good"));
+    makeChain(cwd);
     makeBackup(join(cwd, "damaged"), { version: 2 });
     makeWal(join(cwd, "damaged"));
     const wal = join(cwd, "damaged/pg_wal/000000010000000000000002");
@@ -319,24 +441,26 @@ describe("docs/verify-backup.md", () => {
 
   test("has examples", () => {
     expect(examples.length).toBe(page.match(/```sh/g)!.length);
-    expect(examples.length).toBe(6);
+    expect(examples.length).toBe(8);
   });
 
   test.each(examples)("$call", async ({ call, output }) => {
     const { status, stdout, stderr } = await spawnWalwire(compiled.dist, call.split(" "), { cwd });
     // How long it takes, and how much of a packed archive there is, is another each time.
     const steady = `${stdout}${stderr}`
+      .replace(/[\d.,]+ \w+ of archives/, "… of archives")
       .replace(/in [\d.]+ s, [\d.]+ \w+\/s/g, "in … s, … MB/s")
-      .replace(/compared \(\d[\d.]* \w+ in/, (text) => (call.includes("archives") ? "compared (… in" : text))
       .replace(/"seconds":[\d.]+/, '"seconds":…');
     expect(steady).toBe(output);
-    expect(status).toBe(call.includes("good") ? 0 : 1);
+    expect(status).toBe(steady.includes("✔") ? 0 : 1);
   });
 });
 
 test.each([
   [["verify-backup"], "missing DIRECTORY"],
-  [["verify-backup", "a", "b"], "expected one DIRECTORY, got 2"],
+  [["verify-backup", "a", "b", "-F", "t"], "a chain of backups cannot be verified in archives"],
+  [["verify-backup", "a", "b", "-m", "m"], "--manifest-path cannot be used with a chain of backups"],
+  [["verify-backup", "a", "b", "--server", "16"], "a chain of backups requires --server 17 or later"],
   [["verify-backup", "a", "-F", "zip"], '-F: expected plain or tar, got "zip"'],
   [["verify-backup", "a", "-F", "t", "--server", "17"], "since PostgreSQL 18"],
   [["verify-backup", "a", "--server", "12"], "since PostgreSQL 13"],
@@ -352,7 +476,7 @@ describe("what could not be looked at", () => {
   test("is no damage: a directory and a manifest that are not there", async () => {
     const directory = join(folder, "nothing");
     const { status, stdout } = await runWalwire(["verify-backup", directory]);
-    expect(stdout).toContain("1 thing could not be read: nobody knows whether the backup is good");
+    expect(stdout).toContain("1 thing could not be read: the backup may be good or damaged");
     expect(status).toBe(3);
     const { verdict, problems } = await verifyBackup(directory);
     expect([verdict, problems[0]!.kind]).toEqual(["unknown", "unreadable"]);
@@ -360,6 +484,104 @@ describe("what could not be looked at", () => {
     expect(JSON.parse(json.stdout.trim().split("\n").at(-1)!)).toMatchObject({ ok: false, verdict: "unknown" });
     // As the program: 1 for whatever goes wrong.
     expect((await runWalwire(["verify-backup", "--plain", directory])).status).toBe(1);
+  });
+
+  /** The program, run by a user to whom files can be closed, and who must get to it. */
+  const run = (...args: readonly string[]) => {
+    chmodSync(folder, 0o755);
+    if (process.env.WALWIRE_PACKAGE === undefined) chmodSync(dirname(compiled.dist), 0o755);
+    const user = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+    const call = [join(compiled.dist, "node/cli.js"), "verify-backup", ...args];
+    return spawnSync(process.execPath, call, { ...user, encoding: "utf8" });
+  };
+  const runJson = (...args: readonly string[]) => {
+    const { status, stdout } = run("--jsonl", ...args);
+    const lines = stdout.trim().split("\n");
+    return { status, lines: lines.map((line) => JSON.parse(line)) };
+  };
+
+  describe("of the WAL", () => {
+    const segment = "pg_wal/000000010000000000000002";
+    const withWal = () => {
+      const directory = newBackup();
+      makeWal(directory);
+      return directory;
+    };
+    const unknown = (waldump: string) => ({
+      status: 3,
+      lines: [
+        { problem: { kind: "unreadable", message: "WAL parsing failed for timeline 1", waldump } },
+        { ok: false, verdict: "unknown", walChecked: false },
+      ],
+    });
+
+    test.each(["-w", "--wal-path", "--wal-directory"])("in a place that does not exist, given by %s", (option) => {
+      const directory = withWal();
+      const elsewhere = (name: string) => runJson(directory, option, join(folder, name));
+      const missing = `could not open directory "${join(folder, "nowhere")}": No such file or directory`;
+      expect(elsewhere("nowhere")).toMatchObject(unknown(missing));
+      expect(elsewhere("nowhere.tar")).toMatchObject(unknown('could not open file "nowhere.tar"'));
+    });
+
+    test("in a directory or a segment without permission", () => {
+      const directory = withWal();
+      chmodSync(join(directory, segment), 0);
+      expect(runJson(directory)).toMatchObject(unknown(`could not open file "${segment.slice(7)}": Permission denied`));
+      chmodSync(join(directory, "pg_wal"), 0);
+      const closed = unknown(`could not open directory "${directory}/pg_wal": Permission denied`);
+      expect(runJson(directory)).toMatchObject(closed);
+      const plain = run("--plain", directory);
+      expect([plain.status, plain.stderr]).toEqual([
+        1,
+        `pg_waldump: error: could not open directory "${directory}/pg_wal": Permission denied
+pg_waldump: hint: Try "pg_waldump --help" for more information.
+pg_verifybackup: error: WAL parsing failed for timeline 1
+`,
+      ]);
+      chmodSync(join(directory, "pg_wal"), 0o755);
+    });
+
+    test("of the last backup of a chain", () => {
+      const directory = join(folder, `chain${made++}`);
+      makeChain(directory);
+      const chain = ["full", "first", "second"].map((name) => join(directory, name));
+      chmodSync(join(directory, "second", segment), 0);
+      const { status, lines } = runJson(...chain);
+      expect([status, lines.length]).toEqual([3, 2]);
+      expect(lines[1]).toMatchObject({ ok: false, verdict: "unknown" });
+      expect(lines[1].backups[2]).toMatchObject({ ok: false, verdict: "unknown", walChecked: false });
+      chmodSync(join(directory, "full/global/pg_control"), 0);
+      expect(runJson(...chain).status).toBe(3);
+    });
+
+    test("in archives", () => {
+      const directory = newArchives();
+      writeFileSync(join(directory, "pg_wal.tar"), "");
+      chmodSync(join(directory, "pg_wal.tar"), 0);
+      expect(runJson(directory)).toMatchObject(unknown('could not open file "pg_wal.tar": Permission denied'));
+      // The version was given, and its pg_waldump does not read archives.
+      const { status, lines } = runJson(directory, "--server", "18");
+      expect([status, lines.at(-1)]).toMatchObject([3, { verdict: "unknown", walChecked: false }]);
+    });
+
+    test("is damage if the backup lacks it, or has something else in its place", () => {
+      const damaged = { status: 1, lines: [{ problem: { kind: "wal" } }, { verdict: "damaged", walChecked: true }] };
+      for (const name of ["pg_wal", segment]) {
+        const directory = withWal();
+        rmSync(join(directory, name), { recursive: true });
+        expect(runJson(directory)).toMatchObject(damaged);
+        if (name === "pg_wal") writeFileSync(join(directory, name), "");
+        else mkdirSync(join(directory, name));
+        expect(runJson(directory)).toMatchObject(damaged);
+      }
+    });
+  });
+
+  test("is a control file without permission", () => {
+    const directory = newBackup();
+    chmodSync(join(directory, "global/pg_control"), 0);
+    const { status, lines } = runJson("-n", directory);
+    expect([status, lines[0].problem.kind]).toEqual([3, "unreadable"]);
   });
 
   test("beside damage counts as damage", async () => {

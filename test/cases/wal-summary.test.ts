@@ -1,6 +1,7 @@
 /** WAL summaries: what is written is read in pieces of any size, and what no server writes has an error with its place. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { concat } from "../../src/arbitraries/bytes.ts";
 import {
   encodeWalSummary,
   parseWalSummaryName,
@@ -11,6 +12,7 @@ import {
   walSummaryBlocks,
 } from "../../src/files/index.ts";
 import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
+import { toHex } from "../hex.ts";
 import { law } from "../laws/law.ts";
 
 const bitmap = new Uint8Array(8192).fill(0xff, 3, 5);
@@ -44,10 +46,16 @@ function relationsOf(events: readonly WalSummaryEvent[]): WalSummaryRelation[] {
   });
 }
 
+/** One text: a comparison of arrays of bytes, element by element, takes 50 times as long. */
+function shown(relations: readonly WalSummaryRelation[]): string {
+  return JSON.stringify(relations, (_, value) => (value instanceof Uint8Array ? toHex(value) : value));
+}
+
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const chunk = fc.oneof(
   fc.record({ offsets: fc.array(fc.nat(65535), { maxLength: 5 }) }),
-  fc.record({ bitmap: fc.uint8Array({ minLength: 8192, maxLength: 8192, size: "max" }) }),
+  // Of 64 random bytes: 8192 of them would take 13 s.
+  fc.uint8Array({ minLength: 64, maxLength: 64 }).map((part) => ({ bitmap: concat(...Array(128).fill(part)) })),
 );
 const relation: fc.Arbitrary<WalSummaryRelation> = fc.record({
   spcOid: uint32,
@@ -63,7 +71,7 @@ law(
   fc.property(fc.array(relation, { maxLength: 3 }), fc.integer({ min: 1, max: 9000 }), (relations, size) => {
     const bytes = encodeWalSummary(relations);
     const events = read(bytes, size);
-    expect(relationsOf(events)).toEqual(relations);
+    expect(shown(relationsOf(events))).toBe(shown(relations));
     expect(events.at(-1)).toEqual({ type: "End" });
   }),
   100,

@@ -10,9 +10,9 @@ import { messageOf } from "../../src/arbitraries/messages.ts";
 import { DecodeError } from "../../src/kernel/errors.ts";
 import { jsonOfPgoutputMessage } from "../../src/logical/json.ts";
 import { messagesOfKind, PgoutputMessage } from "../../src/logical/messages.ts";
-import { interpretDecode, interpretEncode } from "../../src/wire/interpret.ts";
 import { traceMessage } from "../../src/wire/trace.ts";
 import { hex, toHex } from "../hex.ts";
+import { interpretDecode, interpretEncode } from "../oracle/interpret.ts";
 
 // What a newcomer adds: this capability, which stands in for one of a server that is not there yet.
 vi.mock(import("../../src/logical/capabilities.ts"), async (original) => {
@@ -34,7 +34,7 @@ vi.mock(import("../../src/logical/messages.ts"), async (original) => {
       since: "sequences",
       options: ["sequences"],
       fields: {
-        xid: when("inStream", xid(""), "In a stream block, the transaction."),
+        xid: when("inStream", xid(""), "In a stream segment, the transaction."),
         relationId: oid("The oid of the sequence."),
         lastLsn: lsn("Where it went on in WAL."),
         isCalled: bool("Was nextval called?"),
@@ -53,7 +53,7 @@ const bytes = hex("71 0000400b 0000000001741c98 01");
 const value = { type: "Sequence", relationId: 16395, lastLsn: 24386712n, isCalled: true };
 const outside = { inStream: false, parallel: false };
 
-test("it is decoded and encoded, in a stream block with a transaction", () => {
+test("it is decoded and encoded, in a stream segment with a transaction", () => {
   expect(interpretDecode(PgoutputMessage, bytes)).toEqual(value);
   expect(toHex(interpretEncode(PgoutputMessage, value))).toBe(toHex(bytes));
   const streamed = hex("71 000002f4 0000400b 0000000001741c98 01");

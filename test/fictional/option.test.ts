@@ -8,9 +8,12 @@ import { generatedOptions } from "../../scripts/options.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { acceptedBy, checkCommand, parseCommand, printCommand } from "../../src/command/index.ts";
 import { ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
-import { formatVersions } from "../../src/kernel/version.ts";
+import { formatServerVersion, formatVersions } from "../../src/kernel/version.ts";
 import { optionsOf } from "../../src/node/cli/command/words.ts";
 import { checkedCommand } from "../oracle/checked-commands.ts";
+
+/** The version that 18, the default, means. */
+const newest = formatServerVersion(18);
 
 const server = 200000;
 
@@ -54,7 +57,14 @@ vi.mock(import("../../src/command/options/tables.ts"), async (original) => {
   });
   const createSlotOptions = { ...real.createSlotOptions, rows: { ...real.createSlotOptions.rows, comment } };
   const [, alter, backup, pgoutput] = real.optionTables;
-  return { ...real, createSlotOptions, optionTables: [createSlotOptions, alter, backup, pgoutput] as const };
+  const optionTableOf: typeof real.optionTableOf = (command) =>
+    command.type === "CreateReplicationSlotCmd" ? createSlotOptions : real.optionTableOf(command);
+  return {
+    ...real,
+    createSlotOptions,
+    optionTableOf,
+    optionTables: [createSlotOptions, alter, backup, pgoutput] as const,
+  };
 });
 
 const text = "CREATE_REPLICATION_SLOT s LOGICAL pgoutput (comment 'for me')";
@@ -89,7 +99,7 @@ test("the printer writes it, and names the capability to who has it not", () => 
   expect(() => printCommand(command, { server: 19 })).toThrow(UnsupportedError);
   expect(() => printCommand(command, { server: 18 })).toThrow(
     expect.objectContaining({
-      message: "The option comment is not in PostgreSQL 18.6, only since 20",
+      message: `The option comment is not in PostgreSQL ${newest}, only since 20`,
       capability: "slotComment",
     }),
   );

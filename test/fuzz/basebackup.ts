@@ -1,4 +1,5 @@
 /** Base backups, thrown at everything that reads them: whole and in pieces, decoded and encoded again. */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
@@ -14,6 +15,7 @@ import {
   reconstruct,
 } from "../../src/basebackup/index.ts";
 import { DecodeError, WalwireError } from "../../src/kernel/errors.ts";
+import { decodeBackendMessage } from "../../src/session/messages.ts";
 import { Framer } from "../../src/wire/framer.ts";
 import { hexOf } from "../../src/wire/text.ts";
 import type { FuzzTarget } from "./target.ts";
@@ -40,7 +42,7 @@ function read(server: string, chunks: readonly Uint8Array[]): Outcome {
       framer.push(chunk);
       for (let frame = framer.next(); frame !== undefined; frame = framer.next()) {
         try {
-          events.push(...receiver.receive(frame));
+          events.push(...receiver.receive(decodeBackendMessage(frame)));
         } catch (error) {
           if (error instanceof DecodeError && (error.offset < 0 || error.offset > frame.bytes.length)) {
             throw new Error(`offset ${error.offset} is not in the frame of ${frame.bytes.length} bytes`);

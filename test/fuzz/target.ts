@@ -1,16 +1,18 @@
 /**
- * What `npm run fuzz:files` throws damaged bytes at: one target a format, listed in targets.ts.
+ * A format whose damaged bytes `npm run fuzz:messages` and `npm run fuzz:files` check; targets.ts lists them.
  */
 export interface FuzzTarget {
-  /** As the format is called: "backup_manifest". */
+  /** The name of the format: "backup_manifest". */
   readonly name: string;
-  /** Good inputs, of real servers and of the arbitraries, which are damaged; each as short as serves, some 10 KB at most. */
+  /** Every input of the corpus is a value. */
+  readonly sound?: boolean;
+  /** Good inputs, of servers and of the arbitraries, some 10 KB long at most. */
   corpus(): readonly Uint8Array[];
   /**
-   * Reads the bytes in every way there is, and compares: whole and in pieces, decoded and encoded again.
+   * Read the bytes in every possible way, and compare: whole and in pieces, decoded and encoded again.
    *
-   * @returns whether they were a value, or refused with one of our errors.
-   * @throws anything if something is not as it must be.
+   * @returns whether they are a value, or rejected with an error of ours.
+   * @throws any other error if a check fails.
    */
   check(bytes: Uint8Array): "value" | "error";
 }

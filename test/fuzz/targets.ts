@@ -1,19 +1,23 @@
-/** Every target of `npm run fuzz:files`. */
+/** Every target of `npm run fuzz:messages` and `npm run fuzz:files`. */
 import { baseBackupStream, incrementalFile } from "./basebackup.ts";
 import { backupManifestTarget } from "./manifest.ts";
+import { messages } from "./messages.ts";
 import { stateFiles } from "./state-files.ts";
 import type { FuzzTarget } from "./target.ts";
 import { texts } from "./texts.ts";
 import { wal, walRecord } from "./wal.ts";
 import { walContents } from "./wal-records.ts";
 
-export const targets: readonly FuzzTarget[] = [
-  ...texts,
-  ...stateFiles,
-  backupManifestTarget,
-  wal,
-  walRecord,
-  walContents,
-  baseBackupStream,
-  incrementalFile,
-];
+export const targets: Readonly<Record<string, readonly FuzzTarget[]>> = {
+  messages,
+  files: [
+    ...texts,
+    ...stateFiles,
+    backupManifestTarget,
+    wal,
+    walRecord,
+    walContents,
+    baseBackupStream,
+    incrementalFile,
+  ],
+};

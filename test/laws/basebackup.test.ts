@@ -1,4 +1,5 @@
 /** Laws of base backups: the conversation, incremental files, and the rule that combines them. */
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { baseBackupEvents } from "../../src/arbitraries/basebackup.ts";
@@ -14,6 +15,7 @@ import {
   reconstruct,
 } from "../../src/basebackup/index.ts";
 import { WalwireError } from "../../src/kernel/errors.ts";
+import { decodeBackendMessage } from "../../src/session/messages.ts";
 import { type Frame, Framer, framesOf } from "../../src/wire/framer.ts";
 import { law } from "./law.ts";
 
@@ -26,7 +28,7 @@ function framesFrom(bytes: Uint8Array): Frame[] {
 
 function received(server: string, frames: readonly Frame[]): BaseBackupEvent[] {
   const receiver = new BaseBackupReceiver({ server });
-  return frames.flatMap((frame) => receiver.receive(frame));
+  return frames.flatMap((frame) => receiver.receive(decodeBackendMessage(frame)));
 }
 
 describe.each(servers)("a base backup of server %s", (server) => {
@@ -39,7 +41,7 @@ describe.each(servers)("a base backup of server %s", (server) => {
     "what happens is what was sent, and the conversation is over",
     fc.property(conversation, ({ events, bytes }) => {
       const receiver = new BaseBackupReceiver({ server });
-      expect(framesFrom(bytes).flatMap((frame) => receiver.receive(frame))).toEqual(events);
+      expect(framesFrom(bytes).flatMap((frame) => receiver.receive(decodeBackendMessage(frame)))).toEqual(events);
       expect(receiver.state).toBe("done");
       receiver.end();
     }),
@@ -55,7 +57,9 @@ describe.each(servers)("a base backup of server %s", (server) => {
       ({ events, chunks }) => {
         const framer = new Framer();
         const receiver = new BaseBackupReceiver({ server });
-        const all = chunks.flatMap((chunk) => [...framesOf(framer, chunk)].flatMap((frame) => receiver.receive(frame)));
+        const all = chunks.flatMap((chunk) =>
+          [...framesOf(framer, chunk)].flatMap((frame) => receiver.receive(decodeBackendMessage(frame))),
+        );
         expect(all).toEqual(events);
       },
     ),
@@ -74,7 +78,7 @@ describe.each(servers)("a base backup of server %s", (server) => {
       for (const each of frames) {
         const before = receiver.state;
         try {
-          const events = receiver.receive(each);
+          const events = receiver.receive(decodeBackendMessage(each));
           for (const event of events) encodeBaseBackupEvent(event, { server });
         } catch (error) {
           if (!(error instanceof WalwireError)) throw error;
@@ -95,7 +99,7 @@ describe.each(servers)("a base backup of server %s", (server) => {
     fc.property(conversation, fc.nat(), ({ bytes }, pick) => {
       const frames = framesFrom(bytes);
       const receiver = new BaseBackupReceiver({ server });
-      for (const frame of frames.slice(0, pick % frames.length)) receiver.receive(frame);
+      for (const frame of frames.slice(0, pick % frames.length)) receiver.receive(decodeBackendMessage(frame));
       expect(() => receiver.end()).toThrow(/closed the connection while the base backup is in state \w+/);
     }),
     100,
@@ -219,10 +223,13 @@ describe("combining", () => {
 
   test("without a whole file there is nothing to start from", () => {
     const file = { truncationBlockLength: 1, blocks: [] };
-    for (const older of [[], [file]]) {
-      expect(() => reconstruct(file, older, { file: "base/1/INCREMENTAL.2" })).toThrow(
-        'full backup contains unexpected incremental file "base/1/INCREMENTAL.2"',
-      );
+    // A path is never cut: it is what names the file.
+    for (const path of ["base/1/INCREMENTAL.2", `${"directory/".repeat(50)}INCREMENTAL.2`]) {
+      for (const older of [[], [file]]) {
+        expect(() => reconstruct(file, older, { file: path })).toThrow(
+          `full backup contains unexpected incremental file "${path}"`,
+        );
+      }
     }
   });
 });

@@ -140,9 +140,9 @@ describe("Framer", () => {
     let memory = new Uint8Array(599);
     const framer = new Framer({ allocate: () => memory });
     const whole = encodeFrame("d", new Uint8Array(600).fill(7));
-    framer.push(whole.subarray(0, 604));
+    framer.push(whole.slice(0, 604));
     expect(framer.next()).toBeUndefined();
-    framer.push(whole.subarray(604));
+    framer.push(whole.slice(604));
     const message = "options.allocate: expected a function that returns at least 600 bytes, got 599";
     expect(() => framer.next()).toThrow(new ArgumentError("options.allocate", message));
     memory = new Uint8Array(700);
@@ -153,6 +153,23 @@ describe("Framer", () => {
     const chunk = encodeFrame("d", Uint8Array.of(1, 2, 3));
     const [only] = [...framesOf(new Framer(), chunk)];
     expect(only?.bytes.buffer).toBe(chunk.buffer);
+  });
+
+  test("a frame in chunks that follow one another in memory is a view of them, not a copy", () => {
+    const memory = concat(encodeFrame("d", new Uint8Array(600).fill(7)), encodeFrame("d", Uint8Array.of(1, 2, 3)));
+    const framer = new Framer();
+    for (const [start, end] of [
+      [0, 300],
+      [300, 607],
+      [607, memory.length],
+    ]) {
+      framer.push(memory.subarray(start, end));
+      if (start === 0) expect(framer.next()).toBeUndefined();
+    }
+    expect([framer.next(), framer.next()].map((each) => [each?.bytes.buffer, each?.bytes.byteOffset])).toEqual([
+      [memory.buffer, 5],
+      [memory.buffer, 610],
+    ]);
   });
 
   test.each([

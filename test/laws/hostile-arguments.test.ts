@@ -1,7 +1,9 @@
-/** What users can call of the messages may be given anything: it answers with a value, or with one of our errors. */
+/** What users can call of messages and base backups may be given anything: it answers with a value, or with one of our errors. */
 import fc from "fast-check";
 import { describe, expect } from "vitest";
 import { pgoutputMessage, walReceiverMessage, walSenderMessage } from "../../src/arbitraries/messages.ts";
+import * as basebackup from "../../src/basebackup/index.ts";
+import { tarEntries } from "../../src/basebackup/tar.ts";
 import { WalwireError } from "../../src/kernel/errors.ts";
 import * as logical from "../../src/logical/index.ts";
 import * as physical from "../../src/physical/index.ts";
@@ -33,6 +35,14 @@ const odd = fc.oneof(
     new Uint16Array(3),
   ),
   fc.constantFrom<unknown>({ server: 5 }, { server: null }, { protocol: 9 }, { type: "Insert" }, { tag: 1, length: 5 }),
+  fc.constantFrom<unknown>({ blockSize: 0 }, { blockSize: -1 }, { segmentSize: 2 ** 40 }, { size: -1 }, [
+    { size: 1e300 },
+  ]),
+  fc.constantFrom<unknown>(
+    { truncationBlockLength: 1, blocks: [0] },
+    { truncationBlockLength: 0, blocks: new Array(2) },
+  ),
+  fc.constantFrom<unknown>({ tag: 0x47, bytes: new Uint8Array(3) }, { type: "Data", data: null }, { file: 5 }),
   fc.constantFrom<unknown>({ inStream: 1 }, { length: -1 }, { [Symbol.iterator]: 5 }, { maxLength: -1 }),
   fc.uint8Array({ maxLength: 40 }),
   fc.anything({ withBigInt: true, withNullPrototype: true, withTypedArray: true, maxDepth: 2 }),
@@ -72,7 +82,16 @@ function answers(call: () => unknown): void {
   }
 }
 
-const exported = Object.entries<unknown>({ ...logical, ...physical, encodeFrame, Framer, framesOf, isLast });
+const exported = Object.entries<unknown>({
+  ...logical,
+  ...physical,
+  ...basebackup,
+  tarEntries,
+  encodeFrame,
+  Framer,
+  framesOf,
+  isLast,
+});
 const isClass = (value: unknown): boolean =>
   typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 const functions = exported.filter(([, each]) => typeof each === "function" && !isClass(each)) as [string, Anything][];
@@ -91,6 +110,10 @@ describe("functions", () => {
 const objects: Record<string, () => object> = {
   Framer: () => new Framer(),
   PgoutputDecoder: () => new logical.PgoutputDecoder(),
+  BaseBackupReceiver: () => new basebackup.BaseBackupReceiver(),
+  IncrementalReader: () => new basebackup.IncrementalReader({ blockSize: 8, segmentSize: 4 }),
+  ManifestReceiver: () => new basebackup.ManifestReceiver(),
+  ManifestUpload: () => new basebackup.ManifestUpload(),
   TupleData: () => logical.TupleData.of(["1", null, new Uint8Array(2), logical.unchanged]),
 };
 

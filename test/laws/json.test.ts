@@ -6,9 +6,9 @@ import { contextOf, messageOf } from "../../src/arbitraries/messages.ts";
 import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../../src/physical/messages.ts";
-import { interpretDecode, interpretEncode } from "../../src/wire/interpret.ts";
 import { jsonOf } from "../../src/wire/json.ts";
 import { hex, toHex } from "../hex.ts";
+import { interpretDecode, interpretEncode } from "../oracle/interpret.ts";
 import { law } from "./law.ts";
 
 describe.each([WalSenderMessage, WalReceiverMessage, PgoutputMessage])("$name", (family) => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { capabilities, supports, versionRanges } from "../../src/capabilities.ts";
-import { acceptedBy, judgeByVersion, judgeCommand, type Verdict } from "../../src/command/index.ts";
+import { acceptedBy, type CommandVerdict, judgeByVersion, judgeCommand } from "../../src/command/index.ts";
 import { formatVersions, joinRanges, serverVersionNum, type VersionRange } from "../../src/kernel/version.ts";
 import { law } from "./law.ts";
 
@@ -21,7 +21,7 @@ const versionInRange = fc.constantFrom(...ranges).chain((range) =>
   }),
 );
 
-const said = (verdict: Verdict) =>
+const said = (verdict: CommandVerdict) =>
   verdict.type === "refused" ? [verdict.stage, verdict.error.sqlstate, verdict.error.message] : [verdict.type];
 
 law(
@@ -106,3 +106,29 @@ describe("which versions take it", () => {
     expect(formatVersions(acceptedBy(text, { plugin: "test_decoding" }))).toBe("9.4 and later");
   });
 });
+
+test.each<[text: string, server: string, name: string]>([
+  ['DROP_REPLICATION_SLOT "search-demo"', "18", "search-demo"],
+  ['START_REPLICATION SLOT "Sub1" 0/0', "10", "Sub1"],
+  ['START_REPLICATION SLOT "a b" LOGICAL 0/0', "18", "a b"],
+  ['READ_REPLICATION_SLOT "A"', "15", "A"],
+  ["READ_REPLICATION_SLOT a . b", "18", "a.b"],
+  ['ALTER_REPLICATION_SLOT "é" (failover)', "17", "é"],
+])("%s is a command of %s, with a warning that no slot can have the name", (text, server, name) => {
+  const verdict = judgeCommand(text, { server, plugin: "p" });
+  expect(verdict).toMatchObject({
+    type: "command",
+    warnings: [
+      {
+        message: `No slot can have this name: replication slot name "${name}" contains invalid character.`,
+        path: "slotname",
+        offset: /(?<=SLOT )("|a \.)/.exec(text)!.index,
+      },
+    ],
+  });
+});
+
+test.each(["DROP_REPLICATION_SLOT sub1", "START_REPLICATION 0/0", "DROP_REPLICATION_SLOT pg_conflict_detection"])(
+  "%s has no warning",
+  (text) => expect(judgeCommand(text, { server: "19" })).toMatchObject({ type: "command", warnings: [] }),
+);

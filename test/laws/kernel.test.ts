@@ -71,7 +71,15 @@ describe("PgTime", () => {
     fc.property(fc.date({ noInvalidDate: true }), fc.integer({ min: 0, max: 999 }), (date, micros) => {
       const time = toPgTime(pgTimeFromDate(date) + BigInt(micros));
       expect(pgTimeToDate(time)).toEqual(date);
-      expect(formatPgTime(time)).toBe(date.toISOString().replace("Z", `${String(micros).padStart(3, "0")}Z`));
+      const text = date.toISOString().replace("Z", `${String(micros).padStart(3, "0")}Z`);
+      expect(formatPgTime(time)).toBe(text);
+      // The same second once more, and others before and after it.
+      expect(formatPgTime(time)).toBe(text);
+      for (const other of [-1000, -1, 1, 1000]) {
+        const near = new Date(date.getTime() + other);
+        if (Number.isNaN(near.getTime())) continue;
+        expect(formatPgTime(pgTimeFromDate(near))).toBe(near.toISOString().replace("Z", "000Z"));
+      }
     }),
   );
 
@@ -110,7 +118,7 @@ describe("server versions", () => {
     ["16rc1", 160000],
     ["15beta2", 150000],
     ["16devel", 160000],
-    ["16", 160015],
+    ["16", 160016],
     [150018, 150018],
     [18, serverVersionNum("18")],
     [" 17.10 ", 170010],

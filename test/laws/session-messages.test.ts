@@ -214,7 +214,7 @@ describe("messages of a client", () => {
 
   law(
     "any body of any tag is decoded or a DecodeError",
-    fc.property(fc.constantFrom(..."pQdcfHSXPB?"), fc.uint8Array({ maxLength: 20 }), (tag, bytes) => {
+    fc.property(fc.constantFrom(..."pQdcfHSXPBDECF?"), fc.uint8Array({ maxLength: 20 }), (tag, bytes) => {
       try {
         const message = decodeFrontendMessage({ tag: tag.charCodeAt(0), bytes });
         expect(toHex(encodeFrontendMessage(message))).toBe(toHex(encodeFrame(tag, bytes)));

@@ -9,12 +9,12 @@ import * as generatedFiles from "../../src/generated/files.ts";
 import * as generatedWal from "../../src/generated/wal.ts";
 import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import * as wal from "../../src/wal/structs.ts";
-import { interpretStructDecode, interpretStructEncode } from "../../src/wire/interpret.ts";
 import { jsonOfStruct } from "../../src/wire/json.ts";
 import { layoutOf } from "../../src/wire/layout.ts";
 import type { Struct } from "../../src/wire/shape.ts";
 import { traceStruct } from "../../src/wire/trace.ts";
 import { toHex } from "../hex.ts";
+import { interpretStructDecode, interpretStructEncode } from "../oracle/interpret.ts";
 import { hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 

@@ -1,15 +1,9 @@
 /** Every public function of walwire/syncrep, its sub-paths and walwire/conf: whatever it is called with, it returns or throws ours. */
-import fc from "fast-check";
-import { describe } from "vitest";
 import * as conf from "../../src/conf/index.ts";
-import { WalwireError } from "../../src/kernel/errors.ts";
 import * as syncrep from "../../src/syncrep/index.ts";
 import * as judge from "../../src/syncrep/judge.ts";
 import * as questions from "../../src/syncrep/questions.ts";
-import { hostileValue, withChange } from "./grammar.ts";
-import { law } from "./law.ts";
-
-type Call = (...args: unknown[]) => unknown;
+import { lawsOfArguments } from "./arguments.ts";
 
 const config = syncrep.parseSynchronousStandbyNames("ANY 2 (a, b, c)")!;
 const rows = ["a", "b", "recv"].map(questions.streamingStandby);
@@ -48,7 +42,7 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   readPostgresqlConf: [
     "p",
     { readFile: () => text, readDir: () => ["a.conf"] },
-    { dataDirectory: "d", parameters: ["synchronous_standby_names"] },
+    { server: 18, dataDirectory: "d", parameters: ["synchronous_standby_names"] },
   ],
   placeInFile: [{ ...entries[0] }, 3],
   commentsOf: [text, { ...entries[0] }],
@@ -57,31 +51,4 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   checkedEntries: [[...entries], "a"],
 };
 
-const functions = Object.entries<unknown>({ ...syncrep, ...judge, ...questions, ...conf }).flatMap(([name, value]) =>
-  typeof value === "function" ? [{ name, call: value as Call }] : [],
-);
-
-describe.each(functions)("$name", ({ name, call }) => {
-  const attempt = (args: readonly unknown[]): void => {
-    try {
-      call(...args);
-    } catch (error) {
-      if (!(error instanceof WalwireError)) throw error;
-    }
-  };
-
-  law(
-    "any arguments",
-    fc.property(
-      fc.array(fc.oneof(fc.anything(), fc.constantFrom(null, undefined, "", 0, {}, [])), { maxLength: 4 }),
-      attempt,
-    ),
-    300,
-  );
-
-  law(
-    "good arguments with something else in them",
-    fc.property(fc.nat(), hostileValue(), (pick, value) => attempt(withChange(calls[name]!, pick, value) as unknown[])),
-    1000,
-  );
-});
+lawsOfArguments({ ...syncrep, ...judge, ...questions, ...conf }, calls);

@@ -12,6 +12,7 @@ import {
   printSynchronousStandbyNames,
   type SyncRepConfig,
 } from "../../src/syncrep/index.ts";
+import { fixAndJudge } from "../../src/syncrep/judge.ts";
 import { expectLinear } from "./grammar.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";
@@ -33,6 +34,12 @@ const text = fc.oneof(
           "é",
           "1a",
           "a.b:c",
+          "“a”",
+          '"all"',
+          '" *"',
+          '"a, b"',
+          '"2 (a, b)"',
+          "none",
           "ANY 2 (",
           "FIRST 3(",
           "3 (",
@@ -87,6 +94,36 @@ law(
     expect(done.length === 0).toBe(fixed === value);
     // Nothing is left that could have been done.
     expect(lintSynchronousStandbyNames(fixed, { server: version }).filter(({ fix }) => fix?.safe)).toEqual([]);
+  }),
+  3000,
+);
+
+law(
+  "fewer standbys are required after fixes only if all other fixes leave too few names",
+  fc.property(text, server, (value, version) => {
+    const options = { server: version, unsafe: true } as const;
+    const fixed = fixAndJudge(value, options).judged;
+    const { judged: otherwise } = fixAndJudge(value, { ...options, ignore: ["NEEDS_SHARED_NAMES"] });
+    const left = lintSynchronousStandbyNames(otherwise.text, { server: version });
+    const isFew = left.some(({ code }) => code === "NEEDS_SHARED_NAMES");
+    if (!isFew) expect(fixed.text).toBe(otherwise.text);
+    const [before, after] = [read(value, version), read(fixed.text, version)];
+    if (before && after && !isFew) expect(after.numSync, fixed.text).toBeGreaterThanOrEqual(before.numSync);
+  }),
+  3000,
+);
+
+law(
+  "what a fix says to write is what it writes",
+  fc.property(text, options, (value, each) => {
+    for (const { code, message, fix } of lintSynchronousStandbyNames(value, each)) {
+      const [, written] = /^Write (.*)\.$/.exec(fix?.message ?? "") ?? [];
+      const { text: put } = fix?.edits[0] ?? { text: "" };
+      if (written === undefined || code === "NUMBER_MISSING" || code === "REFUSED_ELSEWHERE") continue;
+      if (/[\0-\x1f]/.test(put) || put.length > 500) continue;
+      expect(written.replace(/^the empty string.*/, "")).toBe(put);
+      if (code === "NEVER_MATCHES") expect(message).toContain(put);
+    }
   }),
   3000,
 );
@@ -191,5 +228,8 @@ describe("cost grows as the text does", () => {
     ["a number", (n) => `${"0".repeat(n)}1 (a)`],
     ["white space", (n) => `${" ".repeat(n)}'a'${" ".repeat(n)}`],
     ["names after a star", (n) => `*${", a".repeat(n)}`],
+    ["names before an error", (n) => `${"a, ".repeat(n)}b-c`],
+    ["names after an error", (n) => `b-c${", a".repeat(n)}`],
+    ["different names of what no name can have", (n) => Array.from({ length: n / 4 }, (_, i) => `é${i}`).join()],
   ])("%s", (_, make) => expectLinear((n) => lintSynchronousStandbyNames(make(n / 10), { also: ["9.5"] })));
 });

@@ -43,6 +43,20 @@ describe("text", () => {
     20_000,
   );
 
+  test("every pair of bytes has the text that Node gives it, or escapes", () => {
+    const bytes = Uint8Array.of(0x61, 0, 0, 0x7a);
+    const wrong: string[] = [];
+    for (let pair = 0; pair < 0x10000; pair++) {
+      bytes[1] = pair >> 8;
+      bytes[2] = pair & 0xff;
+      const valid = Buffer.from(bytes).toString("utf8");
+      const text = decode(bytes);
+      if (valid.includes("\ufffd") ? !/\p{Cs}/u.test(text) || encode(text) !== toHex(bytes) : text !== valid)
+        wrong.push(toHex(bytes));
+    }
+    expect(wrong).toEqual([]);
+  });
+
   law(
     "any well-formed string comes back from its bytes, and any text that a server can send does too",
     fc.property(fc.oneof(fc.string({ unit: "binary" }), wireText()), (text) => {

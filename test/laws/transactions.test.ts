@@ -6,6 +6,7 @@ import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated
 import { DecodeError, ProtocolError } from "../../src/kernel/errors.ts";
 import type { Lsn } from "../../src/kernel/lsn.ts";
 import type { PgTime } from "../../src/kernel/time.ts";
+import { PgoutputMessage as family } from "../../src/logical/messages.ts";
 import {
   type Change,
   type Changes,
@@ -50,6 +51,15 @@ const options = fc.record({
   empty: fc.boolean(),
 });
 
+test("histories have every message of pgoutput", () => {
+  const made = new Set<number>();
+  for (const [script, option] of fc.sample(fc.tuple(steps(), options), { seed: 1, numRuns: 300 })) {
+    for (const message of runHistory(script, option).messages) made.add(message[0]!);
+  }
+  const missing = family.messages.filter(({ tag }) => !made.has(tag.charCodeAt(0)));
+  expect(missing.map(({ name }) => name)).toEqual([]);
+});
+
 const settings = fc.record({
   // Relations and bookkeeping take up to 9,000 bytes, which no spill frees.
   memoryLimit: fc.constantFrom(22_000, 40_000, 1_000_000),
@@ -90,6 +100,8 @@ async function labelsOf(changes: Changes): Promise<string[]> {
   const inBatches: Change[] = [];
   for await (const batch of changes.batches()) inBatches.push(...batch);
   expect(inBatches.map(label)).toEqual(labels);
+  const now = changes.batchesNow();
+  if (now !== undefined) expect([...now].flat().map(label)).toEqual(labels);
   expect(labels).toHaveLength(changes.count);
   return labels;
 }
@@ -147,7 +159,7 @@ function without(empty: boolean, committed: readonly Expected[]): readonly Expec
 
 describe("a random history of sessions with savepoints, streamed in random blocks", () => {
   law(
-    "gives the transactions that committed, in commit order, with each change that was not rolled back and its table's shape",
+    "returns committed transactions in commit order, without rolled-back changes",
     fc.asyncProperty(steps(), options, settings, async (script, how, { memoryLimit, prepared, empty }) => {
       const history = runHistory(script, how);
       const spill = new Slow();
@@ -177,8 +189,17 @@ describe("a random history of sessions with savepoints, streamed in random block
     1000,
   );
 
-  test("is what it says: blocks, rollbacks in them, spills, changes of shape, prepared transactions", async () => {
-    const counts = { aborted: 0, dropped: 0, spilled: 0, reshaped: 0, prepared: 0, changes: 0 };
+  test("the streams have segments, rollbacks, spills, altered tables and prepared transactions", async () => {
+    const counts = {
+      inMemory: 0,
+      inSpill: 0,
+      aborted: 0,
+      dropped: 0,
+      spilled: 0,
+      reshaped: 0,
+      prepared: 0,
+      changes: 0,
+    };
     const how = { streaming: "on", twoPhase: true, empty: false } as const;
     for (const script of fc.sample(steps(), { numRuns: 500, seed })) {
       const history = runHistory(script, how);
@@ -189,6 +210,7 @@ describe("a random history of sessions with savepoints, streamed in random block
         const event = await assembler.receive(message);
         if (event?.type !== "Transaction") continue;
         if (event.gid !== undefined) counts.prepared++;
+        counts[event.changes.batchesNow() === undefined ? "inSpill" : "inMemory"]++;
         for await (const change of event.changes) {
           counts.changes++;
           if ("relation" in change) relations.add(change.relation);
@@ -204,6 +226,8 @@ describe("a random history of sessions with savepoints, streamed in random block
       counts.spilled += spill.written;
     }
     expect(counts.aborted).toBeGreaterThan(200);
+    expect(counts.inMemory).toBeGreaterThan(100);
+    expect(counts.inSpill).toBeGreaterThan(5);
     expect(counts.prepared).toBeGreaterThan(20);
     expect(counts.changes).toBeGreaterThan(2000);
     expect(counts.reshaped).toBeGreaterThan(20);
@@ -212,7 +236,7 @@ describe("a random history of sessions with savepoints, streamed in random block
   });
 
   law(
-    "gives events or errors that are typed when messages are damaged, lost or change places, and nothing after an error",
+    "damaged, lost or swapped messages give events or typed errors",
     fc.asyncProperty(
       steps(60),
       options,

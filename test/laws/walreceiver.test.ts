@@ -4,9 +4,17 @@ import { describe, expect, test } from "vitest";
 import { concat, splits } from "../../src/arbitraries/bytes.ts";
 import { lsn, walSenderMessage } from "../../src/arbitraries/messages.ts";
 import type { WalSenderMessage } from "../../src/generated/physical.ts";
-import { ArgumentError, ConnectionError, DecodeError, EncodeError, ProtocolError } from "../../src/kernel/errors.ts";
+import {
+  ArgumentError,
+  ConnectionError,
+  DecodeError,
+  EncodeError,
+  ProtocolError,
+  StateError,
+} from "../../src/kernel/errors.ts";
 import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
 import { type PgTime, toPgTime } from "../../src/kernel/time.ts";
+import type { EncryptionResponse } from "../../src/session/conversation.ts";
 import { Feedback } from "../../src/session/feedback.ts";
 import type { BackendMessage } from "../../src/session/messages.ts";
 import { encodeBackendMessage } from "../../src/session/messages.ts";
@@ -28,7 +36,7 @@ const nothing = new Uint8Array(0);
 /** All events that the bytes give, with the state after each, and the error that ends them. */
 function events(session: WalReceiver, ...chunks: readonly Uint8Array[]): string[] {
   const seen: string[] = [];
-  const show = (event: BackendMessage): string =>
+  const show = (event: BackendMessage | EncryptionResponse): string =>
     event.type === "CopyData" ? `CopyData ${toHex(event.data)}` : event.type;
   try {
     for (const chunk of chunks) {
@@ -47,7 +55,7 @@ function events(session: WalReceiver, ...chunks: readonly Uint8Array[]): string[
 /** A session in which a stream is open. */
 function streaming(): WalReceiver {
   const session = new WalReceiver();
-  session.query("START_REPLICATION 0/0");
+  session.send({ type: "Query", query: "START_REPLICATION 0/0" });
   expect(events(session, copyBoth)).toEqual(["CopyBothResponse -> streaming"]);
   return session;
 }
@@ -55,7 +63,7 @@ function streaming(): WalReceiver {
 describe("WalReceiver", () => {
   test("a command, its rows, and ready again", () => {
     const session = new WalReceiver();
-    expect(toHex(session.query("SHOW a"))).toBe(toHex(hex("51 0000000b 53484f572061 00")));
+    expect(toHex(session.send({ type: "Query", query: "SHOW a" }))).toBe(toHex(hex("51 0000000b 53484f572061 00")));
     expect(session.state).toBe("busy");
     expect(events(session, oneColumn, row("1"), row(null), complete, ready)).toEqual([
       "RowDescription -> busy",
@@ -66,14 +74,14 @@ describe("WalReceiver", () => {
     ]);
   });
 
-  test("a stream that we end: what is under way still comes, then the server's end, the tags, and ready", () => {
+  test("a stream that we end still delivers queued messages, then the tags", () => {
     const session = streaming();
     expect(events(session, encodeFrame("d", hex("6b")))).toEqual(["CopyData 6b -> streaming"]);
-    expect(toHex(session.copyData(hex("72")))).toBe("640000000572");
-    expect(toHex(session.copyDone())).toBe("6300000004");
+    expect(toHex(session.send({ type: "CopyData", data: hex("72") }))).toBe("640000000572");
+    expect(toHex(session.send({ type: "CopyDone" }))).toBe("6300000004");
     expect(session.state).toBe("clientDone");
-    expect(() => session.copyData(hex("72"))).toThrow(ProtocolError);
-    expect(() => session.copyDone()).toThrow(ProtocolError);
+    expect(() => session.send({ type: "CopyData", data: hex("72") })).toThrow(StateError);
+    expect(() => session.send({ type: "CopyDone" })).toThrow(StateError);
     expect(events(session, encodeFrame("d", hex("77")), copyDone, complete, ready)).toEqual([
       "CopyData 77 -> clientDone",
       "CopyDone -> ending",
@@ -85,8 +93,8 @@ describe("WalReceiver", () => {
   test("a stream that the server ends waits for our end; then comes the next timeline", () => {
     const session = streaming();
     expect(events(session, copyDone)).toEqual(["CopyDone -> serverDone"]);
-    session.copyData(hex("72"));
-    session.copyDone();
+    session.send({ type: "CopyData", data: hex("72") });
+    session.send({ type: "CopyDone" });
     expect(events(session, oneColumn, row("2"), complete, ready)).toEqual([
       "RowDescription -> ending",
       "DataRow -> ending",
@@ -97,7 +105,7 @@ describe("WalReceiver", () => {
 
   test("a keepalive may come after the server's CopyDone", () => {
     const session = streaming();
-    session.copyDone();
+    session.send({ type: "CopyDone" });
     expect(events(session, copyDone, encodeFrame("d", hex("6b")), complete, ready)).toEqual([
       "CopyDone -> ending",
       "CopyData 6b -> ending",
@@ -114,7 +122,7 @@ describe("WalReceiver", () => {
     "a server that shuts down ends the stream with CommandComplete; we were done: %s",
     (done) => {
       const session = streaming();
-      if (done) session.copyDone();
+      if (done) session.send({ type: "CopyDone" });
       expect(events(session, complete)).toEqual(["CommandComplete -> shutdown"]);
       session.end();
       expect(session.state).toBe("closed");
@@ -132,7 +140,7 @@ describe("WalReceiver", () => {
       expect(events(new WalReceiver(), bytes)).toEqual([`${message.type} -> idle`]);
       expect(events(streaming(), bytes)).toEqual([`${message.type} -> streaming`]);
       const inRows = new WalReceiver();
-      inRows.query("SHOW a");
+      inRows.send({ type: "Query", query: "SHOW a" });
       expect(events(inRows, oneColumn, bytes, row("1"), complete).at(-1)).toBe("CommandComplete -> busy");
     }
   });
@@ -149,19 +157,21 @@ describe("WalReceiver", () => {
     expect(session.state).toBe("closed");
     // It stays so, whatever else comes.
     expect(events(session, ready)).toEqual([`ProtocolError: ${message}`]);
-    expect(() => session.query("SHOW a")).toThrow("a command cannot be sent while the connection is closed");
+    expect(() => session.send({ type: "Query", query: "SHOW a" })).toThrow(
+      "Query cannot be sent while the connection is closed",
+    );
   });
 
   test.each<[string, Uint8Array[], RegExp]>([
-    ["a row before its columns", [row("1")], /message "D" while/],
+    ["a row before its columns", [row("1")], /DataRow without RowDescription while/],
     ["a row that is too wide", [oneColumn, row("1", "2")], /a row of 2 values under 1 columns/],
     ["a row that is too narrow", [oneColumn, row()], /a row of 0 values under 1 columns/],
-    ["a row after its end", [oneColumn, complete, row("1")], /message "D" while/],
-    ["columns under columns", [oneColumn, oneColumn], /message "T" while/],
-    ["an empty query in rows", [oneColumn, encodeFrame("I", nothing)], /message "I" while/],
-    ["a stream in rows", [oneColumn, copyBoth], /message "W" while/],
-    ["the end in rows", [oneColumn, ready], /message "Z" while/],
-    ["the end without an answer", [ready], /message "Z" while/],
+    ["a row after its end", [oneColumn, complete, row("1")], /DataRow without RowDescription while/],
+    ["columns under columns", [oneColumn, oneColumn], /RowDescription among rows while/],
+    ["an empty query in rows", [oneColumn, encodeFrame("I", nothing)], /EmptyQueryResponse among rows while/],
+    ["a stream in rows", [oneColumn, copyBoth], /CopyBothResponse among rows while/],
+    ["the end in rows", [oneColumn, ready], /ReadyForQuery among rows while/],
+    ["the end without an answer", [ready], /ReadyForQuery without an answer while/],
     ["a row after an error", [oneColumn, failed, row("1")], /message "D" while the connection is failed/],
     [
       "an unknown transaction status",
@@ -170,32 +180,36 @@ describe("WalReceiver", () => {
     ],
   ])("%s is refused", (_, frames, message) => {
     const session = new WalReceiver();
-    session.query("SHOW a");
+    session.send({ type: "Query", query: "SHOW a" });
     expect(events(session, ...frames).at(-1)).toMatch(message);
     expect(session.state).toBe("closed");
   });
 
   test("each answer ends with its own ReadyForQuery", () => {
     const session = new WalReceiver();
-    session.query("SHOW a");
+    session.send({ type: "Query", query: "SHOW a" });
     expect(events(session, complete, ready).at(-1)).toBe("ReadyForQuery -> idle");
-    session.query("SHOW b");
-    expect(events(session, ready)).toEqual(['ProtocolError: the server sent message "Z" while the connection is busy']);
+    session.send({ type: "Query", query: "SHOW b" });
+    expect(events(session, ready)).toEqual([
+      "ProtocolError: the server sent ReadyForQuery without an answer while the connection is busy",
+    ]);
   });
 
   test("we cannot do what is out of order either", () => {
     const session = new WalReceiver();
-    expect(() => session.copyData(nothing)).toThrow(ProtocolError);
-    expect(() => session.copyDone()).toThrow(ProtocolError);
-    session.query("SHOW a");
-    expect(() => session.query("SHOW a")).toThrow("a command cannot be sent while the connection is busy");
-    expect(toHex(session.terminate())).toBe("5800000004");
+    expect(() => session.send({ type: "CopyData", data: nothing })).toThrow(StateError);
+    expect(() => session.send({ type: "CopyDone" })).toThrow(StateError);
+    session.send({ type: "Query", query: "SHOW a" });
+    expect(() => session.send({ type: "Query", query: "SHOW a" })).toThrow(
+      "Query cannot be sent while the connection is busy",
+    );
+    expect(toHex(session.send({ type: "Terminate" }))).toBe("5800000004");
     expect(session.state).toBe("closed");
   });
 
   test.each<[unknown]>([["a\0b"], [undefined], [1], [{}], ["\ud800"]])("%j is not a command", (text) => {
     const session = new WalReceiver();
-    expect(() => session.query(text as string)).toThrow(EncodeError);
+    expect(() => session.send({ type: "Query", query: text as string })).toThrow(EncodeError);
     expect(session.state).toBe("idle");
   });
 
@@ -203,7 +217,7 @@ describe("WalReceiver", () => {
     "CopyBothResponse with body [%s] is no message",
     (digits) => {
       const session = new WalReceiver();
-      session.query("START_REPLICATION 0/0");
+      session.send({ type: "Query", query: "START_REPLICATION 0/0" });
       expect(events(session, encodeFrame("W", hex(digits)))[0]).toMatch(/^DecodeError: CopyBothResponse/);
     },
   );
@@ -227,7 +241,7 @@ describe("WalReceiver", () => {
       (chunks, state) => {
         const start = (): WalReceiver => {
           const session = state === "streaming" ? streaming() : new WalReceiver();
-          if (state === "busy") session.query("SHOW a");
+          if (state === "busy") session.send({ type: "Query", query: "SHOW a" });
           return session;
         };
         expect(events(start(), ...chunks)).toEqual(events(start(), concat(...chunks)));
@@ -274,8 +288,13 @@ describe("Feedback", () => {
         const feedback = new Feedback({ plugin });
         let last = feedback.update(at(0n));
         for (const step of steps) {
-          if (typeof step === "bigint") feedback.flushed(step);
-          else feedback.note(step);
+          try {
+            if (typeof step === "bigint") feedback.flushed(step);
+            else feedback.note(step);
+          } catch (error) {
+            expect(error).toBeInstanceOf(ProtocolError);
+            expect(step).toMatchObject({ type: "XLogData" });
+          }
           const next = feedback.update(at(0n));
           expect(next.write >= last.write && next.flush >= last.flush && next.write >= next.flush).toBe(true);
           last = next;
@@ -285,30 +304,49 @@ describe("Feedback", () => {
   );
 
   law(
-    "nothing counts as flushed that was received and not said to be flushed",
+    "changes count as flushed only once the caller has flushed them",
     fc.property(
-      fc.array(fc.tuple(fc.constantFrom("keepalive", "change", "flush"), fc.bigInt({ min: 1n, max: 9n }))),
+      fc.array(fc.tuple(fc.constantFrom("keepalive", "change", "flush"), fc.bigInt({ min: 0n, max: 9n }))),
       (steps) => {
         const feedback = new Feedback();
-        let position = 0n;
+        let position = 1n;
         let data = 0n;
-        let flushed = 0n;
+        let pending = false;
+        feedback.note(keepalive(position));
         for (const [what, distance] of steps) {
           if (what === "flush") {
-            flushed = data;
-            feedback.flushed(toLsn(flushed));
+            pending = false;
+            feedback.flushed(toLsn(data));
           } else {
             position += distance;
-            if (what === "change") data = position;
+            if (what === "change") {
+              data = position;
+              pending = true;
+            }
             feedback.note(what === "change" ? change(position, "I") : keepalive(position));
           }
           const [write, flush] = positions(feedback);
           expect(write).toBe(position);
-          if (flushed === data) expect(flush).toBe(position);
-          else expect(flush).toBeLessThan(data);
+          if (pending) expect(flush).toBeLessThanOrEqual(data);
+          else expect(flush).toBe(position);
         }
       },
     ),
+  );
+
+  test.each([undefined, "pgoutput"] as const)(
+    "WAL beyond the last position is rejected, and changes nothing (%s)",
+    (plugin) => {
+      const feedback = new Feedback({ plugin });
+      feedback.note(wal(2n ** 64n - 9n, 0n, 8));
+      expect(feedback.received).toBe(2n ** 64n - 1n);
+      const before = positions(feedback);
+      expect(() => feedback.note(wal(2n ** 64n - 16n, 2n ** 64n - 1n, 50))).toThrow(
+        new ProtocolError("the server sent 50 bytes of WAL from FFFFFFFF/FFFFFFF0, beyond the last position"),
+      );
+      expect(positions(feedback)).toEqual(before);
+      expect(() => feedback.note({ ...keepalive(0n), walEnd: -1n as Lsn } as WalSenderMessage)).toThrow(ArgumentError);
+    },
   );
 
   test("a keepalive counts as flushed while nothing is pending", () => {
@@ -325,7 +363,19 @@ describe("Feedback", () => {
     expect(positions(feedback)).toEqual([90n, 90n, 90n]);
   });
 
-  test("with pgoutput only the end of a transaction waits: messages and rolled back streams need no answer", () => {
+  // A walsender sends a message that is not transactional with the position where its record begins, and that is where the WAL of a
+  // Keepalive before it ended: logicalmsg_decode.
+  test("a change that begins at the position of a keepalive waits for flushed", () => {
+    const feedback = new Feedback();
+    feedback.note(keepalive(50n));
+    feedback.note(change(50n, "M"));
+    feedback.note(keepalive(80n));
+    expect(positions(feedback)).toEqual([80n, 50n, 50n]);
+    feedback.flushed(toLsn(50n));
+    expect(positions(feedback)).toEqual([80n, 80n, 80n]);
+  });
+
+  test("with pgoutput only ends of transactions wait for flushed", () => {
     const [any, pgoutput] = [new Feedback(), new Feedback({ plugin: "pgoutput" })];
     for (const feedback of [any, pgoutput]) {
       feedback.note(keepalive(50n));
@@ -364,7 +414,6 @@ describe("Feedback", () => {
 
   test("a silent server is asked after half of the time limit, and given up after all of it", () => {
     const feedback = new Feedback({ interval: 1000n, timeout: 100n });
-    expect(feedback.pace).toBe(12n);
     expect(feedback.due(at(0n))).toMatchObject({ replyRequested: false });
     expect(feedback.due(at(500n))).toBeUndefined(); // Nobody has listened yet.
     feedback.heard(at(500n));
@@ -381,8 +430,61 @@ describe("Feedback", () => {
     patient.heard(at(0n));
     patient.due(at(0n));
     expect(patient.due(at(999n))).toBeUndefined();
-    expect(patient.pace).toBe(250n);
   });
+
+  test("a flush position that has advanced is due at once, and then at most every 10 ms", () => {
+    const feedback = new Feedback();
+    let rung = 0;
+    feedback.onDue = () => rung++;
+    expect(feedback.due(at(0n))).toBeDefined();
+    feedback.note(change(60n, "C"));
+    expect(feedback.due(at(20_000n))).toBeUndefined();
+    feedback.flushed(toLsn(60n));
+    expect(rung).toBe(1);
+    expect(feedback.deadline(at(20_000n))).toBe(10_000n);
+    expect(feedback.due(at(20_000n))).toMatchObject({ flush: 60n });
+    feedback.note(change(70n, "C"));
+    feedback.flushed(toLsn(70n));
+    expect(feedback.due(at(29_999n))).toBeUndefined();
+    expect(feedback.deadline(at(29_999n))).toBe(30_000n);
+    expect(feedback.due(at(30_000n))).toMatchObject({ flush: 70n });
+    feedback.flushed(toLsn(70n));
+    expect([rung, feedback.due(at(50_000n))]).toEqual([2, undefined]);
+  });
+
+  law(
+    "the deadline is the first time at which something is due",
+    fc.property(
+      fc.bigInt({ min: 1n, max: 40n }),
+      fc.bigInt({ min: 0n, max: 40n }),
+      fc.array(fc.constantFrom("heard", "flushed", "asked", "due", "tick"), { maxLength: 30 }),
+      (interval, timeout, steps) => {
+        const feedback = new Feedback({ interval, timeout });
+        const isDue = (time: bigint): boolean => {
+          try {
+            return feedback.due(at(time)) !== undefined;
+          } catch (error) {
+            expect(error).toBeInstanceOf(ConnectionError);
+            return true;
+          }
+        };
+        let time = 0n;
+        for (const step of steps) {
+          if (step === "heard") feedback.heard(at(time));
+          else if (step === "flushed") feedback.flushed(toLsn(feedback.received + 1n));
+          else if (step === "asked") feedback.note(keepalive(time, true));
+          else if (step === "tick") time++;
+          else {
+            const deadline = feedback.deadline(at(time));
+            // What is not due before the deadline is due then.
+            if (deadline > time) expect(isDue(deadline - 1n)).toBe(false);
+            time = deadline > time ? deadline : time;
+            expect(isDue(time)).toBe(true);
+          }
+        }
+      },
+    ),
+  );
 
   test.each<[string, () => unknown]>([
     ["an interval of 0", () => new Feedback({ interval: 0n })],

@@ -3,12 +3,13 @@
  * that it takes), and makes a directory that a server starts from.
  */
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type BackupTablespace, ManifestReceiver } from "../../src/basebackup/index.ts";
 import { supports } from "../../src/capabilities.ts";
 import { crc32c } from "../../src/kernel/crc32c.ts";
+import { verifyBackupChain } from "../../src/node/verify-backup.ts";
 import { Framer, framesOf } from "../../src/wire/framer.ts";
 import {
   type Backup,
@@ -310,7 +311,22 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       await server.sql("DELETE FROM there WHERE id > 1000");
       await server.sql("VACUUM there");
       await uploadManifest(connection, one.manifest!);
-      await take({ INCREMENTAL: true, MANIFEST: "yes", WAL: true }, { directory: second });
+      const two = await take({ INCREMENTAL: true, MANIFEST: "yes", WAL: true }, { directory: second });
+
+      for (const [directory, { manifest }] of [
+        [full, whole],
+        [first, one],
+        [second, two],
+      ] as const) {
+        writeFileSync(join(directory, "backup_manifest"), manifest!);
+      }
+      const verified = await verifyBackupChain([full, first, second], { server: String(major) });
+      expect(verified).toMatchObject({ ok: true, problems: [], warnings: [], verdict: "intact" });
+      expect(verified.backups.map(({ walChecked }) => walChecked)).toEqual([false, false, true]);
+      const { problems } = await verifyBackupChain([full, second], { server: String(major), parseWal: false });
+      expect(problems.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/^backup at ".*\/full" starts at LSN [0-9A-F/]+, but expected [0-9A-F/]+$/),
+      ]);
 
       const oid = eventsOf(whole, "Tablespaces")[0]!.tablespaces[0]!.spcoid!;
       const kinds = { whole: 0, incremental: 0, blocks: 0, copies: 0, zeros: 0 };

@@ -3,9 +3,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { supports } from "../../src/capabilities.ts";
-import { type CheckCommandOptions, type CommandOptions, checkCommand, parseCommand } from "../../src/command/index.ts";
-import { ParseError } from "../../src/kernel/errors.ts";
-import { checkedCommand, nameList, streamed } from "../oracle/checked-commands.ts";
+import {
+  type CheckCommandOptions,
+  type Command,
+  type CommandOptions,
+  checkCommand,
+  parseCommand,
+  printCommand,
+  type ServerBuild,
+} from "../../src/command/index.ts";
+import { ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
+import { versionsWith } from "../laws/versions.ts";
+import { checkedCommand, nameList, streamed, tooLong } from "../oracle/checked-commands.ts";
 import { buildOf, type Complaint, outcomes, prepare } from "../oracle/checks.ts";
 import { pipeline, queryBody } from "../oracle/pipeline.ts";
 import { seed, fullTimes as times } from "../seed.ts";
@@ -15,12 +24,14 @@ import { longTestMajors } from "../servers/live.ts";
 describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   /** One of our own, since it has another setting, and since the last test crashes it. */
   let server: OwnServer;
+  let build: ServerBuild;
   beforeAll(async () => {
     server = await startServer({
       major,
       settings: supports(major, "incrementalBackup") ? { summarize_wal: "on" } : {},
     });
     await prepare(server);
+    build = await buildOf(server);
   });
   afterAll(() => server.stop());
 
@@ -36,7 +47,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
         .sample(checkedCommand(versionNum), { seed: seed + major, numRuns: runs * times })
         .filter((text) => parses(text, versionNum));
       const theirs = await outcomes(server, texts, database);
-      const options = { server: versionNum, database, build: await buildOf(server) };
+      const options = { server: versionNum, database, build };
       const disagreements = texts.flatMap((text, i) => {
         const ours = complaint(text, options);
         return JSON.stringify(ours) === JSON.stringify(theirs[i]) ? [] : [{ text, theirs: theirs[i], ours }];
@@ -49,6 +60,34 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       expect(new Set(complaints.map(({ message }) => message)).size).toBeGreaterThan(5);
     },
   );
+
+  // A backup goes with a label that is too long, which must be all that the server complains of.
+  test("accepts what we print for it of a command that any version accepts", { timeout: 120_000 * times }, async () => {
+    const { versionNum } = server;
+    const printed = versionsWith("pgoutput").flatMap((from) =>
+      fc.sample(checkedCommand(from), { seed: seed - major, numRuns: 200 * times }).flatMap((text) => {
+        const command = parses(text, from) ? withoutLabel(parseCommand(text, { server: from })) : undefined;
+        const options = { server: from, build };
+        return command !== undefined && isAccepted(command, options)
+          ? (printedFor(versionNum, command, from) ?? [])
+          : [];
+      }),
+    );
+    const texts = printed.map((text) =>
+      text.startsWith("BASE_BACKUP") ? withLabel(text, supports(versionNum, "genericOptions")) : text,
+    );
+    const complaints = await outcomes(server, texts, true);
+    const disagreements = texts.flatMap((text, i) =>
+      complaints[i] === undefined || complaints[i].message.startsWith("backup label too long")
+        ? []
+        : [{ text, theirs: complaints[i] }],
+    );
+    expect(disagreements, `seed ${seed}`).toEqual([]);
+    const kinds = new Set(texts.map((text) => text.slice(0, text.indexOf("_"))));
+    expect(kinds).toEqual(
+      new Set(["BASE", "CREATE", "START", ...(supports(versionNum, "alterReplicationSlot") ? ["ALTER"] : [])]),
+    );
+  });
 
   test("takes a label of 1024 bytes", async () => {
     const label = `LABEL '${"é".repeat(512)}'`;
@@ -118,9 +157,40 @@ function parses(text: string, server: number): boolean {
   }
 }
 
+/** The command, and a backup without a label. */
+function withoutLabel(command: Command): Command {
+  if (command.type !== "BaseBackupCmd") return command;
+  return { ...command, options: command.options.filter(({ defname }) => defname !== "label") };
+}
+
+/** The text of a backup with a label that is too long at its end. */
+function withLabel(text: string, generic: boolean): string {
+  if (text.endsWith(")")) return `${text.slice(0, -1)}, ${tooLong})`;
+  return generic ? `${text} (${tooLong})` : `${text} ${tooLong}`;
+}
+
+function isAccepted(command: Command, options: CheckCommandOptions): boolean {
+  try {
+    checkCommand(command, options);
+    return true;
+  } catch (error) {
+    if (error instanceof ParseError) return false;
+    throw error;
+  }
+}
+
+function printedFor(server: number, command: Command, from: number): string | undefined {
+  try {
+    return printCommand(command, { server, from });
+  } catch (error) {
+    if (error instanceof UnsupportedError) return undefined;
+    throw error;
+  }
+}
+
 function complaint(text: string, options: CheckCommandOptions): Complaint | undefined {
   try {
-    checkCommand(parseCommand(text, options), options);
+    checkCommand(parseCommand(text, { server: options.server, database: options.database }), options);
     return undefined;
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;

@@ -1,4 +1,5 @@
 /** `walwire sync --from` against running primaries with standbys that are walsender connections: what it shows is what they show. */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Lsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
@@ -86,7 +87,7 @@ describe.each([majors[0]!, majors.at(-1)!])("PostgreSQL %i", (major) => {
           `${each.applicationName} ${each.syncPriority} ${each.syncState}`,
       );
       if (value === "") expect(answer.config).toBeNull();
-      else await expect.poll(states, { timeout: 10_000 }).toEqual(ours.sort());
+      else await expect.poll(states).toEqual(ours.sort());
     },
   );
 
@@ -113,7 +114,12 @@ describe.each([majors[0]!, majors.at(-1)!])("PostgreSQL %i", (major) => {
   test("what would be with another value, which is not set", async () => {
     await set("");
     const { stdout } = await walwire("explain", "FIRST 4 (*)", "--from", url(server));
-    expect(stdout).toContain("\nCommits are blocked: 1 more standby of the list must stream.\n");
+    // This role's commits are local: each other level is named, the default too.
+    for (const level of ["remote_write", "on", "remote_apply"]) {
+      expect(stdout).toContain(
+        `\nCommits with synchronous_commit = ${level} are blocked: 1 more standby of the list must stream.\n`,
+      );
+    }
     expect((await server.sql("SHOW synchronous_standby_names")).rows).toEqual([[""]]);
     expect((await view()).map(([, , state]) => state)).toEqual(["async", "async", "async"]);
   });
@@ -125,6 +131,20 @@ describe.each([majors[0]!, majors.at(-1)!])("PostgreSQL %i", (major) => {
     expect(checked.stdout).toContain('warning DUPLICATE: "OTHER" repeats "other" and has no effect.\n');
     expect((await walwire("fix", "--from", url(server))).stdout).toBe('ANY 1 ("node-1", other)\n');
     expect((await server.sql("SHOW synchronous_standby_names")).rows).toEqual([['ANY 1 ("node-1", other, OTHER)']]);
+  });
+
+  test("what the page has psql write is read, with and without standbys", async () => {
+    const page = readFileSync(new URL("../../docs/synchronous-standby-names.md", import.meta.url), "utf8");
+    const [, query] = /^# psql -XAtc "(.*)" > standbys\.json$/m.exec(page)!;
+    for (const [sql, rows] of [
+      [query!, 3],
+      [query!.replace(" AS r", " AS r WHERE false"), 0],
+    ] as const) {
+      const input = `${(await server.sql(sql)).rows[0]![0]}\n`;
+      const run = await runWalwire(["sync", "explain", "ANY 1 (*)", "--standbys", "-", "--json"], { input });
+      expect(JSON.parse(run.stdout).standbys).toHaveLength(rows);
+      expect(run.status).toBe(rows === 0 ? 4 : 0);
+    }
   });
 
   test("a role that may not see, and one that may", async () => {

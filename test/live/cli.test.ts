@@ -124,7 +124,7 @@ describe("with a URL", () => {
     expect(it.output.stdout).toContain(String.raw`Insert   public.t id=1 v="one\ttwo\u001b[31m\u{9b}"`);
     it.process.kill("SIGINT");
     expect(await it.ended).toBe(0);
-    expect(it.output.stdout).toMatch(/# What came\n\d+ payloads of \d+ bytes: 1 Begin, 1 Relation, 1 Insert, 1 Commit/);
+    expect(it.output.stdout).toMatch(/# Received\n\d+ payloads of \d+ bytes: 1 Begin, 1 Relation, 1 Insert, 1 Commit/);
     expect(it.output.stderr).toBe("");
     expect((await server.sql("SELECT slot_name FROM pg_replication_slots")).rows).toEqual([]);
   });

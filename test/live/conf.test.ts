@@ -27,7 +27,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
       logging_collector: "on",
       log_filename: "server.log",
       log_min_messages: "log",
-      log_line_prefix: "",
+      log_line_prefix: "%e ",
     };
     server = await startServer({ major, settings: { ...settings, log_directory: "log", log_destination: "stderr" } });
     data = join(server.host, "data");
@@ -55,7 +55,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     }
   }
 
-  /** What the server logs about the files when it is told to read them, if that is that they have errors. */
+  /** SQLSTATE and message of the errors that the server logs when it is told to read the files. */
   async function logged(): Promise<string[]> {
     const log = join(data, "log", "server.log");
     const before = readFileSync(log, "utf8").length;
@@ -63,19 +63,16 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     for (const limit = Date.now() + 10_000; Date.now() < limit; await sleep(2)) {
       const text = readFileSync(log, "utf8").slice(before);
       if (!/ contains errors; .*\n/.test(text)) continue;
-      return text
-        .split("\n")
-        .filter((line) =>
-          /^LOG: {2}(syntax error|too many|could not|empty|configuration file rec|unrec|input)/.test(line),
-        )
-        .map((line) => line.slice("LOG:  ".length));
+      const errors =
+        /^(\w{5}) LOG: {2}((?:syntax error|too many|could not|empty|configuration file rec|unrec|input)[^\n]*)$/gm;
+      return [...text.matchAll(errors)].map(([, sqlstate, message]) => `${sqlstate} ${message}`);
     }
     throw new Error("The server does not complain of the files.");
   }
 
   async function expectAgreement(files: Readonly<Record<string, string>>): Promise<"errors" | "entries" | "winner"> {
     write(files);
-    const ours = readPostgresqlConf(join(data, "postgresql.conf"), diskConfReader, { parameters });
+    const ours = readPostgresqlConf(join(data, "postgresql.conf"), diskConfReader, { parameters, server: major });
     // A row without a file says that what initdb's file had set needs a restart.
     const { rows } = await server.sql(
       `SELECT name, setting, sourcefile, sourceline, applied FROM pg_file_settings
@@ -87,7 +84,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     const entries = ours.entries.map(({ name, value, path, line }) => [name, value, path, String(line)]);
     expect(entries.slice(0, theirs.length)).toEqual(theirs.map((row) => row.slice(0, 4)));
     if (nameless !== -1) {
-      expect(ours.problems.map(({ error }) => error.message)).toEqual(await logged());
+      expect(ours.problems.map(({ error }) => `${error.sqlstate} ${error.message}`)).toEqual(await logged());
       const [, , sourcefile] = rows[nameless]!;
       // Of a directory in place of a file the server names the directory, and we the line that names it.
       if (!/flex scanner/.test(ours.problems[0]!.error.message)) expect(ours.problems[0]!.path).toBe(sourcefile);
@@ -129,6 +126,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     ["a file that includes itself", main("include 'postgresql.conf'"), "errors"],
     ["its directory", { ...main("include 'd/x.conf'"), "d/x.conf": "work_mem = 1MB\ninclude_dir '.'" }, "errors"],
     ["an empty name", main("include ''\ninclude_if_exists ' '\ninclude_dir '\\t'"), "errors"],
+    ["a carriage return in an unexpected token", main("my.var = 1 'a\rb'\n"), "errors"],
     ["what is not there", main("include 'inc'\ninclude_if_exists 'inc'\ninclude_dir inc"), "errors"],
     [
       "files that include each other",
@@ -210,6 +208,7 @@ describe.for(longTestMajors)("whether PostgreSQL %i starts", (major) => {
     const output = Buffer.from(bytes, "latin1").toString("utf8");
     const { problems, entries } = readPostgresqlConf(join(image.directory, "postgresql.conf"), diskConfReader, {
       parameters,
+      server: major,
     });
     const refusals = checkedEntries(entries, name).flatMap((entry) => {
       try {

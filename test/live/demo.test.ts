@@ -7,11 +7,11 @@ import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/genera
 import { PgoutputMessage } from "../../src/logical/messages.ts";
 import { Conversation } from "../../src/node/conversation.ts";
 import { WalSenderMessage } from "../../src/physical/messages.ts";
-import { interpretDecode, interpretEncode } from "../../src/wire/interpret.ts";
+import { interpretDecode, interpretEncode } from "../oracle/interpret.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 
 describe.each(liveMajors)("PostgreSQL %d", (major) => {
-  test("the demo's stream re-encodes byte for byte, by the generated codecs and by the interpreter, and its tables equal SELECT", async () => {
+  test("the demo's stream re-encodes byte for byte, and its tables equal SELECT", async () => {
     const server = liveServer(major);
     const database = `demo_${process.pid}`;
     await server.sql(`CREATE DATABASE ${database}`);
@@ -61,7 +61,12 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     expect(text).toContain("(unchanged TOAST)");
     expect(text).toContain("(old key: id=2)");
     expect(text).toContain("(old full: fruit=1 pieces=3)");
-    expect(text).toContain("… 1,995 more Insert public.measurement");
+    // A status update may come in between.
+    const hidden = [...text.matchAll(/… ([\d,]+) more Insert public\.measurement/g)];
+    const shown = lines.filter((line) => /Insert +public\.measurement/.test(line) && !line.includes("more Insert"));
+    const total = hidden.reduce((sum, [, count]) => sum + Number(count!.replace(",", "")), shown.length);
+    expect(total).toBe(2000);
+    expect(shown.length).toBeLessThan(20);
     expect(lines.filter((line) => line.startsWith("← ") && line.includes("undone"))).toEqual([]);
   });
 });

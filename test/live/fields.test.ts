@@ -15,7 +15,9 @@ import {
 import { formatLsn, type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { formatPgTime, type PgTime, pgTimeToDate, toPgTime } from "../../src/kernel/time.ts";
 import { PgoutputDecoder, type PgoutputStreaming } from "../../src/logical/decoder.ts";
+import { PgoutputMessage as family } from "../../src/logical/messages.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
+import { valueFields } from "../../src/wire/shape.ts";
 import { captureStream } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 
@@ -24,10 +26,30 @@ function expectNow(time: PgTime): void {
   expect(Math.abs(pgTimeToDate(time).getTime() - Date.now())).toBeLessThan(60_000);
 }
 
+/** A message of pgoutput that notes which of its fields a test reads, as `Insert.relationId`. */
+function noting<M extends PgoutputMessage>(message: M, judged: Set<string>): M {
+  return new Proxy(message, {
+    get(target, name) {
+      const value = target[name as keyof M];
+      if (value !== undefined) judged.add(`${target.type}.${String(name)}`);
+      return value;
+    },
+  });
+}
+
 describe.each(liveMajors)("PostgreSQL %d", (major) => {
+  const judged = new Set<string>();
   const server = liveServer(major);
   const one = async (sql: string, database?: string): Promise<readonly (string | null)[]> =>
     (await server.sql(sql, database === undefined ? {} : { database })).rows[0] ?? [];
+
+  /** The messages of a type, each of which notes what is read of it. */
+  function allOf(messages: readonly PgoutputMessage[]) {
+    return <T extends PgoutputMessage["type"]>(type: T) =>
+      messages
+        .filter((message): message is Extract<PgoutputMessage, { type: T }> => message.type === type)
+        .map((message) => noting(message, judged));
+  }
 
   /** A physical stream on a temporary slot, from where WAL ends. */
   async function startPhysical(slotname: string): Promise<{ connection: ReplicationConnection; start: Lsn }> {
@@ -154,8 +176,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
       const envelope = decodeWalSenderMessage(payload);
       return envelope.type === "XLogData" ? [decodePgoutputMessage(envelope.data)] : [];
     });
-    const all = <T extends PgoutputMessage["type"]>(type: T) =>
-      messages.filter((message): message is Extract<PgoutputMessage, { type: T }> => message.type === type);
+    const all = allOf(messages);
 
     const [begin, commit] = [all("Begin")[0]!, all("Commit")[0]!];
     expect(String(begin.xid)).toBe(said[0]);
@@ -258,8 +279,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
         const envelope = decodeWalSenderMessage(payload);
         return envelope.type === "XLogData" ? [decoder.decode(envelope.data)] : [];
       });
-      return <T extends PgoutputMessage["type"]>(type: T) =>
-        messages.filter((message): message is Extract<PgoutputMessage, { type: T }> => message.type === type);
+      return allOf(messages);
     } finally {
       await session.end();
     }
@@ -286,6 +306,45 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     });
     await server.sql("SELECT pg_replication_origin_drop('fields_elsewhere')");
     expect(all("Origin")).toEqual([{ type: "Origin", commitLsn: 0x1_00ab_cdefn, name: "fields_elsewhere" }]);
+  });
+
+  test("rows are those of the table before and after a change", async () => {
+    const seen: (readonly string[])[] = [];
+    let table = 0;
+    const all = await streamOf("rows", { proto_version: "1" }, async (session) => {
+      await session.query("CREATE TABLE k (id int PRIMARY KEY, v text)");
+      table = Number((await row(session, "SELECT 'k'::regclass::oid::text"))[0]);
+      for (const change of [
+        "INSERT INTO k VALUES (1, 'a')",
+        "UPDATE k SET v = 'b'",
+        "UPDATE k SET id = 2",
+        "ALTER TABLE k REPLICA IDENTITY FULL",
+        "UPDATE k SET v = 'c'",
+      ]) {
+        await session.query(change);
+        seen.push(await row(session, "SELECT id::text, v FROM k"));
+      }
+      await session.query("DELETE FROM k");
+    });
+    const [inserted, updated, moved, , full] = seen;
+    expect(all("Insert").map(({ relationId, newTuple }) => [relationId, newTuple.toArray()])).toEqual([
+      [table, inserted],
+    ]);
+    const updates = all("Update").map(({ relationId, oldTuple, newTuple }) => {
+      return [relationId, oldTuple?.type, oldTuple?.tuple.toArray(), newTuple.toArray()];
+    });
+    expect(updates).toEqual([
+      [table, undefined, undefined, updated],
+      // Of an old key the other columns are NULL.
+      [table, "key", [updated![0], null], moved],
+      [table, "full", moved, full],
+    ]);
+    const deletes = all("Delete").map(({ relationId, oldTuple }) => [
+      relationId,
+      oldTuple.type,
+      oldTuple.tuple.toArray(),
+    ]);
+    expect(deletes).toEqual([[table, "full", full]]);
   });
 
   const modes = [
@@ -364,6 +423,37 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     expectNow(commit!.commitTime);
   });
 
+  test.each(modes)(
+    "with streaming %s, every change has the xid of the rows of its subtransaction",
+    async (streaming) => {
+      const said = { top: 0, sub: 0 };
+      const all = await streamOf(
+        `xids_${streaming}`,
+        { proto_version: streaming === "parallel" ? "4" : "2", streaming },
+        async (session) => {
+          await session.query("CREATE TYPE mood AS ENUM ('sad')");
+          await session.query("CREATE TABLE m (id int PRIMARY KEY, mood mood, filler text)");
+          const fill = "INSERT INTO m SELECT i, 'sad', repeat('x', 200) FROM generate_series(1, 1000) i";
+          await session.query("BEGIN");
+          said.top = Number((await row(session, "SELECT txid_current()"))[0]);
+          await session.query("SAVEPOINT a");
+          await session.query(fill);
+          said.sub = Number((await row(session, "SELECT xmin::text FROM m WHERE id = 3"))[0]);
+          await session.query("UPDATE m SET filler = 'y' WHERE id = 1");
+          await session.query("DELETE FROM m WHERE id = 2");
+          await session.query("TRUNCATE m");
+          await session.query(fill);
+          await session.query("COMMIT");
+        },
+      );
+      expect(said.sub).toBeGreaterThan(said.top);
+      for (const type of ["Type", "Relation", "Update", "Delete", "Truncate"] as const) {
+        // A server may announce types and relations several times.
+        expect(new Set(all(type).map(({ xid }) => xid)), type).toEqual(new Set([said.sub]));
+      }
+    },
+  );
+
   test.each(supports(server.versionNum, "twoPhaseOption") ? [{ two_phase: "on" }] : [])(
     "a prepared transaction is what pg_prepared_xacts shows, with %o",
     async (option) => {
@@ -423,4 +513,21 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
       expectNow(rollback!.rollbackTime);
     },
   );
+
+  test("every field of a message of pgoutput was judged by one of these tests", () => {
+    const has = (name: string) => family.capabilities.supports(server.versionNum, name);
+    const occurs: Readonly<Record<string, boolean>> = {
+      inStream: has("streamingOfTransactions"),
+      parallel: has("parallelStreaming"),
+    };
+    const missing = family.messages
+      .filter(({ since }) => since === undefined || has(since))
+      .flatMap(({ name, fields }) =>
+        valueFields(fields)
+          .filter(([, field]) => field.form !== "when" || occurs[field.condition])
+          .map(([field]) => `${name}.${field}`),
+      )
+      .filter((field) => !judged.has(field));
+    expect(missing).toEqual([]);
+  });
 });

@@ -608,7 +608,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     }
   });
 
-  test("what is not in a value: an array's flag after its NULLs have gone, and which NaN it is", async () => {
+  test("a value lacks an array's flag for former NULLs and a NaN's bits", async () => {
     const [array, nan] = (
       await session.rows(
         `SELECT encode(array_send(('{1,NULL}'::int[])[1:1]), 'hex'), encode(float8send('inf'::float8 - 'inf'::float8), 'hex')`,
@@ -694,7 +694,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
       },
     );
 
-    test("null, unchanged and absent are kept apart, and a full old row fills what is unchanged", async () => {
+    test("null, unchanged and absent differ, and a full old row fills unchanged", async () => {
       await session.rows(`
         CREATE TABLE by_key (id int PRIMARY KEY, big text, note text, n count);
         ALTER TABLE by_key ALTER big SET STORAGE EXTERNAL;
@@ -884,7 +884,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
       },
     );
 
-    test("a type that is altered says nothing, and one that is dropped and made again has another oid", async () => {
+    test("ALTER TYPE is not reported; a type created again has another oid", async () => {
       await session.rows(`
         CREATE TYPE place AS (street text, town text);
         CREATE TABLE lives (p place)`);

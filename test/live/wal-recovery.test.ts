@@ -70,7 +70,7 @@ describe.for(majors)("PostgreSQL %i", (major) => {
         try {
           // Until then it is a hot standby, and there is no history.
           const inRecovery = async () => (await recovered.sql("SELECT pg_is_in_recovery()")).rows[0]![0];
-          await expect.poll(inRecovery, { timeout: 20_000 }).toBe("f");
+          await expect.poll(inRecovery).toBe("f");
           expect((await recovered.sql("SELECT id FROM t ORDER BY id")).rows.map(([id]) => Number(id))).toEqual(rows);
           const history = readFileSync(join(recovered.dataDirectory, "pg_wal/00000002.history"), "latin1");
           const [, position, reason] = history.trim().split("\t");

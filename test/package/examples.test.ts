@@ -13,11 +13,14 @@ import * as walwire from "../../src/index.ts";
 import * as crc from "../../src/kernel/crc32c.ts";
 import * as walNames from "../../src/kernel/wal-names.ts";
 import * as words from "../../src/kernel/words.ts";
+import * as copy from "../../src/logical/copy.ts";
 import * as logicalMessages from "../../src/logical/messages.ts";
 import * as transactions from "../../src/logical/transactions.ts";
 import * as confDisk from "../../src/node/conf-disk.ts";
 import * as physicalMessages from "../../src/physical/messages.ts";
 import * as session from "../../src/session/index.ts";
+import * as scram from "../../src/session/server/scram.ts";
+import * as serverStartup from "../../src/session/server/startup.ts";
 import * as syncrepJudge from "../../src/syncrep/judge.ts";
 import * as values from "../../src/values/index.ts";
 import * as wal from "../../src/wal/index.ts";
@@ -29,10 +32,13 @@ import { hex } from "../hex.ts";
 const scope = {
   ...logicalMessages,
   ...transactions,
+  ...copy,
   ...physicalMessages,
   ...walwire,
   ...arbitraries,
   ...session,
+  ...scram,
+  ...serverStartup,
   ...conf,
   ...confDisk,
   ...syncrepJudge,

@@ -13,7 +13,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   wire: { from: ["kernel", "text"] },
   "generated/physical": { from: ["kernel", "wire"] },
   "generated/logical": { from: ["kernel", "wire"] },
-  "generated/wal": { from: ["kernel", "wire"] },
+  "generated/wal": { from: ["kernel", "wire", "generated/files"] },
   "generated/files": { from: ["kernel", "wire"] },
   "generated/basebackup": { from: ["kernel", "wire"] },
   "generated/replication": { from: ["kernel", "text", "command"] },
@@ -28,13 +28,22 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   values: { from: ["kernel", "text", "wire", "generated/logical"] },
   files: { from: ["kernel", "text", "wire", "generated/files"], packages: /^@noble\/hashes\/sha2\.js$/ },
   // WAL is read along the history of a timeline.
-  wal: { from: ["kernel", "text", "wire", "files", "generated/wal"] },
+  wal: { from: ["kernel", "text", "wire", "files", "generated/wal", "generated/files"] },
   // Its copy streams stand among the messages of a session.
   basebackup: {
     from: ["kernel", "text", "wire", "command", "session", "generated/basebackup"],
     packages: /^modern-tar$/,
   },
-  session: { from: ["kernel", "text", "wire", "generated/physical", "generated/logical", "physical", "logical"] },
+  // What it sends are messages of pgoutput with rows of typed values.
+  publisher: { from: ["kernel", "text", "wire", "generated/logical", "logical", "values"] },
+  // A conversation knows which tags answer a command.
+  session: {
+    from: [
+      ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
+      ...["physical", "logical", "command"],
+    ],
+    packages: /^@noble\/hashes\/(?:hmac|pbkdf2|sha2)\.js$/,
+  },
   index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
     from: [
@@ -47,7 +56,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: [
       ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
-      ...["files", "wal", "basebackup"],
+      ...["files", "wal", "basebackup", "publisher"],
     ],
     packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm)$/,
   },
@@ -62,7 +71,7 @@ function partOf(path: string): string {
 
 function importsOf(text: string): string[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
-  const pattern = /\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g;
+  const pattern = /(?<!["'.])\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g;
   return [...code.matchAll(pattern)].map(([, specifier]) => specifier!);
 }
 
@@ -114,6 +123,13 @@ test("version numbers are written in kernel/version.ts and the domains' capabili
     const code = readFileSync(join(src, path), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
     expect(code, path).not.toMatch(/\b(90[0-6]\d\d|[12]\d00\d\d)\b|major: \d|server: ["\d]/);
   }
+});
+
+test("directories are made by make-directories.ts: Node's recursive mkdir may never return", () => {
+  const recursive = files.filter((path) =>
+    /\bmkdir(?:Sync)?\([^;]*\brecursive\b/.test(readFileSync(join(src, path), "utf8")),
+  );
+  expect(recursive).toEqual([]);
 });
 
 test("every capability is asked for somewhere", async () => {

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild"; // tsx and vite bring it
+import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
@@ -13,7 +13,7 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     entry: "walwire/syncrep",
     file: "syncrep/index.ts",
     names: "*",
-    limit: 12_200,
+    limit: 12 * 1024,
     reason: "a control plane's web page checks a setting with it",
   },
   {
@@ -28,7 +28,7 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     file: "physical/index.ts",
     names:
       "{ decodeWalReceiverMessage, decodeWalSenderMessage, encodeWalReceiverMessage, encodeWalSenderMessage, physicalContext }",
-    limit: 4_000,
+    limit: 4_096,
     reason: "a proxy or a tool at the edge reads the envelopes and nothing else",
   },
   {
@@ -56,21 +56,21 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     entry: "walwire/values",
     file: "values/index.ts",
     names: "*",
-    limit: 26_000,
+    limit: 27_000,
     reason: "rows are read where changes are followed",
   },
   {
     entry: "walwire/logical/transactions",
     file: "logical/transactions.ts",
     names: "*",
-    limit: 13_000,
+    limit: 14_000,
     reason: "who assembles transactions needs the messages, but no encoder",
   },
   {
     entry: "walwire/basebackup",
     file: "basebackup/index.ts",
     names: "*",
-    limit: 16_000,
+    limit: 17_000,
     reason: "a backup is taken apart at the edge of a store, too",
   },
   {
@@ -132,6 +132,7 @@ describe("for browsers", () => {
     "wal/index",
     "basebackup/index",
     "logical/transactions",
+    "logical/copy",
     "session/index",
   ])("%s imports nothing, of Node least of all", async (file) => {
     const { code, imports } = await bundle(`${file}.ts`, "*");

@@ -44,7 +44,7 @@ const date = (each: bigint): string => {
 /** Its lines. */
 function linesOf(data: ControlFileData): string[] {
   const { checkPointCopy: c, dbState, walLevel, dataChecksumVersion } = data;
-  const checksums = ["off", "on", "inprogress-off", "inprogress-on"].indexOf(String(dataChecksumVersion));
+  const checksums = ["off", "on"].indexOf(String(dataChecksumVersion));
   const lines: readonly (readonly [string, string | number | bigint])[] = [
     ["pg_control version number", data.pgControlVersion],
     ["Catalog version number", data.catalogVersionNo],
@@ -66,8 +66,8 @@ function linesOf(data: ControlFileData): string[] {
     ["Latest checkpoint's oldestActiveXID", c.oldestActiveXid],
     ["Latest checkpoint's oldestMultiXid", c.oldestMulti],
     ["Latest checkpoint's oldestMulti's DB", c.oldestMultiDB],
-    ["Latest checkpoint's oldestCommitTsXid", c.oldestCommitTsXid],
-    ["Latest checkpoint's newestCommitTsXid", c.newestCommitTsXid],
+    ["Latest checkpoint's oldestCommitTsXid", c.oldestCommitTsXid!],
+    ["Latest checkpoint's newestCommitTsXid", c.newestCommitTsXid!],
     ["Time of latest checkpoint", date(c.time)],
     ["Fake LSN counter for unlogged rels", lsn(data.unloggedLSN)],
     ["Minimum recovery ending location", lsn(data.minRecoveryPoint)],
@@ -75,14 +75,14 @@ function linesOf(data: ControlFileData): string[] {
     ["Backup start location", lsn(data.backupStartPoint)],
     ["Backup end location", lsn(data.backupEndPoint)],
     ["End-of-backup record required", data.backupEndRequired ? "yes" : "no"],
-    ["wal_level setting", typeof walLevel === "number" ? "unrecognized wal_level" : walLevel],
+    ["wal_level setting", typeof walLevel === "number" ? "unrecognized wal_level" : walLevel!],
     ["wal_log_hints setting", onOff(data.walLogHints)],
     ["max_connections setting", data.maxConnections],
     ["max_worker_processes setting", data.maxWorkerProcesses],
     ["max_wal_senders setting", data.maxWalSenders!],
     ["max_prepared_xacts setting", data.maxPreparedXacts],
     ["max_locks_per_xact setting", data.maxLocksPerXact],
-    ["track_commit_timestamp setting", onOff(data.trackCommitTimestamp)],
+    ["track_commit_timestamp setting", onOff(data.trackCommitTimestamp!)],
     ["Maximum data alignment", data.maxAlign],
     ["Database block size", data.blcksz],
     ["Blocks per segment of large relation", data.relsegSize],

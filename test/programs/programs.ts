@@ -10,12 +10,15 @@ import { join } from "node:path";
 const directory = process.env.WALWIRE_PROGRAMS ?? "/usr/lib/postgresql/15/bin";
 
 export type Program =
+  | "initdb"
   | "pg_basebackup"
   | "pg_controldata"
   | "pg_receivewal"
   | "pg_recvlogical"
   | "pg_verifybackup"
-  | "pg_waldump";
+  | "pg_waldump"
+  | "postgres"
+  | "psql";
 
 /** What a program did: its exit status, null after a signal, and what it wrote. */
 export interface Outcome {

@@ -1,12 +1,14 @@
 /** What we say of WAL and what PostgreSQL 15's pg_waldump says: record by record, of nearly every kind that there is. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { formatLsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { WalStats } from "../../src/node/cli/wal/stats.ts";
 import { describeWalRecord } from "../../src/wal/contents.ts";
+import { crcOfRecord } from "../../src/wal/decode.ts";
 import { formatWalBlocks, formatWalRecord } from "../../src/wal/desc.ts";
+import { WalError } from "../../src/wal/error.ts";
 import { WalReader } from "../../src/wal/reader.ts";
 import type { WalRecord } from "../../src/wal/record.ts";
 import type { OwnServer } from "../servers/index.ts";
@@ -92,7 +94,13 @@ describe("pg_waldump", () => {
   test("counts what our --stats counts", async () => {
     const stats = new WalStats();
     for (const record of records) {
-      stats.note({ record, server: 150000, description: describeWalRecord(record, { server: 15 }), error: undefined });
+      stats.note({
+        record,
+        server: 150000,
+        timeline: 1,
+        description: describeWalRecord(record, { server: 15 }),
+        error: undefined,
+      });
     }
     for (const [kind, shares] of [
       ["record", stats.operations],
@@ -111,6 +119,51 @@ describe("pg_waldump", () => {
       const total = /^Total +(\d+) +(\d+) \[.*?\] +(\d+) \[/.exec(lines.at(-1)!)!;
       const { count, recordBytes, imageBytes } = stats.all;
       expect(total.slice(1).map(Number)).toEqual([count, recordBytes, imageBytes]);
+    }
+  });
+
+  test("says of a record with damaged contents and a good checksum what we say", { timeout: 60_000 }, async () => {
+    // Minors differ in the record that they name.
+    const version = /\d+\.\d+/.exec((await runProgram("pg_waldump", ["--version"])).stdout)![0];
+    const folder = mkdtempSync(join(tmpdir(), "walwire-damaged-"));
+    try {
+      const [segment] = segments as [string];
+      const bytes = readFileSync(join(directory, segment));
+      const { lsn: first } = records[0]!;
+      const start = first - (first % BigInt(bytes.length));
+      const inPage = records.filter(
+        ({ lsn, end, blocks }) =>
+          lsn / 8192n === (end - 1n) / 8192n && lsn < start + BigInt(bytes.length) && blocks.length > 0,
+      );
+      const kinds = new Set<string>();
+      for (let i = 0; i < 24; i++) {
+        const { lsn, length } = inPage[10 + i * Math.floor((inPage.length - 10) / 24)]!;
+        const at = Number(lsn - start);
+        const copy = Buffer.from(bytes);
+        // The identifier of the first block, its flags, the length of its data; the last are what follows, by image or not.
+        copy[at + 24 + (i % 8)] = [213, 0, 0x33, 0xff, 0x80][i % 5]!;
+        copy.writeUInt32LE(crcOfRecord(copy, at, length) >>> 0, at + 20);
+        writeFileSync(join(folder, segment), copy);
+        const from = records[Math.max(0, records.findIndex((each) => each.lsn === lsn) - 3)]!.lsn;
+        const args = ["--path", folder, "--start", formatLsn(from), "--limit", "4", segment];
+        const { stderr } = await runProgram("pg_waldump", args);
+        const theirs = /: error: error in WAL record at \S+: (.*)/.exec(stderr)?.[1];
+        const damagedReader = new WalReader({ server: version });
+        damagedReader.push(copy, toLsn(start));
+        let ours: string | undefined;
+        try {
+          for (let record = damagedReader.next(); record !== undefined && record.lsn < lsn; )
+            record = damagedReader.next();
+        } catch (error) {
+          if (!(error instanceof WalError)) throw error;
+          ours = error.message;
+        }
+        expect(ours, `record at ${formatLsn(lsn)}`).toBe(theirs);
+        if (theirs !== undefined) kinds.add(theirs.replace(/ at .*/, "").replace(/\d+/g, "#"));
+      }
+      expect(kinds.size, [...kinds].join("; ")).toBeGreaterThan(3);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 });
@@ -170,6 +223,25 @@ describe("walwire wal", () => {
       const theirs = await runProgram("pg_waldump", [...args, "--path", directory, segments[0]!]);
       expect(theirs.status, args.join(" ")).toBe(1);
       expect((await runWalwire(["wal", directory, ...args])).status, args.join(" ")).toBe(2);
+    }
+  });
+
+  test("rejects a truncated segment, as pg_waldump does", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "walwire-truncated-"));
+    try {
+      const path = join(folder, segments[0]!);
+      for (const length of [8192, 100_000, 106_496]) {
+        writeFileSync(path, readFileSync(join(directory, segments[0]!)).subarray(0, length));
+        const theirs = await runProgram("pg_waldump", ["--quiet", path]);
+        expect(theirs.stderr).toMatch(/could not read from file .* read 0 of/);
+        for (const command of [["wal", "--quiet"], ["decode"]]) {
+          const ours = await runWalwire([...command, path]);
+          expect([theirs.status, ours.status]).toEqual([1, 1]);
+          expect(ours.stdout).toContain(`the file ends after ${length} of the 16777216 bytes`);
+        }
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
     }
   });
 

@@ -91,16 +91,20 @@ const settings = {
  * Makes a cluster in a new temporary directory (0.6 s) and starts a server on it. A keeper process stops it and removes the
  * directory when stop() is called, or when this process ends, however it ends. Neither keeps this process alive.
  *
- * @param options.settings For postgresql.conf, by name, beside or over {@link settings}.
+ * @param options.settings For the command line, by name, beside or over {@link settings}.
+ * @param options.conf For postgresql.conf, by name: what SQL can change.
  * @param options.from A data directory, such as a base backup: the server runs on a copy of it, with what is in it to be recovered.
  * @param options.initdb More arguments of initdb, such as `--data-checksums`.
+ * @param options.restarts A postmaster that is killed by a signal is started again.
  * @throws Error if there is no such server, or with the end of what initdb or postgres said if they fail.
  */
 export async function startServer(options: {
   major: number;
   settings?: Readonly<Record<string, string>>;
+  conf?: Readonly<Record<string, string>>;
   from?: string;
   initdb?: readonly string[];
+  restarts?: boolean;
 }): Promise<OwnServer> {
   const { major } = options;
   const directory = packageDirectory(major);
@@ -111,9 +115,13 @@ export async function startServer(options: {
     copy: user !== undefined && !reachableByAnyone(`${directory}/native/bin/postgres`),
     temporaryRoot: temporaryRoot(user !== undefined),
     user,
-    settings: { ...settings, ...options.settings },
+    settings: Object.fromEntries(
+      Object.entries({ ...settings, ...options.settings }).filter(([name]) => !Object.hasOwn(options.conf ?? {}, name)),
+    ),
+    conf: options.conf ?? {},
     from: options.from,
     initdb: options.initdb,
+    restarts: options.restarts,
   });
   try {
     const started = await keeper.started;

@@ -10,11 +10,12 @@
  * once the postmaster runs (it may not be ready), or `{error}` and then it exits.
  *
  * Its argument is JSON: `package` (the server package), `copy` (the server's user cannot reach that), `temporaryRoot`, `major`,
- * `user` ({uid, gid}; absent: the same user), `settings` (by name), `from` (a data directory to run a copy of; absent: initdb
- * makes one), `initdb` (more arguments for that).
+ * `user` ({uid, gid}; absent: the same user), `settings` (by name), `conf` (the same, for postgresql.conf), `from` (a data directory to run a copy of; absent: initdb
+ * makes one), `initdb` (more arguments for that), `restarts` (start a postmaster again that was killed by a signal).
  */
 import { spawn } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   cpSync,
@@ -22,10 +23,11 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
 } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 
 /** How long a fast shutdown may take, in ms. It waits for walsenders, and they for their clients: perhaps for ever. */
 const patience = 2000;
@@ -50,15 +52,27 @@ try {
   if (config.from === undefined) await initialize(bin, data);
   else copyFor(config.from, data);
   chmodSync(data, 0o700);
+  const lines = Object.entries(config.conf).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`);
+  appendFileSync(join(data, "postgresql.conf"), lines.join(""));
 
   const settings = { unix_socket_directories: directory, ...config.settings };
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const postmaster = run(join(bin, "postgres"), ["-D", data, ...options]);
+  const start = () => run(join(bin, "postgres"), ["-D", data, ...options]);
+  let postmaster = start();
   say({ pid: postmaster.process.pid, directory });
 
-  const stopped = postmaster.exited.then((code) => code ?? "a signal");
-  const ending = await Promise.race([ownerIsGone, stopped]);
-  if (ending !== undefined) throw new Error(`postgres ended with ${ending}:\n${postmaster.output()}`);
+  let stopped;
+  for (;;) {
+    stopped = postmaster.exited.then((code) => code ?? "a signal");
+    if (config.restarts) postmaster.process.on("exit", () => setTimeout(() => endLeft(data), patience).unref());
+    const ending = await Promise.race([ownerIsGone, stopped]);
+    if (ending === undefined) break;
+    if (ending !== "a signal" || !config.restarts) {
+      throw new Error(`postgres ended with ${ending}:\n${postmaster.output()}`);
+    }
+    // Its other processes have ended too: they had its standard output.
+    postmaster = start();
+  }
   postmaster.process.kill("SIGINT"); // fast shutdown
   const timer = setTimeout(() => postmaster.process.kill("SIGQUIT"), patience); // immediate shutdown
   await stopped;
@@ -79,9 +93,22 @@ async function initialize(bin, data) {
   if ((await initdb.exited) !== 0) throw new Error(`initdb failed:\n${initdb.output()}`);
 }
 
-/** A copy that belongs to the server's user. Symbolic links stay what they are. */
+/** Ends what a killed postmaster has left: in 10, a process may wait for another one that has ended. They are in its data directory. */
+function endLeft(data) {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [, parent] = /\(postgres\) \w (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1")) ?? [];
+      if (parent === "1" && readlinkSync(`/proc/${pid}/cwd`) === data) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It has ended, or is another user's.
+    }
+  }
+}
+
+/** A copy that belongs to the server's user, without the lock of a running server. Symbolic links stay what they are. */
 function copyFor(source, target) {
-  cpSync(source, target, { recursive: true, verbatimSymlinks: true });
+  const filter = (path) => basename(path) !== "postmaster.pid";
+  cpSync(source, target, { recursive: true, verbatimSymlinks: true, filter });
   if (config.user) {
     const { uid, gid } = config.user;
     lchownSync(target, uid, gid);

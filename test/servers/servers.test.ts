@@ -232,7 +232,7 @@ describe("nothing is left", () => {
     if (signal) owner.kill(signal);
     else owner.stdin!.end();
     expect(await exited).toBe(signal ?? (ending === "throw" ? 1 : 0));
-    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(left).toEqual([]);
   });
 
   test.runIf(linux)("while it runs, nothing of it is in /dev/shm", async () => {
@@ -280,7 +280,7 @@ describe("where the repository is", () => {
     if (!root) expect(existsSync(join(copy, links[0]!.target))).toBe(true);
     expect((await attach(address).sql("SELECT 1")).rows).toEqual([["1"]]);
     owner.kill("SIGKILL");
-    await expect.poll(left, { timeout: 10_000 }).toEqual([]);
+    await expect.poll(left).toEqual([]);
   });
 
   test("a package that is not installed is a sentence", async () => {

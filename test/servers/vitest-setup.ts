@@ -22,7 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   const startSome = async () => {
     for (let major = waiting.shift(); major !== undefined; major = waiting.shift()) {
-      servers.push(await startServer({ major }));
+      servers.push(await startServer({ major, settings: kept(major) }));
     }
   };
   try {
@@ -40,6 +40,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const versions = servers.map(({ versionNum }) => `${Math.trunc(versionNum / 10000)}.${versionNum % 10000}`);
   console.log(`PostgreSQL ${versions.join(", ")} ${versions.length === 1 ? "is" : "are"} up.`);
   return stop;
+}
+
+/** 512 MB of WAL are kept: some tests stream without a slot while others switch segments and make checkpoints. */
+function kept(major: number): Readonly<Record<string, string>> {
+  return major < 13 ? { wal_keep_segments: "32" } : { wal_keep_size: "512MB" };
 }
 
 function wantedMajors(): readonly number[] {

@@ -1,7 +1,7 @@
 /** The client against live servers: what it uses of pg, commands, streams, and how each of them ends. */
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/generated/physical.ts";
-import { ProtocolError } from "../../src/kernel/errors.ts";
+import { StateError } from "../../src/kernel/errors.ts";
 import { pgTimeFromDate, toPgTime } from "../../src/kernel/time.ts";
 import { connect, type ReplicationConnection, ServerError } from "../../src/node/client.ts";
 import { Feedback } from "../../src/session/feedback.ts";
@@ -53,7 +53,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     await connection.disconnect();
   });
 
-  test("a physical stream: WAL comes, a status update is answered, and the connection is good for the next command", async () => {
+  test("a physical stream delivers WAL and answers a status update", async () => {
     const connection = await open(major, "true");
     await startPhysical(connection);
     await liveServer(major).sql("SELECT pg_logical_emit_message(true, '', 'something to send')");
@@ -68,7 +68,7 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     await connection.disconnect();
   });
 
-  test("a stream that the server refuses is a ServerError, before CopyBothResponse or after it", async () => {
+  test("a stream that the server rejects is a ServerError", async () => {
     const connection = await open(major, "true");
     const started = connection.startReplication("START_REPLICATION SLOT nosuch PHYSICAL 0/0");
     await expect(started).rejects.toThrow('replication slot "nosuch" does not exist');
@@ -80,13 +80,67 @@ describe.each(liveMajors)("PostgreSQL %d", (major) => {
     await connection.disconnect();
   });
 
-  test("what the server rejects in a stream is its error, and the connection is good for the next command", async () => {
+  test("an error in a stream leaves the connection usable", async () => {
     const connection = await open(major, "true");
     await startPhysical(connection);
     connection.send(Uint8Array.of(0x72, 1, 2, 3));
     await expect(readUntil(connection, "none such")).rejects.toThrow("insufficient data left in message");
     await connection.endReplication();
     expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+    await connection.disconnect();
+  });
+});
+
+describe.each([liveMajors[0]!, liveMajors.at(-1)!])("PostgreSQL %d", (major) => {
+  test("a query that copies is declined, or closes the connection", async () => {
+    const connection = await open(major);
+    await connection.query("CREATE TEMPORARY TABLE copied (a int)");
+    await expect(connection.query("COPY copied FROM STDIN")).rejects.toThrow(StateError);
+    if (major >= 17) await expect(connection.query("UPLOAD_MANIFEST")).rejects.toThrow(StateError);
+    expect((await connection.query("SELECT * FROM copied")).rows).toEqual([]);
+    await expect(connection.query("COPY copied TO STDOUT")).rejects.toThrow(StateError);
+    await expect(connection.query("SELECT 1")).rejects.toMatchObject({ code: "DISCONNECTED" });
+    await connection.disconnect();
+  });
+
+  test("the encoding is UTF-8, whatever a role sets; one that a command sets ends the connection", async () => {
+    const { host, port, database } = liveServer(major);
+    const user = `latin_${major}`;
+    await liveServer(major).sql(`CREATE ROLE ${user} SUPERUSER LOGIN`);
+    onTestFinished(async () => void (await liveServer(major).sql(`DROP ROLE ${user}`)));
+    await liveServer(major).sql(`ALTER ROLE ${user} SET client_encoding = 'LATIN1'`);
+    for (const client_encoding of [undefined, "utf-8", "Unicode", "SQL-ASCII"]) {
+      const connection = await connect({ host, port, user, database, replication: "database", client_encoding });
+      const isAscii = client_encoding === "SQL-ASCII";
+      expect(connection.parameters.get("client_encoding")).toBe(isAscii ? "SQL_ASCII" : "UTF8");
+      expect((await connection.query("SELECT chr(233), length('é日')")).rows).toEqual([["é", "2"]]);
+      await expect(connection.query("SET client_encoding = GBK")).rejects.toThrow('client_encoding to "GBK"');
+      await connection.disconnect();
+    }
+  });
+
+  test.runIf(major >= 17)("a server that ends an upload is heard while its source waits", async () => {
+    const connection = await open(major);
+    onTestFinished(() => connection.disconnect());
+    const pid = (await connection.query("SELECT pg_backend_pid()")).rows[0]![0];
+    const upload = connection.uploadManifest(
+      (async function* () {
+        yield Buffer.from("{");
+        await liveServer(major).sql(`SELECT pg_terminate_backend(${pid})`);
+        await new Promise(() => {});
+      })(),
+    );
+    await expect(upload).rejects.toMatchObject({ name: "ServerError", sqlstate: "57P01" });
+  });
+
+  test("what arrives between tryReceive and readable is seen", async () => {
+    const connection = await open(major, "true");
+    await startPhysical(connection);
+    while (connection.tryReceive() !== null) {}
+    await liveServer(major).sql("SELECT pg_logical_emit_message(true, '', 'something to send')");
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await connection.readable({ signal: AbortSignal.timeout(5000) });
+    expect(connection.tryReceive()).not.toBeNull();
     await connection.disconnect();
   });
 });
@@ -135,9 +189,9 @@ test("a command that opens a stream is no query; the stream can be ended all the
   await connection.disconnect();
 });
 
-test("a command while a stream is open is our own ProtocolError", async () => {
+test("a command while a stream is open is a StateError", async () => {
   const connection = await open(liveMajors.at(-1)!, "true");
   await startPhysical(connection);
-  await expect(connection.query("IDENTIFY_SYSTEM")).rejects.toThrow(ProtocolError);
+  await expect(connection.query("IDENTIFY_SYSTEM")).rejects.toThrow(StateError);
   await connection.disconnect();
 });

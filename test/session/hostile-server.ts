@@ -3,7 +3,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { TLSSocket } from "node:tls";
-import { onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
 import { concat } from "../../src/arbitraries/bytes.ts";
 import {
   type BackendMessage,
@@ -117,4 +117,19 @@ export async function hostileServer(
   });
   const { port } = server.address() as AddressInfo;
   return { host: "127.0.0.1", port, user: "u", password: "p", database: "d", replication: "database", sockets };
+}
+
+/** Errors that no try and catch sees: there must be none in the tests of a file. */
+export function expectNothingUncaught(): void {
+  const uncaught: unknown[] = [];
+  const note = (reason: unknown): void => void uncaught.push(reason);
+  beforeAll(() => {
+    process.on("uncaughtException", note);
+    process.on("unhandledRejection", note);
+  });
+  afterAll(() => {
+    process.off("uncaughtException", note);
+    process.off("unhandledRejection", note);
+    expect(uncaught).toEqual([]);
+  });
 }

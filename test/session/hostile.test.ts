@@ -1,10 +1,11 @@
 /** The client against servers that tests write: slow, broken and hostile ones. Each script ends with values or typed errors. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { concat } from "../../src/arbitraries/bytes.ts";
 import { decodeWalReceiverMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import {
@@ -14,6 +15,7 @@ import {
   EncodeError,
   ProtocolError,
   ServerError,
+  StateError,
   WalwireError,
 } from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
@@ -21,7 +23,7 @@ import { toPgTime } from "../../src/kernel/time.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
 import { peerMissing } from "../../src/node/pg.ts";
 import { Feedback } from "../../src/session/feedback.ts";
-import { type BackendMessage, encodeBackendMessage } from "../../src/session/messages.ts";
+import { type AuthenticationMethod, type BackendMessage, encodeBackendMessage } from "../../src/session/messages.ts";
 import { law } from "../laws/law.ts";
 import {
   columns,
@@ -30,6 +32,7 @@ import {
   copyDone,
   data,
   error,
+  expectNothingUncaught,
   hostileServer,
   login,
   notice,
@@ -40,20 +43,12 @@ import {
   status,
 } from "./hostile-server.ts";
 
-/** Errors that no try and catch sees: there must be none. */
-const uncaught: unknown[] = [];
-const note = (reason: unknown): void => void uncaught.push(reason);
-beforeAll(() => {
-  process.on("uncaughtException", note);
-  process.on("unhandledRejection", note);
-});
-afterAll(() => {
-  process.off("uncaughtException", note);
-  process.off("unhandledRejection", note);
-  expect(uncaught).toEqual([]);
-});
+expectNothingUncaught();
 
 type Options = Partial<Parameters<typeof connect>[0]>;
+
+const authentication = (method: AuthenticationMethod) =>
+  ({ type: "Authentication", method, mechanisms: [], data: new Uint8Array(0) }) as const;
 
 async function open(script: Script, options: Options = {}): Promise<ReplicationConnection> {
   const { sockets: _, ...address } = await hostileServer(script);
@@ -118,7 +113,8 @@ describe("the end of the login", () => {
           const address = await hostileServer(
             (client, { type }) => {
               const answer = [columns("a"), row("1"), complete("IDENTIFY_SYSTEM"), ready];
-              if (type === "Query") sent?.then(() => client.write(...answer));
+              // A write after the end would destroy the socket, and with it what was not sent yet.
+              if (type === "Query" && !end) sent?.then(() => client.write(...answer));
               if (type !== "startup") return;
               sent = (async () => {
                 for (const [i, from] of places.entries()) {
@@ -132,8 +128,9 @@ describe("the end of the login", () => {
             secure ? tls : undefined,
           );
           const notices: string[] = [];
+          const { sockets, ...where } = address;
           const connection = await connect({
-            ...address,
+            ...where,
             ...(secure ? { ssl: { ca: tls.cert } } : {}),
             onNotice: ({ message }) => notices.push(message),
           });
@@ -156,7 +153,7 @@ describe("the end of the login", () => {
             );
           } finally {
             await connection.disconnect();
-            for (const socket of address.sockets) socket.destroy();
+            for (const socket of sockets) socket.destroy();
           }
         },
       ),
@@ -177,6 +174,16 @@ describe("the end of the login", () => {
             data: new Uint8Array(0),
           });
         }
+      },
+      {},
+      { name: "ProtocolError", code: "OUT_OF_ORDER" },
+    ],
+    [
+      "parameters without end",
+      (client, { type }) => {
+        if (type !== "startup") return;
+        const many = Array.from({ length: 1500 }, () => ({ type: "ParameterStatus", name: "a", value: "b" }) as const);
+        client.write({ type: "Authentication", method: "Ok", mechanisms: [], data: new Uint8Array(0) }, ...many);
       },
       {},
       { name: "ProtocolError", code: "LIMIT_EXCEEDED" },
@@ -213,13 +220,113 @@ describe("the end of the login", () => {
           data: new TextEncoder().encode("x"),
         }),
       {},
-      { name: "ConnectionError", code: "CONNECTION_LOST" },
+      { name: "ProtocolError", code: "OUT_OF_ORDER" },
     ],
     [
       "a method that pg does not know",
       (client) => client.write({ type: "Authentication", method: "GSS", mechanisms: [], data: new Uint8Array(0) }),
       {},
+      { name: "ConnectionError", code: "AUTHENTICATION" },
+    ],
+    [
+      "mechanisms that pg does not know",
+      (client) =>
+        client.write({ type: "Authentication", method: "SASL", mechanisms: ["OAUTHBEARER"], data: new Uint8Array(0) }),
+      {},
+      { name: "ConnectionError", code: "AUTHENTICATION" },
+    ],
+    ["ReadyForQuery and nothing before", (client) => client.write(ready), {}, { name: "ProtocolError" }],
+    [
+      "parameters and ReadyForQuery",
+      (client) => client.write({ type: "ParameterStatus", name: "a", value: "b" }, ready),
+      {},
+      { name: "ProtocolError" },
+    ],
+    [
+      "nothing, with a time limit beyond timers",
+      () => {},
+      { connectionTimeoutMillis: 2 ** 31 },
+      { name: "ArgumentError" },
+    ],
+    [
+      "nothing, with a time limit that is none",
+      () => {},
+      { connectionTimeoutMillis: Number.NaN },
+      { name: "ArgumentError" },
+    ],
+    [
+      "a text of protocol 2",
+      (client) => client.socket.end("Ecould not fork new process for connection: Cannot allocate memory\n\0"),
+      {},
+      { name: "ServerError", message: "could not fork new process for connection: Cannot allocate memory" },
+    ],
+    [
+      "a notice that onNotice throws at",
+      (client) => client.write(notice("hi"), ...login),
+      {
+        onNotice: () => {
+          throw new TypeError("mine");
+        },
+      },
+      { name: "TypeError", message: "mine" },
+    ],
+    [
+      "a notice whose promise rejects",
+      (client) => client.write(notice("hi")),
+      {
+        onNotice: async () => {
+          throw new TypeError("mine");
+        },
+      },
+      { name: "TypeError", message: "mine" },
+    ],
+    ...(
+      [
+        ["throws", () => Promise.reject(new TypeError("mine")), { name: "TypeError", message: "mine" }],
+        ["is a number", () => 5 as unknown as string, { name: "ArgumentError", path: "options.password" }],
+      ] as const
+    ).map(([what, password, expected]): [string, Script, Options, unknown] => [
+      `a question for a password that ${what}`,
+      (client) => client.write(authentication("CleartextPassword")),
+      { password },
+      expected,
+    ]),
+    [
+      "the end while the password is being found",
+      (client) => {
+        client.write(authentication("CleartextPassword"));
+        setTimeout(() => client.end(), 30);
+      },
+      { password: () => new Promise<never>(() => {}) },
       { name: "ConnectionError", code: "CONNECTION_LOST" },
+    ],
+    [
+      "a signature of SCRAM that is wrong",
+      (client, message) => {
+        if (message.type === "startup") client.write({ ...authentication("SASL"), mechanisms: ["SCRAM-SHA-256"] });
+        if (message.type !== "PasswordMessage") return;
+        const said = new TextDecoder().decode(message.data);
+        const nonce = /n=[^,]*,r=([^,]+)$/.exec(said)?.[1];
+        if (nonce === undefined)
+          client.write({ ...authentication("SASLFinal"), data: Buffer.from("v=AAAA") }, ...login);
+        else client.write({ ...authentication("SASLContinue"), data: Buffer.from(`r=${nonce}x,s=c2FsdA==,i=4096`) });
+      },
+      {},
+      { name: "ConnectionError", code: "AUTHENTICATION", message: /server signature does not match/ },
+    ],
+    [
+      "a signal that throws",
+      () => {},
+      {
+        signal: {
+          aborted: false,
+          addEventListener: () => {
+            throw new Error("mine");
+          },
+          removeEventListener: () => {},
+        } as never,
+      },
+      { message: "mine" },
     ],
   ])(
     "a server that answers the login with %s is a typed error, and the socket is closed",
@@ -249,8 +356,42 @@ describe("the end of the login", () => {
     ["a notice handler that is none", { replication: "true", onNotice: 1 }],
     ["a negative limit", { replication: "true", maxResult: -1 }],
     ["direct TLS without TLS", { replication: "true", sslnegotiation: "direct", ssl: false }],
+    ["a port that is text", { replication: "true", port: "abc" }],
+    ["a port that is too large", { replication: "true", port: 70_000 }],
+    ["port 0", { replication: "true", port: 0 }],
+    ["a port of a URL that is too large", { replication: "true", connectionString: "postgres://h/d?port=70000" }],
+    ["an option that is misspelt", { replication: "true", connectionTimeoutMilis: 5 }],
+    ["a host that is a number", { replication: "true", host: 5 }],
+    ["a password that is a number", { replication: "true", password: 5 }],
+    ["TLS that is text", { replication: "true", ssl: "true" }],
+    ["keys and values of libpq", { replication: "true", connectionString: "host=127.0.0.1 port=1 password=geheim" }],
+    ["a URL of another kind", { replication: "true", connectionString: "http://u:geheim@127.0.0.1:1/x" }],
+    ["another encoding", { replication: "true", client_encoding: "LATIN1" }],
+    ["another encoding in a URL", { replication: "true", connectionString: "postgres://h/d?client_encoding=GBK" }],
+    ["an encoding of libpq's", { replication: "true", client_encoding: "auto" }],
+    ["an encoding among the session's options", { replication: "true", options: "-c Client_Encoding=LATIN1" }],
+    ["an encoding there in another form", { replication: "true", options: "-c geqo=off --client-encoding=UTF8" }],
   ])("%s is an ArgumentError", async (_, options) => {
-    await expect(connect(options as Parameters<typeof connect>[0])).rejects.toThrow(ArgumentError);
+    const thrown = await connect(options as Parameters<typeof connect>[0]).catch((reason: unknown) => reason);
+    expect(thrown).toBeInstanceOf(ArgumentError);
+    expect(String(thrown)).not.toContain("geheim");
+  });
+
+  test("encodings that are read are accepted in the server's spellings, and libpq's variable has no effect", async () => {
+    const seen: unknown[] = [];
+    const script: Script = (client, message) => {
+      if (message.type !== "startup") return;
+      seen.push(message.parameters.get("client_encoding"));
+      client.write(...login);
+    };
+    const names = ["utf-8", "Unicode", "'UTF8'", "sql_ascii", "SQL-ASCII"];
+    for (const client_encoding of names) await open(script, { client_encoding });
+    process.env.PGCLIENTENCODING = "LATIN1";
+    onTestFinished(() => {
+      delete process.env.PGCLIENTENCODING;
+    });
+    await open(script);
+    expect(seen).toEqual([...names, "UTF8"]);
   });
 
   test("a user with a NUL is an EncodeError", async () => {
@@ -325,7 +466,6 @@ describe("answers to commands", () => {
     ["a row that is too wide", [columns("a"), row("1", "2", "3"), complete("A"), ready], { name: "ProtocolError" }],
     ["no end of the rows", [columns("a"), row("1"), ready], { name: "ProtocolError" }],
     ["nothing", [ready], { name: "ProtocolError" }],
-    ["CopyInResponse", [{ type: "CopyInResponse", format: "text", columnFormats: [] }], { name: "ProtocolError" }],
     ["the end of a stream", [copyDone], { name: "ProtocolError" }],
   ])("%s is refused, and every later call says the same", async (_, answer, expected) => {
     const connection = await open(answering(...answer));
@@ -370,6 +510,46 @@ describe("answers to commands", () => {
     }
   });
 
+  const copyIn: BackendMessage = { type: "CopyInResponse", format: "text", columnFormats: [] };
+
+  test("a query that reads data is declined, and the connection is good", async () => {
+    const connection = await open((client, message) => {
+      if (message.type === "startup") client.write(...login);
+      if (message.type === "Query" && message.query === "x") client.write(complete("A"), ready);
+      else if (message.type === "Query") client.write(copyIn);
+      if (message.type === "CopyFail") client.write(error("57014", "COPY from stdin failed"), ready);
+    });
+    await expect(connection.query("UPLOAD_MANIFEST")).rejects.toThrow(
+      new StateError("the command reads data, which query does not send: use uploadManifest for a manifest"),
+    );
+    await expect(connection.startReplication("COPY t FROM STDIN")).rejects.toThrow(StateError);
+    expect((await connection.query("x")).commandTags).toEqual(["A"]);
+  });
+
+  test("a query that sends data closes the connection, as all of it would have to be read", async () => {
+    const connection = await open(answering({ type: "CopyOutResponse", format: "text", columnFormats: [] }, data("a")));
+    await expect(connection.query("BASE_BACKUP")).rejects.toThrow(
+      new StateError(
+        "the command sends data, which query does not read: use baseBackup, or copyOut for COPY; the connection is closed",
+      ),
+    );
+    await expect(connection.query("x")).rejects.toMatchObject({ name: "ConnectionError", code: "DISCONNECTED" });
+  });
+
+  test("an encoding that cannot be read ends the connection", async () => {
+    const connection = await open(answering(status("client_encoding", "SQL_ASCII"), complete("SET"), ready));
+    await connection.query("SET client_encoding = SQL_ASCII");
+    const latin = await open(answering(status("client_encoding", "LATIN1"), complete("SET"), ready));
+    await expect(latin.query("SET client_encoding = latin1")).rejects.toThrow(
+      new ProtocolError('the server has set client_encoding to "LATIN1": walwire reads and writes text as UTF-8'),
+    );
+    expect(latin.state).toBe("closed");
+    const { sockets: _, ...address } = await hostileServer((client, { type }) => {
+      if (type === "startup") client.write(...login.slice(0, -1), status("client_encoding", "GBK"), ready);
+    });
+    await expect(connect(address)).rejects.toThrow(ProtocolError);
+  });
+
   test("an error with no fields is a ServerError all the same", async () => {
     const connection = await open(answering({ type: "ErrorResponse", fields: {} }, ready));
     await expect(connection.query("x")).rejects.toMatchObject({ name: "ServerError", severity: "ERROR", sqlstate: "" });
@@ -393,7 +573,7 @@ describe("answers to commands", () => {
     });
     const [first, second] = await Promise.allSettled([connection.query("x"), connection.query("y")]);
     expect(first).toMatchObject({ value: { commandTags: ["A"] } });
-    expect(second).toMatchObject({ reason: { name: "ProtocolError", message: /while the connection is busy/ } });
+    expect(second).toMatchObject({ reason: { name: "StateError", message: /while the connection is busy/ } });
   });
 
   test("what onNotice throws rejects the command, and the connection is still good", async () => {
@@ -410,7 +590,42 @@ describe("answers to commands", () => {
       inside = connection.query("y").catch((reason: unknown) => reason);
     };
     await connection.query("x");
-    expect(await inside).toMatchObject({ name: "ProtocolError" });
+    expect(await inside).toMatchObject({ name: "StateError" });
+  });
+
+  test("what a promise of onNotice rejects with rejects the call that waits, or the next one", async () => {
+    const connection = await open(answering(notice("hi"), complete("A"), ready));
+    connection.onNotice = async () => {
+      throw new TypeError("mine");
+    };
+    await expect(connection.query("x")).rejects.toThrow(new TypeError("mine"));
+    connection.onNotice = async () => {
+      await sleep(20);
+      throw new TypeError("late");
+    };
+    await connection.query("x");
+    await sleep(50);
+    connection.onNotice = undefined;
+    await expect(connection.query("x")).rejects.toThrow(new TypeError("late"));
+    expect((await connection.query("x")).commandTags).toEqual(["A"]);
+    const streaming = await open(answering(notice("hi"), copyBoth));
+    streaming.onNotice = async () => {
+      await sleep(20);
+      throw new TypeError("late");
+    };
+    await streaming.startReplication("x");
+    await expect(streaming.receive()).rejects.toThrow(new TypeError("late"));
+    expect(streaming.state).toBe("streaming");
+  });
+
+  test("a notice without fields is told as one", async () => {
+    const notices: object[] = [];
+    const bare = answering({ type: "NoticeResponse", fields: {} }, complete("A"), ready);
+    const connection = await open(bare, { onNotice: (each) => notices.push(each) });
+    await connection.query("x");
+    expect(notices).toMatchObject([
+      { severity: "NOTICE", sqlstate: "", message: "the server sent a notice without a message" },
+    ]);
   });
 
   test("what onNotice throws in a stream rejects receive, which goes on from there", async () => {
@@ -489,7 +704,7 @@ describe("streams", () => {
     expect(connection.state).toBe("idle");
   });
 
-  test("an error and the end: first what had come, then the error, then that the connection is lost, and why", async () => {
+  test("returns payloads, then the server's error, then CONNECTION_LOST", async () => {
     const connection = await stream((client, { type }) => {
       if (type === "startup") client.write(...login);
       if (type === "Query") client.end(copyBoth, data("p1"), error("57P02", "bye", "FATAL"));
@@ -590,7 +805,7 @@ describe("streams", () => {
     });
     const both = await Promise.allSettled([connection.receive(), connection.receive()]);
     expect(both.map(({ status: how }) => how)).toEqual(["fulfilled", "rejected"]);
-    expect(both[1]).toMatchObject({ reason: { name: "ProtocolError" } });
+    expect(both[1]).toMatchObject({ reason: { name: "StateError" } });
     expect(text(await connection.receive())).toBe("p2");
   });
 
@@ -598,7 +813,7 @@ describe("streams", () => {
     const connection = await open(answering());
     expect(await connection.receive()).toBeUndefined();
     expect((await connection.endReplication()).results).toEqual([]);
-    expect(() => connection.send(new Uint8Array(1))).toThrow(ProtocolError);
+    expect(() => connection.send(new Uint8Array(1))).toThrow(StateError);
   });
 
   test("endReplication ends a stream that is idle, and the receive that waits", async () => {
@@ -622,6 +837,46 @@ describe("streams", () => {
     expect(await again).toBeUndefined();
   });
 
+  /** A server that takes its time to end a stream, and then answers every command. */
+  const slowEnd =
+    (...end: BackendMessage[]): Script =>
+    (client, message) => {
+      if (message.type === "startup") client.write(...login);
+      if (message.type === "Query" && message.query === "START_REPLICATION 0/0") client.write(copyBoth);
+      else if (message.type === "Query") client.write(complete(message.query), ready);
+      if (message.type === "CopyDone") setTimeout(() => client.write(...end), 40);
+    };
+
+  test("a command waits for the end of a stream that a timer ends", async () => {
+    const connection = await stream(slowEnd(copyDone, complete("COPY 0"), complete("START_REPLICATION"), ready));
+    const ends: Promise<unknown>[] = [];
+    setTimeout(() => ends.push(connection.endReplication(), connection.endReplication()), 10);
+    expect(await connection.receive()).toBeUndefined();
+    expect((await connection.query("a")).commandTags).toEqual(["a"]);
+    const end = expect.objectContaining({ commandTags: ["COPY 0", "START_REPLICATION"] });
+    expect(await Promise.all(ends)).toEqual([end, end]);
+    // Another stream, and a typed command after it.
+    await connection.startReplication("START_REPLICATION 0/0");
+    const again = connection.endReplication();
+    await connection.dropSlot("s");
+    expect(await again).toEqual(end);
+  });
+
+  test("a stream that fails while it is ended leaves the connection free", async () => {
+    const connection = await stream(slowEnd(error("XX000", "broken"), ready));
+    const ended = connection.endReplication().catch((reason: unknown) => reason);
+    expect((await connection.query("a")).commandTags).toEqual(["a"]);
+    expect(await ended).toMatchObject({ name: "ServerError", message: "broken" });
+    expect(connection.state).toBe("idle");
+  });
+
+  test("a command that waits for the end of a stream can be aborted", async () => {
+    const connection = await stream(slowEnd());
+    const ended = connection.endReplication().catch((reason: unknown) => reason);
+    await expect(connection.query("a", { signal: AbortSignal.timeout(10) })).rejects.toThrow("timeout");
+    expect(await ended).toMatchObject({ name: "ConnectionError", code: "DISCONNECTED" });
+  });
+
   test("a server that does not end the stream can be left", async () => {
     const connection = await stream(answering(copyBoth));
     const controller = new AbortController();
@@ -630,6 +885,37 @@ describe("streams", () => {
     await expect(end).rejects.toThrow("enough");
     await expect(connection.receive()).rejects.toMatchObject({ code: "DISCONNECTED" });
     await expect(connection.query("x")).rejects.toMatchObject({ code: "DISCONNECTED" });
+  });
+
+  test("readable sees what has arrived since tryReceive returned null, and the end", async () => {
+    let write = (): void => {};
+    const connection = await stream((client, { type }) => {
+      if (type === "startup") client.write(...login);
+      if (type !== "Query") return;
+      client.write(copyBoth);
+      const parts = [say(data("p1")), say(data("p2")).subarray(0, 3), say(data("p2")).subarray(3)];
+      write = () => {
+        const part = parts.shift();
+        if (part === undefined) client.socket.end();
+        else client.write(part);
+      };
+    });
+    const next: (string | null | undefined)[] = [];
+    for (let i = 0; i < 3; i++) {
+      expect(connection.tryReceive()).toBeNull();
+      write();
+      await sleep(20);
+      await connection.readable();
+      const payload = connection.tryReceive();
+      next.push(payload && text(payload));
+    }
+    expect(next).toEqual(["p1", null, "p2"]);
+    expect(connection.tryReceive()).toBeNull();
+    const signal = AbortSignal.timeout(30);
+    await expect(connection.readable({ signal })).rejects.toMatchObject({ name: "TimeoutError" });
+    write();
+    await sleep(20);
+    await expect(connection.readable()).rejects.toThrow(lost);
   });
 
   test("an aborted receive leaves the stream as it is", async () => {
@@ -765,7 +1051,7 @@ describe("feedback", () => {
         const update = decodeWalReceiverMessage(message.data);
         if (update.type === "StandbyStatusUpdate") asked.push(update.replyRequested);
         // It answers once, and then no more.
-        if (asked.filter(Boolean).length === 1 && asked.at(-1)) client.write(keepalive(1n, false));
+        if (asked.filter(Boolean).length === 1 && asked.at(-1)) client.write(keepalive(0n, false));
       }
     });
     const started = Date.now();
@@ -774,6 +1060,65 @@ describe("feedback", () => {
     await expect(connection.receive()).rejects.toMatchObject({ name: "ConnectionError", code: "TIMEOUT" });
     expect(asked).toEqual([false, true, true]);
     expect(Date.now() - started).toBeGreaterThanOrEqual(1100);
+  });
+
+  test.each<[string, BackendMessage[], (connection: ReplicationConnection) => Promise<unknown>]>([
+    ["says that it shuts down, and does not close", [complete("COPY 0")], (c) => c.receive()],
+    ["never answers to the end of the stream", [], (c) => c.endReplication()],
+    ["has ended the stream, and never answers to ours", [copyDone], (c) => c.endReplication()],
+    ["fails and is never ready again", [error("XX000", "no")], (c) => c.endReplication()],
+    [
+      "sends notices, and then nothing",
+      [copyDone],
+      async (c) => {
+        const end = c.endReplication();
+        for (const socket of sockets)
+          for (const after of [200, 400]) setTimeout(() => socket.write(say(notice("a"))), after);
+        return end;
+      },
+    ],
+  ])("a server that %s is given up after the time limit", async (_, after, call) => {
+    const server = await hostileServer(answering(copyBoth, keepalive(5n, false), ...after));
+    sockets = server.sockets;
+    const { sockets: __, ...address } = server;
+    const connection = await connect(address);
+    onTestFinished(() => connection.disconnect());
+    await connection.startReplication("START_REPLICATION 0/0", { feedback: new Feedback({ timeout: 600_000n }) });
+    expect((await connection.receive())?.[0]).toBe(0x6b);
+    const started = Date.now();
+    await expect(call(connection)).rejects.toMatchObject({ name: "ConnectionError", code: "TIMEOUT" });
+    expect(Date.now() - started).toBeGreaterThanOrEqual(500);
+    await expect(connection.query("x")).rejects.toMatchObject({ code: "TIMEOUT" });
+  });
+  let sockets: Set<Socket> = new Set();
+
+  test("the time limit ends with the stream", async () => {
+    const connection = await open((client, message) => {
+      if (message.type === "startup") client.write(...login);
+      if (message.type === "Query" && message.query === "slow") {
+        setTimeout(() => client.write(complete("A"), ready), 500);
+      } else if (message.type === "Query") client.write(copyBoth);
+      if (message.type === "CopyDone") client.write(copyDone, complete("COPY 0"), ready);
+    });
+    await connection.startReplication("START_REPLICATION 0/0", { feedback: new Feedback({ timeout: 200_000n }) });
+    await connection.endReplication();
+    await sleep(300);
+    expect((await connection.query("slow")).commandTags).toEqual(["A"]);
+  });
+
+  test("WAL beyond the last position closes the connection", async () => {
+    const payload = encodeWalSenderMessage({
+      type: "XLogData",
+      dataStart: toLsn(2n ** 64n - 16n),
+      walEnd: toLsn(2n ** 64n - 1n),
+      sendTime: toPgTime(0n),
+      data: new Uint8Array(50),
+    });
+    const connection = await open(answering(copyBoth, { type: "CopyData", data: payload }, keepalive(5n, true)));
+    await connection.startReplication("START_REPLICATION 0/0", { feedback: new Feedback() });
+    const first = await connection.receive().catch((reason: unknown) => reason);
+    expect(first).toMatchObject({ name: "ProtocolError", message: /^the server sent 50 bytes of WAL from FFFFFFFF/ });
+    await expect(connection.receive()).rejects.toBe(first);
   });
 
   test("a server is not silent while nobody listens, nor while the process is busy", async () => {
@@ -804,6 +1149,112 @@ describe("feedback", () => {
     };
     expect(send).toThrow(expect.objectContaining({ constructor: ProtocolError, code: "LIMIT_EXCEEDED" }));
     await expect(connection.receive()).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  });
+});
+
+describe("a manifest that is uploaded", () => {
+  const copyIn: BackendMessage = { type: "CopyInResponse", format: "text", columnFormats: [] };
+  /** A server of 18 that opens the copy stream, and does this at its first payload. */
+  const reading =
+    (first: (client: Parameters<Script>[0]) => void = () => {}): Script =>
+    (client, { type }) => {
+      if (type === "startup") client.write(...login);
+      if (type === "Query") client.write(copyIn);
+      if (type === "CopyData") first(client);
+      if (type === "CopyDone") client.write(complete("UPLOAD_MANIFEST"), ready);
+      if (type === "CopyFail") client.write(error("57014", "COPY from stdin failed"), ready);
+    };
+  /** A source that never ends, and whether it was told that no more is wanted. */
+  const sources = {
+    waits: () => ({ next: (i: number) => (i === 0 ? Buffer.from("{") : new Promise<never>(() => {})) }),
+    goesOn: () => ({ next: () => sleep(1, Buffer.from(" ")) }),
+    "is never at a loss": () => ({ next: () => Buffer.from(" ") }),
+  };
+  function source(kind: keyof typeof sources) {
+    const { next } = sources[kind]();
+    let calls = 0;
+    const chunks = {
+      left: 0,
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ done: false as const, value: await next(calls++) }),
+        return: async () => {
+          chunks.left++;
+          return new Promise<never>(() => {});
+        },
+      }),
+    };
+    return chunks;
+  }
+
+  describe.each(Object.keys(sources) as (keyof typeof sources)[])("from a source that %s", (kind) => {
+    test("an abort ends it, and closes the connection", async () => {
+      const connection = await open(reading());
+      const chunks = source(kind);
+      const upload = connection.uploadManifest(chunks, { signal: AbortSignal.timeout(50) });
+      await expect(upload).rejects.toMatchObject({ name: "TimeoutError" });
+      expect([chunks.left, connection.state]).toEqual([1, "closed"]);
+      await expect(connection.query("x")).rejects.toMatchObject({ code: "DISCONNECTED" });
+    });
+
+    test("so do our disconnect and the end of the server", async () => {
+      const connection = await open(reading());
+      const left = source(kind);
+      const upload = connection.uploadManifest(left);
+      upload.catch(() => {});
+      setTimeout(() => connection.disconnect(), 50);
+      await expect(upload).rejects.toMatchObject({ code: "DISCONNECTED" });
+      const dying = await open(reading((client) => client.socket.destroy()));
+      const lost = source(kind);
+      await expect(dying.uploadManifest(lost)).rejects.toMatchObject({ code: "CONNECTION_LOST" });
+      await expect.poll(() => [left.left, lost.left]).toEqual([1, 1]);
+    });
+
+    test("so does an error of the server, and the connection is good", async () => {
+      let refused = false;
+      const connection = await open(
+        reading((client) => {
+          if (!refused) client.write(notice("no"), error("22023", "not a manifest"), ready);
+          refused = true;
+        }),
+      );
+      const chunks = source(kind);
+      await expect(connection.uploadManifest(chunks)).rejects.toMatchObject({ sqlstate: "22023" });
+      expect([chunks.left, connection.state]).toEqual([1, "idle"]);
+      await connection.uploadManifest(Buffer.from("{}"));
+    });
+  });
+
+  test("a source that throws, and one that gives something else, are declined; what they did is thrown", async () => {
+    const connection = await open(reading());
+    const failing = (function* () {
+      yield Buffer.from("{");
+      throw new TypeError("mine");
+    })();
+    await expect(connection.uploadManifest(failing)).rejects.toThrow(new TypeError("mine"));
+    let left = 0;
+    const junk = (function* () {
+      try {
+        yield "text" as unknown as Uint8Array;
+      } finally {
+        left++;
+      }
+    })();
+    await expect(connection.uploadManifest(junk)).rejects.toThrow(
+      new ArgumentError("chunk", 'chunk: expected a Uint8Array, got "text"'),
+    );
+    const broken = {
+      [Symbol.iterator]() {
+        throw new TypeError("broken");
+      },
+    };
+    await expect(connection.uploadManifest(broken)).rejects.toThrow(new TypeError("broken"));
+    await connection.uploadManifest([Buffer.from("{"), Buffer.from("}")]);
+    expect([left, connection.state]).toEqual([1, "idle"]);
+  });
+
+  test("a server that does not read it is a ProtocolError", async () => {
+    const connection = await open(answering(complete("UPLOAD_MANIFEST"), ready));
+    await expect(connection.uploadManifest(Buffer.from("{}"))).rejects.toThrow(ProtocolError);
   });
 });
 

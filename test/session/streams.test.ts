@@ -1,8 +1,9 @@
 /** Streams of live servers: how they are stopped, how servers stop, and that values come as they are. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { Insert } from "../../src/generated/logical.ts";
+import { decodePgoutputMessage, type Insert } from "../../src/generated/logical.ts";
 import { decodeWalSenderMessage } from "../../src/generated/physical.ts";
+import { formatLsn, type Lsn, parseLsn } from "../../src/kernel/lsn.ts";
 import { PgoutputDecoder } from "../../src/logical/decoder.ts";
 import { type ConnectOptions, connect, type ReplicationConnection } from "../../src/node/client.ts";
 import { Feedback } from "../../src/session/feedback.ts";
@@ -33,8 +34,17 @@ async function follow(connection: ReplicationConnection, feedback: Feedback, onI
   }
 }
 
+/** The end of the next transaction. */
+async function nextCommit(connection: ReplicationConnection): Promise<Lsn> {
+  for (;;) {
+    const message = decodeWalSenderMessage((await connection.receive())!);
+    const change = message.type === "XLogData" ? decodePgoutputMessage(message.data) : undefined;
+    if (change?.type === "Commit") return change.endLsn;
+  }
+}
+
 describe.each(longTestMajors)("PostgreSQL %d", (major) => {
-  test("a receiver with nothing to receive does not hold up a fast shutdown, which it is told of", async () => {
+  test("an idle receiver does not delay a fast shutdown", async () => {
     const server = await startServer({ major });
     onTestFinished(() => server.stop());
     await server.sql("CREATE TABLE t (a int); CREATE TABLE other (a int); CREATE PUBLICATION p FOR TABLE t");
@@ -53,6 +63,34 @@ describe.each(longTestMajors)("PostgreSQL %d", (major) => {
     expect(Date.now() - started).toBeLessThan(8000);
   });
 
+  test("after a crash a confirmed transaction comes again, but not with its end as startpoint", async () => {
+    const server = await startServer({ major });
+    onTestFinished(() => server.stop());
+    await server.sql("CREATE TABLE t (a int); CREATE PUBLICATION p FOR TABLE t");
+    const connection = await open(server);
+    await connection.query("CREATE_REPLICATION_SLOT s LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+    const feedback = new Feedback();
+    await connection.startReplication(START, { feedback });
+    const confirmed = async () =>
+      parseLsn((await server.sql("SELECT confirmed_flush_lsn FROM pg_replication_slots")).rows[0]![0]!);
+    await server.sql("INSERT INTO t VALUES (1)");
+    const stored = await nextCommit(connection);
+    feedback.flushed(stored);
+    await expect.poll(confirmed).toBeGreaterThanOrEqual(stored);
+    await connection.endReplication();
+    // A copy of the files of a running server is what a crash leaves.
+    const restarted = await startServer({ major, from: server.dataDirectory });
+    onTestFinished(() => restarted.stop());
+    await restarted.sql("INSERT INTO t VALUES (2)");
+    const again = await open(restarted);
+    await again.startReplication(START);
+    expect(await nextCommit(again)).toBe(stored);
+    await again.disconnect();
+    const beyond = await open(restarted);
+    await beyond.startReplication(START.replace("0/0", formatLsn(stored)));
+    expect(await nextCommit(beyond)).toBeGreaterThan(stored);
+  });
+
   test("endReplication stops an idle stream that is waited for", async () => {
     const connection = await open(liveServer(major), { replication: "true" });
     const { rows } = await connection.query("IDENTIFY_SYSTEM");
@@ -66,6 +104,27 @@ describe.each(longTestMajors)("PostgreSQL %d", (major) => {
       await received;
     }
     expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+  });
+
+  test("a command waits for the end of a stream that a timer ends", async () => {
+    const connection = await open(liveServer(major), { replication: "true" });
+    const { rows } = await connection.query("IDENTIFY_SYSTEM");
+    for (let i = 0; i < 20; i++) {
+      await connection.startReplication(`START_REPLICATION PHYSICAL ${rows[0]?.[2]}`);
+      const ended = new Promise((resolve) => setTimeout(() => resolve(connection.endReplication()), 5));
+      while ((await connection.receive()) !== undefined) {}
+      expect((await connection.query("IDENTIFY_SYSTEM")).rows.length).toBe(1);
+      await ended;
+    }
+  });
+
+  test("endReplication after disconnect is rejected at once", async () => {
+    const connection = await open(liveServer(major), { replication: "true" });
+    const { rows } = await connection.query("IDENTIFY_SYSTEM");
+    await connection.startReplication(`START_REPLICATION PHYSICAL ${rows[0]?.[2]}`);
+    const disconnected = connection.disconnect();
+    await expect(connection.endReplication()).rejects.toMatchObject({ code: "DISCONNECTED" });
+    await disconnected;
   });
 
   test("a walsender that is stopped is noticed", async () => {
@@ -130,7 +189,7 @@ describe.each([liveMajors[0]!, liveMajors.at(-1)!])("PostgreSQL %d", (major) => 
     return found[0]!;
   }
 
-  test("values come in the forms that a subscriber of PostgreSQL asks for, whatever the database says", async () => {
+  test("values have the formats of PostgreSQL's subscriber, whatever the database sets", async () => {
     const sql = `CREATE TABLE v (a float8, b date, c interval);
       INSERT INTO v VALUES (0.1::float8 + 0.2::float8, '2026-11-29', '1 day 02:03:04')`;
     const [sum, ...others] = await firstRow(database, sql);

@@ -3,7 +3,7 @@
  *
  * A port of basebackup.c (parse_basebackup_options), of basebackup_target.c, and of single checks in basebackup_server.c and xlog.c.
  */
-import { downcaseIdentifier } from "../../text/identifier.ts";
+import { downcaseIdentifier, truncateIdentifier } from "../../text/identifier.ts";
 import type { BaseBackupCmd } from "../ast.ts";
 import type { OptionsOf } from "../options/option.ts";
 import { baseBackupOptions } from "../options/tables.ts";
@@ -64,7 +64,7 @@ export function baseBackup(check: Check, command: BaseBackupCmd): BaseBackupOpti
       advice: "Write the whole path, from / on.",
     });
   }
-  if (longerThan(label, maxLabelBytes)) {
+  if (truncateIdentifier(label, maxLabelBytes) !== label) {
     check.refuse({
       sqlstate: errcode.INVALID_PARAMETER_VALUE,
       message: `backup label too long (max ${maxLabelBytes} bytes)`,
@@ -83,19 +83,6 @@ export function baseBackup(check: Check, command: BaseBackupCmd): BaseBackupOpti
 
 function canVerifyChecksums(check: Check): boolean {
   return check.supports("baseBackupNoVerifyChecksums") || check.supports("genericOptions");
-}
-
-/** Has the text more bytes of UTF-8 than this? */
-function longerThan(text: string, bytes: number): boolean {
-  // A UTF-16 unit takes one byte at least and three at most.
-  if (text.length > bytes) return true;
-  if (text.length * 3 <= bytes) return false;
-  let count = 0;
-  for (const character of text) {
-    const point = character.codePointAt(0)!;
-    count += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
-  }
-  return count > bytes;
 }
 
 /** Extensions may add targets, which we cannot know. @source basebackup_target.c: BaseBackupGetTargetHandle */

@@ -14,6 +14,7 @@ export type CompressAlgorithm = "none" | "gzip" | "lz4" | "zstd";
 
 /** pg_compress_specification. */
 export interface CompressSpecification {
+  /** "none" for no compression. */
   readonly algorithm: CompressAlgorithm;
   /** The algorithm's default if none was given: -1 for gzip, which leaves it to zlib; 0 for lz4, its fast mode; 3 for zstd. */
   readonly level: number;

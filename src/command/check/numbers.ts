@@ -1,4 +1,5 @@
 /** Numbers in text as the C library reads them, on 64-bit Linux. */
+import { clamped } from "../../text/scan.ts";
 
 interface Digits {
   readonly negative: boolean;
@@ -12,11 +13,7 @@ interface Digits {
 function digitsOf(text: string): Digits {
   const [all, sign, digits] = /^[ \t\n\v\f\r]*([+-]?)([0-9]*)/.exec(text)!;
   if (digits === "") return { negative: false, magnitude: 0n, end: 0 };
-  const significant = digits!.replace(/^0+(?=.)/, "");
-  // BigInt takes more than linear time on long texts; 21 digits are more than 2^64 anyway.
-  const value = BigInt(significant.slice(0, 21));
-  const magnitude = value < 2n ** 64n ? value : 2n ** 64n;
-  return { negative: sign === "-", magnitude, end: all.length };
+  return { negative: sign === "-", magnitude: clamped(digits!, 10, 2n ** 64n), end: all.length };
 }
 
 /**

@@ -66,7 +66,7 @@ function missing(check: Check, name: string, advice: string): never {
 }
 
 function checkProtocolVersion(check: Check, version: number, path: string): void {
-  const newest = newestProtocol(check);
+  const newest = newestProtocol(check.server);
   if (version >= 1 && version <= newest) return;
   const who = check.supports("protocolErrorNamesServer") ? "server only supports" : "we only support";
   const bound = version < 1 ? "1 or higher" : `${newest} or lower`;

@@ -1,11 +1,14 @@
-/** How a check says what the server would say, and of what, and what to do about it. */
+/** How a check rejects a command: the server's words, the part to blame, and advice. */
 import type { ParseErrorInit } from "../../kernel/errors.ts";
 import { type CommandCapability, commandCapabilities } from "../capabilities.ts";
 
 /** Which libraries a server is built with, and so what it can compress with. */
 export interface ServerBuild {
+  /** Built with zlib. Default: true. */
   readonly gzip?: boolean | undefined;
+  /** Built with lz4. Default: true. */
   readonly lz4?: boolean | undefined;
+  /** Built with zstd. Default: true. */
   readonly zstd?: boolean | undefined;
 }
 
@@ -30,7 +33,7 @@ export interface Refusal extends Pick<ParseErrorInit, "message" | "hint" | "advi
   readonly path: string;
 }
 
-/** Thrown by checks and caught by whoever runs them. */
+/** Thrown by checks, and caught where they are run. */
 export class Refused {
   readonly refusal: Refusal;
 

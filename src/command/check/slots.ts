@@ -6,7 +6,7 @@
  */
 import { EncodeError } from "../../kernel/errors.ts";
 import { printableText } from "../../text/scan.ts";
-import { slotNameRefusal } from "../../text/slot-name.ts";
+import { judgeSlotName } from "../../text/slot-name.ts";
 import type { AlterReplicationSlotCmd, Command, CreateReplicationSlotCmd, ReplicationKind } from "../ast.ts";
 import type { OptionsOf } from "../options/option.ts";
 import { alterSlotOptions, createSlotOptions } from "../options/tables.ts";
@@ -55,7 +55,7 @@ export function alterReplicationSlot(check: Check, command: AlterReplicationSlot
 /** @source slot.c: ReplicationSlotValidateName */
 export function checkSlotName(check: Check, command: Extract<Command, { slotname: unknown }>): void {
   const slotname = printableText(`${command.type}.slotname`, command.slotname);
-  const refusal = slotNameRefusal(slotname, { server: check.server });
+  const refusal = judgeSlotName(slotname, { server: check.server });
   if (refusal !== undefined) check.refuse({ ...refusal, path: "slotname" });
 }
 

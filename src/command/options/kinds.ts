@@ -1,18 +1,35 @@
 /** The kinds of values that options have: how a server reads them, and what it says of those that it rejects. */
-import type { PgoutputStreaming } from "../../logical/decoder.ts";
-import { downcaseIdentifier } from "../../text/identifier.ts";
-import type { DefElem } from "../ast.ts";
-import type { CommandCapability } from "../capabilities.ts";
+
+import { refuseArgument } from "../../kernel/errors.ts";
+import { checkType, checkWhole } from "../../kernel/options.ts";
+import type { PgoutputStreaming } from "../../logical/protocol.ts";
+import { downcaseIdentifier, quoteIdentifier } from "../../text/identifier.ts";
+import type { DefElem, DefElemArg } from "../ast.ts";
+import { type CommandCapability, commandCapabilities } from "../capabilities.ts";
 import { booleanOf, defGetBoolean, defGetInt64, defGetString, equalsIgnoringCase, parseBool } from "../check/defget.ts";
 import { splitIdentifierString } from "../check/identifiers.ts";
 import { int8Of, unsignedLongOf } from "../check/numbers.ts";
 import { type Check, errcode, type Refusal } from "../check/refusal.ts";
 import type { OptionKind } from "./option.ts";
 
+function string(sval: string): DefElemArg {
+  return { type: "String", sval };
+}
+
+/** Written as a string. */
+function writeString(value: string | undefined, path: string): DefElemArg {
+  checkType(path, value, "string");
+  return string(value as string);
+}
+
 export const boolean: OptionKind<boolean> = {
   form: "boolean",
   takes: "true or false; without a value, true",
   read: (check, option, index) => defGetBoolean(check, option, index),
+  write: (value, path) => {
+    checkType(path, value, "boolean");
+    return { type: "Boolean", boolval: value };
+  },
   show: (value) => (value === undefined ? "" : String(value)),
 };
 
@@ -23,12 +40,22 @@ export const quotedBoolean: OptionKind<boolean> = {
   ...boolean,
   takes: `${quotedWords}; without a value, true`,
   read: (check, option, index) => defGetBoolean(check, option, index, quotedWords),
+  write: (value, path) => {
+    checkType(path, value, "boolean");
+    return string(String(value));
+  },
 };
 
-export const string: OptionKind<string> = { form: "string", takes: "a string", read: defGetString, show: String };
+export const text: OptionKind<string> = {
+  form: "string",
+  takes: "a string",
+  read: defGetString,
+  write: writeString,
+  show: String,
+};
 
 /** A string that may be left out. */
-export const optionalString: OptionKind<string | undefined> = { ...string, show: (value) => value ?? "" };
+export const optionalString: OptionKind<string | undefined> = { ...text, show: (value) => value ?? "" };
 
 /** A word. */
 interface WordInit<T extends string> {
@@ -62,6 +89,7 @@ export function word<T extends string>(init: WordInit<T>): OptionKind<T> {
         })
       );
     },
+    write: writeString,
     show: (value) => value ?? "",
   };
 }
@@ -92,6 +120,10 @@ export function integer(min: number, max: number, takes: string, complaint: (n: 
         advice: `Write ${takes}.`,
       });
     },
+    write: (value, path) => {
+      checkWhole(path, value, min, max);
+      return { type: "Integer", ival: value };
+    },
     show: (value) => (value === 0 ? "" : String(value)),
   };
 }
@@ -113,8 +145,8 @@ const protocols: readonly (CommandCapability | undefined)[] = [
 ];
 
 /** The newest protocol that this server speaks. */
-export function newestProtocol(check: Check): number {
-  return protocols.filter((needs) => needs === undefined || check.supports(needs)).length;
+export function newestProtocol(server: number): number {
+  return protocols.filter((needs) => needs === undefined || commandCapabilities.supports(server, needs)).length;
 }
 
 /** A version of the protocol: any uint32, until `pgoutputStartup` looks which one. @source pgoutput.c: parse_output_parameters */
@@ -146,6 +178,10 @@ export const protocolVersion: OptionKind<number> = {
     }
     return Number(parsed);
   },
+  write: (value, path) => {
+    checkWhole(path, value, 0, 0xffffffff);
+    return string(String(value));
+  },
   show: (value) => (value === 0 ? "" : String(value)),
 };
 
@@ -162,6 +198,13 @@ export const names: OptionKind<readonly string[]> = {
       path: `options[${index}].arg`,
       advice: `Write ${names.takes}.`,
     }),
+  write: (value, path) => {
+    if (!Array.isArray(value)) refuseArgument(path, "an array of names", value);
+    for (const [i, name] of value.entries()) {
+      if (typeof name !== "string") refuseArgument(`${path}[${i}]`, "a string", name);
+    }
+    return string(value.map((name) => quoteIdentifier(name)).join(","));
+  },
   show: (value) => value.join(", "),
 };
 
@@ -198,5 +241,6 @@ export const streaming: OptionKind<PgoutputStreaming> = {
       advice: "Write 'on', 'off' or 'parallel'.",
     });
   },
+  write: writeString,
   show: (value) => value,
 };

@@ -2,7 +2,8 @@
  * What an option of a replication command is made of. The tables of tables.ts hold one row for each option, and everything that walwire
  * knows of options follows from them: checks, the words of servers before 15, explanations, arbitraries and docs/command-options.md.
  */
-import type { DefElem, ReplicationKind } from "../ast.ts";
+import { checkOptions } from "../../kernel/options.ts";
+import type { DefElem, DefElemArg, ReplicationKind } from "../ast.ts";
 import type { CommandCapability } from "../capabilities.ts";
 import type { Check, Refusal } from "../check/refusal.ts";
 
@@ -20,6 +21,8 @@ export interface OptionKind<T = unknown> {
   readonly dependsOn?: readonly CommandCapability[];
   /** The value as this server reads it. @throws Refused */
   read(check: Check, option: DefElem, index: number): T;
+  /** The argument that is read as this value. @throws ArgumentError for a value of another type */
+  write(value: T, path: string): DefElemArg;
   /** A value for people; empty for none. */
   show(value: T): string;
 }
@@ -44,6 +47,8 @@ export interface OptionRow<T = unknown> {
   readonly kind: OptionKind<T>;
   /** What a server does if the option is not given. */
   readonly default: T;
+  /** What a server does that does not have the option, if that is not the default. */
+  readonly without?: T;
   /** What a server needs to have it beside parentheses; undefined if it is as old as they are. */
   readonly since?: CommandCapability | undefined;
   /** Without parentheses. */
@@ -85,6 +90,24 @@ export type OptionsOf<T extends OptionTable> = {
   readonly [F in keyof T["rows"]]: T["rows"][F] extends OptionRow<infer V> ? V : never;
 };
 
+/** Options as values; those left out have the server's default. */
+export type OptionValues<T extends OptionTable> = { readonly [F in keyof OptionsOf<T>]?: OptionsOf<T>[F] | undefined };
+
+/**
+ * Options of a command from values: the reverse of what `checkCommand` makes of them, in the order of the table. Whether a server
+ * accepts them is for `printCommand` and `checkCommand`.
+ *
+ * @param values Undefined ones are left out.
+ * @throws ArgumentError for an option that the table does not have, or a value of another type.
+ */
+export function optionsFrom<T extends OptionTable>(table: T, values: OptionValues<T>): DefElem[] {
+  checkOptions(values, Object.keys(table.rows));
+  return Object.entries(table.rows).flatMap(([field, { name, kind }]) => {
+    const value: unknown = values[field as keyof OptionValues<T>];
+    return value === undefined ? [] : [{ defname: name, arg: kind.write(value, `options.${field}`) }];
+  });
+}
+
 type More<T> = Omit<OptionRow<T>, "name" | "kind">;
 
 export function option<T>(name: string, kind: OptionKind<T>, more: More<T>): OptionRow<T> {
@@ -105,19 +128,18 @@ export function findOption({ rows }: OptionTable, name: string): FoundOption | u
   return undefined;
 }
 
-/** The row of what a server before `genericOptions` calls by this name. */
-export function findWord({ rows }: OptionTable, name: string): FoundOption | undefined {
+/**
+ * The row of a word.
+ *
+ * @param by Is it the keyword, or what the tree of a server before `genericOptions` calls it?
+ */
+export function findWord(
+  { rows }: OptionTable,
+  name: string,
+  by: "word" | "option" = "option",
+): FoundOption | undefined {
   for (const [field, row] of Object.entries(rows)) {
-    const words = row.words?.filter(({ option }) => option === name) ?? [];
-    if (words.length > 0) return { field, row, words };
-  }
-  return undefined;
-}
-
-/** The row that a keyword says without parentheses. */
-export function optionOfKeyword({ rows }: OptionTable, keyword: string): FoundOption | undefined {
-  for (const [field, row] of Object.entries(rows)) {
-    const words = row.words?.filter(({ word }) => word === keyword) ?? [];
+    const words = row.words?.filter((each) => each[by] === name) ?? [];
     if (words.length > 0) return { field, row, words };
   }
   return undefined;

@@ -3,7 +3,9 @@
  */
 
 import { listed } from "../../kernel/words.ts";
+import type { PgoutputStreaming } from "../../logical/protocol.ts";
 import { downcaseIdentifier } from "../../text/identifier.ts";
+import type { Command } from "../ast.ts";
 import { algorithmNames, type CompressAlgorithm, isBuilt } from "../check/compression.ts";
 import { errcode } from "../check/refusal.ts";
 import {
@@ -16,7 +18,7 @@ import {
   protocolVersion,
   quotedBoolean,
   streaming,
-  string,
+  text,
   word,
 } from "./kinds.ts";
 import { type OptionTable, option } from "./option.ts";
@@ -136,7 +138,7 @@ export const baseBackupOptions = {
   repeated: (name) => ({ sqlstate: errcode.SYNTAX_ERROR, message: `duplicate option "${name}"` }),
   rows: {
     /** The label of the backup in backup_label. */
-    label: option("label", string, {
+    label: option("label", text, {
       default: "base backup",
       words: [{ word: "LABEL", option: "label" }],
       doc: "label in backup_label",
@@ -208,6 +210,7 @@ export const baseBackupOptions = {
     /** Are checksums of pages verified? Before 11 they are not. */
     verifyChecksums: option("verify_checksums", boolean, {
       default: true,
+      without: false,
       words: [
         {
           word: "NOVERIFY_CHECKSUMS",
@@ -260,7 +263,7 @@ export const baseBackupOptions = {
     /** Where the backup goes: "client", "server" for a directory there, "blackhole" for nowhere, or a target of an extension. */
     target: option(
       "target",
-      { ...string, words: ["client", "server", "blackhole"] },
+      { ...text, words: ["client", "server", "blackhole"] },
       {
         default: "client",
         doc: "where the backup goes",
@@ -330,7 +333,7 @@ export const pgoutputOptions = {
       doc: "send the messages of pg_logical_emit_message",
     }),
     /** Are transactions sent while they are in progress, and may they be applied in parallel? Since 14; "parallel" since 16. */
-    streaming: option("streaming", streaming, {
+    streaming: option<PgoutputStreaming>("streaming", streaming, {
       default: "off",
       since: "streamingOfTransactions",
       doc: "send large transactions before they commit",
@@ -366,3 +369,17 @@ export const optionTables = [
   baseBackupOptions,
   pgoutputOptions,
 ] as const satisfies readonly OptionTable[];
+
+/** The options that a command has; of START_REPLICATION those of pgoutput. */
+export function optionTableOf({ type }: Extract<Command, { options: unknown }>): OptionTable {
+  switch (type) {
+    case "BaseBackupCmd":
+      return baseBackupOptions;
+    case "CreateReplicationSlotCmd":
+      return createSlotOptions;
+    case "AlterReplicationSlotCmd":
+      return alterSlotOptions;
+    case "StartReplicationCmd":
+      return pgoutputOptions;
+  }
+}

@@ -1,10 +1,11 @@
 /**
  * What a walsender answers to each command when all goes well, message by message: result sets, copy streams, and the
- * tags of CommandComplete, some of which come more than once and not where one expects them.
+ * tags of CommandComplete, some of them more than once and in unexpected places.
  */
 
 import { EncodeError } from "../../kernel/errors.ts";
-import { defaultServer, requireCapability, type Server, serverVersionNum } from "../../kernel/version.ts";
+import { checkOptions } from "../../kernel/options.ts";
+import { requireCapability, type Server, serverVersionNum } from "../../kernel/version.ts";
 import type { Command } from "../ast.ts";
 import { commandCapabilities } from "../capabilities.ts";
 import type { ResultSetName } from "./result-sets.ts";
@@ -17,7 +18,9 @@ export type AnswerStep =
   | {
       /** RowDescription and its DataRows. No CommandComplete is part of it: that is a step of its own, or is missing. */
       readonly type: "Rows";
+      /** The columns. */
       readonly resultSet: ResultSetName;
+      /** How often it comes. */
       readonly occurs: Occurs;
     }
   | {
@@ -26,18 +29,23 @@ export type AnswerStep =
        * there a server may still send a keepalive after its own.
        */
       readonly type: "CopyOut" | "CopyIn" | "CopyBoth";
+      /** How often it comes. */
       readonly occurs: Occurs;
     }
-  | { readonly type: "CommandComplete"; readonly tag: string };
+  | {
+      readonly type: "CommandComplete";
+      /** Its command tag, such as "SELECT". */
+      readonly tag: string;
+    };
 
 /**
- * What a server of this version answers to a command, in order, up to ReadyForQuery; undefined for SQL, of which we know
- * nothing. An error may take the place of any step, also after a RowDescription (TIMELINE_HISTORY without the file) or
+ * What a server of this version answers to a command, in order, up to ReadyForQuery; undefined for SQL, which we do
+ * not know. An error may take the place of any step, also after a RowDescription (TIMELINE_HISTORY without the file) or
  * CopyBothResponse; notices may come between any two. A server that shuts down says `COPY 0` and closes the connection, in
  * the middle of CopyBoth.
  *
  * @throws UnsupportedError if this version has no such command.
- * @throws EncodeError if it is no command at all.
+ * @throws EncodeError if it is not a command; ArgumentError for options that it does not take.
  * @source walsender.c: exec_replication_command
  * @example commandAnswer(parseCommand("IDENTIFY_SYSTEM"))?.length // 2
  * @example commandAnswer(parseCommand("DROP_REPLICATION_SLOT s"), { server: 12 })?.[1] // { type: "CommandComplete", tag: "SELECT" }
@@ -46,12 +54,13 @@ export function commandAnswer(
   command: Command,
   options: { readonly server?: Server | undefined } = {},
 ): readonly AnswerStep[] | undefined {
+  checkOptions(options, ["server"]);
   const type: unknown = command?.type;
   if (typeof type !== "string" || !Object.hasOwn(answers, type)) {
     throw new EncodeError("Command.type", "Command.type: it names no replication command");
   }
   const answer = answers[command.type] as Answer<Command>;
-  return answer(command, serverVersionNum(options.server ?? defaultServer));
+  return answer(command, serverVersionNum(options.server));
 }
 
 type Answer<C extends Command> = (command: C, server: number) => readonly AnswerStep[] | undefined;

@@ -14,11 +14,13 @@ declare const value: unique symbol;
 
 /** A column of a result set. `T` is what it is read as; the property exists for the compiler only. */
 export interface ResultColumn<T = unknown> {
+  /** How its text is read. */
   readonly form: ResultColumnForm;
   /** Servers send NULL here; it is read as undefined. */
   readonly nullable: boolean;
   /** What it means, with its unit. */
   readonly doc: string;
+  /** Never there: it carries the type. */
   readonly [value]?: T;
 }
 
@@ -96,8 +98,8 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
   },
 
   systemIdentifier: {
-    printed: "a decimal number of 0 to 2^64 - 1",
-    held: "a bigint of 0 to 2^64 - 1",
+    printed: "a decimal number from 0 to 2^64 - 1",
+    held: "a bigint from 0 to 2^64 - 1",
     type: () => "text",
     read: (printed) => integer(printed, 0n, 2n ** 64n - 1n),
     print: (held) => bits(held, 64)?.toString(),
@@ -105,7 +107,7 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
 
   lsn: {
     printed: "a position in WAL such as 0/16B3748",
-    held: "a bigint of 0 to 2^64 - 1",
+    held: "a bigint from 0 to 2^64 - 1",
     type: () => "text",
     read: (printed) => {
       if (typeof printed !== "string") return undefined;
@@ -122,16 +124,16 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
   },
 
   timeline: {
-    printed: "a decimal number of 0 to 2^32 - 1",
-    held: "an integer of 0 to 2^32 - 1",
+    printed: "a decimal number from 0 to 2^32 - 1",
+    held: "an integer from 0 to 2^32 - 1",
     type: () => "int8",
     read: (printed) => number(integer(printed, 0n, 2n ** 32n - 1n)),
     print: (held) => uint32(held)?.toString(),
   },
 
   currentTimeline: {
-    printed: "a decimal number of -2^31 to 2^32 - 1",
-    held: "an integer of 0 to 2^32 - 1",
+    printed: "a decimal number from -2^31 to 2^32 - 1",
+    held: "an integer from 0 to 2^32 - 1",
     type: (server) => (commandCapabilities.supports(server, "identifySystemInt8") ? "int8" : "int4"),
     // Timelines from 2^31 on are negative as an int4.
     read: (printed) => {
@@ -149,16 +151,16 @@ export const forms: { readonly [F in ResultColumnForm]: Form } = {
   },
 
   oid: {
-    printed: "a decimal number of 0 to 2^32 - 1",
-    held: "an integer of 0 to 2^32 - 1",
+    printed: "a decimal number from 0 to 2^32 - 1",
+    held: "an integer from 0 to 2^32 - 1",
     type: () => "oid",
     read: (printed) => number(integer(printed, 0n, 2n ** 32n - 1n)),
     print: (held) => uint32(held)?.toString(),
   },
 
   kilobytes: {
-    printed: "a decimal number of 0 to 2^63 - 1",
-    held: "a bigint of 0 to 2^63 - 1",
+    printed: "a decimal number from 0 to 2^63 - 1",
+    held: "a bigint from 0 to 2^63 - 1",
     type: () => "int8",
     read: (printed) => integer(printed, 0n, 2n ** 63n - 1n),
     print: (held) => bits(held, 63)?.toString(),

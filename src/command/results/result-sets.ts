@@ -21,6 +21,7 @@ import {
 
 /** The columns of one answer, in order. */
 export interface ResultSet {
+  /** A sentence about the rows. */
   readonly doc: string;
   /** File and function in PostgreSQL. */
   readonly source: string;
@@ -31,13 +32,9 @@ export interface ResultSet {
    * server has ever done so.
    */
   readonly tupleDesc: CommandCapability | undefined;
+  /** By name, in order. */
   readonly columns: ResultColumns;
 }
-
-const positionColumns = (of: string) => ({
-  recptr: lsn(`Where the backup ${of} in WAL.`),
-  tli: timeline(`The timeline on which it ${of}.`),
-});
 
 /** Every result set by its name: that of the command, if it answers with one only. */
 export const resultSets = {
@@ -138,7 +135,10 @@ export const resultSets = {
     source: "basebackup_copy.c: SendXlogRecPtrResult",
     rows: "one",
     tupleDesc: "backupTupleDesc",
-    columns: positionColumns("starts"),
+    columns: {
+      recptr: lsn("Where the backup starts in WAL."),
+      tli: timeline("The timeline on which it starts."),
+    },
   },
 
   BACKUP_TABLESPACES: {
@@ -158,7 +158,10 @@ export const resultSets = {
     source: "basebackup_copy.c: SendXlogRecPtrResult",
     rows: "one",
     tupleDesc: "backupTupleDesc",
-    columns: positionColumns("ends"),
+    columns: {
+      recptr: lsn("Where the backup ends in WAL."),
+      tli: timeline("The timeline on which it ends."),
+    },
   },
 } as const satisfies Readonly<Record<string, ResultSet>>;
 

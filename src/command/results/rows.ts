@@ -1,6 +1,8 @@
 /** Rows of result sets: read, written as a server does, and described as its RowDescription does. */
 import { DecodeError, EncodeError } from "../../kernel/errors.ts";
-import { defaultServer, type Server, serverVersionNum } from "../../kernel/version.ts";
+import { checkOptions } from "../../kernel/options.ts";
+import { type Server, serverVersionNum } from "../../kernel/version.ts";
+import { counted, shown } from "../../kernel/words.ts";
 import { commandCapabilities } from "../capabilities.ts";
 import { forms, pgTypes, type ResultColumn, type RowOf, type RowValue } from "./columns.ts";
 import { type ResultSet, type ResultSetName, resultSets } from "./result-sets.ts";
@@ -15,11 +17,13 @@ export type ResultSetValue<N extends ResultSetName> = (typeof resultSets)[N]["ro
 
 /** One column as RowDescription has it. Table OID, column number and format, which it has besides, are always 0. */
 export interface ColumnDescription {
+  /** The name of the column. */
   readonly name: string;
   /** The type's OID. */
   readonly typeId: number;
   /** Bytes of a value; -1 if that varies. */
   readonly typeSize: number;
+  /** -1 for none, and 0 from servers that put the message together by hand. */
   readonly typeModifier: number;
 }
 
@@ -36,7 +40,7 @@ export function decodeResultSet<const N extends ResultSetName>(
   rows: readonly (readonly RowValue[])[],
 ): ResultSetValue<N> {
   const set = resultSetOf(name);
-  if (!Array.isArray(rows)) refuse("BAD_LENGTH", name, "is no array of rows");
+  if (!Array.isArray(rows)) refuse("BAD_LENGTH", name, "is not an array of rows");
   if (set.rows === "many") {
     return Array.from(rows, (row, i) => readRow(set, `${name}[${i}]`, row)) as unknown as ResultSetValue<N>;
   }
@@ -47,7 +51,7 @@ export function decodeResultSet<const N extends ResultSetName>(
 /**
  * Write a result set as a server of this version prints it: rows of values in the order of the columns.
  *
- * @throws EncodeError with the path, if a value does not fit.
+ * @throws EncodeError with the path, if a value does not fit; ArgumentError for options that it does not take.
  * @example encodeResultSet("BACKUP_START", { recptr: toLsn(16n), tli: 1 }, { server: 19 }) // [["0/00000010", "1"]]
  */
 export function encodeResultSet<const N extends ResultSetName>(
@@ -55,8 +59,9 @@ export function encodeResultSet<const N extends ResultSetName>(
   result: ResultSetValue<N>,
   options: { readonly server?: Server | undefined } = {},
 ): RowValue[][] {
+  checkOptions(options, ["server"]);
   const set = resultSetOf(name);
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverVersionNum(options.server);
   if (set.rows === "one") return [printRow(set, name, result, server)];
   if (!Array.isArray(result)) fail(name, "it must be an array");
   return Array.from(result as readonly unknown[], (row, i) => printRow(set, `${name}[${i}]`, row, server));
@@ -66,7 +71,7 @@ export function encodeResultSet<const N extends ResultSetName>(
  * The columns of a result set as a server of this version describes them.
  *
  * @param options.parameter For SHOW, the canonical spelling of the parameter, which the column has for its name.
- * @throws EncodeError if that is missing.
+ * @throws EncodeError if that is missing; ArgumentError for options that it does not take.
  * @example describeResultSet("NEXT_TIMELINE")[0] // { name: "next_tli", typeId: 20, typeSize: 8, typeModifier: -1 }
  * @example describeResultSet("SHOW", { parameter: "DateStyle" })[0]?.name // "DateStyle"
  */
@@ -74,8 +79,9 @@ export function describeResultSet(
   name: ResultSetName,
   options: { readonly server?: Server | undefined; readonly parameter?: string | undefined } = {},
 ): ColumnDescription[] {
+  checkOptions(options, ["server", "parameter"]);
   const { columns, tupleDesc } = resultSetOf(name);
-  const server = serverVersionNum(options.server ?? defaultServer);
+  const server = serverVersionNum(options.server);
   const byHand = tupleDesc !== undefined && !commandCapabilities.supports(server, tupleDesc);
   return Object.entries(columns).map(([key, { form }]) => {
     const { typeId, typeSize } = pgTypes[forms[form].type(server)];
@@ -101,7 +107,7 @@ function parameterName(parameter: unknown): string {
 
 function readRow(set: ResultSet, path: string, row: unknown): Record<string, unknown> {
   const columns = Object.entries<ResultColumn>(set.columns);
-  if (!Array.isArray(row)) refuse("BAD_LENGTH", path, "is no array of values");
+  if (!Array.isArray(row)) refuse("BAD_LENGTH", path, "is not an array of values");
   if (row.length !== columns.length) {
     refuse("BAD_LENGTH", path, `has ${counted(row.length, "column")}; it always has ${columns.length}`);
   }
@@ -111,7 +117,9 @@ function readRow(set: ResultSet, path: string, row: unknown): Record<string, unk
       if (printed === null && nullable) return [name, undefined];
       const read = printed === null ? undefined : forms[form].read(printed as string | Uint8Array);
       if (read === undefined) {
-        refuse("BAD_VALUE", `${path}.${name}`, `is ${shown(printed)}, but can be ${forms[form].printed} only`);
+        const type = printed === null ? "NULL" : `of type ${typeof printed}`;
+        const got = typeof printed === "string" ? shown(printed) : type;
+        refuse("BAD_VALUE", `${path}.${name}`, `is ${got}, expected ${forms[form].printed}`);
       }
       return [name, read];
     }),
@@ -134,18 +142,4 @@ function refuse(code: "BAD_LENGTH" | "BAD_VALUE", path: string, what: string): n
 
 function fail(path: string, reason: string): never {
   throw new EncodeError(path, `${path}: ${reason}`);
-}
-
-/** "1 row", "2 rows". */
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-/** Strings up to here are shown whole. */
-const EXCERPT = 40;
-
-function shown(printed: unknown): string {
-  if (printed === null) return "NULL";
-  if (typeof printed !== "string") return `of type ${typeof printed}`;
-  return printed.length > EXCERPT ? `${JSON.stringify(printed.slice(0, EXCERPT))}…` : JSON.stringify(printed);
 }

@@ -11,9 +11,9 @@ import type { Sha256 } from "./types.ts";
 
 const NEWLINE = 0x0a;
 
-/** What a caller's function makes. @throws ArgumentError for what cannot sum up anything. */
+/** The result of a caller's function. @throws ArgumentError if it cannot make checksums. */
 export function madeBy(make: () => Sha256): Sha256 {
-  const sum: unknown = typeof make === "function" ? make() : undefined;
+  const sum: unknown = typeof make === "function" && !/^class\b/.test(String(make)) ? make() : undefined;
   const { update, digest } = (sum ?? {}) as Partial<Sha256>;
   if (typeof update === "function" && typeof digest === "function") return sum as Sha256;
   return refuseArgument("sha256", "a function that returns an object with update and digest", make);
@@ -31,12 +31,12 @@ export class ManifestDigest {
     this.#sha256 = sha256;
   }
 
-  /** What is not in the last piece: it counts as a whole, wherever its lines end. */
+  /** The pieces before the last: they count as a whole, wherever their lines end. */
   piece(bytes: Uint8Array): void {
     this.#sha256.update(bytes);
   }
 
-  /** What may have the last line in it. */
+  /** Text that may contain the last line. */
   tail(bytes: Uint8Array): void {
     const last = bytes.lastIndexOf(NEWLINE);
     if (last === -1) {
@@ -61,7 +61,7 @@ export class ManifestDigest {
     for (const part of parts) this.#sha256.update(part);
   }
 
-  /** The checksum, or what is wrong with the lines. */
+  /** The checksum, or the error of the lines. */
   end(): Uint8Array | "expected at least 2 lines" | "last line not newline-terminated" {
     if (this.#newlines < 2) return "expected at least 2 lines";
     if (this.#rest.length > 0) return "last line not newline-terminated";

@@ -3,7 +3,7 @@ import { ParseError, type ParseErrorInit } from "../../kernel/errors.ts";
 import { decodeText } from "../../wire/text.ts";
 
 /**
- * A backup manifest that PostgreSQL refuses.
+ * A backup manifest that PostgreSQL rejects.
  *
  * `message` is PostgreSQL's, word for word. `text` is the line, or what of a long one is around the place; `offset` is in it.
  */

@@ -14,10 +14,10 @@ interface Around {
   readonly start: number;
 }
 
-/** What a JsonLexer says, wherever the pieces end. */
+/** The tokens of a JsonLexer, wherever the pieces end. */
 export interface JsonPieces {
   readonly type: JsonToken;
-  /** Of a string what is in it, of another token the token; a character a byte. */
+  /** The contents of a string, or another token as it is; a character per byte. */
   readonly value: string;
   /** Is this the value? */
   is(value: string): boolean;
@@ -46,7 +46,7 @@ export class JoinedPieces implements JsonPieces {
   readonly #lexer: JsonLexer;
   /** Where the lexer's text begins. */
   #start = 0;
-  /** What waits, and how much must have come before it is looked at again: each time twice as much, or tiny pieces take forever. */
+  /** The waiting text, and its length before the next try: it doubles each time, or tiny pieces would take quadratic time. */
   #waiting: string[] = [];
   #length = 0;
   #wanted = 0;
@@ -118,7 +118,7 @@ export class JoinedPieces implements JsonPieces {
 
 /** Pieces as json_lex takes them since 17, which puts a token that two of them share together by rules of its own. */
 export class IncrementalPieces implements JsonPieces {
-  /** Reads pieces, and what is put together: partial_token. */
+  /** Reads pieces, and joined pieces: partial_token. */
   readonly #lexer: JsonLexer;
   readonly #partialLexer: JsonLexer;
   readonly #joinsNumbers: boolean;

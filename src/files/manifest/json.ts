@@ -27,7 +27,7 @@ export type JsonStatus = "SUCCESS" | "INCOMPLETE" | JsonError;
 
 export type JsonError = keyof typeof messages;
 
-/** What json_errdetail says; `%s` is the token. */
+/** The details of json_errdetail; `%s` is the token. */
 const messages = {
   ESCAPING_INVALID: 'Escape sequence "\\%s" is invalid.',
   ESCAPING_REQUIRED: "Character with value 0x%x must be escaped.",
@@ -64,7 +64,7 @@ export function jsonErrorDetail(error: JsonError, token: string, after: number):
 
 const [QUOTE, BACKSLASH, LETTER_U] = [0x22, 0x5c, 0x75];
 
-/** What differs between those who read. */
+/** The differences between readers. */
 export interface JsonRules {
   /** Is a control character complained of before a surrogate that is missing? So it is up to 16. */
   readonly controlFirst: boolean;
@@ -74,7 +74,7 @@ export interface JsonRules {
 
 /** One token after the other, of a text that may come in pieces. */
 export class JsonLexer {
-  /** What is being read, a character a byte; set it, and `at`, to go on with another piece. */
+  /** The text that is read, a character per byte; set it, and `at`, to go on with another piece. */
   text = "";
   /** Where the next token is looked for, and where the last one ended: token_terminator. */
   at = 0;
@@ -97,7 +97,7 @@ export class JsonLexer {
     this.#waits = waits;
   }
 
-  /** Of a string what is in it, without escapes, in UTF-8, a character a byte; of another token the token. */
+  /** The contents of a string, without escapes, in UTF-8, a character per byte; or another token as it is. */
   get value(): string {
     return this.#made ?? this.text.slice(this.#from, this.#to);
   }
@@ -115,7 +115,7 @@ export class JsonLexer {
   }
 
   /**
-   * Reads a token. What it is, and what is wrong with it, then stands in the properties.
+   * Read a token. The properties then have its kind and its error.
    *
    * @param last Does the text end where this one does? If not, a token that touches its end is not complete.
    * @source jsonapi.c: json_lex

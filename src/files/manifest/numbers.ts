@@ -9,7 +9,7 @@ const integer = new RegExp(`^${SPACE}([-+]?)0*(\\d+)$`);
 const MOST_DIGITS = 20;
 
 /**
- * strtoul() of a whole text: blanks, a sign, digits. What is negative wraps, and what is too much is 2^64 - 1.
+ * strtoul() of a whole text: blanks, a sign, digits. A negative number wraps; one that is too large is 2^64 - 1.
  *
  * @returns undefined if something else is there; of an empty text 0, as for C.
  */

@@ -1,5 +1,5 @@
 /**
- * What a manifest must say, and in which order: the states of PostgreSQL's parser. It takes pieces of text with a character a byte.
+ * The required contents of a manifest and their order: the states of PostgreSQL's parser. It takes pieces of text with a character a byte.
  *
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  * Portions Copyright (c) 1994, Regents of the University of California
@@ -15,16 +15,16 @@ import type { JsonPieces } from "./json-pieces.ts";
 import { parseXlogrecptr, strtolInt, strtoul } from "./numbers.ts";
 import { type ChecksumAlgorithm, checksumLengths, type ManifestEntry } from "./types.ts";
 
-/** What differs from version to version, and between who reads. */
+/** Differences between versions, and between the readers of a manifest. */
 export interface ManifestRules {
-  /** Is a version 2 taken, and what belongs to it? */
+  /** Is version 2 accepted, with its fields? */
   readonly version2: boolean;
-  /** Is it said what is wrong with the JSON? */
+  /** Do messages explain invalid JSON? */
   readonly explains: boolean;
   /** Is the first element of an array told from the others? So does the parser that takes pieces. */
   readonly arrayFirst: boolean;
   readonly lsnLowHalfIsEightDigits: boolean;
-  /** Looks at what has been read before it is handed out. Gives PostgreSQL's message if it is refused. */
+  /** Checks an entry before it is handed out. @returns PostgreSQL's message if it is rejected */
   readonly check: (entry: ManifestEntry) => string | undefined;
 }
 
@@ -121,13 +121,13 @@ const SHARED = 8192;
 export class ManifestParser {
   readonly #rules: ManifestRules;
   readonly #pieces: JsonPieces;
-  /** What has been read and not been handed out. */
+  /** Parts that were read and not handed out yet. */
   #entries: ManifestEntry[] = [];
 
   #position: Position = "JSON";
-  /** What is open around the position: it is never more than three deep, since the states refuse what is. */
+  /** The open objects and arrays around the position: three at most, since the states reject more. */
   readonly #open: ("object" | "array")[] = [];
-  /** What is done only when the token behind it has been read. */
+  /** The step that waits until the next token has been read. */
   #pending: "scalar" | "field" | "object end" | "array end" | undefined;
   #name: string | undefined;
   #notedValue = "";
@@ -177,14 +177,14 @@ export class ManifestParser {
     if (this.#state !== "EOF") this.#fail("manifest ended unexpectedly", pieces);
   }
 
-  /** What has been read since the last call. */
+  /** The parts read since the last call. */
   entries(): ManifestEntry[] {
     const entries = this.#entries;
     this.#entries = [];
     return entries;
   }
 
-  /** A file as servers write it, at once. It is parsed as such only up to a comma, so that what is refused first is the same. */
+  /** A file as servers write it, at once. It is parsed as such only up to a comma, so that the first error is the same. */
   #fileLine(): boolean {
     const found = this.#pieces.takeLine(FILE_LINE);
     if (found === null) return false;
@@ -266,7 +266,7 @@ export class ManifestParser {
     this.#position = "COLON";
   }
 
-  /** The names that may stand here: nobody asks what another one is. */
+  /** The names that are known here; any other is unknown, whatever it is. */
   #known(): readonly string[] {
     if (this.#state === "THIS_FILE_FIELD") return fileFields;
     return this.#state === "THIS_WAL_RANGE_FIELD" ? walRangeFields : toplevelFields;
@@ -558,7 +558,7 @@ export class ManifestParser {
   error(message: string, { place, line }: Spot = this.#pieces, code: ErrorCode = "INVALID_VALUE"): BackupManifestError {
     const { text, start } = this.#pieces.around;
     const at = place - start;
-    // What is to blame may stand in a piece that is gone.
+    // The text of the error may be in a piece that is gone.
     const shown = at < 0 || at > text.length ? { text: "", offset: 0 } : excerpt(text, at);
     return new BackupManifestError({ code, message, sqlstate: "XX000", ...shown, firstLine: line, position: place });
   }

@@ -6,13 +6,12 @@
  * @source backup_manifest.c
  */
 import { sha256 } from "@noble/hashes/sha2.js";
-import { EncodeError } from "../../kernel/errors.ts";
 import { formatLsn } from "../../kernel/lsn.ts";
 import { checkOptions } from "../../kernel/options.ts";
 import { formatPgTime, type PgTime } from "../../kernel/time.ts";
 import { type Server, serverVersionNum } from "../../kernel/version.ts";
-import { listed, shown } from "../../kernel/words.ts";
-import { isBytes, mustBeArray, mustBeBytes, mustBeObject } from "../../wire/check.ts";
+import { listed } from "../../kernel/words.ts";
+import { givenBytes, isBytes, mustBeArray, mustBeObject, refuse } from "../../wire/check.ts";
 import { encodeText, hexOf, TEXT_WANTED } from "../../wire/text.ts";
 import { ManifestDigest, madeBy } from "./digest.ts";
 import {
@@ -29,7 +28,7 @@ export interface BackupManifestWriterOptions {
   readonly version: 1 | 2;
   /** For version 2, which is not written without. */
   readonly systemIdentifier: bigint | undefined;
-  /** How positions are written: from 19 on `0/016B3748`, before as `0/16B3748`. 18 if nobody says. */
+  /** Decides how positions are written: from 19 on as `0/016B3748`, before as `0/16B3748`. Default: 18. */
   readonly server?: Server | undefined;
   /** As in BackupManifestOptions. */
   readonly sha256?: (() => Sha256) | undefined;
@@ -53,7 +52,9 @@ export function printBackupManifest(
   mustBeArray(files, "files");
   mustBeArray(walRanges, "walRanges");
   const writer = new BackupManifestWriter({ ...options, version, systemIdentifier });
-  const chunks = [...files.map((file) => writer.file(file)), writer.end(walRanges)];
+  const chunks: Uint8Array[] = [];
+  for (const file of files) chunks.push(writer.file(file));
+  chunks.push(writer.end(walRanges));
   const bytes = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
   let at = 0;
   for (const chunk of chunks) {
@@ -71,9 +72,8 @@ export function printBackupManifest(
  * @source parse_manifest.c: verify_manifest_checksum
  */
 export function manifestChecksum(manifest: Uint8Array, make: () => Sha256 = sha256.create): Uint8Array | undefined {
-  mustBeBytes(manifest, "manifest");
   const digest = new ManifestDigest(madeBy(make));
-  digest.tail(manifest);
+  digest.tail(givenBytes(manifest, "manifest"));
   const sum = digest.end();
   return typeof sum === "string" ? undefined : sum;
 }
@@ -82,7 +82,7 @@ export function manifestChecksum(manifest: Uint8Array, make: () => Sha256 = sha2
 export class BackupManifestWriter {
   readonly #sha256: Sha256;
   readonly #server: Server | undefined;
-  /** What stands before the next file. */
+  /** The text before the next file. */
   #before: string;
   #count = 0;
 
@@ -91,12 +91,12 @@ export class BackupManifestWriter {
     checkOptions(options, ["version", "systemIdentifier", "server", "sha256"]);
     const { version, systemIdentifier, server, sha256: make } = options;
     if (server !== undefined) serverVersionNum(server);
-    if (version !== 1 && version !== 2) refuse("version", `it must be 1 or 2, not ${shown(version)}`);
+    if (version !== 1 && version !== 2) refuse("1 or 2", version, "version");
     this.#sha256 = madeBy(make ?? sha256.create);
     this.#server = server;
     let text = `{ "PostgreSQL-Backup-Manifest-Version": ${version},\n`;
     if (version === 2) text += `"System-Identifier": ${uint64("systemIdentifier", systemIdentifier)},\n`;
-    else if (systemIdentifier !== undefined) refuse("systemIdentifier", "version 1 has none");
+    else if (systemIdentifier !== undefined) refuse("undefined in version 1", systemIdentifier, "systemIdentifier");
     this.#before = `${text}"Files": [\n`;
   }
 
@@ -126,7 +126,7 @@ export class BackupManifestWriter {
     mustBeArray(walRanges, "walRanges");
     // Without a file the list's bracket is followed by the newline that ends it.
     const before = this.#count === 0 ? this.#before.slice(0, -1) : "";
-    const ranges = walRanges.map((range, i) => this.#walRangeText(`walRanges[${i}]`, range));
+    const ranges = Array.from(walRanges.entries(), ([i, range]) => this.#walRangeText(`walRanges[${i}]`, range));
     const body = this.#take("walRanges", `${before}\n],\n"WAL-Ranges": [\n${ranges.join(",\n")}\n],\n`);
     const line = new TextEncoder().encode(`"Manifest-Checksum": "${hexOf(this.#sha256.digest())}"}\n`);
     const bytes = new Uint8Array(body.length + line.length);
@@ -139,7 +139,7 @@ export class BackupManifestWriter {
     mustBeObject(range, at);
     const { timeline, startLsn, endLsn } = range;
     if (!Number.isInteger(timeline) || timeline < 0 || timeline > 0xffffffff) {
-      refuse(`${at}.timeline`, `it must be 0 to 4294967295, not ${shown(timeline)}`);
+      refuse("a whole number from 0 to 4294967295", timeline, `${at}.timeline`);
     }
     const lsn = (name: "startLsn" | "endLsn", value: ManifestWalRange[typeof name]): string => {
       uint64(`${at}.${name}`, value);
@@ -163,32 +163,28 @@ export function formatLastModified(time: PgTime): string {
 
 function fileText(at: string, file: ManifestFile): string {
   const { path, encoded: isEncoded, size, lastModified, checksumAlgorithm, checksum } = file;
-  if (typeof path !== "string") refuse(`${at}.path`, `it must be a string, not ${shown(path)}`);
+  if (typeof path !== "string") refuse("a string", path, `${at}.path`);
   if (lastModified !== undefined && typeof lastModified !== "string") {
-    refuse(`${at}.lastModified`, `it must be a string, not ${shown(lastModified)}`);
+    refuse("a string", lastModified, `${at}.lastModified`);
   }
   if (!Object.hasOwn(checksumLengths, checksumAlgorithm)) {
-    refuse(
-      `${at}.checksumAlgorithm`,
-      `it must be ${listed(Object.keys(checksumLengths))}, not ${shown(checksumAlgorithm)}`,
-    );
+    refuse(listed(Object.keys(checksumLengths)), checksumAlgorithm, `${at}.checksumAlgorithm`);
   }
-  if (checksum !== undefined && !isBytes(checksum))
-    refuse(`${at}.checksum`, `it must be a Uint8Array, not ${shown(checksum)}`);
-  if (path.includes("\0")) refuse(`${at}.path`, "a NUL character would end it");
+  if (checksum !== undefined && !isBytes(checksum)) refuse("a Uint8Array", checksum, `${at}.checksum`);
+  if (path.includes("\0")) refuse("text without NUL", path, `${at}.path`);
   const hexadecimal = isEncoded || /\p{Surrogate}/u.test(path);
   let text = hexadecimal
     ? `{ "Encoded-Path": "${hexOf(encoded(`${at}.path`, path))}", `
     : `{ "Path": ${escapeJson(path)}, `;
   text += `"Size": ${uint64(`${at}.size`, size)}`;
   if (lastModified !== undefined) {
-    if (lastModified.includes("\0")) refuse(`${at}.lastModified`, "a NUL character would end it");
+    if (lastModified.includes("\0")) refuse("text without NUL", lastModified, `${at}.lastModified`);
     text += `, "Last-Modified": ${escapeJson(lastModified)}`;
   }
   if (checksumAlgorithm !== "NONE") {
     text += `, "Checksum-Algorithm": "${checksumAlgorithm}", "Checksum": "${hexOf(checksum ?? new Uint8Array())}"`;
   } else if (checksum !== undefined) {
-    refuse(`${at}.checksum`, "the algorithm NONE has none");
+    refuse("undefined with the algorithm NONE", checksum, `${at}.checksum`);
   }
   return `${text} }`;
 }
@@ -210,7 +206,7 @@ const escapes: Readonly<Record<string, string | undefined>> = {
 
 function uint64(path: string, value: bigint | undefined): string {
   if (typeof value !== "bigint" || value < 0n || value >> 64n !== 0n) {
-    refuse(path, `it must be a bigint of 0 to 2^64 - 1, not ${shown(value)}`);
+    refuse("a bigint from 0 to 2^64 - 1", value, path);
   }
   return String(value);
 }
@@ -218,10 +214,6 @@ function uint64(path: string, value: bigint | undefined): string {
 function encoded(path: string, text: string): Uint8Array {
   const target = new Uint8Array(3 * text.length);
   const length = encodeText(text, target, 0);
-  if (length === -1) refuse(path, `it must be ${TEXT_WANTED}`);
+  if (length === -1) refuse(TEXT_WANTED, text, path);
   return target.slice(0, length);
-}
-
-function refuse(path: string, reason: string): never {
-  throw new EncodeError(path, `${path}: ${reason}`);
 }

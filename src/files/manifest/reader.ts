@@ -1,5 +1,5 @@
 /**
- * Reads a backup manifest whole or in pieces, and refuses what PostgreSQL refuses, in its words: pg_verifybackup of any version, or the
+ * Reads a backup manifest whole or in pieces, and rejects what PostgreSQL rejects, in its words: pg_verifybackup of any version, or the
  * server to which a client sends it with UPLOAD_MANIFEST.
  *
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
@@ -12,9 +12,9 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { refuseArgument } from "../../kernel/errors.ts";
-import { checkOneOf, checkOptions } from "../../kernel/options.ts";
+import { checkOneOf, checkOptions, iterableOf } from "../../kernel/options.ts";
 import { defaultServer, requireCapability, type Server } from "../../kernel/version.ts";
-import { mustBeBytes } from "../../wire/check.ts";
+import { givenBytes } from "../../wire/check.ts";
 import { byteText, isAscii } from "../../wire/text.ts";
 import { checkLsn } from "../arguments.ts";
 import { manifestCapabilities } from "../capabilities.ts";
@@ -27,25 +27,26 @@ import type { BackupManifest, ManifestEntry, ManifestFile, ManifestWalRange, Sha
 
 /** The server that reads the manifest. */
 export interface BackupManifestOptions {
-  /** The version that judges: 18 if nobody says. Before 13 there were no manifests. */
+  /** The version that judges. Default: 18. There are manifests from 13 on. */
   readonly server?: Server | undefined;
   /**
-   * Whose verdict it is. `pg_verifybackup`, if nobody says, refuses paths that come twice. `server` is one that gets UPLOAD_MANIFEST, since
-   * 17: it refuses version 1, and a system identifier that is not its own; each call of `push` is a CopyData message for it.
+   * The reader whose verdict is given. Default: `pg_verifybackup`, which rejects duplicate paths. `server` is one that receives
+   * UPLOAD_MANIFEST, from 17 on: it rejects version 1, and a system identifier that is not its own; each call of `push` is a CopyData
+   * message for it.
    */
   readonly judge?: "pg_verifybackup" | "server" | undefined;
-  /** The server's own, for `judge: "server"`; undefined takes any. */
+  /** The server's own, for `judge: "server"`; undefined accepts any. */
   readonly systemIdentifier?: bigint | undefined;
   /**
-   * In which encoding a server reads: `SQL_ASCII`, if nobody says, on a connection to no database, as pg_basebackup has it; on another that of
-   * the database. Without an encoding escapes such as \\u00e9 are refused.
+   * The encoding in which a server reads: that of the database of the connection. Default: `SQL_ASCII`, as on a connection to no database,
+   * such as pg_basebackup's. It rejects escapes such as \\u00e9.
    */
   readonly encoding?: "SQL_ASCII" | "UTF8" | undefined;
   /**
-   * Makes what sums up the manifest: in Node `() => createHash("sha256")` is five times faster than what browsers need.
+   * Creates the checksum of the manifest. Default: code that runs everywhere; in Node `() => createHash("sha256")` is five times faster.
    */
   readonly sha256?: (() => Sha256) | undefined;
-  /** Is the reader not to remember paths, of which there may be millions, and to let one come twice? */
+  /** Accept duplicate paths? Then the paths, perhaps millions, are not kept in memory. */
   readonly duplicates?: boolean | undefined;
 }
 
@@ -69,14 +70,13 @@ export function parseBackupManifest(
   return collectManifest(entries);
 }
 
-/** What a reader handed out, as one value. */
+/** All parts of a reader as one value. */
 export function collectManifest(entries: Iterable<ManifestEntry>): BackupManifest {
   let version: 1 | 2 = 1;
   let systemIdentifier: bigint | undefined;
   const files: ManifestFile[] = [];
   const walRanges: ManifestWalRange[] = [];
-  if (typeof entries?.[Symbol.iterator] !== "function") refuseArgument("entries", "an iterable", entries);
-  for (const entry of entries) {
+  for (const entry of iterableOf(entries) ?? refuseArgument("entries", "an iterable", entries)) {
     if (typeof entry !== "object" || entry === null) refuseArgument("entries", "entries of a manifest", entry);
     if (entry.type === "File") files.push(entry.file);
     else if (entry.type === "WalRange") walRanges.push(entry.walRange);
@@ -105,7 +105,7 @@ export class BackupManifestReader {
   readonly #json: JsonRules;
   readonly #joinsNumbers: boolean;
   #parser: ManifestParser | undefined;
-  /** What is not parsed yet: until the end is known, nobody can tell where the program cuts. */
+  /** Bytes that are not parsed yet: where the program cuts them depends on the end. */
   readonly #buffer = new Buffered();
   #total = 0;
   #failure: unknown;
@@ -154,7 +154,7 @@ export class BackupManifestReader {
    * @throws BackupManifestError; then every later call throws it too.
    */
   push(bytes: Uint8Array): ManifestEntry[] {
-    mustBeBytes(bytes);
+    bytes = givenBytes(bytes);
     return this.#guarded(() => {
       this.#total += bytes.length;
       if (this.#cut === "none") {
@@ -183,7 +183,7 @@ export class BackupManifestReader {
       if (this.#cut === "none") {
         this.#parser!.feed("", true);
       } else if (this.#parser === undefined && this.#total <= READ_CHUNK_SIZE) {
-        // What is small is read whole, by a parser that calls one thing by another name.
+        // A small manifest is read whole, by a parser with one other message.
         this.#parser = new ManifestParser(this.#rules, new JoinedPieces(this.#json));
         this.#last();
       } else {
@@ -196,7 +196,7 @@ export class BackupManifestReader {
     });
   }
 
-  /** Parses so many bytes, with which the manifest does not end. */
+  /** Parse the first `length` bytes; the manifest does not end with them. */
   #piece(length: number): void {
     this.#parser ??= this.#incremental();
     const bytes = this.#buffer.take(length);
@@ -277,7 +277,7 @@ class Buffered {
     this.#length += bytes.length;
   }
 
-  /** The first so many of them, in one piece. */
+  /** The first bytes, in one piece. */
   take(length: number): Uint8Array {
     const taken = new Uint8Array(length);
     let at = 0;

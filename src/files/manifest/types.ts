@@ -1,4 +1,4 @@
-/** What a backup manifest says: of each file of a base backup, and of the WAL that it needs. */
+/** The contents of a backup manifest: each file of a base backup, and the WAL that it needs. */
 import type { Lsn } from "../../kernel/lsn.ts";
 
 /** How a file's bytes are summed up. @source checksum_helper.h: pg_checksum_type */
@@ -21,12 +21,13 @@ export interface ManifestFile {
    * lone surrogate U+DC80 to U+DCFF, as everywhere in walwire.
    */
   readonly path: string;
-  /** Does it stand there as `Encoded-Path`, in hexadecimal digits? What is not valid UTF-8 always does when it is printed. */
+  /** Is it written as `Encoded-Path`, in hexadecimal digits? A path that is not valid UTF-8 always is when it is printed. */
   readonly encoded: boolean;
   /** Bytes, 0 to 2^64 - 1. */
   readonly size: bigint;
   /** As it stands there: PostgreSQL writes `2026-11-27 03:54:00 GMT`, and reads anything. Undefined if it is not there. */
   readonly lastModified: string | undefined;
+  /** The algorithm of `checksum`. */
   readonly checksumAlgorithm: ChecksumAlgorithm;
   /** Undefined if it is not there, or empty. Of CRC-32C it is the number in little-endian order. A view: others lie in the same buffer. */
   readonly checksum: Uint8Array | undefined;
@@ -34,8 +35,11 @@ export interface ManifestFile {
 
 /** WAL that the backup needs. */
 export interface ManifestWalRange {
+  /** The timeline. */
   readonly timeline: number;
+  /** The first position. */
   readonly startLsn: Lsn;
+  /** The end, exclusive. */
   readonly endLsn: Lsn;
 }
 
@@ -45,17 +49,34 @@ export interface BackupManifest {
   readonly version: 1 | 2;
   /** Since version 2; undefined if it is not there. */
   readonly systemIdentifier: bigint | undefined;
+  /** The files, in the order of the manifest. */
   readonly files: readonly ManifestFile[];
   /** The newest timeline first. */
   readonly walRanges: readonly ManifestWalRange[];
 }
 
-/** What a manifest says, one thing after the other. */
+/** The parts of a manifest, in order. */
 export type ManifestEntry =
-  | { readonly type: "Version"; readonly version: 1 | 2 }
-  | { readonly type: "SystemIdentifier"; readonly systemIdentifier: bigint }
-  | { readonly type: "File"; readonly file: ManifestFile }
-  | { readonly type: "WalRange"; readonly walRange: ManifestWalRange };
+  | {
+      readonly type: "Version";
+      /** 1 of servers 13 to 16, 2 of those from 17 on. */
+      readonly version: 1 | 2;
+    }
+  | {
+      readonly type: "SystemIdentifier";
+      /** The cluster's system identifier. */
+      readonly systemIdentifier: bigint;
+    }
+  | {
+      readonly type: "File";
+      /** A file of the backup. */
+      readonly file: ManifestFile;
+    }
+  | {
+      readonly type: "WalRange";
+      /** WAL that the backup needs. */
+      readonly walRange: ManifestWalRange;
+    };
 
 /** SHA-256 in steps: what `createHash("sha256")` of node:crypto gives, and `sha256.create()` of @noble/hashes. */
 export interface Sha256 {

@@ -1,7 +1,13 @@
-/** The subcommands: their declarations, and where their code is, which is loaded when they are called. */
+/** The subcommands: their declarations, and the location of their code, which is loaded on use. */
+import { baseBackup } from "./base-backup/declaration.ts";
+import { combineBackup } from "./combine-backup/declaration.ts";
 import { command } from "./command/declaration.ts";
 import { completion } from "./completion/declaration.ts";
 import { decode } from "./decode/declaration.ts";
+import { doctor } from "./doctor/declaration.ts";
+import { proxy } from "./proxy/declaration.ts";
+import { receiveWal } from "./receive-wal/declaration.ts";
+import { serve } from "./serve/declaration.ts";
 import type { CallOf, Declaration } from "./shared/declare.ts";
 import { readCall } from "./shared/read-call.ts";
 import type { Status } from "./shared/status.ts";
@@ -14,7 +20,7 @@ export interface Subcommand {
   readonly declaration: Declaration;
   /** @throws UsageError if the call is wrong. */
   readonly run: (args: readonly string[]) => Promise<Status>;
-  /** Where it stands in for another program, whose help and wrong calls are its own: the call, or undefined if it does not. */
+  /** For a subcommand that replaces another program, with that program's help and errors: the call, or undefined if it does not. */
   readonly instead?: (args: readonly string[]) => Promise<Status> | undefined;
 }
 
@@ -31,7 +37,13 @@ export const subcommands: readonly Subcommand[] = [
         ? import("./verify-backup/pg-verifybackup.ts").then(({ run }) => run(args))
         : undefined,
   },
+  subcommand(baseBackup, () => import("./base-backup/index.ts")),
+  subcommand(combineBackup, () => import("./combine-backup/index.ts")),
+  subcommand(receiveWal, () => import("./receive-wal/index.ts")),
+  subcommand(doctor, () => import("./doctor/index.ts")),
   subcommand(tail, () => import("./tail/index.ts")),
+  subcommand(serve, () => import("./serve/index.ts")),
+  subcommand(proxy, () => import("./proxy/index.ts")),
   subcommand(completion, async () => {
     const { run } = await import("./completion/index.ts");
     return { run: async (call) => run(call, declarations) };

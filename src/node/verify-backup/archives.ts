@@ -12,11 +12,14 @@ import { CONTROL_FILE_SIZE } from "../../files/control-file.ts";
 import { strtoul } from "../../files/manifest/numbers.ts";
 import { DecodeError } from "../../kernel/errors.ts";
 import { decompress, type ReadableCompression } from "../decompress.ts";
+import { strerror } from "../strerror.ts";
+import { archiveCompression } from "../wal-archive.ts";
 import { type ManifestRecord, shouldVerifyChecksum, type VerifyContext } from "./context.ts";
 import { CONTROL_FILE, checkControlFile } from "./control-file.ts";
-import { binaryPath, canonicalPath, systemPath, textPath } from "./paths.ts";
-import { FatalProblem, strerror } from "./problems.ts";
+import { binaryPath, canonicalPath, textPath } from "./paths.ts";
+import { FatalProblem } from "./problems.ts";
 import { type Summing, summing } from "./sum.ts";
+import { systemPath } from "./system-path.ts";
 import { TarError, type TarMember, TarParser, type TarVisitor } from "./tar.ts";
 
 interface Archive {
@@ -26,18 +29,15 @@ interface Archive {
   readonly compression: "none" | ReadableCompression;
 }
 
-const suffixes: Readonly<Record<string, Archive["compression"] | undefined>> = {
-  ".tar": "none",
-  ".tgz": "gzip",
-  ".tar.gz": "gzip",
-  ".tar.lz4": "lz4",
-  ".tar.zst": "zstd",
-};
-
 const OID_MAX = 0xffffffffn;
 
-/** @throws FatalProblem */
-export async function verifyArchives(context: VerifyContext): Promise<void> {
+/**
+ * Verify the files in the archives of a backup.
+ *
+ * @returns the path of the archive that holds the WAL; undefined if there is none.
+ * @throws FatalProblem
+ */
+export async function verifyArchives(context: VerifyContext): Promise<string | undefined> {
   const top = binaryPath(context.directory);
   let names: string[];
   try {
@@ -50,12 +50,20 @@ export async function verifyArchives(context: VerifyContext): Promise<void> {
     );
   }
   const archives: Archive[] = [];
+  let wal: string | undefined;
+  let base: string | undefined;
   for (const name of names) {
     if (context.ignored.has(name)) continue;
     const archive = precheck(context, name, `${top}/${binaryPath(name)}`);
-    if (archive !== undefined) archives.push(archive);
+    if (archive === undefined) continue;
+    if (name.startsWith("pg_wal")) wal = name;
+    else archives.push(archive);
+    if (name.startsWith("base")) base = name;
   }
   for (const archive of archives) await verifyArchive(context, archive, `${top}/${binaryPath(archive.name)}`);
+  // Without pg_wal.tar the WAL is among the files of the data directory.
+  const holder = wal ?? base;
+  return holder === undefined ? undefined : `${context.directory}/${holder}`;
 }
 
 function precheck(context: VerifyContext, name: string, full: string): Archive | undefined {
@@ -71,18 +79,16 @@ function precheck(context: VerifyContext, name: string, full: string): Archive |
     context.report("unreadable", name, `could not stat file or directory "${name}": ${strerror(error)}`);
     return undefined;
   }
-  const isWal = name.startsWith("pg_wal");
   const named = /^(?:base|pg_wal|([ \t\n\v\f\r]*[-+]?\d+))(.*)$/s.exec(name);
   const [, digits, suffix] = named ?? [];
   const tablespace = digits === undefined ? 0n : strtoul(digits)!;
   const isExpected = named !== null && (digits === undefined || (tablespace > 0n && tablespace <= OID_MAX));
-  const compression = isExpected ? suffixes[suffix!] : undefined;
+  const compression = isExpected && /^\.(?:tgz|tar(?:\.\w+)?)$/.test(suffix!) ? archiveCompression(suffix!) : undefined;
   if (compression === undefined) {
     context.report("extra", name, `file "${name}" is not expected in a tar format backup`);
     return undefined;
   }
-  if (isWal) return undefined;
-  context.progress.totalBytes += size;
+  if (!name.startsWith("pg_wal")) context.progress.totalBytes += size;
   return { name, tablespace: Number(tablespace), compression };
 }
 
@@ -119,7 +125,7 @@ async function verifyArchive(context: VerifyContext, archive: Archive, full: str
       const { message } = error.cause as Error;
       throw new FatalProblem("archive", name, `could not decompress data: ${message}`);
     }
-    // What is compressed ends too early: then the archive does too, and that is what is said.
+    // The compressed data ends too early: then the archive does too, and that is the message.
   }
   try {
     parser.end();
@@ -148,7 +154,7 @@ class MemberVerifier implements TarVisitor {
     this.#record = this.#sum = this.#control = undefined;
     this.#bytes = 0n;
     if (!isFile) return;
-    // Of a path of the file system nothing but what is below here is meant.
+    // A path of the file system counts only below this directory.
     const full = canonicalPath(tablespace === 0 ? `./${path}` : `pg_tblspc/${tablespace}/${path}`);
     if (context.ignored.has(full)) return;
     const record = context.files.get(full);
@@ -166,7 +172,7 @@ class MemberVerifier implements TarVisitor {
     }
     if (!context.skipChecksums && shouldVerifyChecksum(record)) this.#sum = summing(file.checksumAlgorithm);
     if (context.version !== 1 && !record.bad && file.path === CONTROL_FILE) {
-      this.#control = new Uint8Array(context.controlFile.size);
+      this.#control = new Uint8Array(CONTROL_FILE_SIZE);
     }
   }
 

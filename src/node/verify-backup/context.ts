@@ -17,8 +17,8 @@ export interface ManifestRecord {
 export interface VerifyContext {
   /** What the version whose program judges can do. */
   readonly has: ReturnType<typeof verifyBackupCapabilities.of>;
-  /** What that version takes for a control file. */
-  readonly controlFile: ControlFileFormat;
+  /** The format of the control file; undefined: that of the version that is in it. */
+  readonly controlFile: ControlFileFormat | undefined;
   /** As it was given, in its shortest form. */
   readonly directory: string;
   readonly files: ReadonlyMap<string, ManifestRecord>;
@@ -35,11 +35,13 @@ export interface VerifyContext {
 
 /** How far verification is. */
 export interface VerifyProgress {
-  /** Files found so far, and checksums compared. */
+  /** Files of the manifest that were found so far. */
   readonly files: number;
+  /** Checksums that were compared so far. */
   readonly checksums: number;
-  /** Bytes summed up so far, and of how many; 0 until that is known. */
+  /** Bytes read for checksums so far. */
   readonly doneBytes: number;
+  /** Bytes to read for checksums; 0 until that is known. */
   readonly totalBytes: number;
 }
 

@@ -7,10 +7,12 @@
  * @source pg_verifybackup.c: verify_plain_backup_directory, verify_plain_backup_file
  */
 import { readdirSync, type Stats, statSync } from "node:fs";
+import { strerror } from "../strerror.ts";
 import { shouldVerifyChecksum, type VerifyContext } from "./context.ts";
 import { CONTROL_FILE, verifyControlFile } from "./control-file.ts";
-import { type BinaryPath, binaryPath, systemPath, textPath } from "./paths.ts";
-import { FatalProblem, strerror } from "./problems.ts";
+import { type BinaryPath, binaryPath, textPath } from "./paths.ts";
+import { FatalProblem } from "./problems.ts";
+import { systemPath } from "./system-path.ts";
 
 /** How many files are looked at before others have their turn. */
 const FILES_AT_ONCE = 2000;
@@ -100,6 +102,6 @@ function verifyFile(context: VerifyContext, path: string, stats: Stats): void {
     record.bad = true;
     context.report("size", path, `"${path}" has size ${stats.size} on disk but size ${size} in the manifest`);
   }
-  if (context.version !== 1 && path === CONTROL_FILE) verifyControlFile(context, `${context.directory}/${path}`);
+  if (context.version !== 1 && path === CONTROL_FILE) verifyControlFile(context);
   if (!context.skipChecksums && shouldVerifyChecksum(record)) context.progress.totalBytes += stats.size;
 }

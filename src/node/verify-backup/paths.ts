@@ -16,17 +16,12 @@ export function binaryPath(text: string): BinaryPath {
   return (length === -1 ? Buffer.from(text) : bytes.subarray(0, length)).toString("latin1");
 }
 
-/** For calls of node:fs. */
-export function systemPath(path: BinaryPath): string | Buffer {
-  return isAsciiText(path) ? path : Buffer.from(path, "latin1");
-}
-
 /** As walwire has text: what is not UTF-8 is U+DC80 to U+DCFF. */
 export function textPath(path: BinaryPath): string {
   return bytesText(path);
 }
 
-function isAsciiText(text: string): boolean {
+export function isAsciiText(text: string): boolean {
   return /^[\x00-\x7f]*$/.test(text);
 }
 

@@ -3,8 +3,9 @@ import { createHash, type Hash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
 import type { ChecksumAlgorithm } from "../../files/manifest/types.ts";
 import { crc32c } from "../../kernel/crc32c.ts";
-import { type BinaryPath, systemPath } from "./paths.ts";
-import { strerror } from "./problems.ts";
+import { strerror } from "../strerror.ts";
+import type { BinaryPath } from "./paths.ts";
+import { systemPath } from "./system-path.ts";
 
 /** A checksum in steps. @source checksum_helper.c */
 export interface Summing {

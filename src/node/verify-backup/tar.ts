@@ -1,7 +1,7 @@
 /**
- * The members of a tar archive as they stream, by the rules of pg_verifybackup: which archives it rejects, and in which words, is the
- * verdict that verify-backup gives. The reader for everybody else is walwire/basebackup/tar, which is modern-tar, reads what these rules
- * reject, and restores files. Two readers, because one cannot be both exact and lenient.
+ * The members of a tar archive as they stream, by the rules of pg_verifybackup and pg_basebackup: which archives they reject, and in which
+ * words, is the verdict that verify-backup and base-backup give. The reader for other purposes is walwire/basebackup/tar, which is
+ * modern-tar and reads archives that these rules reject. Two readers, because one cannot be both exact and lenient.
  *
  * Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group
  *
@@ -14,12 +14,21 @@ import { textPath } from "./paths.ts";
 export interface TarMember {
   readonly path: string;
   readonly size: bigint;
+  /** Where its contents begin in the archive, in bytes. */
+  readonly offset: number;
   readonly isFile: boolean;
+  /** The type flag: "0" or NUL for a file, "5" for a directory, "2" for a symbolic link. */
+  readonly type: string;
+  /** Permissions, such as 0o600. */
+  readonly mode: number;
+  /** The target of a symbolic link; empty for other types. */
+  readonly target: string;
 }
 
 /** What is done with members, in the order in which they come. */
 export interface TarVisitor {
-  header(member: TarMember): void;
+  /** @param block The header as it is in the archive: a buffer that the parser uses again. */
+  header(member: TarMember, block: Uint8Array): void;
   contents(bytes: Uint8Array): void;
   end(): void;
 }
@@ -37,6 +46,8 @@ export class TarParser {
   /** Of a header or a padding that has begun. */
   readonly #block = Buffer.alloc(BLOCK);
   #have = 0;
+  /** Bytes of the archive before those that are being pushed. */
+  #offset = 0;
   #left = 0n;
   #padding = 0;
 
@@ -55,9 +66,9 @@ export class TarParser {
         this.#block.set(bytes.subarray(at, at + taken), this.#have);
         this.#have += taken;
         at += taken;
-        if (this.#have < BLOCK) return;
+        if (this.#have < BLOCK) break;
         this.#have = 0;
-        this.#header();
+        this.#header(this.#offset + at);
       } else if (this.#state === "contents") {
         const taken = this.#left < BigInt(there) ? Number(this.#left) : there;
         this.#visitor.contents(bytes.subarray(at, at + taken));
@@ -75,6 +86,7 @@ export class TarParser {
         return;
       }
     }
+    this.#offset += bytes.length;
   }
 
   /** @throws TarError if the archive is not whole. */
@@ -88,7 +100,7 @@ export class TarParser {
     this.#state = "header";
   }
 
-  #header(): void {
+  #header(offset: number): void {
     const block = this.#block;
     if (block.every((byte) => byte === 0)) {
       this.#state = "trailer";
@@ -107,7 +119,9 @@ export class TarParser {
       throw new TarError("pax extensions to tar format are not supported");
     }
     const isFile = this.#checked ? type === "0" || type === "\0" : type !== "5" && type !== "2";
-    this.#visitor.header({ path, size, isFile });
+    const mode = Number(tarNumber(block, 100, 8) & 0xffffffffn);
+    const target = type === "2" ? cString(block, 157, 257) : "";
+    this.#visitor.header({ path, size, offset, isFile, type, mode, target }, block);
     this.#left = size;
     this.#padding = Number((512n - (size % 512n)) % 512n);
     if (size === 0n) this.#end();
@@ -121,7 +135,7 @@ function cString(block: Buffer, from: number, to: number): string {
 }
 
 /** Octal digits, or a byte 128 and then the number in the order of the network; it wraps at 64 bits. */
-function tarNumber(block: Uint8Array, at: number, length: number): bigint {
+export function tarNumber(block: Uint8Array, at: number, length: number): bigint {
   let value = 0n;
   if (block[at] === 0x80) {
     for (let i = at + 1; i < at + length; i++) value = (value << 8n) | BigInt(block[i]!);

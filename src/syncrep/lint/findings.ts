@@ -1,5 +1,8 @@
 /** The findings of the lint, and their fixes. */
 import { type ParseError, refuseArgument } from "../../kernel/errors.ts";
+import { isArrayOf } from "../../kernel/options.ts";
+import { quoteIdentifier } from "../../text/identifier.ts";
+import type { TextRange } from "../parts.ts";
 
 /** Not fixed; fixed on request; or fixed without asking, where the meaning stays the same or only one can have been intended. */
 type Fixing = readonly [] | readonly [message: string, how: "ask" | "safe"];
@@ -32,11 +35,12 @@ export const findingCodes = {
   ],
   NEEDS_SHARED_NAMES: [
     "warning",
-    "Commits wait forever unless standbys share a name: {} are required, and the list has {}.",
+    "Commits wait forever unless standbys share a name: {} are required, and only {} of the names count.",
     "Require {}.",
     "ask",
   ],
-  NEVER_MATCHES: ["warning", "No standby can have the name {}: the server changes it to {}.", "Write that.", "ask"],
+  TYPOGRAPHIC_QUOTES: ["warning", "The typographic quotes of {} are part of the name.", "Write {}.", "ask"],
+  NEVER_MATCHES: ["warning", "No standby can have the name {}: the server changes it to {}.", "Write {}.", "ask"],
   TOO_LONG: ["warning", "No standby can have the name {}: the server cuts its {} bytes to {}."],
   EMPTY_NAME: ["warning", "The name {} is blank."],
   BLANKS_IN_NAME: ["warning", "The blanks around {} are part of the name.", "Remove them.", "ask"],
@@ -48,7 +52,7 @@ export const findingCodes = {
   NEVER_MATTERS: ["warning", "{} has no effect: * matches it too.", "Remove it.", "safe"],
   QUOTED_STAR: ["warning", "In double quotes, too, * matches any standby.", "Remove the quotes.", "safe"],
   NUMBER_WRAPPED: ["warning", "The server reads {} as {}.", "Write {}.", "safe"],
-  NUMBER_IS_NAME: ["warning", "{} is the name of a standby here.", "Require {} of the others.", "ask"],
+  NUMBER_IS_NAME: ["warning", "{} is a name here.", "Require {} of the others.", "ask"],
   ANY_STANDBY: ["info", "* matches every client that streams and confirms, such as pg_receivewal."],
   // Other servers
   REFUSED_ELSEWHERE: ["error", "PostgreSQL {} says: {}", "Write it so that both accept it.", "safe"],
@@ -60,10 +64,9 @@ export type FindingCode = keyof typeof findingCodes;
 /** How bad a finding is. */
 export type FindingSeverity = "error" | "warning" | "info";
 
-/** A piece of the value, in UTF-16 code units from its start, and what to put there instead. */
-export interface Edit {
-  readonly offset: number;
-  readonly end: number;
+/** A piece of the value, and what to put there instead. */
+export interface Edit extends TextRange {
+  /** The new text. */
   readonly text: string;
 }
 
@@ -76,17 +79,19 @@ export interface Fix {
    * have meant one thing only.
    */
   readonly safe: boolean;
+  /** All of them belong together. */
   readonly edits: readonly Edit[];
 }
 
 /** One likely mistake, where it is, and how to fix it. */
-export interface Finding {
+export interface Finding extends TextRange {
+  /** The kind of mistake. */
   readonly code: FindingCode;
+  /** That of the code. */
   readonly severity: FindingSeverity;
-  /** Where, in UTF-16 code units from the start of the value; `end` is where what follows begins. */
-  readonly offset: number;
-  readonly end: number;
+  /** The mistake, in a sentence. */
   readonly message: string;
+  /** undefined if it needs a decision. */
   readonly fix: Fix | undefined;
   /** The error of the server that refuses the value, which stands at the first place that it stumbles at. */
   readonly error: ParseError | undefined;
@@ -95,11 +100,6 @@ export interface Finding {
 /** So many are found, and no more: nobody reads on, and a finding takes a hundred times the memory of the mistake. */
 export const MAX_FINDINGS = 1000;
 
-interface Place {
-  readonly offset: number;
-  readonly end: number;
-}
-
 /**
  * A finding, and its fix if there are edits.
  *
@@ -107,15 +107,14 @@ interface Place {
  */
 export function finding(
   code: FindingCode,
-  { offset, end }: Place,
+  { offset, end }: TextRange,
   words: readonly (string | number)[] = [],
   edits?: readonly Edit[] | false | undefined,
   error?: ParseError,
 ): Finding {
   const [severity, message, fix, how] = findingCodes[code] as readonly [FindingSeverity, string, string?, string?];
   let next = 0;
-  const fill = (sentence: string): string =>
-    sentence.replaceAll("{}", () => cut(String(words[next++]), 500).replace(/[\0-\x1f]/g, " "));
+  const fill = (sentence: string): string => sentence.replaceAll("{}", () => oneLine(cut(String(words[next++]), 500)));
   return {
     ...{ code, severity, offset, end, message: fill(message) },
     fix: edits && fix !== undefined ? { message: fill(fix), safe: how === "safe", edits } : undefined,
@@ -123,14 +122,25 @@ export function finding(
   };
 }
 
+/** Without control characters, which would break the line of a message. */
+function oneLine(text: string): string {
+  return text.replace(/[\0-\x1f]/g, (control) => `\\u{${control.charCodeAt(0).toString(16)}}`);
+}
+
+/** What a name in “ ” or ‘ ’ was meant to be, which to servers are letters. */
+export function inTypographicQuotes(name: string): string | undefined {
+  const inside = /^[“”„‘’‚](.+)[“”‘’]$/.exec(name)?.[1];
+  return inside && quoteIdentifier(inside);
+}
+
 /** A piece with other text in its place. */
-export function edit({ offset, end }: Place, text: string): Edit {
+export function edit({ offset, end }: TextRange, text: string): Edit {
   return { offset, end, text };
 }
 
-/** A name for a message, in double quotes and without what would break the line. */
+/** A name for a message, as a value has it in double quotes. */
 export function show(name: string): string {
-  return JSON.stringify(cut(name, 80));
+  return quoteIdentifier(cut(name, 80));
 }
 
 /** Messages are to stay short. */
@@ -138,18 +148,19 @@ function cut(text: string, length: number): string {
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
-/** A name in double quotes, as a value has it. */
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+/** A text after fixes. */
+export interface FixedText {
+  /** The new text. */
+  readonly text: string;
+  /** The findings that were fixed, in order; each offset is one in the text as it was then. */
+  readonly fixed: readonly Finding[];
 }
 
 /**
  * The text with the fixes of these findings made, those that come first before later ones: one that would change what another
  * has changed is left out.
- *
- * @returns the new text, and the findings whose fixes are in it.
  */
-export function applyFixes(text: string, findings: readonly Finding[]): { text: string; fixed: readonly Finding[] } {
+export function applyFixes(text: string, findings: readonly Finding[]): FixedText {
   if (typeof text !== "string") refuseArgument("text", "a string", text);
   const isEdit = (each: Edit): boolean =>
     typeof each?.text === "string" &&
@@ -158,15 +169,13 @@ export function applyFixes(text: string, findings: readonly Finding[]): { text: 
     each.end >= each.offset &&
     each.end <= text.length;
   const isFinding = (each: Finding): boolean =>
-    typeof each === "object" && each !== null && (each.fix == null || each.fix.edits?.every?.(isEdit) === true);
-  if (!Array.isArray(findings) || !Array.from(findings).every(isFinding)) {
-    refuseArgument("findings", "an array of findings in the text", findings);
-  }
+    typeof each === "object" && each !== null && (each.fix == null || isArrayOf(each.fix.edits, isEdit));
+  if (!isArrayOf(findings, isFinding)) refuseArgument("findings", "an array of findings in the text", findings);
   // The gap before each character, and the character. An edit takes its own and the gap that it begins at, so that nothing is put
   // in front of what is gone; the gap at its end is free.
   const taken = new Uint8Array(2 * text.length + 1);
   const edits: Edit[] = [];
-  const cells = ({ offset, end }: Place): [number, number] => [2 * offset, Math.max(2 * end, 2 * offset + 1)];
+  const cells = ({ offset, end }: TextRange): [number, number] => [2 * offset, Math.max(2 * end, 2 * offset + 1)];
   const fixed = (findings as readonly Finding[]).filter(({ fix }) => {
     if (fix == null || fix.edits.some((each) => taken.subarray(...cells(each)).includes(1))) return false;
     for (const each of fix.edits) taken.fill(1, ...cells(each));

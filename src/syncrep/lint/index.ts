@@ -5,27 +5,28 @@
  * variable.c (guc.c before 16): check_application_name.
  */
 import { ParseError, refuseArgument } from "../../kernel/errors.ts";
+import { isArrayOf } from "../../kernel/options.ts";
 import { defaultServer, formatServerVersion, type Server, serverVersionNum } from "../../kernel/version.ts";
-import { downcaseIdentifier, identifierBytes } from "../../text/identifier.ts";
+import { downcaseIdentifier, identifierBytes, quoteIdentifier } from "../../text/identifier.ts";
 import { atoi } from "../../text/scan.ts";
-import type { SyncRepConfig } from "../ast.ts";
+import { meaningOf, type SyncRepConfig } from "../ast.ts";
 import { syncrepCapabilities } from "../capabilities.ts";
-import { locateSynchronousStandbyNames } from "../locate.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
-import type { TextRange } from "../parts.ts";
+import { partsOf, rangeAt, type TextRange } from "../parts.ts";
 import { printSynchronousStandbyNames } from "../print.ts";
 import {
   applyFixes,
   edit,
   type Finding,
   type FindingCode,
+  type FixedText,
   finding,
   findingCodes,
+  inTypographicQuotes,
   MAX_FINDINGS,
-  quoted,
   show,
 } from "./findings.ts";
-import { type Member, type Repair, repair } from "./repair.ts";
+import { type Repair, repair } from "./repair.ts";
 
 /** The servers that a value is for. */
 export interface LintSynchronousStandbyNamesOptions extends SynchronousStandbyNamesOptions {
@@ -52,23 +53,26 @@ export function lintSynchronousStandbyNames(
   text: string,
   options: LintSynchronousStandbyNamesOptions = {},
 ): readonly Finding[] {
-  const { server, also, clusterName, ignore } = optionsOf(options);
+  const context = optionsOf(options);
+  const { server, also, ignore } = context;
   const { config, error } = read(text, server);
   const found = (): Finding[] => {
-    if (error !== undefined) return refused(error, server, clusterName);
+    if (error !== undefined) return refused(error, context);
     const elsewhere = also.flatMap((other) => compared(text, config, server, other));
     if (config === undefined) return elsewhere;
-    const { memberNames, numSync } = locateSynchronousStandbyNames(config);
-    return [...meaning(text, config, memberNames, numSync, server, clusterName), ...elsewhere];
+    const parts = partsOf(text, syncrepCapabilities.of(server));
+    return [...meaning(text, config, parts, context), ...elsewhere];
   };
   if (ignore.length === 0) return found();
   return found().filter(({ code, error: refusal }) => refusal !== undefined || !ignore.includes(code));
 }
 
+type Context = ReturnType<typeof optionsOf>;
+
 function optionsOf(options: LintSynchronousStandbyNamesOptions) {
   const server = serverOf(options);
   const { also = [], clusterName, ignore = [] } = options;
-  if (!Array.isArray(also)) refuseArgument("options.also", "an array of servers", also);
+  if (!isArrayOf(also, (each) => each !== undefined)) refuseArgument("options.also", "an array of servers", also);
   if (clusterName !== undefined && typeof clusterName !== "string") {
     refuseArgument("options.clusterName", "a string", clusterName);
   }
@@ -78,7 +82,7 @@ function optionsOf(options: LintSynchronousStandbyNamesOptions) {
       refuseArgument("options.ignore", "codes of findings", code);
   return {
     server,
-    also: Array.from(also, (each) => serverVersionNum(each)),
+    also: also.map((each) => serverVersionNum(each)),
     clusterName: clusterName && downcaseIdentifier(clusterName),
     ignore,
   };
@@ -88,20 +92,19 @@ function optionsOf(options: LintSynchronousStandbyNamesOptions) {
  * Make the fixes that are safe, which keep the meaning or restore the only one that can have been intended, until none is left. In a
  * text with a thousand mistakes or more the first thousand or so are fixed.
  *
- * @returns The new text, and the findings that were fixed, in order; each offset is one in the text as it was then.
  * @throws UnsupportedError for a version that walwire does not know.
  * @example fixSynchronousStandbyNames("node-1, node-2, node-1").text // '"node-1", "node-2"'
  */
-export function fixSynchronousStandbyNames(
-  text: string,
-  options: LintSynchronousStandbyNamesOptions = {},
-): { text: string; fixed: readonly Finding[] } {
+export function fixSynchronousStandbyNames(text: string, options: LintSynchronousStandbyNamesOptions = {}): FixedText {
   const fixed: Finding[] = [];
   let result = text;
+  let all = 0;
   // Why a value is rejected hides what it means, and one fix may overlap another. There are no more than a few such layers.
-  for (let round = 0; round < 5 && fixed.length < MAX_FINDINGS; round++) {
-    const safe = lintSynchronousStandbyNames(result, options).filter(({ fix }) => fix?.safe);
+  for (let round = 0; round < 5 && all < MAX_FINDINGS; round++) {
+    const found = lintSynchronousStandbyNames(result, options);
+    const safe = found.filter(({ fix }) => fix?.safe);
     if (safe.length === 0) break;
+    all += found.length;
     const done = applyFixes(result, safe);
     result = done.text;
     fixed.push(...done.fixed);
@@ -130,7 +133,8 @@ function saying({ detail, message, advice }: ParseError): string {
   return `${words}.${advice === undefined ? "" : ` ${advice}`}`;
 }
 
-function refused(error: ParseError, server: number, clusterName: string | undefined): Finding[] {
+function refused(error: ParseError, context: Context): Finding[] {
+  const { server } = context;
   const { text, code } = error;
   const whole = { offset: 0, end: text.length };
   const at = placeOf(error);
@@ -153,17 +157,19 @@ function refused(error: ParseError, server: number, clusterName: string | undefi
   }
   const repaired = repairedFor(text, server);
   if (repaired === undefined) return unclear;
-  const { mistakes, members, numSync, config } = repaired;
+  const { mistakes, config } = repaired;
   const refusals = mistakes.map((each) => ({ ...each, error }));
   // Where the number is missing, not all of what was meant is known.
   if (mistakes.some((each) => each.code === "NUMBER_MISSING")) return refusals;
-  return [...refusals, ...meaning(text, config, members, numSync, server, clusterName)];
+  // Instead of the whole value the empty string: that does not go with a parenthesis at its end.
+  const meant = meaning(text, config, repaired, context);
+  return [...refusals, ...meant.map((each) => (each.code === "LOOKS_LIKE_OFF" ? { ...each, fix: undefined } : each))];
 }
 
 /** What was meant, if the value with all mistakes mended is one. */
 function repairedFor(text: string, server: number): (Repair & { text: string; config: SyncRepConfig }) | undefined {
-  if (!syncrepCapabilities.supports(server, "syncrepGrammar")) return undefined;
-  const repaired = repair(text, server);
+  const has = syncrepCapabilities.of(server);
+  const repaired = has.syncrepGrammar ? repair(text, has) : undefined;
   if (repaired === undefined) return undefined;
   const mended = applyFixes(text, repaired.mistakes).text;
   const { config } = read(mended, server);
@@ -193,106 +199,113 @@ const PATTERN = /[*[\]{}]|\$[{(A-Za-z_]|^%|^<.*>$/;
 function meaning(
   text: string,
   { syncrepMethod, numSync, memberNames }: SyncRepConfig,
-  members: readonly Member[],
-  number: Repair["numSync"],
-  server: number,
-  clusterName: string | undefined,
+  { places, numSync: number }: Pick<Repair, "places" | "numSync">,
+  { server, clusterName, ignore }: Context,
 ): Finding[] {
   const has = syncrepCapabilities.of(server);
   const found: Finding[] = [];
   const whole = { offset: 0, end: text.length };
-  const list = { offset: members[0]?.offset ?? 0, end: members.at(-1)?.end ?? text.length };
-  const alone = members.length === 1;
+  const list = { offset: places[0] ?? 0, end: places.at(-1) ?? text.length };
+  const alone = memberNames.length === 1;
   const star = memberNames.indexOf("*");
   const seen = new Map<string, string>();
   let possible = 0;
-  let own: Member | undefined;
+  /** May a fix of a name change how many of the names a standby can have? */
+  let isOpen = false;
+  let own: Finding | undefined;
+  let i = 0;
+  let name = "";
 
-  for (const [i, member] of members.entries()) {
-    const { name } = member;
-    // Messages are made only while there is room for them: a value may repeat a name a million times.
-    const say = (
-      code: FindingCode,
-      words?: () => readonly (string | number)[],
-      put?: string,
-      where?: TextRange,
-    ): void => {
-      if (found.length >= MAX_FINDINGS) return;
-      // What is removed goes with a comma beside it.
-      let place: TextRange = where ?? member;
-      if (put === "" && where === undefined) {
-        const { offset, end } = member;
-        place = i > star ? { offset: members[i - 1]!.end, end } : { offset, end: members[i + 1]!.offset };
-      }
-      found.push(finding(code, member, words?.(), put !== undefined && [edit(place, put)]));
-    };
+  // Only while there is room: a value may repeat a name a million times.
+  const say = (
+    code: FindingCode,
+    put?: string,
+    words?: () => readonly (string | number)[],
+    where?: TextRange,
+  ): void => {
+    if (put !== undefined && findingCodes[code].at(-1) === "ask" && !ignore.includes(code)) isOpen = true;
+    if (found.length >= MAX_FINDINGS) return;
+    const place = rangeAt(places, i)!;
+    let range = where ?? place;
+    if (put === "" && where === undefined) {
+      // A comma beside it goes too.
+      range = i > star ? { ...place, offset: places[2 * i - 1]! } : { ...place, end: places[2 * i + 2]! };
+    }
+    found.push(finding(code, place, words?.() ?? [show(name)], put !== undefined && [edit(range, put)]));
+  };
+
+  for (; i < memberNames.length; i++) {
+    name = memberNames[i]!;
+    if (star !== -1 && (syncrepMethod === "QUORUM" ? name !== "*" : i > star)) {
+      say("NEVER_MATTERS", "");
+      continue;
+    }
     const folded = downcaseIdentifier(name);
     const same = seen.get(folded);
-    const shown = (): string[] => [show(name)];
-    if (star !== -1 && (syncrepMethod === "QUORUM" ? name !== "*" : i > star)) say("NEVER_MATTERS", shown, "");
-    else if (same !== undefined) say("DUPLICATE", () => [show(name), show(same)], "");
+    if (same !== undefined) {
+      say("DUPLICATE", "", () => [show(name), show(same)]);
+      continue;
+    }
+    seen.set(folded, name);
+    const bytes = has.applicationNameEscapes ? name.replace(escapes, "?").length : name.length;
+    if (name === "*") {
+      say("ANY_STANDBY");
+      if (text[places[2 * i]!] === '"') say("QUOTED_STAR", "*");
+    } else if (/[^ -~]/.test(name)) {
+      // What the name becomes takes ten times as long as all the rest: not for a million names that nobody is told of.
+      if (found.length >= MAX_FINDINGS && isOpen) continue;
+      // U+FFFD stands for a byte that is not known here. As a fix a name is not offered that others become too.
+      const inside = inTypographicQuotes(name);
+      const escapes = has.applicationNameEscapes;
+      const changed = name.includes("\ufffd") ? undefined : quoteIdentifier(cleanAscii(name, escapes));
+      if (inside !== undefined) say("TYPOGRAPHIC_QUOTES", inside, () => [show(name), inside]);
+      else say("NEVER_MATCHES", escapes ? changed : undefined, () => [show(name), changed ?? "ASCII", changed!]);
+    } else if (bytes > identifierBytes) say("TOO_LONG", undefined, () => [show(name), bytes, identifierBytes]);
     else {
-      seen.set(folded, name);
-      const bytes = has.applicationNameEscapes ? name.replace(escapes, "?").length : name.length;
-      if (name === "*") {
-        say("ANY_STANDBY");
-        if (member.quoted) say("QUOTED_STAR", undefined, "*");
-      } else if (/[^ -~]/.test(name)) {
-        const kept = (): string => cleanAscii(name, has.applicationNameEscapes);
-        // U+FFFD stands for a byte that is not known here. As a fix a name is not offered that others become too.
-        const isKnown = !name.includes("\ufffd");
-        const fixed = isKnown && has.applicationNameEscapes ? quoted(kept()) : undefined;
-        say("NEVER_MATCHES", () => [show(name), isKnown ? show(kept()) : "ASCII"], fixed);
-      } else if (bytes > identifierBytes) say("TOO_LONG", () => [show(name), bytes, identifierBytes]);
-      else {
-        possible++;
-        const trimmed = name.trim();
-        if (folded === clusterName) own = member;
-        if (alone && OFF.test(trimmed)) say("LOOKS_LIKE_OFF", shown, "", whole);
-        else if (trimmed === "") say("EMPTY_NAME", shown);
-        else if (LIST.test(name))
-          say("LIST_IN_QUOTES", shown, alone && isValue(name, server) ? name : undefined, whole);
-        else if (trimmed !== name) say("BLANKS_IN_NAME", () => [show(trimmed)], quoted(trimmed));
-        else if (folded === "all") say("LOOKS_LIKE_ANY", shown, "*");
-        else if (PATTERN.test(name) || (has.applicationNameEscapes && name.includes("?")))
-          say("LOOKS_LIKE_PATTERN", shown);
-      }
+      possible++;
+      if (folded === clusterName) own = finding("OWN_NAME", rangeAt(places, i)!, [show(name)]);
+      // Most names are good.
+      if (/^[\w-]+$/.test(name) && !alone && folded !== "all") continue;
+      const trimmed = name.trim();
+      if (alone && OFF.test(trimmed)) say("LOOKS_LIKE_OFF", "", undefined, whole);
+      else if (trimmed === "") say("EMPTY_NAME");
+      else if (LIST.test(name)) {
+        // In a list with a number, only names can have been meant.
+        const isValue = alone && read(number === undefined ? name : `1 (${name})`, server).config !== undefined;
+        say("LIST_IN_QUOTES", isValue ? name : undefined);
+      } else if (trimmed !== name) say("BLANKS_IN_NAME", quoteIdentifier(trimmed), () => [show(trimmed)]);
+      else if (folded === "all") say("LOOKS_LIKE_ANY", "*");
+      else if (PATTERN.test(name) || (has.applicationNameEscapes && name.includes("?"))) say("LOOKS_LIKE_PATTERN");
     }
   }
 
-  const first = members[0];
-  const isNumber = ({ name }: Member): boolean => /^\d+$/.test(name);
+  const first = rangeAt(places, 0);
+  const isNumber = (each: string): boolean => /^\d+$/.test(each);
   if (number !== undefined) {
     const digits = text.slice(number.offset, number.end).replace(/^0+(?=.)/, "");
     if (numSync <= 0) found.push(finding("NUMBER_NOT_POSITIVE", number, [numSync]));
     else if (digits !== String(numSync)) {
       found.push(finding("NUMBER_WRAPPED", number, [digits, numSync, numSync], [edit(number, String(numSync))]));
     }
-  } else if (first !== undefined && !first.quoted && isNumber(first)) {
-    const { name, offset } = first;
-    const end = members[1]?.offset;
-    const canCount = end !== undefined && has.syncrepGrammar && /^0*[1-9]\d{0,8}$/.test(name);
+  } else if (first !== undefined && isNumber(text.slice(first.offset, first.end))) {
+    const digits = memberNames[0]!;
+    const canCount = !alone && has.syncrepGrammar && /^0*[1-9]\d{0,8}$/.test(digits);
     const edits = canCount && [
-      edit({ offset, end }, `${has.quorumCommit ? "FIRST " : ""}${name} (`),
+      edit({ offset: first.offset, end: places[2]! }, `${has.quorumCommit ? "FIRST " : ""}${digits} (`),
       edit({ offset: list.end, end: list.end }, ")"),
     ];
     // A list of numbers is one of names.
-    if (end === undefined || !members.every(isNumber))
-      found.push(finding("NUMBER_IS_NAME", first, [name, name], edits));
+    if (alone || !memberNames.every(isNumber)) found.push(finding("NUMBER_IS_NAME", first, [digits, digits], edits));
   }
   if (star === -1 && possible === 0) found.push(finding("WAITS_FOR_EVER", list));
   else if (star === -1 && numSync > possible) {
-    const edits = number !== undefined && [edit(number, String(possible))];
-    const names = possible === 1 ? "1 name" : `${possible} names`;
-    found.push(finding("NEEDS_SHARED_NAMES", number ?? list, [numSync, names, possible], edits));
+    // Not before the names are what they are to be: fewer standbys would be required than can be had.
+    const edits = number !== undefined && !isOpen && [edit(number, String(possible))];
+    found.push(finding("NEEDS_SHARED_NAMES", number ?? list, [numSync, possible, possible], edits));
   } else if (star === -1 && own !== undefined && numSync > possible - 1) {
-    found.push(finding("OWN_NAME", own, [show(own.name)]));
+    found.push(own);
   }
   return found.sort((a, b) => a.offset - b.offset);
-}
-
-function isValue(text: string, server: number): boolean {
-  return read(text, server).config !== undefined;
 }
 
 /** What application_name shows of bytes that are no printable ASCII, and what of it can have been such a byte. */
@@ -319,19 +332,13 @@ function compared(text: string, config: SyncRepConfig | undefined, server: numbe
     // What mends it there must not change it here.
     const edits =
       repaired !== undefined &&
-      sameMeaning(read(repaired.text, server).config, config) &&
+      meaningOf(read(repaired.text, server).config) === meaningOf(config) &&
       repaired.mistakes.flatMap(({ fix }) => fix!.edits);
     return [finding("REFUSED_ELSEWHERE", placeOf(error), [version, saying(error)], edits, error)];
   }
-  if (sameMeaning(there, config)) return [];
+  if (meaningOf(there) === meaningOf(config)) return [];
   const words = [version, described(there), formatServerVersion(server), described(config)];
   return [finding("DIFFERENT_ELSEWHERE", { offset: 0, end: text.length }, words)];
-}
-
-function sameMeaning(a: SyncRepConfig | undefined, b: SyncRepConfig | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  const names = ({ memberNames }: SyncRepConfig): string => JSON.stringify(memberNames.map(downcaseIdentifier));
-  return a.syncrepMethod === b.syncrepMethod && a.numSync === b.numSync && names(a) === names(b);
 }
 
 function described(config: SyncRepConfig | undefined): string {

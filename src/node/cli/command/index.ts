@@ -4,9 +4,9 @@
 
 import { commandCapabilities } from "../../../command/capabilities.ts";
 import { type Notice, parseCommand, printCommand } from "../../../command/index.ts";
-import { judgeByVersion, judgeCommand, judgeForVersion } from "../../../command/judge.ts";
+import { type CommandVerdict, judgeByVersion, judgeCommand, judgeForVersion } from "../../../command/judge.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../../kernel/errors.ts";
-import { joinRanges, rangesOf, requireCapability, type VersionRange } from "../../../kernel/version.ts";
+import { rangesOf, requireCapability, type VersionVerdict, verdictsByVersion } from "../../../kernel/version.ts";
 import { textOf } from "../shared/input.ts";
 import type { Answer } from "../shared/json.ts";
 import { answerLines } from "../shared/jsonl.ts";
@@ -15,12 +15,12 @@ import { sayError } from "../shared/say-error.ts";
 import { type Status, status } from "../shared/status.ts";
 import { InputError, UsageError } from "../shared/usage.ts";
 import type { CommandCall } from "./declaration.ts";
-import { acceptedByJson, explanationJson, judgedJson, refusalJson, unreadableJson } from "./json.ts";
+import { acceptedByJson, explanationJson, judgedJson, refusalJson } from "./json.ts";
 import type { Call, Explanation, Judged } from "./model.ts";
 import { sayAcceptedBy, sayExplanation, sayNotice, sayVerdict } from "./page.ts";
 
 interface Verb {
-  /** The answer to one of many texts, of which nobody knows that it is text. */
+  /** The answer to one line, which may be anything. */
   readonly batch: (text: string, call: Call) => object;
   /** The answer to one text, which may take its time. */
   readonly json: (text: string, call: Call) => Answer;
@@ -33,13 +33,13 @@ const verbs: Readonly<Record<CommandCall["verb"], Verb>> = {
     batch: (text, call) => judgedJson(judge(text, call)),
     json: (text, call) => ({
       ...judgedJson(judge(text, call)),
-      acceptedBy: acceptedByJson(judgeByVersion(text, call)),
+      acceptedBy: acceptedByJson(byVersion(text, call)),
     }),
     say: (text, call) => {
       const page = new Page(process.stdout);
       const judged = judge(text, call);
       sayVerdict(page, judged);
-      sayAcceptedBy(page, judgeByVersion(text, call));
+      sayAcceptedBy(page, byVersion(text, call));
       return judged.verdict.type !== "refused";
     },
   },
@@ -78,11 +78,11 @@ export async function run({ verb: name, argument, options }: CommandCall): Promi
   if (options.for !== undefined) requireLanguage("--for", options.for);
   const call = { server, database: !options.physical, plugin: options.plugin, for: options.for ?? server };
   if (options.jsonl) {
-    // Nobody sees the stacks of the errors that are answers, and to make them takes a third of the time of a refusal.
+    // The stack of an error takes a third of the time of a rejection, and is not printed.
     Error.stackTraceLimit = 0;
-    // What is no string is the parser's to refuse.
+    // The parser rejects a value that is not a string.
     const value = (text: unknown) => verb.batch(text as string, call);
-    await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
+    await answerLines(process.stdin, process.stdout, { value, unreadable: (error) => refusalJson("parse", error) });
     return status.good;
   }
   const text = await textOf(argument, "TEXT");
@@ -108,6 +108,10 @@ function judge(text: string, call: Call): Judged {
   return { text, call, verdict, notices };
 }
 
+function byVersion(text: string, { database, plugin }: Call): VersionVerdict<CommandVerdict>[] {
+  return judgeByVersion(text, { database, plugin });
+}
+
 /** The normal form of a command of one server, for another. */
 function printed(text: string, call: Call, onNotice?: (notice: Notice) => void): string {
   const { server, database } = call;
@@ -131,20 +135,22 @@ function printedJson(text: string, call: Call): Answer {
 
 function explain(text: string, call: Call): Explanation {
   const judged = judge(text, call);
-  return { judged, byVersion: judgeByVersion(text, call), printed: printedByVersion(judged) };
+  return { judged, byVersion: byVersion(text, call), printed: printedByVersion(judged) };
 }
 
+/** Only what the version accepts. */
 function printedByVersion({ verdict, call }: Judged): Explanation["printed"] {
   if (verdict.type !== "command") return [];
-  const groups = new Map<string, VersionRange[]>();
-  for (const range of rangesOf(commandCapabilities, "replicationSlots").reverse()) {
+  const printed = (server: number): string | undefined => {
     try {
-      const text = printCommand(verdict.command, { server: range.since, from: call.server });
-      if (judgeForVersion(text, range.since, call)?.type !== "command") continue;
-      groups.set(text, joinRanges([range, ...(groups.get(text) ?? [])]));
+      const text = printCommand(verdict.command, { server, from: call.server });
+      return judgeForVersion(text, server, call)?.type === "command" ? text : undefined;
     } catch (error) {
-      if (!isUnprintable(error)) throw error;
+      if (isUnprintable(error)) return undefined;
+      throw error;
     }
-  }
-  return [...groups].map(([text, versions]) => ({ text, versions }));
+  };
+  return verdictsByVersion(rangesOf(commandCapabilities, "replicationSlots"), printed, (text) => text).map(
+    ({ versions, verdict: text }) => ({ versions, text }),
+  );
 }

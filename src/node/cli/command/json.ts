@@ -1,11 +1,12 @@
 /**
- * What `walwire command` answers to programs. A position of the log is text, as the server prints it, since numbers of JSON are
- * doubles for most who read them; what is undefined is left out.
+ * The answers of `walwire command` as JSON. A position is text, as the server prints it, since most readers of JSON make doubles of
+ * numbers; undefined values are left out.
  */
 import { type Command, commandAnswer, locateCommand } from "../../../command/index.ts";
-import { type VersionVerdict, versionsThat } from "../../../command/judge.ts";
-import { type EncodeError, ParseError, UnsupportedError } from "../../../kernel/errors.ts";
+import { type CommandVerdict, versionsThat } from "../../../command/judge.ts";
+import { type EncodeError, type ParseError, UnsupportedError } from "../../../kernel/errors.ts";
 import { formatLsn } from "../../../kernel/lsn.ts";
+import type { VersionVerdict } from "../../../kernel/version.ts";
 import { type Answer, versionsJson } from "../shared/json.ts";
 import type { Explanation, Judged } from "./model.ts";
 
@@ -13,8 +14,11 @@ import type { Explanation, Judged } from "./model.ts";
 export function judgedJson({ verdict, notices, call }: Judged): Answer {
   const said = notices.length > 0 ? { notices } : {};
   switch (verdict.type) {
-    case "command":
-      return { ok: true, command: commandJson(verdict.command, call.server), ...said };
+    case "command": {
+      const { command, warnings } = verdict;
+      const warned = warnings.length > 0 ? { warnings } : {};
+      return { ok: true, command: commandJson(command, call.server), ...warned, ...said };
+    }
     case "sql":
       return { ok: true, sql: true, ...said };
     case "refused":
@@ -41,14 +45,8 @@ export function refusalJson(
   return { ok: false, error: { stage, ...said } };
 }
 
-/** The answer to a line that holds no text. */
-export function unreadableJson(reason: string): Answer {
-  const error = new ParseError({ code: "NOT_TEXT", message: reason, sqlstate: "22021", text: "", offset: 0 });
-  return refusalJson("parse", error);
-}
-
 /** The versions that take the text as a replication command. */
-export function acceptedByJson(byVersion: readonly VersionVerdict[]): object {
+export function acceptedByJson(byVersion: readonly VersionVerdict<CommandVerdict>[]): object {
   return versionsJson(versionsThat("command", byVersion));
 }
 

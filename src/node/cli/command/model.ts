@@ -1,9 +1,9 @@
-/** What is asked of a replication command, and what is found. */
+/** Questions about a replication command, and the answers. */
 import type { Notice } from "../../../command/index.ts";
-import type { Verdict, VersionVerdict } from "../../../command/judge.ts";
-import type { VersionRange } from "../../../kernel/version.ts";
+import type { CommandVerdict } from "../../../command/judge.ts";
+import type { VersionRange, VersionVerdict } from "../../../kernel/version.ts";
 
-/** How a text is to be taken. */
+/** How a text is read. */
 export interface Call {
   readonly server: number;
   /** Is the connection to a database? */
@@ -18,13 +18,13 @@ export interface Call {
 export interface Judged {
   readonly text: string;
   readonly call: Call;
-  readonly verdict: Verdict;
+  readonly verdict: CommandVerdict;
   readonly notices: readonly Notice[];
 }
 
 export interface Explanation {
   readonly judged: Judged;
-  readonly byVersion: readonly VersionVerdict[];
+  readonly byVersion: readonly VersionVerdict<CommandVerdict>[];
   /** How it is written for each version that takes it, the newest first. */
   readonly printed: readonly { readonly versions: readonly VersionRange[]; readonly text: string }[];
 }

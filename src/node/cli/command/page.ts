@@ -1,9 +1,16 @@
 /** What `walwire command` says to people. */
 import { adviseOnFirstWord } from "../../../command/advise.ts";
-import { type AnswerStep, commandAnswer, type Notice, type ResultSet, resultSets } from "../../../command/index.ts";
-import { judgeCommand, type Verdict, type VersionVerdict, versionsThat } from "../../../command/judge.ts";
+import {
+  type AnswerStep,
+  type CommandWarning,
+  commandAnswer,
+  type Notice,
+  type ResultSet,
+  resultSets,
+} from "../../../command/index.ts";
+import { type CommandVerdict, judgeCommand, versionsThat } from "../../../command/judge.ts";
 import { forms } from "../../../command/results/columns.ts";
-import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
+import { formatServerVersion, formatVersions, type VersionVerdict } from "../../../kernel/version.ts";
 import { type Mark, type Page, printable } from "../shared/people.ts";
 import { sayAdvice, sayError } from "../shared/say-error.ts";
 import type { Explanation, Judged } from "./model.ts";
@@ -21,16 +28,20 @@ export function sayVerdict(page: Page, { text, call, verdict, notices }: Judged)
       page.mark("good", `${name} is accepted by ${server}${where}`);
       break;
     case "sql":
-      page.mark("neutral", `${name} is no replication command of ${server}, which hands the text to SQL`);
+      page.mark("neutral", `${name} is not a replication command of ${server}, which hands the text to SQL`);
       // SQL has a command of this name too, and no other.
       if (word.toUpperCase() !== "SHOW") sayAdvice(page, adviseOnFirstWord(word, call.server));
       break;
     case "refused":
-      page.mark("bad", `${name} is refused by ${server}${where}`);
+      page.mark("bad", `${name} is rejected by ${server}${where}`);
   }
   for (const notice of notices) sayNotice(page, notice);
   if (verdict.type === "refused") sayError(page, verdict.error);
-  if (verdict.type === "refused" && judgeCommand(text, { ...call, plugin: "" }).type === "command") {
+  if (verdict.type === "command") for (const warning of verdict.warnings) sayWarning(page, warning);
+  if (
+    verdict.type === "refused" &&
+    judgeCommand(text, { server: call.server, database: call.database, plugin: "" }).type === "command"
+  ) {
     sayAdvice(page, "The slot is taken to be one of pgoutput: with --plugin it is one of another output plugin.");
   }
 }
@@ -39,8 +50,12 @@ export function sayNotice(page: Page, { sqlstate, message }: Notice): void {
   page.line(`${page.style("yellow", "NOTICE:")}  ${sqlstate}: ${printable(message)}`);
 }
 
+function sayWarning(page: Page, { message, advice }: CommandWarning): void {
+  sayAdvice(page, [message, advice].join(" "));
+}
+
 /** Which versions take the text, and which hand it to SQL. */
-export function sayAcceptedBy(page: Page, byVersion: readonly VersionVerdict[]): void {
+export function sayAcceptedBy(page: Page, byVersion: readonly VersionVerdict<CommandVerdict>[]): void {
   page.line(`accepted by ${formatVersions(versionsThat("command", byVersion))}`);
   const sql = versionsThat("sql", byVersion);
   if (sql.length > 0) page.line(`handed to SQL by ${formatVersions(sql)}`);
@@ -100,7 +115,7 @@ const streams = {
 } as const;
 
 /** What some versions say, in a line. */
-function inWords(versions: string, verdict: Verdict): [mark: Mark, text: string] {
+function inWords(versions: string, verdict: CommandVerdict): [mark: Mark, text: string] {
   switch (verdict.type) {
     case "command":
       return ["good", `${versions}: accepted`];

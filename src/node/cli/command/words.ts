@@ -3,12 +3,7 @@
 import { type CommandCapability, commandCapabilities } from "../../../command/capabilities.ts";
 import type { Command, CommandOptions, DefElem, SQLCmd, StartReplicationCmd } from "../../../command/index.ts";
 import type { OptionRow, OptionTable } from "../../../command/options/option.ts";
-import {
-  alterSlotOptions,
-  baseBackupOptions,
-  createSlotOptions,
-  pgoutputOptions,
-} from "../../../command/options/tables.ts";
+import { optionTableOf } from "../../../command/options/tables.ts";
 import { formatLsn } from "../../../kernel/lsn.ts";
 
 type ReplicationCommand = Exclude<Command, SQLCmd>;
@@ -20,13 +15,13 @@ export type Part = readonly [name: string, value: string, meaning: string];
 export function summarise(command: ReplicationCommand): string {
   switch (command.type) {
     case "IdentifySystemCmd":
-      return "Ask which cluster this is, and how far its log is.";
+      return "Ask which cluster this is, and how far its WAL is.";
     case "VariableShowStmt":
       return "Ask for the value of a configuration parameter.";
     case "TimeLineHistoryCmd":
       return "Fetch the history file of a timeline.";
     case "CreateReplicationSlotCmd":
-      return `Make a ${command.kind.toLowerCase()} replication slot: the server keeps what its reader still needs.`;
+      return `Make a ${command.kind.toLowerCase()} replication slot: the server keeps the WAL that its reader still needs.`;
     case "DropReplicationSlotCmd":
       return "Drop a replication slot.";
     case "AlterReplicationSlotCmd":
@@ -34,7 +29,7 @@ export function summarise(command: ReplicationCommand): string {
     case "ReadReplicationSlotCmd":
       return "Ask what a physical replication slot keeps.";
     case "StartReplicationCmd":
-      return command.kind === "LOGICAL" ? "Stream the changes of a database." : "Stream the write-ahead log.";
+      return command.kind === "LOGICAL" ? "Stream the changes of a database." : "Stream WAL.";
     case "BaseBackupCmd":
       return "Stream a copy of the whole cluster.";
     case "UploadManifestCmd":
@@ -55,11 +50,11 @@ export function partsOf(command: ReplicationCommand, server: number): Part[] {
       return [
         ["slotname", command.slotname, "the name of the slot"],
         command.temporary
-          ? ["temporary", "true", "the slot goes when the connection ends, or on an error"]
+          ? ["temporary", "true", "the slot is dropped when the connection ends, or on an error"]
           : ["temporary", "false", "the slot stays until it is dropped"],
         command.kind === "LOGICAL"
           ? ["kind", command.kind, "it gives changes"]
-          : ["kind", command.kind, "it gives the write-ahead log as it is"],
+          : ["kind", command.kind, "it gives WAL as it is"],
         ...(command.plugin === undefined
           ? []
           : [["plugin", command.plugin, "the output plugin, which writes the changes"] as const]),
@@ -67,7 +62,7 @@ export function partsOf(command: ReplicationCommand, server: number): Part[] {
     case "DropReplicationSlotCmd":
       return [
         ["slotname", command.slotname, "the slot"],
-        ["wait", String(command.wait), "does it wait while somebody uses the slot? If not, it fails"],
+        ["wait", String(command.wait), "wait while the slot is in use, or fail"],
       ];
     case "AlterReplicationSlotCmd":
     case "ReadReplicationSlotCmd":
@@ -83,9 +78,9 @@ function startParts({ kind, slotname, startpoint, timeline }: StartReplicationCm
   const logical = kind === "LOGICAL";
   const parts: Part[] = [
     slotname === undefined
-      ? ["slotname", "", "none: the server may remove log that is still needed"]
+      ? ["slotname", "", "none: the server may remove WAL that is still needed"]
       : ["slotname", slotname, "the slot, which keeps what is not confirmed"],
-    ["kind", kind, logical ? "changes, as the slot's output plugin writes them" : "the write-ahead log as it is"],
+    ["kind", kind, logical ? "changes, as the slot's output plugin writes them" : "WAL as it is"],
     [
       "startpoint",
       formatLsn(startpoint, { server }),
@@ -119,12 +114,13 @@ export function optionsOf(
   checked: CommandOptions | undefined,
   server: number,
 ): OptionPart[] {
-  const given = "options" in command ? command.options : [];
+  if (!("options" in command)) return [];
+  const given = command.options;
   if (checked === undefined) {
     return given.map((option) => ({ name: option.defname, value: written(option), isDefault: false, meaning: "" }));
   }
   const kind = "kind" in command ? command.kind : undefined;
-  const table = tableOf(checked);
+  const table: OptionTable = optionTableOf(command);
   const all = Object.entries<OptionRow>(table.rows);
   const values = checked as unknown as Readonly<Record<string, unknown>>;
   return all
@@ -162,20 +158,5 @@ function written({ arg }: DefElem): string {
       return String(arg.boolval);
     default:
       return "";
-  }
-}
-
-function tableOf(checked: CommandOptions): OptionTable {
-  switch (checked.type) {
-    case "CreateReplicationSlotOptions":
-      return createSlotOptions;
-    case "AlterReplicationSlotOptions":
-      return alterSlotOptions;
-    case "BaseBackupOptions":
-      return baseBackupOptions;
-    case "PGOutputOptions":
-      return pgoutputOptions;
-    default:
-      return checked satisfies never;
   }
 }

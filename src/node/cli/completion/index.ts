@@ -1,4 +1,4 @@
-/** `walwire completion`: scripts with which shells complete arguments, made of the declarations. */
+/** `walwire completion`: completion scripts for shells, made from the declarations. */
 import type { Declaration, Option } from "../shared/declare.ts";
 import { type Status, status } from "../shared/status.ts";
 import type { CompletionCall } from "./declaration.ts";

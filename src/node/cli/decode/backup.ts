@@ -19,10 +19,10 @@ import { formatLsn } from "../../../kernel/lsn.ts";
 import { type Json, jsonOf } from "../../../wire/json.ts";
 import { hexOf } from "../../../wire/text.ts";
 import { traceMessage } from "../../../wire/trace.ts";
+import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
 import { payloadsOf } from "./input.ts";
 import { type FileError, type FileKind, type FilePart, magic } from "./kind.ts";
-import { firstDifference } from "./stream.ts";
 
 const manifest: FileKind = {
   name: "a backup manifest",

@@ -17,7 +17,7 @@ import { textKinds } from "./texts.ts";
 import { walSegment } from "./wal.ts";
 
 /** In this order: what can only be one thing first. */
-const kinds: readonly FileKind[] = [...stateKinds, walSummary, walSegment, ...backupKinds, ...textKinds];
+export const kinds: readonly FileKind[] = [...stateKinds, walSummary, walSegment, ...backupKinds, ...textKinds];
 
 /** What a file can be beside messages, for the sentence that says it is neither: their list is in the help. */
 export const alsoExpected = "; or a file of PostgreSQL (walwire help decode)";

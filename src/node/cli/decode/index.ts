@@ -28,22 +28,24 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
   }
   const call: DecodeCall = { from, server, physical: physical || undefined, pgoutput, verify };
   const source = await openSource(path, "decode");
-  // Who says what the stream is, has one.
-  const kind = physical || pgoutput !== undefined || from === "client" ? undefined : fileKindOf(source);
-  if (kind !== undefined) {
+  const kind = fileKindOf(source);
+  // With one of these the file is a stream, whatever it looks like.
+  const option = physical ? "--physical" : from === "client" ? "--from client" : pgoutput && "--proto";
+  if (kind !== undefined && option === undefined) {
     if (stats || changes) {
       source.close();
       throw new UsageError(`the file is ${kind.name}: --stats and --changes need a stream of messages`);
     }
     return decodeFile(kind, source, { server: call.server, verify, jsonl });
   }
-  const input = inputOf(source, tagsOf(from), alsoExpected);
+  const unlessStream = kind === undefined ? "" : `; without ${option}, ${kind.name}`;
+  const input = inputOf(source, tagsOf(from), option === undefined ? alsoExpected : unlessStream);
   if (input.form === "rows" && (physical || from === "client")) {
-    throw new UsageError(
-      "--physical and --from client cannot be used here: the file holds rows of an output plugin, without XLogData",
-    );
+    source.close();
+    const found = kind?.name ?? "text. Rows of an output plugin have no XLogData";
+    throw new UsageError(`${option} requires payloads of CopyData, and the file is ${found}`);
   }
-  // Nobody sees the stacks of the errors, and to make them takes a third of the time: 300,000 take 2.8 s instead of 4.3 (Node 20, 2
+  // The stacks of the errors are not shown, and making them takes a third of the time: 300,000 take 2.8 s instead of 4.3 (Node 20, 2
   // shared cores).
   Error.stackTraceLimit = 0;
   const stream = new DecodeStream(call, input.form);

@@ -1,12 +1,12 @@
 /**
- * What `walwire decode` reads: a file as a stream, unpacked, and cut into messages. Nothing but the message that is being put
- * together is kept.
+ * The input of `walwire decode`: a file as a stream, unpacked, and cut into messages. Only the message that is being put together is kept
+ * in memory.
  *
  * A file holds payloads of CopyData, each after its length, or lines as psql prints what pg_logical_slot_get_binary_changes gives.
  */
-import { createReadStream, type ReadStream } from "node:fs";
+import { createReadStream, open, type ReadStream, read, type Stats } from "node:fs";
 import { stat } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { DecodeError } from "../../../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../../../kernel/lsn.ts";
 import { MAX_ALLOC_SIZE } from "../../../wire/check.ts";
@@ -30,39 +30,39 @@ export interface Item {
   readonly offset: number;
   /** The payload of CopyData; of a row of a slot function, the message of the output plugin alone. */
   readonly bytes: Uint8Array;
-  /** What else is in the row, if it is one. */
+  /** The other columns of the row, if it is one. */
   readonly row?: Readonly<Row>;
 }
 
 /** A place from which the file, or this line of it, cannot be read. */
 export interface Unreadable {
-  /** Where, or, if nobody knows, where the last message before it begins. */
+  /** Where; or, if that is unknown, where the last message before it begins. */
   readonly offset: number;
   readonly unreadable: DecodeError;
 }
 
-/** What a file was found to be. */
+/** The form of the messages in a file. */
 export type Form = "payloads" | "rows";
 
 export interface Input {
   readonly form: Form;
-  /** What a chunk of the file completes, in order. */
+  /** The messages that each chunk of the file completes, in order. */
   readonly batches: AsyncIterable<readonly (Item | Unreadable)[]>;
-  /** The part of the file that was read, 0 to 1; undefined if nobody knows. */
+  /** The part of the file that was read, 0 to 1; undefined if that is unknown. */
   readonly progress: () => number | undefined;
 }
 
 /** A file that has been opened, unpacked if it is packed. */
 export interface Source {
-  /** - is standard input. */
+  /** The file's name; - is standard input. */
   readonly path: string;
-  /** Its first bytes, as many as say what it is. */
+  /** Its first bytes, enough to recognize the kind of file. */
   readonly head: Uint8Array;
   /** All of it, these too. It can be read once. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** The part of the file that was read, 0 to 1; undefined if nobody knows. */
+  /** The part of the file that was read, 0 to 1; undefined if that is unknown. */
   readonly progress: () => number | undefined;
-  /** Nobody wants to read it. */
+  /** The file is not read, or not to its end. */
   readonly close: () => void;
 }
 
@@ -70,13 +70,19 @@ export interface Source {
  * Open a file.
  *
  * @param path - for standard input.
- * @param subcommand Who reads it, for the advice.
- * @throws InputError if it cannot be opened; UnseenError if it is compressed in a way that is not read.
+ * @param subcommand The subcommand that reads it, for the advice.
+ * @param part The file's bytes, if it is in an archive.
+ * @throws UnseenError if it cannot be opened, or is compressed in a way that is not read.
  */
-export async function openSource(path: string, subcommand: "decode" | "wal"): Promise<Source> {
-  const size = path === "-" ? undefined : await sizeOf(path);
-  const raw: Readable = path === "-" ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
-  const { head, rest } = await headOf(raw, HEAD, path);
+export async function openSource(path: string, subcommand: "decode" | "wal", part?: FilePart): Promise<Source> {
+  const stats = part === undefined && path !== "-" ? await statsOf(path) : undefined;
+  if (stats?.isDirectory()) {
+    const advice = subcommand === "decode" ? ": walwire wal reads the WAL of a directory" : "";
+    throw new UnseenError(`${name(path)} is a directory, expected a file${advice}`);
+  }
+  const size = part?.length ?? (stats?.isFile() ? stats.size : undefined);
+  const raw = part === undefined ? rawFile(path) : partOf(part);
+  const { head, rest } = await withNote(stats?.isFIFO() ? path : undefined, headOf(raw, HEAD, path));
   const compression = compressionOf(head);
   if (compression !== undefined && !isReadable(compression)) {
     raw.destroy();
@@ -97,7 +103,7 @@ export async function openSource(path: string, subcommand: "decode" | "wal"): Pr
 }
 
 /**
- * Open a file, and see what messages it holds.
+ * Open a file of messages.
  *
  * @param path - for standard input.
  * @param tags The type bytes that a payload can begin with.
@@ -108,9 +114,9 @@ export async function openInput(path: string, tags: string): Promise<Input> {
 }
 
 /**
- * What messages a file holds.
+ * Find the form of the messages in a file.
  *
- * @param also What else could have been in it, in words.
+ * @param also Other accepted contents, in words.
  * @throws InputError if there are none.
  */
 export function inputOf({ path, head, chunks, progress, close }: Source, tags: string, also = ""): Input {
@@ -130,23 +136,51 @@ export function inputOf({ path, head, chunks, progress, close }: Source, tags: s
 /** How much is read at a time. */
 const CHUNK = 1 << 20;
 
-/** How much of a file says what it is: the length and the fixed part of the first payload. A stream may hold no more for now. */
+/** Bytes that show the kind of a file: the length and the fixed part of the first payload. A stream may hold no more for now. */
 const HEAD = 32;
 
-/** Of some texts it is the first lines. */
+/** The kind of some texts shows in their first lines. */
 const TEXT_HEAD = 512;
 const TEXT = /^(?:START WAL|\s*[{#]|\s*\d+[ \t])/;
+
+/** Bytes of an open file. */
+export interface FilePart {
+  readonly fd: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+function rawFile(path: string): Readable {
+  return path === "-" ? process.stdin : createReadStream(path, { highWaterMark: CHUNK });
+}
+
+/** @param from Bytes to skip. */
+export function partOf({ fd, offset, length }: FilePart, from = 0): Readable {
+  const [start, end] = [offset + from, offset + length - 1];
+  if (start > end) return Readable.from([], { objectMode: false });
+  // The archive stays open for its other files.
+  const fs = { open, read, close: (_: number, done: () => void) => done() };
+  return createReadStream("", { fd, fs, start, end, highWaterMark: CHUNK });
+}
 
 export function name(path: string): string {
   return path === "-" ? "standard input" : printable(path);
 }
 
-async function sizeOf(path: string): Promise<number> {
+async function statsOf(path: string): Promise<Stats> {
   try {
-    return (await stat(path)).size;
+    return await stat(path);
   } catch (error) {
     throw fileError(path, error);
   }
+}
+
+/** Say so if a FIFO gives nothing for a second: opening it waits for a writer, perhaps for ever. */
+async function withNote<T>(fifo: string | undefined, bytes: Promise<T>): Promise<T> {
+  if (fifo === undefined) return bytes;
+  const note = `walwire: ${name(fifo)} is a FIFO: waiting for a program to write to it\n`;
+  const timer = setTimeout(() => process.stderr.write(note), 1000);
+  return bytes.finally(() => clearTimeout(timer));
 }
 
 /** The first bytes of a stream, fewer only if it ends before, and all of it. */
@@ -165,7 +199,7 @@ async function headOf(
       throw fileError(path, error);
     }
   };
-  /** Why there is no more. What came before is good. */
+  /** The reason why there is no more. The bytes before it are good. */
   let damage: unknown;
   while (head.length < length) {
     try {
@@ -184,7 +218,7 @@ async function headOf(
       if (damage !== undefined) throw damage;
       for (let chunk = await next(); chunk !== undefined; chunk = await next()) yield chunk;
     } finally {
-      // Whoever stops early wants no more of it, lest the program wait for the end of standard input.
+      // A caller that stops early wants no more: the program must not wait for the end of standard input.
       await chunks.return?.();
     }
   }
@@ -203,7 +237,7 @@ async function* unpacked(
   }
 }
 
-/** What comes before is good. */
+/** The bytes before it are good. */
 class DamagedError extends InputError {}
 
 /** All that can be read, then why there is no more. */
@@ -233,7 +267,7 @@ function formOf(start: Uint8Array, tags: string): Form | undefined {
   return start[0] === 0 || tags.includes(String.fromCharCode(start[LENGTH] ?? 0)) ? "payloads" : undefined;
 }
 
-/** Nothing but what is printed, but for the last character, which may be cut. */
+/** Printable characters only; the last one may be cut. */
 function isText(bytes: Uint8Array): boolean {
   return /^[\t-\r -~|]+\u00e2?[\u0094\u0095]?$/.test(plain(latin1(bytes)));
 }
@@ -242,13 +276,13 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
-/** The error of a file that holds no messages: what it looks like, and what is accepted. */
+/** The error of a file that holds no messages: what it looks like, and which files are accepted. */
 function neither(path: string, start: Uint8Array, also: string): InputError {
   const accepted = `Accepted: CopyData payloads, each after its length in 4 bytes; rows of pg_logical_slot_get_binary_changes from psql${also}.`;
   return new InputError(`${name(path)} holds no messages: ${looksLike(start)}.\n${accepted}`);
 }
 
-/** What a file begins with, and, if that says it, what prints such a text. */
+/** The beginning of a file, and the program that prints such a text if it is known. */
 function looksLike(start: Uint8Array): string {
   if (!isText(start)) {
     const digits = Array.from(start.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
@@ -259,7 +293,7 @@ function looksLike(start: Uint8Array): string {
   return `it begins with ${JSON.stringify(text)}${likely === undefined ? "" : `, which looks like ${likely}`}`;
 }
 
-/** What people have instead of pgoutput's bytes. */
+/** Texts that are often given instead of pgoutput's bytes. */
 const textsOfOthers: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/^\s*table \S+: /, "test_decoding"],
   [/^\s*[[{]/, "JSON, such as wal2json prints"],

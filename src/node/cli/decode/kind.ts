@@ -8,7 +8,7 @@ import type { Source } from "./input.ts";
 
 /** How a file is to be shown. */
 export interface FileCall {
-  /** server_version_num; undefined if nobody said. */
+  /** server_version_num; undefined if it is unknown. */
   readonly server: number | undefined;
   readonly verify: boolean;
   readonly jsonl: boolean;

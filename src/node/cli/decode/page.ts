@@ -32,7 +32,7 @@ export class DecodePage {
     this.#from = from;
   }
 
-  /** A message in a line, and what is wrong with it. */
+  /** A message in a line, and its error. */
   message(decoded: Decoded, { relations, types }: Pick<Names, "relations" | "types">): void {
     const { message, around, family, inside } = decoded;
     if (message !== undefined && around !== undefined) {

@@ -26,10 +26,10 @@ import {
 } from "../../../files/structs.ts";
 import { formatLsn } from "../../../kernel/lsn.ts";
 import { jsonOfStruct } from "../../../wire/json.ts";
+import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
 import { UnseenError } from "../shared/usage.ts";
 import { type FileKind, type Head, magic, small, title } from "./kind.ts";
-import { firstDifference } from "./stream.ts";
 
 /** CATALOG_VERSION_NO of any version: the date of a change, and how many there were that day. */
 const CATALOG_VERSIONS = [2014_01_01_0, 2100_01_01_0] as const;
@@ -87,7 +87,7 @@ function refuseUnknown(bytes: Uint8Array, name: string): void {
     throw new UnseenError(`${name} is of a machine with big-endian numbers, which walwire does not read`);
   }
   throw new UnseenError(
-    `${name} has the pg_control version ${version}: walwire reads those of ${controlFileVersionsRead}`,
+    `${name} has the pg_control version ${version}: walwire reads those of releases, ${controlFileVersionsRead}`,
   );
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a stream is made of: how many messages and bytes, of which types and tables, in which transactions, in what time.
+ * Statistics of a stream: numbers of messages and bytes by type and table, transactions, and the time that they span.
  *
- * What is kept grows with the number of tables, and of subtransactions that are under way, not with that of messages.
+ * Memory grows with the number of tables and of subtransactions in progress, not with the number of messages.
  */
 import type { PgoutputMessage, Relation } from "../../../generated/logical.ts";
 import { entryOf } from "../../../kernel/maps.ts";

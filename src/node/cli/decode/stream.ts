@@ -1,5 +1,5 @@
 /**
- * The messages of a file, one after the other: what each is, or what is wrong with it, going on behind an error.
+ * The messages of a file, one after the other, or their errors; reading goes on after an error.
  */
 
 import {
@@ -27,6 +27,7 @@ import { physicalCapabilities } from "../../../physical/capabilities.ts";
 import { physicalContext } from "../../../physical/context.ts";
 import * as physical from "../../../physical/messages.ts";
 import type { Family } from "../../../wire/shape.ts";
+import { firstDifference } from "../../first-difference.ts";
 import type { Form, Item } from "./input.ts";
 
 /** Who sent the payloads. */
@@ -37,9 +38,9 @@ export interface DecodeCall {
   readonly from: Side;
   /** The version of the server, if it was said. */
   readonly server: number | undefined;
-  /** Is the payload of XLogData WAL? Undefined if nobody said. */
+  /** Is the payload of XLogData WAL? Undefined if the caller does not say. */
   readonly physical: boolean | undefined;
-  /** What was asked for in START_REPLICATION; undefined if nobody said: then whatever comes is read. */
+  /** The options of START_REPLICATION; undefined if they are unknown: then any message is read. */
   readonly pgoutput: PgoutputDecoderOptions | undefined;
   readonly verify: boolean;
 }
@@ -65,7 +66,7 @@ export interface Decoded {
   /** The bytes of the message, and where they begin in the payload. */
   readonly bytes: Uint8Array;
   readonly start: number;
-  /** What is around the message, if it is one of pgoutput. */
+  /** The message around it, if it is one of pgoutput. */
   readonly around: Around | undefined;
   /** Undefined if the bytes are none; of what came out of order it is there beside the error. */
   readonly message: WalSenderMessage | WalReceiverMessage | PgoutputMessage | undefined;
@@ -223,7 +224,7 @@ export class DecodeStream {
     return this.#decoder.decode(bytes);
   }
 
-  /** Only streaming 'parallel' has more in a StreamAbort, and nothing else tells. Asked where nobody has said it, until it is so. */
+  /** A longer StreamAbort is the only sign of streaming 'parallel'. It is looked for if the options are unknown, until it is found. */
   #isParallel({ code, path }: DecodeError, bytes: Uint8Array): boolean {
     if (code !== "TRAILING_BYTES" || path !== "StreamAbort") return false;
     if (this.#call.pgoutput !== undefined || this.#options.streaming === "parallel") return false;
@@ -244,7 +245,7 @@ export class DecodeStream {
     const begin = begins.has(message.type);
     if (!adopt && !begin && !ends.has(message.type)) return;
     const { relations, types } = this.#decoder;
-    // What is remembered is copied, so this is done only when as much has been read meanwhile.
+    // A snapshot copies the state, so it is made only after as much has been read.
     if (this.#since < relations.size + types.size) return;
     const snapshot = this.#decoder.snapshot();
     if (this.#since < snapshot.streamed.length) return;
@@ -279,14 +280,6 @@ export class DecodeStream {
 /** The messages after which others are inside something, and those that end that. */
 const begins: ReadonlySet<string> = new Set(["Begin", "BeginPrepare", "StreamStart"]);
 const ends: ReadonlySet<string> = new Set(["Commit", "Prepare", "StreamStop"]);
-
-/** Where two byte strings begin to differ; undefined if they do not. */
-export function firstDifference(a: Uint8Array, b: Uint8Array): number | undefined {
-  if (Buffer.compare(a, b) === 0) return undefined;
-  let at = 0;
-  while (at < a.length && at < b.length && a[at] === b[at]) at++;
-  return at;
-}
 
 function adviceOnPayload(error: DecodeError, bytes: Uint8Array, side: Side): string | undefined {
   const tag = String.fromCharCode(bytes[0] ?? 0);

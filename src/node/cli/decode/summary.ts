@@ -14,9 +14,9 @@ import { DecodeError } from "../../../kernel/errors.ts";
 import { formatLsn } from "../../../kernel/lsn.ts";
 import { counted } from "../../../kernel/words.ts";
 import { unpackedName } from "../../../wal/timeline.ts";
+import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
 import { type FileError, type FileKind, type FilePart, magic, title } from "./kind.ts";
-import { firstDifference } from "./stream.ts";
 
 interface Relation {
   readonly entry: BlockRefTableSerializedEntry;

@@ -20,9 +20,9 @@ import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { lsnCapabilities, rangesOf } from "../../../kernel/version.ts";
 import { parseWalFileName } from "../../../kernel/wal-names.ts";
 import type { Json } from "../../../wire/json.ts";
+import { firstDifference } from "../../first-difference.ts";
 import { type Page, printable } from "../shared/people.ts";
 import { type FileCall, type FileKind, type FilePart, small, title } from "./kind.ts";
-import { firstDifference } from "./stream.ts";
 
 const timelineHistory = small({
   name: "a timeline history",
@@ -34,7 +34,7 @@ const timelineHistory = small({
     const { server } = call;
     const named = parseWalFileName(name);
     const options = server === undefined ? {} : { server };
-    // Without its name nobody knows of which timeline it is: of the one after its last, as a rule.
+    // Without its name the timeline is unknown: usually it is the one after the last in the file.
     const last = named === undefined ? parseTimeLineHistory(bytes, 0xffffffff, options).at(-2)?.tli : undefined;
     const timeline = named?.timeline ?? (last ?? 0) + 1;
     const history = parseTimeLineHistory(bytes, timeline, options);

@@ -6,14 +6,14 @@ import { defaultSegmentSize, isSegmentSize, parseSegmentName } from "../../../ke
 import { encodeWalRecord, WalReader, type WalRecord } from "../../../wal/index.ts";
 import { decodeWalPageHeader, LONG_HEADER } from "../../../wal/page.ts";
 import { unpackedName } from "../../../wal/timeline.ts";
+import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
 import { UnseenError } from "../shared/usage.ts";
 import { contentsOf } from "../wal/contents.ts";
 import { sayRecord } from "../wal/page.ts";
-import { describe, recordLine } from "../wal/records.ts";
+import { describe, recordLine, truncatedSegment } from "../wal/records.ts";
 import { name } from "./input.ts";
 import type { FileError, FileKind, FilePart, Head } from "./kind.ts";
-import { firstDifference } from "./stream.ts";
 
 /** XLOG_BLCKSZ at the least, in bytes. */
 const MIN_PAGE = 1024n;
@@ -49,12 +49,19 @@ export const walSegment: FileKind = {
     const reader = new WalReader({ server });
     let start: Lsn | undefined;
     let timeline: number | undefined;
-    let first = true;
+    let segmentSize = 0;
+    let length = 0;
     for await (const chunk of source.chunks) {
+      const first = length === 0;
+      length += chunk.length;
+      // What follows is not WAL, and can be without end: of a segment it counts.
+      if (reader.end !== undefined) {
+        if (length < segmentSize) continue;
+        break;
+      }
       try {
-        if (first) ({ start, timeline } = namedPlace(source.path, chunk));
+        if (first) ({ start, timeline, segmentSize } = namedPlace(source.path, chunk));
         reader.push(chunk, first ? start : undefined, timeline);
-        first = false;
         for (let record = reader.next(); record !== undefined; record = reader.next()) {
           yield partOf(record);
         }
@@ -63,8 +70,7 @@ export const walSegment: FileKind = {
         yield { error };
         return;
       }
-      // What follows is not WAL, and can be without end.
-      if (reader.end !== undefined) break;
+      if (reader.end !== undefined && length >= segmentSize) break;
     }
     const { end, incomplete } = reader;
     if (end !== undefined && end.lsn === start) {
@@ -87,6 +93,11 @@ export const walSegment: FileKind = {
       };
     }
 
+    const truncated = truncatedSegment(length, segmentSize);
+    if (truncated !== undefined) {
+      yield { error: new DecodeError("TRUNCATED", "XLogLongPageHeaderData.xlp_seg_size", length, truncated) };
+    }
+
     function partOf(record: WalRecord): FilePart {
       const found = describe(record, reader);
       return {
@@ -100,14 +111,18 @@ export const walSegment: FileKind = {
   },
 };
 
-/** The position and the timeline in the name of a file, which its first page must have; undefined if it is not named so. */
+/** The position and the timeline in the name of a file, which its first page must have, and its size: undefined and 0 for other names. */
 function namedPlace(
   path: string,
   head: Uint8Array,
-): { readonly start: Lsn | undefined; readonly timeline: number | undefined } {
-  const file = unpackedName(basename(path)).replace(/\.partial$/, "");
-  const named = parseSegmentName(file, segmentSizeOf(head));
-  return { start: named?.start, timeline: named?.timeline };
+): { readonly start: Lsn | undefined; readonly timeline: number | undefined; readonly segmentSize: number } {
+  const file = unpackedName(basename(path));
+  const whole = file.replace(/\.partial$/, "");
+  const size = segmentSizeOf(head);
+  const named = parseSegmentName(whole, size);
+  // A partial segment may be shorter.
+  const segmentSize = named === undefined || whole !== file ? 0 : size;
+  return { start: named?.start, timeline: named?.timeline, segmentSize };
 }
 
 /** What a long header says; 16 MiB if there is none. */

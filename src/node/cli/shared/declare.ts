@@ -31,6 +31,8 @@ interface OptionBase {
   readonly help: string;
   /** One letter. */
   readonly short?: string;
+  /** Another name that is accepted, not shown. */
+  readonly alias?: string;
   /** The verbs that take it; all of them without this. */
   readonly only?: readonly string[];
   /** Options, or the name of the argument, that it cannot be used with. One side says it. */
@@ -57,6 +59,8 @@ export type Option =
       readonly choices: readonly string[];
       /** Other spellings of the choices. */
       readonly aliases?: Readonly<Record<string, string>>;
+      /** Are capital and small letters the same? */
+      readonly ignoreCase?: true;
     });
 
 /** The argument that is not an option. */
@@ -145,5 +149,13 @@ export const serverOption = {
   value: "V",
   help: "the server's version, such as 18, 15.18 or 9.6",
 } as const;
+export const dbnameOption = {
+  type: "string",
+  short: "d",
+  value: "URL",
+  help: "the server, such as postgres://user@host",
+} as const;
+/** In seconds; the help is the subcommand's. */
+export const statusIntervalOption = { type: "integer", short: "s", value: "SECONDS", min: 0, max: 2147483 } as const;
 export const jsonOption = { type: "boolean", help: "write one JSON object instead of text" } as const;
 export const linesOption = { type: "boolean", help: "write one JSON object per line" } as const;

@@ -1,10 +1,21 @@
-/** Ctrl-C. */
+/** Ctrl-C, and other requests to end. */
 
-/** Call back on SIGINT and SIGTERM, until the function that is returned is called. */
+/**
+ * Call back on SIGINT, SIGTERM and SIGHUP, until the function that is returned is called.
+ *
+ * SIGHUP counts once, and is ignored from then on: when a terminal is closed, the shell sends it and so does the kernel, and a second
+ * request ends a program before it has cleaned up.
+ */
 export function onInterrupt(callback: () => void): () => void {
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, callback);
+  let isHungUp = false;
+  const onHangup = (): void => {
+    if (isHungUp) return;
+    isHungUp = true;
+    callback();
+  };
+  process.on("SIGINT", callback).on("SIGTERM", callback).on("SIGHUP", onHangup);
   return () => {
-    for (const signal of signals) process.off(signal, callback);
+    process.off("SIGINT", callback).off("SIGTERM", callback);
+    if (!isHungUp) process.off("SIGHUP", onHangup);
   };
 }

@@ -7,6 +7,7 @@
 import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { ParseError } from "../../../kernel/errors.ts";
 import { expectLongOutput } from "./output.ts";
 
 /** The longest accepted line, in bytes: room for ten megabytes of text in which each character is an escape. */
@@ -15,10 +16,10 @@ const MAX_LINE = 64 * 1024 * 1024;
 /** How many characters are collected before they are written. */
 const BLOCK = 64 * 1024;
 
-/** Answers a line by its value, or by the reason why it has none. */
+/** Answers a line by its value, or by the error that says why it has none. */
 export interface Answerer {
   value(value: unknown): object;
-  unreadable(reason: string): object;
+  unreadable(error: ParseError): object;
 }
 
 /** Answer each line of the input on the output. The last line does not need a newline. */
@@ -50,12 +51,16 @@ export async function answerLines(
 
 /** The answer with its newline. */
 function answerOf(line: Line, answerer: Answerer): string {
-  if (typeof line !== "string") return `${JSON.stringify(answerer.unreadable(line.unreadable))}\n`;
+  const unreadable = (message: string): string => {
+    const error = new ParseError({ code: "NOT_TEXT", message, sqlstate: "22021", text: "", offset: 0 });
+    return `${JSON.stringify(answerer.unreadable(error))}\n`;
+  };
+  if (typeof line !== "string") return unreadable(line.unreadable);
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch {
-    return `${JSON.stringify(answerer.unreadable("the line is not JSON"))}\n`;
+    return unreadable("the line is not JSON");
   }
   const answer = answerer.value(value);
   try {
@@ -63,7 +68,7 @@ function answerOf(line: Line, answerer: Answerer): string {
   } catch (error) {
     // An error may repeat the text, with an escape for each character.
     if (!(error instanceof RangeError)) throw error;
-    return `${JSON.stringify(answerer.unreadable("the answer is longer than a string can be"))}\n`;
+    return unreadable("the answer is longer than a string can be");
   }
 }
 

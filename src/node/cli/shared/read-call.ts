@@ -16,10 +16,13 @@ export function readCall<D extends Declaration>(declaration: D, args: readonly s
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(
-      Object.entries(options).map(([name, { type, short }]) => [
-        name,
-        { type: type === "boolean" ? "boolean" : "string", ...(short === undefined ? {} : { short }) } as const,
-      ]),
+      Object.entries(options).flatMap(([name, { type, short, alias = name }]) => {
+        const parsed = type === "boolean" ? "boolean" : "string";
+        return [
+          [alias, { type: parsed }],
+          [name, { type: parsed, ...(short === undefined ? {} : { short }) }],
+        ] as const;
+      }),
     ),
     // Errors are reported below.
     strict: false,
@@ -31,8 +34,10 @@ export function readCall<D extends Declaration>(declaration: D, args: readonly s
   for (const token of tokens) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
-    const { name, rawName, value, inlineValue } = token;
-    const option = Object.hasOwn(options, name) ? options[name]! : unknownOption(rawName, options);
+    const { rawName, value, inlineValue } = token;
+    const [name, option] =
+      Object.entries(options).find(([each, { alias }]) => token.name === each || token.name === alias) ??
+      unknownOption(rawName, options);
     const read = readValue(option, rawName, value, inlineValue === true);
     if (option.type !== "boolean" && option.many) given.set(name, [...((given.get(name) as unknown[]) ?? []), read]);
     else given.set(name, read);
@@ -142,8 +147,10 @@ function readValue(option: Option, name: string, value: string | undefined, inli
     case "string":
       return value;
     case "choice": {
-      const { choices, aliases = {} } = option;
+      const { choices, aliases = {}, ignoreCase } = option;
       const choice = Object.hasOwn(aliases, value) ? aliases[value]! : value;
+      const same = ignoreCase && choices.find((each) => each.toLowerCase() === choice.toLowerCase());
+      if (same) return same;
       if (choices.includes(choice)) return choice;
       throw new UsageError(`${name}: expected ${listed(choices)}, got ${JSON.stringify(value)}`);
     }

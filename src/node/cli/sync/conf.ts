@@ -16,6 +16,7 @@ import { join } from "node:path";
 import {
   type ConfEntry,
   type ConfProblem,
+  type ConfReader,
   type ConfUnread,
   checkedEntries,
   commentsOf,
@@ -24,7 +25,8 @@ import {
   readPostgresqlConf,
   sameParameter,
 } from "../../../conf/index.ts";
-import { ParseError } from "../../../kernel/errors.ts";
+import { ParseError, UnsupportedError } from "../../../kernel/errors.ts";
+import { serverVersionNum } from "../../../kernel/version.ts";
 import { type FindingCode, findingCodes, parseSynchronousStandbyNames } from "../../../syncrep/index.ts";
 import { parseSynchronousCommit, type SynchronousCommit } from "../../../syncrep/questions.ts";
 import { diskConfReader } from "../../conf-disk.ts";
@@ -55,25 +57,54 @@ export interface ConfValue {
   readonly text: (path: string) => string;
 }
 
+/** Reads each file once, so that the version and the value come from the same text. */
+export function readingOnce(): ConfReader {
+  const texts = new Map<string, ReturnType<ConfReader["readFile"]>>();
+  const readFile = (file: string) => {
+    if (!texts.has(file)) texts.set(file, diskConfReader.readFile(file));
+    return texts.get(file);
+  };
+  return { ...diskConfReader, readFile };
+}
+
 /**
+ * The version of the cluster that configuration files belong to, by the PG_VERSION of its data directory; undefined if there is none.
+ *
  * @param path A postgresql.conf, or the directory of one.
+ * @param reader One of readingOnce.
  * @throws InputError if it cannot be read.
  */
-export function readConf(path: string, server: number): ConfValue {
-  const main = explained(path, () => {
-    const file = statSync(path).isDirectory() ? join(path, "postgresql.conf") : path;
-    closeSync(openSync(file, "r"));
-    return file;
-  });
-  const texts = new Map<string, string>();
-  const readFile = (file: string) => {
-    const text = texts.get(file) ?? diskConfReader.readFile(file);
-    if (typeof text === "string") texts.set(file, text);
-    return text;
-  };
-  const files = readPostgresqlConf(main, { ...diskConfReader, readFile }, { parameters: [parameter] });
+export function clusterVersion(path: string, reader: ConfReader): number | undefined {
+  const main = mainFile(path);
+  const { dataDirectory } = readPostgresqlConf(main, reader, { parameters: [parameter] });
+  const text = reader.readFile(join(dataDirectory.path, "PG_VERSION"));
+  try {
+    return typeof text === "string" ? serverVersionNum(text.trim()) : undefined;
+  } catch (error) {
+    if (error instanceof UnsupportedError) return undefined;
+    throw error;
+  }
+}
+
+function mainFile(path: string): string {
+  const main = explained(path, () => (statSync(path).isDirectory() ? join(path, "postgresql.conf") : path));
+  explained(main, () => closeSync(openSync(main, "r")));
+  return main;
+}
+
+/**
+ * @param path A postgresql.conf, or the directory of one.
+ * @param reader One of readingOnce.
+ * @throws InputError if it cannot be read.
+ */
+export function readConf(path: string, server: number, reader: ConfReader): ConfValue {
+  const main = mainFile(path);
+  const files = readPostgresqlConf(main, reader, { parameters: [parameter], server });
   const { entries, dataDirectory } = files;
-  const text = (file: string): string => texts.get(file) ?? "";
+  const text = (file: string): string => {
+    const text = reader.readFile(file);
+    return typeof text === "string" ? text : "";
+  };
   const problems = [...files.problems];
   const entry = effectiveEntry(entries, parameter);
   const commit = effectiveEntry(entries, "synchronous_commit");

@@ -38,7 +38,10 @@ mistake in it. No server is needed.`,
       help: "the standbys: rows of pg_stat_replication as JSON; - reads standard input",
       only: ["explain"],
     },
-    server: { ...serverOption, help: `${serverOption.help} (default 18)` },
+    server: {
+      ...serverOption,
+      help: `${serverOption.help} (default: that of the cluster of --conf or --from, else 18)`,
+    },
     also: { ...serverOption, help: "another version that must accept the value", many: true },
     ignore: {
       type: "string",

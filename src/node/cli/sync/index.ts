@@ -1,4 +1,5 @@
 /** `walwire sync`: how a server reads a value of synchronous_standby_names, its fix, and what it does. */
+import type { ParseError } from "../../../kernel/errors.ts";
 import { defaultServer, serverVersionNum } from "../../../kernel/version.ts";
 import { type FindingCode, findingCodes } from "../../../syncrep/index.ts";
 import {
@@ -9,6 +10,7 @@ import {
   judgeSynchronousStandbyNamesByVersion,
   offeredFix,
 } from "../../../syncrep/judge.ts";
+import type { Primary } from "../../standbys.ts";
 import { textOf, urlOf } from "../shared/input.ts";
 import type { Answer } from "../shared/json.ts";
 import { answerLines } from "../shared/jsonl.ts";
@@ -17,11 +19,10 @@ import { Page, printable } from "../shared/people.ts";
 import { didYouMean } from "../shared/read-call.ts";
 import { type Status, status } from "../shared/status.ts";
 import { UnseenError, UsageError } from "../shared/usage.ts";
-import { diffOf, placeInConf, readConf, writeConf } from "./conf.ts";
+import { clusterVersion, diffOf, placeInConf, readConf, readingOnce, writeConf } from "./conf.ts";
 import type { SyncCall } from "./declaration.ts";
-import type { Primary } from "./from.ts";
 import { annotations, confAnnotations } from "./github.ts";
-import { confJson, explanationJson, fixedJson, judgedJson, unreadableJson, versionsOf } from "./json.ts";
+import { confJson, explanationJson, fixedJson, judgedJson, versionsOf } from "./json.ts";
 import type { Call, Explained, Subject } from "./model.ts";
 import { sayAcceptedBy, sayConf, sayExplanation, sayFindings, sayFixed, sayNotSet, sayVerdict } from "./page.ts";
 import { readStandbys } from "./standbys.ts";
@@ -143,7 +144,28 @@ function fixJson(subject: Subject, call: Call): readonly [Answer, Status] {
 }
 
 /** `walwire sync`. */
-export async function run({ verb: name, argument, options }: SyncCall): Promise<Status> {
+export async function run(call: SyncCall): Promise<Status> {
+  try {
+    return await runCall(call);
+  } catch (error) {
+    if (call.options.json && !(error instanceof UsageError)) await answerError(error);
+    throw error;
+  }
+}
+
+/** The answer to programs where there is none to the value: a file, standbys or a server cannot be read. */
+async function answerError(error: unknown): Promise<void> {
+  const { explain } = await import("../shared/explain-error.ts");
+  const explained = explain(error);
+  if (explained !== undefined) writeJson({ ok: false, error: { message: explained.sentence } }, explained.status);
+}
+
+function writeJson(fields: object, result: Status): void {
+  const answer = { ...fields, ok: result === status.good, verdict: verdicts[result] };
+  process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+}
+
+async function runCall({ verb: name, argument, options }: SyncCall): Promise<Status> {
   const verb = verbs[name];
   const { conf, from, standbys, also, strict, unsafe, write, format, json, jsonl } = options;
   const fromInput = jsonl || (conf === undefined && (argument ?? (from === undefined ? "-" : "")) === "-");
@@ -155,7 +177,10 @@ export async function run({ verb: name, argument, options }: SyncCall): Promise<
   if (name === "explain" && primary !== undefined && primary.standbys === undefined) {
     throw new UnseenError("this role may not see the standbys: it needs pg_monitor, or to be superuser");
   }
-  const server = options.server ?? primary?.server ?? serverVersionNum(defaultServer);
+  const given = options.server ?? primary?.server;
+  const reader = readingOnce();
+  const server =
+    given ?? (conf === undefined ? undefined : clusterVersion(conf, reader)) ?? serverVersionNum(defaultServer);
   const subject: Subject = jsonl ? { text: "" } : await subjectOf(server);
   const call: Call = {
     ...{ verb: name, server, also, strict, unsafe, write, primary },
@@ -168,16 +193,14 @@ export async function run({ verb: name, argument, options }: SyncCall): Promise<
     Error.stackTraceLimit = 0;
     // The parser rejects what is not a string.
     const value = (text: unknown) => verb.batch(text as string, call);
-    await answerLines(process.stdin, process.stdout, { value, unreadable: unreadableJson });
+    const unreadable = (error: ParseError) => ({ ok: false, error: error.toJSON() });
+    await answerLines(process.stdin, process.stdout, { value, unreadable });
     return status.good;
   }
   if (json) {
     const [answer, result] = verb.json(subject, call);
     const files = subject.conf === undefined ? {} : confJson(subject.conf);
-    const verdict = verdicts[result] ?? "bad";
-    process.stdout.write(
-      `${JSON.stringify({ ...answer, ok: result === status.good, verdict, ...files }, undefined, 2)}\n`,
-    );
+    writeJson({ ...answer, ...files }, result);
     return result;
   }
   if (format === "github") {
@@ -202,7 +225,7 @@ export async function run({ verb: name, argument, options }: SyncCall): Promise<
 
   async function subjectOf(version: number): Promise<Subject> {
     if (conf !== undefined) {
-      const value = readConf(conf, version);
+      const value = readConf(conf, version, reader);
       const { entry } = value;
       if (entry === undefined) return { text: "", conf: value };
       return { text: entry.value, conf: value, place: (offset) => placeInConf(value, entry, offset) };

@@ -1,14 +1,13 @@
 /** The answers of `walwire sync` to programs. An LSN is text, as the server prints it; undefined fields are left out. */
-import { ParseError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import type { VersionVerdict } from "../../../kernel/version.ts";
 import { type Finding, locateSynchronousStandbyNames, type SyncRepConfig } from "../../../syncrep/index.ts";
 import {
   differingVerdicts,
   type Fixed,
   type Judged,
   printSynchronousStandbyNamesByVersion,
-  type Verdict,
-  type VersionVerdict,
+  type SynchronousStandbyNamesVerdict,
   versionsThatAccept,
 } from "../../../syncrep/judge.ts";
 import {
@@ -28,7 +27,7 @@ export function judgedJson({ verdict, findings }: Judged, subject?: Subject): An
   return { ...verdictJson(verdict), ...found };
 }
 
-function verdictJson(verdict: Verdict): Answer {
+function verdictJson(verdict: SynchronousStandbyNamesVerdict): Answer {
   return verdict.type === "accepted"
     ? { ok: true, config: verdict.config ?? null }
     : { ok: false, error: verdict.error.toJSON() };
@@ -42,14 +41,11 @@ function findingJson({ error: _, ...finding }: Finding, subject: Subject | undef
     : { ...finding, file: { path: place.path, line: place.line, column: place.column, offset: place.offset } };
 }
 
-/** The answer to a line that holds no text. */
-export function unreadableJson(reason: string): Answer {
-  const error = new ParseError({ code: "NOT_TEXT", message: reason, sqlstate: "22021", text: "", offset: 0 });
-  return { ok: false, error: error.toJSON() };
-}
-
 /** Which versions take it, and which of them read something else in it. */
-export function versionsOf(judged: Judged, byVersion: readonly VersionVerdict[]): object {
+export function versionsOf(
+  judged: Judged,
+  byVersion: readonly VersionVerdict<SynchronousStandbyNamesVerdict>[],
+): object {
   const others = differingVerdicts(byVersion, judged);
   return {
     acceptedBy: versionsJson(versionsThatAccept(byVersion)),
@@ -57,7 +53,7 @@ export function versionsOf(judged: Judged, byVersion: readonly VersionVerdict[])
   };
 }
 
-function versionJson({ versions, verdict }: VersionVerdict): object {
+function versionJson({ versions, verdict }: VersionVerdict<SynchronousStandbyNamesVerdict>): object {
   return { versions: versionsJson(versions), ...verdictJson(verdict) };
 }
 

@@ -1,10 +1,12 @@
 /** What is asked about a value of synchronous_standby_names, and what is found. */
+
+import type { VersionVerdict } from "../../../kernel/version.ts";
 import type { FindingCode } from "../../../syncrep/index.ts";
-import type { Judged, VersionVerdict } from "../../../syncrep/judge.ts";
+import type { Judged, SynchronousStandbyNamesVerdict } from "../../../syncrep/judge.ts";
+import type { Primary } from "../../standbys.ts";
 import type { ConfValue, PlaceInConf } from "./conf.ts";
 import type { SyncCall } from "./declaration.ts";
-import type { Primary } from "./from.ts";
-import type { Standbys } from "./standbys.ts";
+import type { ReadStandbys } from "./standbys.ts";
 
 /** How the command was called. */
 export interface Call {
@@ -17,7 +19,7 @@ export interface Call {
   readonly strict: boolean;
   readonly unsafe: boolean;
   readonly write: boolean;
-  readonly standbys: Standbys | undefined;
+  readonly standbys: ReadStandbys | undefined;
   readonly primary: Primary | undefined;
 }
 
@@ -34,5 +36,5 @@ export interface Subject {
 /** All that is said of a value. */
 export interface Explained {
   readonly judged: Judged;
-  readonly byVersion: readonly VersionVerdict[];
+  readonly byVersion: readonly VersionVerdict<SynchronousStandbyNamesVerdict>[];
 }

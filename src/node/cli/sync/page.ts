@@ -1,13 +1,13 @@
 /** What `walwire sync` says to people. */
 import { drawCaret } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
-import { formatServerVersion, formatVersions } from "../../../kernel/version.ts";
+import { formatServerVersion, formatVersions, type VersionVerdict } from "../../../kernel/version.ts";
 import type { Finding, SyncRepConfig } from "../../../syncrep/index.ts";
 import {
   differingVerdicts,
   type Judged,
   printSynchronousStandbyNamesByVersion,
-  type VersionVerdict,
+  type SynchronousStandbyNamesVerdict,
   versionsThatAccept,
 } from "../../../syncrep/judge.ts";
 import {
@@ -24,7 +24,7 @@ import { type Page, printable } from "../shared/people.ts";
 import { sayError } from "../shared/say-error.ts";
 import type { ConfValue } from "./conf.ts";
 import type { Call, Explained, Subject } from "./model.ts";
-import type { Standbys } from "./standbys.ts";
+import type { ReadStandbys } from "./standbys.ts";
 import { findingsBeside, inWords, levelOf } from "./words.ts";
 
 /** More rows than anybody reads. */
@@ -101,7 +101,11 @@ function fixInWords({ fix }: Finding): string {
 }
 
 /** The versions that accept the value, and those of them that read something else in it. */
-export function sayAcceptedBy(page: Page, judged: Judged, byVersion: readonly VersionVerdict[]): void {
+export function sayAcceptedBy(
+  page: Page,
+  judged: Judged,
+  byVersion: readonly VersionVerdict<SynchronousStandbyNamesVerdict>[],
+): void {
   page.line(`accepted by ${formatVersions(versionsThatAccept(byVersion))}`);
   for (const { versions, verdict } of differingVerdicts(byVersion, judged)) {
     if (verdict.type === "refused") continue;
@@ -140,7 +144,8 @@ export function sayConf(page: Page, { problems, unread, assumedDataDirectory, en
   }
   const isAuto = /(^|\/)postgresql\.auto\.conf$/.test(entry.path);
   if (isAuto && overridden.some(({ path }) => path !== entry.path)) {
-    page.line("ALTER SYSTEM RESET synchronous_standby_names removes it from postgresql.auto.conf.");
+    const line = `line ${entry.line} of ${printable(entry.path)}`;
+    page.line(`ALTER SYSTEM RESET synchronous_standby_names removes it; if the server does not start, delete ${line}.`);
   }
 }
 
@@ -227,17 +232,17 @@ const positionColumns = ["write_lsn", "flush_lsn", "replay_lsn"] as const;
 function sayStandbys(
   page: Page,
   config: SyncRepConfig | undefined,
-  standbys: Standbys,
+  standbys: ReadStandbys,
   server: number,
   level: SynchronousCommit,
 ): void {
-  const { rows, position, cascading } = standbys;
+  const { rows, position, cascading, noRows } = standbys;
   const options = { server, cascading };
   const evaluation = evaluateSynchronousStandbys(config, rows, options);
   if (cascading)
     page.line("This server is a standby itself: no standby of it is synchronous, whatever the setting says.");
   page.heading("Standbys");
-  if (rows.length === 0) page.line("  none is connected");
+  if (rows.length === 0) page.line(`  none is connected${noRows === undefined ? "" : `: ${printable(noRows)}`}`);
   else {
     const lsn = (value: Lsn | undefined): string => (value ? formatLsn(value, { server }) : "");
     const head = ["application_name", "state", "sync_priority", "sync_state", ...positionColumns, "behind"];
@@ -279,7 +284,9 @@ function sayStandbys(
   for (const other of Object.keys(evaluation.released) as SyncLevel[]) {
     if (other === level || evaluation.released[other] === undefined) continue;
     const { size, sentence } = blockingLosses(config, rows, { ...options, level: other });
-    if (size === 0 && losses.size !== 0) page.line(printable(sentence));
+    // The sentence does not name the default.
+    const said = sentence.replace(/^Commits are/, `Commits with synchronous_commit = ${other} are`);
+    if (size === 0 && losses.size !== 0) page.line(printable(said));
   }
 }
 

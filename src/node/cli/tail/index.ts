@@ -9,9 +9,15 @@ import { onInterrupt } from "../shared/interrupt.ts";
 import { expectLongOutput, hasColors } from "../shared/output.ts";
 import { type Status, status } from "../shared/status.ts";
 import type { TailCall } from "./declaration.ts";
+import { writeLines } from "./lines.ts";
 
 /** `walwire tail`. */
-export async function run({ argument: url, options }: TailCall): Promise<Status> {
+export async function run(call: TailCall): Promise<Status> {
+  const format = call.options.jsonl ? "jsonl" : call.options.format;
+  return format === undefined ? converse(call) : writeLines(call, format);
+}
+
+async function converse({ argument: url, options }: TailCall): Promise<Status> {
   expectLongOutput();
   const output = {
     write: (text: string) => process.stdout.write(text),

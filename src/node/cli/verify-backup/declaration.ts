@@ -6,8 +6,10 @@ export const verifyBackup = defineSubcommand({
   name: "verify-backup",
   summary: "Verify a base backup against its manifest",
   description: `\
-Checks a base backup as pg_verifybackup does, with the same options and messages, on several threads.`,
-  argument: { name: "DIRECTORY", count: "one", help: "the backup" },
+Checks a base backup as pg_verifybackup does, with the same options and messages, on several threads.
+Several directories are a chain for pg_combinebackup: a full backup, then the incremental backups that are
+based on it, oldest first. Each is verified, and so is that they can be combined.`,
+  argument: { name: "DIRECTORY", count: "many", help: "the backup, or a chain of backups" },
   options: {
     "exit-on-error": { type: "boolean", short: "e", help: "stop at the first problem" },
     format: {
@@ -33,11 +35,12 @@ Checks a base backup as pg_verifybackup does, with the same options and messages
     },
     quiet: { type: "boolean", short: "q", help: "print problems only" },
     "skip-checksums": { type: "boolean", short: "s", help: "check names and sizes only" },
-    "wal-directory": {
+    "wal-path": {
       type: "string",
       short: "w",
+      alias: "wal-directory",
       value: "PATH",
-      help: "where that WAL is, if it is not in pg_wal of the directory",
+      help: "the directory or archive of that WAL, if it is not in the backup",
     },
     jobs: {
       type: "integer",
@@ -47,7 +50,10 @@ Checks a base backup as pg_verifybackup does, with the same options and messages
       max: 999,
       help: "the number of threads; without it, the number of processors",
     },
-    server: { ...serverOption, help: "the version whose pg_verifybackup judges, such as 18 or 15.18 (default 18)" },
+    server: {
+      ...serverOption,
+      help: "the version whose pg_verifybackup judges, such as 18 or 15.18; without it, that of the backup (--plain: 18)",
+    },
     plain: { type: "boolean", help: "write what pg_verifybackup writes, line by line", conflicts: ["jsonl"] },
     jsonl: { ...linesOption, help: "write one JSON object per line: each problem, then the result" },
   },

@@ -109,7 +109,7 @@ function programCall(
   const { given, positionals } = getopt(args, known, (message) => fail(message, hint));
   const [directory, extra] = positionals;
   const values = (short: string): string[] => given.filter((each) => each.short === short).map(({ value }) => value);
-  // What is wrong with a value is said where it stands.
+  // An invalid value is reported when it is read.
   for (const format of values("F")) {
     if (!["p", "plain", "t", "tar"].includes(format)) {
       fail(`${fatal}: invalid backup format "${format}", must be "plain" or "tar"`);
@@ -121,7 +121,7 @@ function programCall(
   if (has1("P") && has1("q")) fail(`${fatal}: cannot specify both -P/--progress and -q/--quiet`);
   const format = values("F").at(-1);
   return {
-    argument: directory,
+    argument: [directory],
     options: {
       ...ours,
       exitOnError: has1("e"),
@@ -132,7 +132,7 @@ function programCall(
       progress: has1("P"),
       quiet: has1("q"),
       skipChecksums: has1("s"),
-      walDirectory: values("w").at(-1),
+      walPath: values("w").at(-1),
     },
   };
 }

@@ -5,14 +5,27 @@ export type WalCall = CallOf<typeof wal>;
 const MAX_XID = 0xffffffff;
 
 /** Options that choose or count records. A target excludes them: it needs all records. */
-const filters = ["stats", "rmgr", "xid", "relation", "block", "fork", "fullpage", "limit", "follow", "quiet"] as const;
+const filters = [
+  "stats",
+  "rmgr",
+  "xid",
+  "relation",
+  "block",
+  "fork",
+  "fullpage",
+  "limit",
+  "follow",
+  "quiet",
+  "save-fullpage",
+] as const;
 
 export const wal = defineSubcommand({
   name: "wal",
   summary: "Show the records of WAL, count their bytes, or find where recovery stops",
   description: `\
 Prints the records of WAL, one per line. A FILE is a segment, a directory of segments such as pg_wal or an
-archive, or a recorded physical stream: the payloads of CopyData, each after its length in four bytes.
+archive, a tar archive such as base.tar or pg_wal.tar.gz, or a recorded physical stream: the payloads of
+CopyData, each after its length in four bytes.
 Segments can be named in any order, and compressed with gzip, zstd or LZ4. Each is compared with the
 position in its name: what was recycled or never written is passed over. Along the history of a timeline
 each position is read once. A gap between segments is exit status 1. With a target, the answer is where
@@ -20,7 +33,7 @@ recovery to it would stop: it gets past neither a gap nor damage.`,
   argument: {
     name: "FILE",
     count: "many",
-    help: "segments, a directory, or a stream; - reads standard input",
+    help: "segments, a directory, a tar archive, or a stream; - reads standard input",
     optionalWith: ["path", "rmgr"],
   },
   options: {
@@ -68,7 +81,7 @@ recovery to it would stop: it gets past neither a gap nor damage.`,
       help: "only records that change this fork",
     },
     fullpage: { type: "boolean", short: "w", help: "only records with a full page image" },
-    limit: { type: "integer", value: "N", short: "n", min: 1, max: 0x7fffffff, help: "stop after so many records" },
+    limit: { type: "integer", value: "N", short: "n", min: 1, max: 0x7fffffff, help: "stop after N records" },
     follow: { type: "boolean", short: "f", help: "at the end of WAL, wait for more until Ctrl-C" },
     stats: {
       type: "boolean",
@@ -76,6 +89,11 @@ recovery to it would stop: it gets past neither a gap nor damage.`,
       help: "print byte counts by operation, relation and transaction instead of lines",
     },
     quiet: { type: "boolean", short: "q", help: "print only errors", conflicts: ["stats"] },
+    "save-fullpage": {
+      type: "string",
+      value: "DIRECTORY",
+      help: "write each full page image to a file in this directory, which must be empty or missing",
+    },
     "target-time": {
       type: "string",
       value: "TIME",

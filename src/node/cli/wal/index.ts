@@ -24,9 +24,10 @@ import { type Status, status } from "../shared/status.ts";
 import { UsageError } from "../shared/usage.ts";
 import type { WalCall } from "./declaration.ts";
 import { endsBehind, type Filter, filterOf, matches } from "./filter.ts";
-import { findWal, placesOf, type WalPlaces } from "./input.ts";
+import { findWal, isArchive, placesOf, type WalPlaces } from "./input.ts";
 import { sayNotice, sayNotices, sayRecord, sayStats, sayStop } from "./page.ts";
 import { type Found, type Notice, type Reading, recordLine, recordsOf } from "./records.ts";
+import { makePageDirectory, saveFullPages } from "./save-fullpage.ts";
 import { WalStats } from "./stats.ts";
 
 /** What is read, and what of it is shown. */
@@ -42,6 +43,7 @@ interface Call {
   readonly stats: boolean;
   readonly quiet: boolean;
   readonly jsonl: boolean;
+  readonly saveFullpage: string | undefined;
 }
 
 /** `walwire wal`. */
@@ -58,8 +60,12 @@ export async function run({ argument, options }: WalCall): Promise<Status> {
     limit: options.limit ?? Number.POSITIVE_INFINITY,
     target: targetOf(options),
   };
+  if (call.follow && call.places.paths.some(isArchive)) {
+    throw new UsageError("--follow is not supported when reading from a tar archive");
+  }
   // No error's stack is shown.
   Error.stackTraceLimit = 0;
+  if (call.saveFullpage !== undefined) makePageDirectory(call.saveFullpage);
   return call.target === undefined ? records(call) : recovery(call, call.target);
 }
 
@@ -198,6 +204,7 @@ async function records(call: Call): Promise<Status> {
   for await (const batch of chosen(call, progress, reading)) {
     for (const each of batch) {
       result = worse(result, statusOf(each));
+      if (call.saveFullpage !== undefined && !("notice" in each)) await saveFullPages(call.saveFullpage, each);
       if (call.quiet && statusOf(each) === status.good) continue;
       if ("notice" in each) {
         if (call.jsonl) output.json(noticeLine(each, server));

@@ -1,6 +1,6 @@
 /**
- * What `walwire wal` reads: segments, alone or as a directory such as pg_wal has them, and recorded physical streams, as pieces of WAL
- * that say where they are.
+ * The input of `walwire wal`: segments, alone or in a directory such as pg_wal, and recorded physical streams, as pieces of WAL with their
+ * positions.
  */
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
@@ -19,7 +19,8 @@ import {
   type WalSelection,
   type WalTimeline,
 } from "../../../wal/timeline.ts";
-import { name, openSource, payloadsOf } from "../decode/input.ts";
+import { archiveCompression, WalArchive } from "../../wal-archive.ts";
+import { type FilePart, name, openSource, partOf, payloadsOf } from "../decode/input.ts";
 import { fileError } from "../shared/file-error.ts";
 import { InputError, UsageError } from "../shared/usage.ts";
 import { type Contents, contentsOf } from "./contents.ts";
@@ -34,9 +35,9 @@ export interface Piece {
 }
 
 export interface WalInput {
-  /** As people know it. */
+  /** Its name for people. */
   readonly name: string;
-  /** What the file begins with. Of what is not WAL there are no pieces. */
+  /** The kind of the file, by its first bytes. A file that is not WAL has no pieces. */
   readonly contents: Contents;
   /** Where the pieces begin in WAL, by the name of the file or, without one, by its first page. */
   readonly lsn: Lsn;
@@ -50,12 +51,16 @@ export interface WalInput {
 /** A file whose name says that it belongs to pg_wal. */
 export interface NamedFile extends WalFile {
   readonly path: string;
+  /** Its bytes, if it is in an archive. */
+  readonly part?: FilePart | undefined;
 }
 
 /** A file that is not read, and why. */
 export interface PassedOver {
   readonly path: string;
   readonly message: string;
+  /** It is an archive that is damaged; segments before the damage are read. */
+  readonly isDamaged?: boolean;
 }
 
 /** All that is to be read, in order. */
@@ -159,11 +164,33 @@ async function collect(paths: readonly string[]): Promise<Collected> {
       await collectDirectory(path, all);
     } else if (isWalName(basename(path))) {
       all.named.push({ name: basename(path), path });
+    } else if (isArchive(path)) {
+      await collectArchive(path, all);
     } else {
       all.others.push(path);
     }
   }
   return all;
+}
+
+export function isArchive(path: string): boolean {
+  return archiveCompression(path) !== undefined;
+}
+
+/** pg_wal.tar or base.tar of a base backup, or another archive of segments. */
+async function collectArchive(path: string, all: Collected): Promise<void> {
+  let archive: WalArchive;
+  try {
+    archive = await WalArchive.open(path, archiveCompression(path)!, { wants: isWalName, breathe: async () => {} });
+  } catch (error) {
+    throw fileError(path, error);
+  }
+  const { fd, files, damage } = archive;
+  for (const [name, { offset, length }] of files) {
+    all.named.push({ name, path: join(path, name), part: { fd, offset, length } });
+  }
+  if (damage !== undefined) all.passedOver.push({ path, message: damage, isDamaged: true });
+  else if (files.size === 0) all.passedOver.push({ path, message: "an archive without WAL segments" });
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -190,8 +217,19 @@ async function collectDirectory(path: string, all: Collected): Promise<void> {
   for (const entry of entries) {
     const file = join(path, entry.name);
     if (entry.isDirectory()) all.passedOver.push({ path: file, message: "a directory" });
+    // Opening a FIFO would wait for a writer.
+    else if (!(await isRegular(file))) all.passedOver.push({ path: file, message: "not a regular file" });
     else if (isWalName(entry.name)) all.named.push({ name: entry.name, path: file });
     else all.passedOver.push({ path: file, message: "its name is not that of a WAL segment" });
+  }
+}
+
+async function isRegular(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    // A symbolic link that leads nowhere.
+    return false;
   }
 }
 
@@ -209,7 +247,7 @@ const MAX_HISTORY = 1024 * 1024;
 
 async function withContent(file: NamedFile): Promise<NamedFile> {
   if (parseWalFileName(unpackedName(file.name))?.type !== "history") return file;
-  const { chunks } = await openSource(file.path, "wal");
+  const { chunks } = await openSource(file.path, "wal", file.part);
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunks) {
@@ -221,14 +259,14 @@ async function withContent(file: NamedFile): Promise<NamedFile> {
   return { ...file, content: Buffer.concat(pieces) };
 }
 
-/** What the first segment that has a long header says: the size of all, and which server wrote them. */
+/** The segment size and the server, from the first segment with a long header. */
 async function firstHeader(
   files: readonly NamedFile[],
 ): Promise<{ readonly segmentSize: number; readonly server: number | undefined }> {
   for (const file of files) {
     const type = parseWalFileName(unpackedName(file.name))?.type;
     if (type !== "segment" && type !== "partial") continue;
-    const { chunks, close } = await openSource(file.path, "wal");
+    const { chunks, close } = await openSource(file.path, "wal", file.part);
     const { head } = await headOf(chunks, LONG_HEADER);
     close();
     const format = head.length < LONG_HEADER ? undefined : walFormatOfMagic(head[0]! | (head[1]! << 8));
@@ -240,7 +278,7 @@ async function firstHeader(
   // A segment whose header is damaged may still have its length.
   for (const file of files) {
     if (parseWalFileName(file.name)?.type !== "segment") continue;
-    const { size } = await stat(file.path);
+    const size = file.part?.length ?? (await stat(file.path)).size;
     if (isSegmentSize(size)) return { segmentSize: size, server: undefined };
   }
   return { segmentSize: defaultSegmentSize, server: undefined };
@@ -281,14 +319,15 @@ export async function openSegment(
 ): Promise<WalInput> {
   const skipped = resume === undefined || resume <= start ? 0n : resume - start - (resume % BigInt(DEFAULT_PAGE_SIZE));
   if (skipped > 0n && unpackedName(file.name) === file.name) {
-    const raw = createReadStream(file.path, { start: Number(skipped) });
+    const from = Number(skipped);
+    const raw = file.part === undefined ? createReadStream(file.path, { start: from }) : partOf(file.part, from);
     const { head, rest } = await headOf(raw, LONG_HEADER);
     const lsn = toLsn(start + skipped);
     const pieces = segment(rest, lsn, size - Number(skipped));
     const opened = { progress: () => undefined, close: () => raw.destroy() };
     return { name: name(file.path), contents: contentsOf(head), lsn, pieces, ...opened };
   }
-  const { chunks, progress, close } = await openSource(file.path, "wal");
+  const { chunks, progress, close } = await openSource(file.path, "wal", file.part);
   const { head, rest } = await headOf(chunks, LONG_HEADER);
   const pieces = segment(rest, start, size);
   return { name: name(file.path), contents: contentsOf(head), lsn: start, pieces, progress, close };

@@ -1,4 +1,4 @@
-/** What `walwire wal` says to people: a line a record, what is said where WAL ends, and the picture of what fills it. */
+/** The output of `walwire wal` for people: a line per record, notices where WAL ends, and a picture of its contents. */
 
 import type { styleText } from "node:util";
 import { formatLsn } from "../../../kernel/lsn.ts";

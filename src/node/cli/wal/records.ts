@@ -1,9 +1,9 @@
 /**
- * The records of files, one after the other, and what is said where they end: that WAL ends, that it is damaged, that a part is
+ * The records of files, one after the other, and a notice where they end: that WAL ends, that it is damaged, that a part is
  * missing.
  */
 import { ArgumentError, DecodeError, ProtocolError } from "../../../kernel/errors.ts";
-import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { formatLsn, type Lsn, toLsn } from "../../../kernel/lsn.ts";
 import { describeWalRecord, type WalDescription } from "../../../wal/contents.ts";
 import { WalError } from "../../../wal/error.ts";
 import { walFormatOfMagic } from "../../../wal/format.ts";
@@ -11,6 +11,7 @@ import { jsonOfWalRecord } from "../../../wal/json.ts";
 import { DEFAULT_PAGE_SIZE } from "../../../wal/page.ts";
 import { WalReader } from "../../../wal/reader.ts";
 import type { WalRecord } from "../../../wal/record.ts";
+import { unpackedName } from "../../../wal/timeline.ts";
 import type { Json } from "../../../wire/json.ts";
 import { name } from "../decode/input.ts";
 import { InputError, UnseenError } from "../shared/usage.ts";
@@ -22,6 +23,8 @@ export interface Found {
   readonly record: WalRecord;
   /** The version that wrote it, a server_version_num. */
   readonly server: number;
+  /** The timeline of the segment; without a segment, of the page. */
+  readonly timeline: number;
   /** Without contents if they are damaged: then `error` says how. */
   readonly description: WalDescription;
   readonly error: DecodeError | undefined;
@@ -67,7 +70,9 @@ const MAX_GAPS = 100;
  * @param reading Told how far it is.
  */
 export async function* recordsOf(inputs: WalInputs, options: WalkOptions, reading: Reading): AsyncGenerator<Batch> {
-  for (const { path, message } of inputs.passedOver) yield [passedOver(path, message)];
+  for (const { path, message, isDamaged } of inputs.passedOver) {
+    yield [isDamaged ? { ...passedOver(path, message), notice: "damage" } : passedOver(path, message)];
+  }
   const walk = new Walk(inputs, options, reading);
   yield* walk.segments();
   if (!walk.over) yield* walk.others();
@@ -135,7 +140,7 @@ class Walk {
       if (this.over) return;
       const server = this.#server;
       this.#reader ??= new WalReader({ server, segmentSize, timelines });
-      yield* this.#readInput(input, segment.timeline);
+      yield* this.#readInput(input, segment);
     }
   }
 
@@ -163,7 +168,7 @@ class Walk {
     }
   }
 
-  /** What is said at the end. */
+  /** The notices at the end. */
   *end(): Generator<Batch> {
     if (this.#reader !== undefined) {
       yield [endOf(this.#reader, this.#file)];
@@ -185,7 +190,9 @@ class Walk {
       return input;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      return passedOver(path, error.message, error instanceof UnseenError);
+      const prefix = `${name(path)}: `;
+      const message = error.message.startsWith(prefix) ? error.message.slice(prefix.length) : error.message;
+      return passedOver(path, message, error instanceof UnseenError);
     }
   }
 
@@ -199,11 +206,16 @@ class Walk {
     if (this.#asRecovery) this.over = true;
   }
 
-  async *#readInput(input: WalInput, timeline: number | undefined): AsyncGenerator<Batch> {
+  async *#readInput(input: WalInput, segment: WalInputs["segments"][number] | undefined): AsyncGenerator<Batch> {
+    const timeline = segment?.timeline;
     this.#file = input.name;
     let gaps = 0;
+    let end: bigint = input.lsn;
     const known = this.#server ?? this.#reader?.format?.server;
     for await (const { bytes, lsn, version, beginsPage } of withVersion(input.pieces, known)) {
+      end += BigInt(bytes.length);
+      // The rest of a segment only counts.
+      if (this.#reader?.end !== undefined && segment !== undefined) continue;
       if (lsn !== undefined && timeline === undefined) {
         for (const said of this.#leave(lsn, input.name)) {
           yield said;
@@ -223,7 +235,7 @@ class Walk {
         // The header of a page whose name says nothing is believed, unless it cannot be right.
         push(this.#reader, bytes, isNew && beginsPage && timeline === undefined ? undefined : lsn, timeline);
         for (let record = this.#reader.next(); record !== undefined; record = this.#reader.next())
-          batch.push(describe(record, this.#reader));
+          batch.push(describe(record, this.#reader, timeline));
       } catch (error) {
         if (!(error instanceof WalError)) throw error;
         yield [...batch, { notice: "damage", lsn: error.lsn, file: this.#file, message: error.message, error }];
@@ -233,11 +245,25 @@ class Walk {
       }
       yield batch;
       if (this.#reader.end === undefined) continue;
-      // What follows in this file is not read: it can be without end.
       if (this.#asRecovery) this.over = true;
-      break;
+      // Other files than segments can go on without end.
+      if (this.#asRecovery || segment === undefined) break;
     }
     input.close();
+    if (segment !== undefined && !this.over) yield* this.#checkLength(segment, toLsn(end));
+  }
+
+  /** A segment has the length that its header says, unless it is partial. */
+  *#checkLength({ start, file }: WalInputs["segments"][number], end: Lsn): Generator<Batch> {
+    const message = truncatedSegment(Number(end - start), this.#inputs.segmentSize);
+    if (message === undefined) return;
+    if (unpackedName(file.name).endsWith(".partial")) {
+      yield [this.#notice("end", end, `this segment is partial: ${message}`)];
+      return;
+    }
+    const error = new WalError("TRUNCATED", "XLogLongPageHeaderData.xlp_seg_size", Number(end - start), end, message);
+    yield [{ ...this.#notice("damage", end, message), error }];
+    if (this.#asRecovery) this.over = true;
   }
 
   #notice(notice: Notice["notice"], lsn: Lsn, message: string, file = this.#file): Notice {
@@ -247,6 +273,11 @@ class Walk {
   #lsn(lsn: Lsn): string {
     return formatLsn(lsn, { server: this.#server ?? this.#reader?.format?.server });
   }
+}
+
+/** What is wrong with a file that has so many bytes of a segment; undefined if it has all of them. */
+export function truncatedSegment(length: number, segmentSize: number): string | undefined {
+  return length < segmentSize ? `the file ends after ${length} of the ${segmentSize} bytes of a segment` : undefined;
 }
 
 /** Why a file with these contents is not WAL of the position in its name; undefined if it can be. */
@@ -262,14 +293,14 @@ function faultOf(contents: Contents, start: Lsn): { readonly message: string; re
 }
 
 /** What a record of this reader is. */
-export function describe(record: WalRecord, reader: WalReader): Found {
+export function describe(record: WalRecord, reader: WalReader, timeline = reader.timeline): Found {
   const { server } = reader.format!;
   try {
-    return { record, server, description: describeWalRecord(record, { server }), error: undefined };
+    return { record, server, timeline, description: describeWalRecord(record, { server }), error: undefined };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
-    // Of what is damaged the name is good, and the main data is there as bytes.
-    return { record, server, description: describeWalRecord(record, { server, decode: false }), error };
+    // A damaged record still has its name, and its main data as bytes.
+    return { record, server, timeline, description: describeWalRecord(record, { server, decode: false }), error };
   }
 }
 
@@ -310,10 +341,10 @@ function endOf(reader: WalReader, file: string): Notice {
   if (reader.end !== undefined) return { notice: "end", lsn: reader.end.lsn, file, message: reader.end.message };
   const { incomplete, position, format } = reader;
   if (incomplete !== undefined) {
-    const message = `the record at ${formatLsn(incomplete, { server: format?.server })} is not whole: what is read ends at ${formatLsn(position!, { server: format?.server })}`;
+    const message = `the record at ${formatLsn(incomplete, { server: format?.server })} is incomplete: the input ends at ${formatLsn(position!, { server: format?.server })}`;
     return { notice: "end", lsn: incomplete, file, message };
   }
-  const message = `what is read ends at ${position === undefined ? "its beginning" : formatLsn(position, { server: format?.server })}`;
+  const message = `the input ends at ${position === undefined ? "its beginning" : formatLsn(position, { server: format?.server })}`;
   return { notice: "end", lsn: position, file, message };
 }
 

@@ -37,7 +37,7 @@ export class WalStats {
   /** By resource manager, and by resource manager and operation. */
   readonly managers = new Map<string, WalShare>();
   readonly operations = new Map<string, WalShare>();
-  /** Bytes of blocks: their images, and what is said of them beside. A record counts for each relation that it changes. */
+  /** Bytes of blocks: their images and other data. A record counts for each relation that it changes. */
   readonly relations = new Map<string, RelationShare>();
   readonly transactions = { committed: 0, aborted: 0 };
   readonly commits = new Buckets();

@@ -1,0 +1,207 @@
+/** What a walsender answers for a Publisher. */
+import type { CreateReplicationSlotCmd } from "../../command/ast.ts";
+import type { PGOutputOptions } from "../../command/check.ts";
+import { ServerError } from "../../kernel/errors.ts";
+import { invalidLsn, type Lsn } from "../../kernel/lsn.ts";
+import { checkOptions, checkType } from "../../kernel/options.ts";
+import { type PgTime, pgTimeFromDate } from "../../kernel/time.ts";
+import { copyRows } from "../../publisher/copy.ts";
+import { PgoutputEncoder } from "../../publisher/encoder.ts";
+import type { AcquiredSlot, CopySnapshot, Publisher } from "../../publisher/publisher.ts";
+import { answerSql } from "../../publisher/sql.ts";
+import { streamSteps } from "../../publisher/stream.ts";
+import type { SqlAnswer, WalsenderHandlers, WalsenderSession, WalsenderStream } from "../server/handlers.ts";
+
+/** Options of `publisherHandlers`. */
+export interface PublisherHandlersOptions {
+  /** SQL that no subscriber of PostgreSQL sends. Without it, it is rejected. */
+  readonly query?: WalsenderHandlers["query"] | undefined;
+  /** Called with an error of the store that no client sees: a confirmed position could not be saved. It must not throw. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** What a session has until its end. */
+interface Held {
+  snapshot: CopySnapshot | undefined;
+  readonly temporary: Set<string>;
+}
+
+/** Positions that are remembered of a stream, from which reading could begin again. */
+const MAX_POSITIONS = 4096;
+
+/**
+ * The handlers of a walsender that publishes: slots, streams, and the SQL that subscriptions of PostgreSQL 10 to 18 run.
+ *
+ * @throws ArgumentError for invalid options.
+ * @example
+ * const handlers = publisherHandlers(await Publisher.open());
+ * typeof handlers.startLogical // "function"
+ */
+export function publisherHandlers(publisher: Publisher, options: PublisherHandlersOptions = {}): WalsenderHandlers {
+  checkOptions(options, ["query", "onError"]);
+  const { query, onError } = options;
+  checkType("options.query", query, "function");
+  checkType("options.onError", onError, "function");
+  const sessions = new WeakMap<WalsenderSession, Held>();
+
+  const held = (session: WalsenderSession): Held => {
+    let of = sessions.get(session);
+    if (of === undefined) {
+      of = { snapshot: undefined, temporary: new Set() };
+      sessions.set(session, of);
+      const end = () => void release(session).catch((reason: unknown) => onError?.(reason));
+      session.signal.addEventListener("abort", end);
+    }
+    return of;
+  };
+  const forget = async (of: Held): Promise<void> => {
+    const { snapshot } = of;
+    of.snapshot = undefined;
+    await snapshot?.close();
+  };
+
+  const release = async (session: WalsenderSession): Promise<void> => {
+    const of = sessions.get(session);
+    if (of === undefined) return;
+    await forget(of);
+    for (const slotname of of.temporary) await publisher.dropSlot(slotname, { wait: true });
+  };
+
+  return {
+    identifySystem: () => ({ systemid: publisher.systemid, timeline: 1, xlogpos: publisher.end }),
+
+    async createSlot(command, given, { session }) {
+      mustBeOurs(command);
+      const { snapshot, twoPhase, failover } = given;
+      const of = held(session);
+      await forget(of);
+      const created = await publisher.createSlot(command.slotname, {
+        temporary: command.temporary,
+        twoPhase,
+        failover,
+        snapshot: snapshot === "use",
+      });
+      of.snapshot = created.snapshot;
+      if (command.temporary) of.temporary.add(command.slotname);
+      return {
+        slot_name: command.slotname,
+        consistent_point: created.slot.confirmedFlush,
+        snapshot_name: undefined,
+        output_plugin: command.plugin,
+      };
+    },
+
+    async dropSlot({ slotname, wait }, { session, signal }) {
+      await publisher.dropSlot(slotname, { wait, signal });
+      sessions.get(session)?.temporary.delete(slotname);
+    },
+
+    async alterSlot({ slotname }, { failover, twoPhase }) {
+      await publisher.alterSlot(slotname, { failover, twoPhase });
+    },
+
+    plugin: (slotname) => (publisher.slots.some((slot) => slot.slotname === slotname) ? "pgoutput" : undefined),
+
+    async startLogical({ slotname, startpoint }, given, stream) {
+      const acquired = publisher.acquireSlot(slotname!, stream.session.processId);
+      try {
+        const of = sessions.get(stream.session);
+        if (of !== undefined) await forget(of);
+        await serve(publisher, acquired, startpoint, given!, stream, onError);
+      } finally {
+        acquired.release();
+      }
+    },
+
+    async query(sql, context): Promise<SqlAnswer | readonly SqlAnswer[]> {
+      const answer = answerSql(publisher, sql, context.session.database);
+      switch (answer?.type) {
+        case "rows":
+          return answer;
+        case "refused":
+          throw error(answer.sqlstate, answer.message);
+        case "copy": {
+          const own = sessions.get(context.session)?.snapshot;
+          // Without a slot's snapshot it is that of the statement.
+          const snapshot = own ?? (await publisher.snapshot());
+          const result = { type: "copyOut", format: answer.format, columns: answer.columns.length } as const;
+          const data = copyRows(publisher, snapshot, answer);
+          return { ...result, data: own === undefined ? closing(data, snapshot) : data };
+        }
+        default:
+          if (query !== undefined) return query(sql, context);
+          throw error("0A000", "this publisher answers only the SQL that subscriptions run");
+      }
+    },
+  };
+}
+
+async function* closing(data: AsyncIterable<Uint8Array>, snapshot: CopySnapshot): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* data;
+  } finally {
+    await snapshot.close();
+  }
+}
+
+/** Send what a slot has not confirmed, and go on with what comes. */
+async function serve(
+  publisher: Publisher,
+  acquired: AcquiredSlot,
+  requested: Lsn,
+  options: PGOutputOptions,
+  stream: WalsenderStream,
+  onError: ((error: unknown) => void) | undefined,
+): Promise<void> {
+  const { slot } = acquired;
+  const { version } = stream.session;
+  // Of an earlier position the subscriber has said that it needs it no more.
+  const startpoint = requested > slot.confirmedFlush ? requested : slot.confirmedFlush;
+  if (options.twoPhase) await acquired.enableTwoPhase(startpoint);
+  const { workMemory } = publisher;
+  const encoder = new PgoutputEncoder(publisher, { ...options, origin: options.origin, server: version, workMemory });
+  let positions: Lsn[] = [];
+  stream.onFeedback = (message) => {
+    if (message.type !== "StandbyStatusUpdate" || message.flush === invalidLsn) return;
+    const passed = positions.findLastIndex((lsn) => lsn <= message.flush);
+    const restart = positions[passed] ?? slot.restartLsn;
+    if (passed > 0) positions = positions.slice(passed);
+    const flushed = message.flush < publisher.end ? message.flush : publisher.end;
+    acquired.confirm(flushed, restart).catch((reason: unknown) => onError?.(reason));
+  };
+  stream.open();
+  const { restartLsn, twoPhaseAt } = slot;
+  const start = { restartLsn, startpoint, twoPhaseAt, signal: stream.signal };
+  for await (const step of streamSteps(publisher, encoder, start)) {
+    if (step.type === "send") {
+      for (const { lsn, data } of step.messages) {
+        await stream.send({ type: "XLogData", dataStart: lsn, walEnd: lsn, sendTime: now(), data });
+      }
+      continue;
+    }
+    positions.push(step.lsn);
+    if (positions.length > MAX_POSITIONS) positions = positions.filter((_, i) => i % 2 === 1);
+    if (!step.caughtUp) continue;
+    // The subscriber knows only what was sent to it: tables that wait for this position would wait. @source walsender.c: WalSndWaitForWal
+    const { write, flush } = stream.feedback;
+    if (flush < step.lsn && write < step.lsn) {
+      await stream.send({ type: "Keepalive", walEnd: step.lsn, sendTime: now(), replyRequested: false });
+    }
+    stream.caughtUp(step.lsn);
+  }
+}
+
+/** The clock. */
+function now(): PgTime {
+  return pgTimeFromDate(new Date());
+}
+
+/** @throws ServerError for a slot that this publisher cannot have */
+function mustBeOurs({ kind, plugin }: CreateReplicationSlotCmd): void {
+  if (kind === "PHYSICAL") throw error("0A000", "this publisher has no physical replication slots");
+  if (plugin !== "pgoutput") throw error("58P01", `could not access file "${plugin}": No such file or directory`);
+}
+
+function error(sqlstate: string, message: string): ServerError {
+  return new ServerError({ severity: "ERROR", sqlstate, message });
+}

@@ -1,0 +1,279 @@
+/**
+ * Physical replication slots, on disk in the form of pg_replslot, or in memory.
+ *
+ * They keep a position, and keep no WAL: nothing is removed from a directory that is served.
+ *
+ * Portions Copyright (c) 2012-2026, PostgreSQL Global Development Group
+ *
+ * @source slot.c: ReplicationSlotCreate, ReplicationSlotAcquire, ReplicationSlotDrop, CreateSlotOnDisk, SaveSlotToPath, RestoreSlotFromDisk
+ * @source walsender.c: PhysicalConfirmReceivedLocation
+ */
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CreateReplicationSlotCmd } from "../../../command/ast.ts";
+import type { ReplicationSlotPersistentData } from "../../../files/index.ts";
+import { decodeSlotState, encodeSlotState } from "../../../files/slot-state.ts";
+import { DecodeError, FileError } from "../../../kernel/errors.ts";
+import { invalidLsn, type Lsn } from "../../../kernel/lsn.ts";
+import { sessionCapabilities } from "../../../session/capabilities.ts";
+import { errorOf } from "../../../session/server/words.ts";
+import { judgeSlotName } from "../../../text/slot-name.ts";
+import { type AbortSignalLike, orAborted } from "../../abort-signal.ts";
+import { durableRename, fsyncParent, fsyncPath } from "../../durable.ts";
+import { makeDirectories } from "../../make-directories.ts";
+import { strerror } from "../../strerror.ts";
+import type { WalsenderSession } from "../handlers.ts";
+
+/** The default of max_replication_slots. */
+const MAX_SLOTS = "10";
+
+class Slot {
+  data: ReplicationSlotPersistentData;
+  /** The session that uses it. */
+  owner: WalsenderSession | undefined;
+  /** It has moved since it was saved. */
+  isDirty = false;
+  /** Called when it is not used any more. */
+  readonly waiting = new Set<() => void>();
+
+  constructor(data: ReplicationSlotPersistentData, owner?: WalsenderSession) {
+    this.data = data;
+    this.owner = owner;
+  }
+
+  get isTemporary(): boolean {
+    return this.data.persistency !== "persistent";
+  }
+
+  free(): void {
+    this.owner = undefined;
+    for (const wake of this.waiting) wake();
+    this.waiting.clear();
+  }
+}
+
+/** A slot that a stream uses. */
+export interface AcquiredSlot {
+  /** The receiver has flushed WAL up to here. */
+  confirm(flushed: Lsn): void;
+  /** @throws FileError */
+  release(): Promise<void>;
+}
+
+/** All slots of a directory. */
+export class SlotStore {
+  readonly #directory: string | undefined;
+  readonly #server: number;
+  readonly #slots = new Map<string, Slot>();
+  /** Writes come one after the other. */
+  #writing: Promise<unknown> = Promise.resolve();
+
+  private constructor(directory: string | undefined, server: number) {
+    this.#directory = directory;
+    this.#server = server;
+  }
+
+  /** @throws FileError FILE_SYSTEM; BAD_FILE for a slot that is damaged */
+  static async open(directory: string | undefined, server: number): Promise<SlotStore> {
+    const store = new SlotStore(directory, server);
+    if (directory !== undefined) await store.#restore(directory);
+    return store;
+  }
+
+  /** @throws ServerError, FileError */
+  async create(command: CreateReplicationSlotCmd, restartLsn: Lsn, session: WalsenderSession): Promise<void> {
+    if (command.kind === "LOGICAL") throw noLogicalDecoding(session);
+    const { slotname: name, temporary } = command;
+    if (this.#slots.has(name)) throw errorOf("DUPLICATE_OBJECT", `replication slot "${name}" already exists`);
+    if (this.#slots.size >= Number(session.parameter("max_replication_slots") ?? MAX_SLOTS)) {
+      const setting = quoted("max_replication_slots", session);
+      const hint = `Free one or increase ${setting}.`;
+      throw errorOf("CONFIGURATION_LIMIT_EXCEEDED", "all replication slots are in use", { hint });
+    }
+    const data: ReplicationSlotPersistentData = {
+      name,
+      database: 0,
+      persistency: temporary ? "temporary" : "persistent",
+      xmin: 0,
+      catalogXmin: 0,
+      restartLsn,
+      confirmedFlush: invalidLsn,
+      plugin: "",
+    };
+    const slot = new Slot(data, temporary ? session : undefined);
+    this.#slots.set(name, slot);
+    if (temporary) session.signal.addEventListener("abort", () => this.#forget(name, slot));
+    else {
+      try {
+        await this.#write(async (directory) => {
+          const temporaryName = join(directory, `${name}.tmp`);
+          await rm(temporaryName, { recursive: true, force: true });
+          await mkdir(temporaryName, { mode: 0o700 });
+          await writeFile(join(temporaryName, "state"), this.#encoded(slot), { mode: 0o600 });
+          await fsyncPath(join(temporaryName, "state"));
+          await fsyncPath(temporaryName, true);
+          await rename(temporaryName, join(directory, name));
+          await fsyncPath(directory, true);
+        });
+      } catch (error) {
+        this.#forget(name, slot);
+        throw error;
+      }
+    }
+  }
+
+  /** @throws ServerError */
+  acquire(name: string, session: WalsenderSession): AcquiredSlot {
+    const slot = this.#existing(name);
+    const isOwn = slot.isTemporary && slot.owner === session;
+    if (slot.owner !== undefined && !isOwn) throw active(name, slot.owner);
+    if (slot.data.database !== 0) {
+      const message = "cannot use a logical replication slot for physical replication";
+      throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", message);
+    }
+    slot.owner = session;
+    return {
+      confirm(flushed) {
+        // It may go back, as in PostgreSQL: a receiver can begin anew.
+        if (slot.data.restartLsn === flushed) return;
+        slot.data = { ...slot.data, restartLsn: flushed };
+        slot.isDirty = true;
+      },
+      release: async () => {
+        if (!slot.isTemporary) slot.free();
+        await this.#save(slot);
+      },
+    };
+  }
+
+  /** @throws ServerError, FileError; the signal's reason, once it is aborted */
+  async drop(name: string, wait: boolean, session: WalsenderSession, signal: AbortSignalLike): Promise<void> {
+    let slot = this.#existing(name);
+    while (slot.owner !== undefined && !(slot.isTemporary && slot.owner === session)) {
+      if (!wait) throw active(name, slot.owner);
+      const { waiting } = slot;
+      await orAborted(new Promise<void>((resolve) => void waiting.add(resolve)), signal);
+      slot = this.#existing(name);
+    }
+    const { isTemporary } = slot;
+    this.#forget(name, slot);
+    if (isTemporary) return;
+    await this.#write(async (directory) => {
+      const temporaryName = join(directory, `${name}.tmp`);
+      await rename(join(directory, name), temporaryName);
+      await fsyncPath(directory, true);
+      await rm(temporaryName, { recursive: true, force: true });
+    });
+  }
+
+  /** @throws ServerError, always: only logical slots have something that changes. */
+  alter(name: string, session: WalsenderSession): never {
+    const { owner, isTemporary } = this.#existing(name);
+    if (owner !== undefined && !(isTemporary && owner === session)) throw active(name, owner);
+    throw errorOf("FEATURE_NOT_SUPPORTED", "cannot use ALTER_REPLICATION_SLOT with a physical replication slot");
+  }
+
+  /** @returns undefined if there is no such slot. @throws ServerError */
+  read(name: string): ReplicationSlotPersistentData | undefined {
+    const data = this.#slots.get(name)?.data;
+    if (data === undefined || data.database === 0) return data;
+    throw errorOf("FEATURE_NOT_SUPPORTED", "cannot use READ_REPLICATION_SLOT with a logical replication slot");
+  }
+
+  /** Save all slots that have moved. @throws FileError */
+  async flush(): Promise<void> {
+    for (const slot of this.#slots.values()) await this.#save(slot);
+  }
+
+  #existing(name: string): Slot {
+    const slot = this.#slots.get(name);
+    if (slot === undefined) throw errorOf("UNDEFINED_OBJECT", `replication slot "${name}" does not exist`);
+    return slot;
+  }
+
+  #forget(name: string, slot: Slot): void {
+    if (this.#slots.get(name) === slot) this.#slots.delete(name);
+    slot.free();
+  }
+
+  #encoded({ data }: Slot): Uint8Array {
+    return encodeSlotState(data, { server: this.#server });
+  }
+
+  async #save(slot: Slot): Promise<void> {
+    if (!slot.isDirty || slot.isTemporary) return;
+    await this.#write(async (directory) => {
+      if (this.#slots.get(slot.data.name) !== slot) return;
+      slot.isDirty = false;
+      const path = join(directory, slot.data.name, "state");
+      try {
+        await writeFile(`${path}.tmp`, this.#encoded(slot), { mode: 0o600 });
+        await durableRename(`${path}.tmp`, path);
+      } catch (error) {
+        slot.isDirty = true;
+        throw error;
+      }
+    });
+  }
+
+  /** @throws FileError */
+  async #write(write: (directory: string) => Promise<void>): Promise<void> {
+    const directory = this.#directory;
+    if (directory === undefined) return;
+    const written = this.#writing.then(() => write(directory));
+    this.#writing = written.catch(() => {});
+    try {
+      await written;
+    } catch (error) {
+      throw failure(directory, `could not write to directory "${directory}"`, error);
+    }
+  }
+
+  /** @source slot.c: StartupReplicationSlots */
+  async #restore(directory: string): Promise<void> {
+    try {
+      makeDirectories(directory, 0o700);
+      await fsyncParent(directory);
+      for (const { name } of (await readdir(directory, { withFileTypes: true })).filter((each) => each.isDirectory())) {
+        if (name.endsWith(".tmp")) await rm(join(directory, name), { recursive: true, force: true });
+        else if (judgeSlotName(name, { server: this.#server }) === undefined) await this.#restoreOne(directory, name);
+      }
+    } catch (error) {
+      throw failure(directory, `could not read directory "${directory}"`, error);
+    }
+  }
+
+  async #restoreOne(directory: string, name: string): Promise<void> {
+    const path = join(directory, name, "state");
+    try {
+      const { slotdata } = decodeSlotState(await readFile(path));
+      if (slotdata.name !== name) throw new FileError(path, `file "${path}" is of slot "${slotdata.name}"`, "BAD_FILE");
+      if (slotdata.persistency === "persistent") this.#slots.set(name, new Slot(slotdata));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      throw new FileError(path, `file "${path}" is not the state of a slot: ${error.message}`, "BAD_FILE", {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** @source logical.c: CheckLogicalDecodingRequirements */
+export function noLogicalDecoding(session: WalsenderSession): Error {
+  const message = `logical decoding requires ${quoted("wal_level", session)} >= ${quoted("logical", session)}`;
+  return errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", message);
+}
+
+function quoted(name: string, { version }: WalsenderSession): string {
+  return sessionCapabilities.supports(version, "parameterNamesQuoted") ? `"${name}"` : name;
+}
+
+/** @source slot.c: ReplicationSlotAcquire */
+function active(name: string, { processId }: WalsenderSession): Error {
+  return errorOf("OBJECT_IN_USE", `replication slot "${name}" is active for PID ${processId}`);
+}
+
+function failure(path: string, what: string, cause: unknown): FileError {
+  if (cause instanceof FileError) return cause;
+  return new FileError(path, `${what}: ${strerror(cause)}`, "FILE_SYSTEM", { cause });
+}

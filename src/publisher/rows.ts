@@ -1,0 +1,140 @@
+/** KeptRows: the rows of the tables as of the end of the log, for the initial copies of subscribers. */
+import { decodePgoutputMessage, encodePgoutputMessage } from "../generated/logical.ts";
+import { TupleData, unchanged } from "../wire/tuple.ts";
+import type { Table } from "./tables.ts";
+
+/** The rows of one table in its present form. */
+interface Kept {
+  table: Table;
+  rows: Map<string, TupleData>;
+  /** A snapshot has the map: it is copied before the next change. */
+  shared: boolean;
+}
+
+/** A snapshot: it does not change. */
+export interface RowsSnapshot {
+  /** The rows of a table, with the form that they are in; none if it never had any. */
+  rows(relationId: number): Iterable<{ readonly table: Table; readonly row: TupleData }>;
+}
+
+/**
+ * Rows are found by their primary key; those of a table without one by all of their values, so that equal rows are one.
+ *
+ * Memory: the bytes of each row, and its key as text.
+ */
+export class KeptRows {
+  readonly #tables = new Map<number, Kept>();
+  readonly #table: (id: number) => Table;
+  /** Bytes of all rows, about. */
+  size = 0;
+
+  /** @param table A form of a table by its id. */
+  constructor(table: (id: number) => Table) {
+    this.#table = table;
+  }
+
+  /** A change of a committed transaction, in the order of the log. */
+  apply(message: Uint8Array): void {
+    const change = decodePgoutputMessage(message);
+    switch (change.type) {
+      case "Insert":
+        return this.#put(this.#table(change.relationId), change.newTuple, undefined);
+      case "Update":
+        return this.#put(this.#table(change.relationId), change.newTuple, change.oldTuple?.tuple);
+      case "Delete": {
+        const table = this.#table(change.relationId);
+        return this.#remove(this.#of(table), keyOf(table, change.oldTuple.tuple));
+      }
+      case "Truncate":
+        for (const id of change.relationIds) {
+          const kept = this.#of(this.#table(id));
+          for (const row of kept.rows.values()) this.size -= row.bytes.length;
+          kept.rows = new Map();
+          kept.shared = false;
+        }
+    }
+  }
+
+  /** The rows as they are now. It takes no copy: a table is copied when it next changes. */
+  snapshot(): RowsSnapshot {
+    const tables = new Map(
+      Array.from(this.#tables, ([relationId, kept]) => {
+        kept.shared = true;
+        return [relationId, { table: kept.table, rows: kept.rows }];
+      }),
+    );
+    return {
+      *rows(relationId) {
+        const kept = tables.get(relationId);
+        if (kept !== undefined) for (const row of kept.rows.values()) yield { table: kept.table, row };
+      },
+    };
+  }
+
+  /** The rows as they are now, as Insert messages that `apply` takes. */
+  *messages(): Generator<Uint8Array> {
+    const snapshot = this.snapshot();
+    for (const relationId of [...this.#tables.keys()]) {
+      for (const { table, row } of snapshot.rows(relationId)) {
+        yield encodePgoutputMessage({ type: "Insert", relationId: table.id, newTuple: row });
+      }
+    }
+  }
+
+  #of(table: Table): Kept {
+    let kept = this.#tables.get(table.relationId);
+    if (kept === undefined) {
+      kept = { table, rows: new Map(), shared: false };
+      this.#tables.set(table.relationId, kept);
+    } else if (kept.table !== table) {
+      this.#reform(kept, table);
+    }
+    if (kept.shared) {
+      kept.rows = new Map(kept.rows);
+      kept.shared = false;
+    }
+    return kept;
+  }
+
+  /** The table was declared otherwise: columns are found by their names, new ones are NULL. */
+  #reform(kept: Kept, table: Table): void {
+    const from = table.columns.map(({ name }) => kept.table.columns.findIndex((each) => each.name === name));
+    const rows = new Map<string, TupleData>();
+    this.size = 0;
+    for (const row of kept.rows.values()) {
+      const tuple = TupleData.of(from.map((i) => (i < 0 ? null : row.get(i))));
+      rows.set(keyOf(table, tuple), tuple);
+    }
+    Object.assign(kept, { table, rows, shared: false });
+    for (const { rows } of this.#tables.values()) for (const row of rows.values()) this.size += row.bytes.length;
+  }
+
+  #put(table: Table, given: TupleData, old: TupleData | undefined): void {
+    const kept = this.#of(table);
+    let key = keyOf(table, given);
+    let tuple = given;
+    const before = old === undefined ? key : keyOf(table, old);
+    const values = given.toArray();
+    if (values.includes(unchanged)) {
+      const row = kept.rows.get(before);
+      tuple = TupleData.of(values.map((value, i) => (value === unchanged ? (row?.get(i) ?? null) : value)));
+      key = keyOf(table, tuple);
+    }
+    if (before !== key) this.#remove(kept, before);
+    this.size += tuple.bytes.length - (kept.rows.get(key)?.bytes.length ?? 0);
+    // The bytes of a message may be a view of a whole piece of the log.
+    kept.rows.set(key, TupleData.of(tuple.toArray()));
+  }
+
+  #remove(kept: Kept, key: string): void {
+    this.size -= kept.rows.get(key)?.bytes.length ?? 0;
+    kept.rows.delete(key);
+  }
+}
+
+/** What a row is found by: JSON, as no separator is safe in a text. */
+function keyOf({ primaryKey }: Table, tuple: TupleData): string {
+  if (primaryKey.length === 1) return String(tuple.get(primaryKey[0]!));
+  const values = tuple.toArray();
+  return JSON.stringify(primaryKey.length === 0 ? values : primaryKey.map((i) => values[i]));
+}

@@ -1,0 +1,469 @@
+/** Publisher and its stores: what was acknowledged is sent to every slot once, whatever is restarted, cut off or full. */
+import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  ArgumentError,
+  DecodeError,
+  EncodeError,
+  FileError,
+  ServerError,
+  StateError,
+} from "../../src/kernel/errors.ts";
+import type { Lsn } from "../../src/kernel/lsn.ts";
+import { DirectoryStore } from "../../src/node/publisher/directory-store.ts";
+import { PgoutputEncoder } from "../../src/publisher/encoder.ts";
+import { Publisher, type PublisherOptions } from "../../src/publisher/publisher.ts";
+import { MemoryStore, type PublisherStore } from "../../src/publisher/store.ts";
+import { streamSteps } from "../../src/publisher/stream.ts";
+import type { Table } from "../../src/publisher/tables.ts";
+import type { PublisherTransaction } from "../../src/publisher/transaction.ts";
+import { Child, folder, publisherProgram } from "../publisher-child.ts";
+import { sentTo } from "../publisher-streams.ts";
+import { seed, times } from "../seed.ts";
+
+async function open(
+  store: PublisherStore,
+  options: PublisherOptions = {},
+): Promise<{ publisher: Publisher; item: Table }> {
+  const publisher = await Publisher.open({ store, ...options });
+  const item = await publisher.table({
+    name: "item",
+    columns: [
+      { name: "id", type: "int4", key: true },
+      { name: "value", type: "text" },
+    ],
+  });
+  publisher.publication("all", { tables: "all" });
+  return { publisher, item };
+}
+
+/** The rows of the copy that a new subscriber would get. */
+async function rowsOf(publisher: Publisher, table: Table): Promise<readonly unknown[][]> {
+  const rows: unknown[][] = [];
+  const snapshot = await publisher.snapshot();
+  for await (const row of snapshot.rows(table)) rows.push(row.toArray());
+  await snapshot.close();
+  return rows.sort();
+}
+
+/** What a slot is sent, a word for each transaction. */
+async function wordsOf(publisher: Publisher, slotname: string): Promise<readonly string[]> {
+  const { messages } = await sentTo(publisher, slotname);
+  const words: string[] = [];
+  let ids: unknown[] = [];
+  for (const message of messages) {
+    if (message.type === "Insert") ids.push(message.newTuple.get(0));
+    else if (message.type === "Delete") ids.push(`-${message.oldTuple.tuple.get(0)}`);
+    else if (message.type === "Commit") words.push(`commit ${ids}`);
+    else if (message.type === "Prepare") words.push(`prepare ${message.gid} ${ids}`);
+    else if (message.type === "CommitPrepared") words.push(`committed ${message.gid}`);
+    else if (message.type === "RollbackPrepared") words.push(`rolled back ${message.gid}`);
+    else if (message.type === "Message") words.push(`message ${message.prefix}`);
+    if (message.type === "Begin" || message.type === "BeginPrepare") ids = [];
+  }
+  return words;
+}
+
+/** What was done since a slot was made, as it should be sent. */
+interface Expected {
+  readonly end: Lsn;
+  readonly plain: string | undefined;
+  readonly twoPhase: string | undefined;
+}
+
+const operation = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ type: fc.constant("write" as const), count: fc.nat(4), long: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("fail" as const) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("prepare" as const), gid: fc.constantFrom("a", "b") }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant("resolve" as const),
+      gid: fc.constantFrom("a", "b"),
+      commit: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("message" as const) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("slot" as const), twoPhase: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("confirm" as const), slot: fc.nat(3), part: fc.nat(100) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("restart" as const), crash: fc.boolean() }) },
+);
+
+describe.each(["memory", "directory"])("a store in %s", (kind) => {
+  test("has what was acknowledged, for each slot what it has not confirmed, whatever is done and restarted", {
+    timeout: 60_000,
+  }, async () => {
+    const parent = folder();
+    let number = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { maxLength: 40 }), async (operations) => {
+        let directory = join(parent, String(++number));
+        const make = (): PublisherStore =>
+          kind === "memory" ? memory : new DirectoryStore(directory, { segmentSize: 700 });
+        const memory = new MemoryStore();
+        let { publisher, item } = await open(make(), { keepRows: true });
+        const rows = new Map<number, string>();
+        const prepared = new Map<string, { readonly ids: readonly number[]; readonly begin: Lsn }>();
+        const done: Expected[] = [];
+        const slots: { readonly name: string; readonly made: Lsn; readonly twoPhase: boolean; confirmed: Lsn }[] = [];
+        let next = 0;
+        for (const each of operations) {
+          switch (each.type) {
+            case "write": {
+              const ids = Array.from({ length: each.count }, () => next++);
+              const gone = rows.keys().next().value;
+              const value = each.long ? "x".repeat(900) : "short";
+              const { endLsn } = await publisher.transaction(async (t) => {
+                for (const id of ids) t.insert(item, [id, value]);
+                await Promise.resolve();
+                if (gone !== undefined) t.delete(item, { id: gone });
+              });
+              for (const id of ids) rows.set(id, value);
+              if (gone !== undefined) rows.delete(gone);
+              const list = [...ids, ...(gone === undefined ? [] : [`-${gone}`])];
+              const word = list.length === 0 ? undefined : `commit ${list}`;
+              done.push({ end: endLsn, plain: word, twoPhase: word });
+              break;
+            }
+            case "fail":
+              await expect(
+                publisher.transaction((t) => {
+                  t.insert(item, [-1, "never"]);
+                  throw new Error("no");
+                }),
+              ).rejects.toThrow("no");
+              break;
+            case "prepare": {
+              const { gid } = each;
+              const id = next++;
+              const write = publisher.prepare(gid, (t) => t.insert(item, [id, "prepared"]));
+              if (prepared.has(gid)) await expect(write).rejects.toThrow(ArgumentError);
+              else {
+                const { endLsn, commitLsn } = await write;
+                prepared.set(gid, { ids: [id], begin: commitLsn });
+                done.push({ end: endLsn, plain: undefined, twoPhase: `prepare ${gid} ${id}` });
+              }
+              break;
+            }
+            case "resolve": {
+              const { gid, commit } = each;
+              const of = prepared.get(gid);
+              const resolved = commit ? publisher.commitPrepared(gid) : publisher.rollbackPrepared(gid);
+              if (of === undefined) await expect(resolved).rejects.toThrow(`"${gid}" does not exist`);
+              else {
+                const { endLsn } = await resolved;
+                prepared.delete(gid);
+                if (commit) for (const id of of.ids) rows.set(id, "prepared");
+                done.push({
+                  end: endLsn,
+                  plain: commit ? `commit ${of.ids}` : undefined,
+                  // A slot that was made after the transaction was prepared is sent all of it.
+                  twoPhase: `${of.begin} ${of.ids} ${commit ? "committed" : "rolled back"} ${gid}`,
+                });
+              }
+              break;
+            }
+            case "message": {
+              const end = await publisher.message("m", Uint8Array.of(1, 2));
+              done.push({ end, plain: "message m", twoPhase: "message m" });
+              break;
+            }
+            case "slot": {
+              const name = `s${slots.length}`;
+              const { slot } = await publisher.createSlot(name, { twoPhase: each.twoPhase });
+              slots.push({ name, made: slot.confirmedFlush, twoPhase: each.twoPhase, confirmed: slot.confirmedFlush });
+              await expect(publisher.createSlot(name)).rejects.toThrow(`replication slot "${name}" already exists`);
+              break;
+            }
+            case "confirm": {
+              const slot = slots[each.slot];
+              if (slot === undefined) break;
+              const { positions } = await sentTo(publisher, slot.name);
+              const position = positions[Math.floor((positions.length * each.part) / 101)]!;
+              const acquired = publisher.acquireSlot(slot.name, 7);
+              expect(() => publisher.acquireSlot(slot.name, 8)).toThrow(`"${slot.name}" is active for PID 7`);
+              await acquired.confirm(position, position);
+              acquired.release();
+              if (position > slot.confirmed) slot.confirmed = position;
+              break;
+            }
+            case "restart":
+              if (each.crash && kind === "directory") {
+                // The process is gone at once, and its machine with an append that had begun.
+                const copy = join(parent, `${++number}`);
+                cpSync(directory, copy, { recursive: true });
+                rmSync(join(copy, "owner.pid"));
+                const last = readdirSync(join(copy, "log")).sort().at(-1)!;
+                writeFileSync(join(copy, "log", last), Buffer.alloc(number % 40, 7), { flag: "a" });
+                await publisher.close();
+                directory = copy;
+              } else if (!each.crash) await publisher.close();
+              ({ publisher, item } = await open(make(), { keepRows: true }));
+              break;
+          }
+        }
+        const expected = (slot: (typeof slots)[number]): string[] =>
+          done.flatMap(({ end, plain, twoPhase }) => {
+            if (end <= slot.confirmed) return [];
+            if (!slot.twoPhase) return plain ?? [];
+            const [, begin, ids, what] = /^(\d+) (\d+) (.*)$/.exec(twoPhase ?? "") ?? [];
+            if (begin === undefined) return twoPhase ?? [];
+            const late = BigInt(begin) < slot.made && what!.startsWith("committed");
+            return [...(late ? [`prepare ${what!.at(-1)} ${ids}`] : []), what!];
+          });
+        for (const slot of slots)
+          expect([slot.name, ...(await wordsOf(publisher, slot.name))]).toEqual([slot.name, ...expected(slot)]);
+        expect(publisher.slots.map(({ slotname, confirmedFlush }) => [slotname, confirmedFlush])).toEqual(
+          slots.map(({ name, confirmed }) => [name, confirmed]),
+        );
+        expect(publisher.prepared.map(({ gid }) => gid).sort()).toEqual([...prepared.keys()].sort());
+        expect(await rowsOf(publisher, item)).toEqual(Array.from(rows, ([id, value]) => [String(id), value]).sort());
+        await publisher.close();
+      }),
+      { seed, numRuns: Math.ceil((kind === "memory" ? 300 : 60) * times) },
+    );
+  });
+});
+
+/** What a store has of transactions 0 to N, which are all that there are: N. */
+async function lastOf(directory: string): Promise<number> {
+  const { publisher, item } = await open(new DirectoryStore(directory), { keepRows: true });
+  const { messages } = await sentTo(publisher, "s", { streaming: "off" });
+  const ids = messages.flatMap((message) => {
+    if (message.type !== "Insert") return [];
+    const id = Number(message.newTuple.get(0));
+    return id < 0 ? [] : [id];
+  });
+  expect(ids).toEqual(ids.map((_, i) => i));
+  const last = ids.length - 1;
+  const rows = [
+    [String(last), `value ${last}`],
+    [String(last - 1), "updated"],
+    [String(last - 2), "updated"],
+  ];
+  expect(await rowsOf(publisher, item)).toEqual(rows.sort());
+  await publisher.close();
+  return last;
+}
+
+test("a process that is killed has stored what it has acknowledged", { timeout: 120_000 }, async () => {
+  const program = await publisherProgram();
+  const directory = folder();
+  const { publisher } = await open(new DirectoryStore(directory), { keepRows: true });
+  await publisher.createSlot("s");
+  await publisher.close();
+  let before = -1;
+  for (let round = 0; round < Math.ceil(4 * times); round++) {
+    const child = new Child(program, { directory });
+    expect(await child.until((line) => line === "open")).toBeDefined();
+    child.order("run");
+    const goal = before + 10 + ((seed + round * 7) % 30);
+    await child.until((line) => line === `stored ${goal}`);
+    await child.kill();
+    expect(child.stored).toBeGreaterThanOrEqual(goal);
+    before = await lastOf(directory);
+    // One transaction can be stored whose acknowledgement was not read.
+    expect([child.stored, child.stored + 1]).toContain(before);
+  }
+});
+
+test("a store that cannot grow rejects transactions, and has those before", { timeout: 120_000 }, async () => {
+  const program = await publisherProgram();
+  const directory = folder();
+  const { publisher } = await open(new DirectoryStore(directory), { keepRows: true });
+  await publisher.createSlot("s");
+  await publisher.close();
+  // Files of the log are of 50,000 bytes or one transaction more; a large transaction has 80,000.
+  const child = new Child(program, { directory }, 60);
+  expect(await child.until((line) => line === "open")).toBeDefined();
+  child.order("run");
+  expect(await child.until((line) => line.startsWith("failed"))).toBe("failed FILE_SYSTEM");
+  expect(child.stored).toBe(5);
+  // It was not told to run again: the same transaction would fail.
+  child.order("run");
+  expect(await child.until((line) => line.startsWith("failed"))).toBe("failed FILE_SYSTEM");
+  await child.kill();
+  expect(await lastOf(directory)).toBe(5);
+});
+
+test("whatever of the last append a crash has left, the store has those before, and goes on", async () => {
+  const parent = folder();
+  const directory = join(parent, "whole");
+  const { publisher, item } = await open(new DirectoryStore(directory));
+  await publisher.createSlot("s");
+  await publisher.transaction((t) => t.insert(item, [1, "one"]));
+  const { endLsn } = await publisher.transaction((t) => t.insert(item, [2, "two"]));
+  await publisher.transaction((t) => t.insert(item, [3, "three"]));
+  await publisher.close();
+  const [name] = readdirSync(join(directory, "log"));
+  const { length } = readFileSync(join(directory, "log", name!));
+  const kept = Number(endLsn - 0x1000000n);
+  for (let size = kept; size < length; size++) {
+    const copy = join(parent, String(size));
+    cpSync(directory, copy, { recursive: true });
+    truncateSync(join(copy, "log", name!), size);
+    const again = await open(new DirectoryStore(copy));
+    expect(again.publisher.end).toBe(endLsn);
+    await again.publisher.transaction((t) => t.insert(again.item, [4, "four"]));
+    expect(await wordsOf(again.publisher, "s")).toEqual(["commit 1", "commit 2", "commit 4"]);
+    await again.publisher.close();
+  }
+});
+
+test("damage before the last file is an error, and is never passed over", async () => {
+  const directory = folder();
+  const { publisher, item } = await open(new DirectoryStore(directory, { segmentSize: 1 }));
+  await publisher.createSlot("s");
+  for (const id of [1, 2, 3]) await publisher.transaction((t) => t.insert(item, [id, "x"]));
+  await publisher.close();
+  const names = readdirSync(join(directory, "log")).sort();
+  const path = join(directory, "log", names[0]!);
+  const bytes = readFileSync(path);
+  for (let i = 0; i < bytes.length; i++) {
+    const damaged = Buffer.from(bytes);
+    damaged[i]! ^= 1 << (i % 8);
+    writeFileSync(path, damaged);
+    const store = new DirectoryStore(directory);
+    await expect(Publisher.open({ store })).rejects.toThrow(DecodeError);
+    await store.close();
+  }
+  writeFileSync(path, bytes);
+  rmSync(join(directory, "log", names[1]!));
+  await expect(Publisher.open({ store: new DirectoryStore(directory) })).rejects.toThrow(FileError);
+});
+
+test("two publishers cannot use one directory", async () => {
+  const directory = folder();
+  const { publisher } = await open(new DirectoryStore(directory));
+  await expect(open(new DirectoryStore(directory))).rejects.toThrow(`is in use by process ${process.pid}`);
+  await publisher.close();
+  await (await open(new DirectoryStore(directory))).publisher.close();
+});
+
+test("a value or a call that cannot be is an error of that call, and nothing is stored", async () => {
+  const { publisher, item } = await open(new MemoryStore());
+  const full = await publisher.table({ name: "f", replicaIdentity: "full", columns: [{ name: "a", type: "int4" }] });
+  const none = await publisher.table({ name: "n", columns: [{ name: "a", type: "int4" }] });
+  const { end } = publisher;
+  const fails = (write: Parameters<Publisher["transaction"]>[0]) =>
+    publisher.transaction(write).catch((error: Error) => error);
+  expect(await fails((t) => t.insert(item, ["x", "y"]))).toBeInstanceOf(EncodeError);
+  expect(await fails((t) => t.insert(item, { nowhere: 1 }))).toBeInstanceOf(ArgumentError);
+  expect(await fails((t) => t.insert(item, [1]))).toBeInstanceOf(ArgumentError);
+  expect(await fails((t) => t.update(full, [1]))).toBeInstanceOf(ArgumentError);
+  expect(await fails((t) => t.delete(item, { value: "x" }))).toBeInstanceOf(ArgumentError);
+  expect(String(await fails((t) => t.update(none, [1])))).toBe(
+    'ArgumentError: cannot update table "n" because it does not have a replica identity and publishes updates',
+  );
+  let late: unknown;
+  await publisher.transaction((t) => {
+    late = t;
+    const savepoint = t.savepoint();
+    t.release(savepoint);
+    expect(() => t.rollbackTo(savepoint)).toThrow(StateError);
+  });
+  expect(() => (late as { insert(...args: unknown[]): void }).insert(item, [1, "x"])).toThrow(
+    "the transaction is over",
+  );
+  expect(() => publisher.slot("s")).toThrow(ServerError);
+  expect(() =>
+    publisher.publication("p", { tables: [{ table: item, rowFilter: { columns: ["value"], test: () => true } }] }),
+  ).toThrow("columns of the replica identity");
+  expect(publisher.end - end).toBeLessThan(200n);
+  await publisher.close();
+  await expect(publisher.transaction(() => {})).rejects.toThrow("the publisher is closed");
+});
+
+test("a transaction beyond its memory is rejected", async () => {
+  const { publisher, item } = await open(new MemoryStore(), { transactionMemory: 1000 });
+  const { end } = publisher;
+  const write = publisher.transaction((t) => {
+    for (let i = 0; i < 100; i++) t.insert(item, [i, "some value"]);
+  });
+  await expect(write).rejects.toThrow("the transaction has more than 1000 bytes");
+  expect(publisher.end).toBe(end);
+});
+
+test("a table that is declared otherwise has its new form from then on, and its kept rows", async () => {
+  const store = new MemoryStore();
+  const { publisher, item } = await open(store, { keepRows: true });
+  await publisher.createSlot("s");
+  await publisher.transaction((t) => t.insert(item, [1, "one"]));
+  const wider = await publisher.table({
+    name: "item",
+    columns: [
+      { name: "id", type: "int4", key: true },
+      { name: "more", type: "bool" },
+      { name: "value", type: "text" },
+    ],
+  });
+  expect(wider.relationId).toBe(item.relationId);
+  expect(await rowsOf(publisher, wider)).toEqual([["1", null, "one"]]);
+  await publisher.transaction((t) => t.insert(wider, { id: 2, more: true }));
+  const { messages } = await sentTo(publisher, "s");
+  expect(messages.flatMap((each) => (each.type === "Relation" ? [each.columns.length] : []))).toEqual([2, 3]);
+  expect(await rowsOf(publisher, wider)).toEqual([
+    ["1", null, "one"],
+    ["2", "t", null],
+  ]);
+});
+
+test("kept rows are saved when the log has grown, and the log goes", async () => {
+  const directory = folder();
+  const { publisher, item } = await open(new DirectoryStore(directory, { segmentSize: 1_000_000 }), { keepRows: true });
+  const value = "x".repeat(1_000_000);
+  for (let i = 0; i < 40; i++) await publisher.transaction((t) => t.insert(item, [i % 3, value]));
+  await publisher.close();
+  expect(readdirSync(join(directory, "log")).length).toBeLessThan(30);
+  const again = await open(new DirectoryStore(directory), { keepRows: true });
+  expect((await rowsOf(again.publisher, again.item)).map(([id]) => id)).toEqual(["0", "1", "2"]);
+  await again.publisher.close();
+});
+
+test("only the last message of a transaction has the position of its end, which a subscriber may then confirm", async () => {
+  const { publisher, item } = await open(new MemoryStore(), { workMemory: 1000, streamRolledBack: true });
+  const { slot } = await publisher.createSlot("s");
+  const write = (t: PublisherTransaction) => {
+    for (let i = 0; i < 50; i++) t.insert(item, [i, "x".repeat(100)]);
+    const savepoint = t.savepoint();
+    t.insert(item, [50, "undone"]);
+    t.rollbackTo(savepoint);
+    // The last segment is open when the transaction ends.
+    t.insert(item, [51, "kept"]);
+  };
+  await publisher.transaction(write);
+  await publisher.prepare("g", write);
+  const { signal } = new AbortController();
+  for (const streaming of ["off", "on"] as const) {
+    const asked = {
+      protocol: 4,
+      publicationNames: ["all"],
+      binary: false,
+      messages: true,
+      twoPhase: true,
+      origin: "any",
+    } as const;
+    const encoder = new PgoutputEncoder(publisher, { ...asked, streaming, workMemory: 1000 });
+    const { restartLsn, confirmedFlush: startpoint } = slot;
+    let sent: bigint[] = [];
+    let count = 0;
+    for await (const step of streamSteps(publisher, encoder, {
+      restartLsn,
+      startpoint,
+      twoPhaseAt: startpoint,
+      signal,
+    })) {
+      if (step.type === "send") sent.push(...step.messages.map(({ lsn }) => lsn));
+      else if (sent.length > 0) {
+        expect(sent.pop()).toBe(step.lsn);
+        expect(sent.every((lsn) => lsn < step.lsn)).toBe(true);
+        count += sent.length;
+        sent = [];
+      }
+      if (step.type === "position" && step.caughtUp) break;
+    }
+    expect(count).toBeGreaterThan(100);
+  }
+});
