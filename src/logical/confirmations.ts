@@ -3,7 +3,7 @@
  *
  * After a broken connection a server sends again everything that ended after the last confirmed LSN, and nothing before it. So the
  * LSN may not pass the end of anything that is not safe yet, nor the PREPARE of a transaction whose changes are held: they are sent
- * there and not again.
+ * there and not again, though its COMMIT PREPARED is.
  */
 import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
 import { notes } from "../kernel/notes.ts";
@@ -20,16 +20,22 @@ const entries = notes<Entry>();
 
 interface Floor {
   readonly lsn: Lsn;
-  held: boolean;
+  /** Once everything up to here is safe, the floor is gone; undefined while the transaction is prepared. */
+  endLsn: Lsn | undefined;
 }
+
+/** Floors that are kept before it is worth looking for some that are gone. */
+const FEW_FLOORS = 16;
 
 export class Confirmations {
   /** In the order of their ends; those before `#first` are safe. */
   #entries: Entry[] = [];
   #first = 0;
-  /** By LSN, including some that are no longer held; `#lowest` is the first that is held. */
+  /** By LSN, including some that are gone; those before `#lowest` are. */
   #floors: Floor[] = [];
   #lowest = 0;
+  /** How many there may be until those that are gone are dropped. */
+  #floorLimit = FEW_FLOORS;
   readonly #floorOf = new Map<object, Floor>();
   #safe: Lsn = invalidLsn;
   #confirmed: Lsn = invalidLsn;
@@ -59,16 +65,21 @@ export class Confirmations {
   }
 
   safe(of: object): void {
-    this.#release(of);
     const entry = entries.of(of);
     // One of before a `reset` is in no order any more.
     if (entry !== undefined) entry.safe = true;
     this.#advance();
   }
 
-  /** Until `safe` is called with `of`, nothing from `lsn` on may be confirmed. */
+  /** Nothing from `lsn` on may be confirmed until everything is safe up to the end that `ended` tells of `of`. */
   hold(of: object, lsn: Lsn): void {
-    const floor: Floor = { lsn, held: true };
+    if (this.#floors.length >= this.#floorLimit) {
+      // Each is moved at most once for each that was added.
+      this.#floors = this.#floors.filter((floor) => !this.#isGone(floor));
+      this.#lowest = 0;
+      this.#floorLimit = Math.max(FEW_FLOORS, 2 * this.#floors.length);
+    }
+    const floor: Floor = { lsn, endLsn: undefined };
     this.#floorOf.set(of, floor);
     // They come in WAL order, except from a server that goes back.
     let at = this.#floors.length;
@@ -76,12 +87,12 @@ export class Confirmations {
     this.#floors.splice(at, 0, floor);
   }
 
-  /** Hold under another name. */
-  rename(from: object, to: object): void {
-    const floor = this.#floorOf.get(from);
+  /** What is held has ended here; for anything else this does nothing. */
+  ended(of: object, endLsn: Lsn): void {
+    const floor = this.#floorOf.get(of);
     if (floor === undefined) return;
-    this.#floorOf.delete(from);
-    this.#floorOf.set(to, floor);
+    this.#floorOf.delete(of);
+    floor.endLsn = endLsn;
   }
 
   /** The server has sent everything that ended before this LSN: it is safe once that is. @source worker.c: send_feedback */
@@ -92,31 +103,27 @@ export class Confirmations {
 
   /** The LSN to confirm; it never goes back. */
   get confirmable(): Lsn {
+    while (this.#lowest < this.#floors.length && this.#isGone(this.#floors[this.#lowest]!)) this.#lowest++;
     const floor = this.#floors[this.#lowest];
     const lsn = floor !== undefined && floor.lsn < this.#safe ? floor.lsn : this.#safe;
     if (lsn > this.#confirmed) this.#confirmed = lsn;
     return this.#confirmed;
   }
 
-  /** Forget everything unsafe: the server sends it again. */
+  /** Forget everything after the confirmed LSN: the server sends it again. */
   reset(): void {
+    // What is safe beyond a floor waits for it, which comes again.
+    this.#safe = this.confirmable;
     this.#entries = [];
     this.#first = 0;
     this.#floors = [];
     this.#lowest = 0;
+    this.#floorLimit = FEW_FLOORS;
     this.#floorOf.clear();
   }
 
-  #release(of: object): void {
-    const floor = this.#floorOf.get(of);
-    if (floor === undefined) return;
-    this.#floorOf.delete(of);
-    floor.held = false;
-    while (this.#floors[this.#lowest]?.held === false) this.#lowest++;
-    if (this.#floors.length <= 2 * this.#floorOf.size) return;
-    // At least half of them are no longer held: each is moved once for each that is dropped.
-    this.#floors = this.#floors.filter(({ held }) => held);
-    this.#lowest = 0;
+  #isGone({ endLsn }: Floor): boolean {
+    return endLsn !== undefined && endLsn <= this.#safe;
   }
 
   #advance(): void {

@@ -314,7 +314,7 @@ export class TransactionAssembler {
         this.#held.delete(message.xid);
         if (held !== undefined) {
           this.#drop(held.log);
-          this.#confirmations.safe(held);
+          this.#confirmations.ended(held, message.rollbackEndLsn);
         }
         this.#confirmations.nothing(message.rollbackEndLsn);
         return;
@@ -381,16 +381,14 @@ export class TransactionAssembler {
     gid: string | undefined,
   ): Transaction | undefined {
     const { xid, log, origin } = ended;
+    this.#confirmations.ended(ended, endLsn);
     if (log.count === 0 && !this.#empty) {
       this.#drop(log);
-      this.#confirmations.safe(ended);
       this.#confirmations.nothing(endLsn);
       return undefined;
     }
     const changes = new Changes(log, this.#spill);
     const event = { type: "Transaction", xid, commitLsn, endLsn, commitTime, origin, gid, changes } as const;
-    // It was held from its PREPARE on, and stays held until it is confirmed.
-    this.#confirmations.rename(ended, event);
     return this.#give(event, endLsn);
   }
 
@@ -404,7 +402,7 @@ export class TransactionAssembler {
       const before = this.#held.get(xid);
       if (before !== undefined) {
         this.#drop(before.log);
-        this.#confirmations.safe(before);
+        this.#confirmations.ended(before, prepareLsn);
       }
       const held = { ...ended, gid };
       log.keep(HELD + sizeOfText(gid));

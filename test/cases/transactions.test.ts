@@ -16,6 +16,7 @@ import {
 } from "../../src/logical/transactions.ts";
 import { SpillDirectory } from "../../src/node/spill-directory.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
+import { seed } from "../seed.ts";
 
 const time = 0n as PgTime;
 const column: RelationColumn = { key: true, name: "id", typeId: 23, typeModifier: -1 };
@@ -352,32 +353,95 @@ describe("confirmable", () => {
     expect(performance.now() - began).toBeLessThan(300);
   });
 
-  test("is what a plain search finds, in whatever order transactions are held and let go", () => {
+  test("is what a plain search finds, in whatever order transactions are held and end", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.record({ pick: fc.nat(), lsn: fc.bigInt({ min: 1n, max: 50n }), lets: fc.boolean() })),
+        fc.array(fc.record({ pick: fc.nat(), lsn: fc.bigInt({ min: 1n, max: 50n }), ends: fc.boolean() })),
         (steps) => {
           const confirmations = new Confirmations();
           const held = new Map<object, bigint>();
+          /** Those that have ended after what is safe, which is 40. */
+          const ended: bigint[] = [];
           let confirmed = 0n;
           confirmations.reached(40n as Lsn);
-          for (const { pick, lsn, lets } of steps) {
+          for (const { pick, lsn, ends } of steps) {
             const of = [...held.keys()][pick % Math.max(1, held.size)];
-            if (lets && of !== undefined) {
+            if (ends && of !== undefined) {
+              if (lsn > 40n) ended.push(held.get(of)!);
               held.delete(of);
-              confirmations.safe(of);
+              confirmations.ended(of, lsn as Lsn);
             } else {
               const key = {};
               held.set(key, lsn);
               confirmations.hold(key, lsn as Lsn);
             }
-            const floor = [...held.values(), 40n].reduce((a, b) => (a < b ? a : b));
+            const floor = [...held.values(), ...ended, 40n].reduce((a, b) => (a < b ? a : b));
             if (floor > confirmed) confirmed = floor;
             expect(confirmations.confirmable).toBe(confirmed);
           }
         },
       ),
     );
+  });
+
+  test("lets a server that begins there again send each prepared transaction before its end", async () => {
+    const step = fc.record({
+      what: fc.constantFrom("prepare", "finish", "finish", "commit", "keepalive", "confirm", "confirm", "cut", "kill"),
+      pick: fc.nat(),
+      flag: fc.boolean(),
+    });
+    let finished = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+        const wal: { readonly at: number; readonly messages: readonly PgoutputMessage[] }[] = [];
+        const prepared: number[] = [];
+        const given = new Map<Lsn, TransactionEvent>();
+        let to = assembler({ prepared: "hold" });
+        let pending: TransactionEvent[] = [];
+        const take = (events: readonly TransactionEvent[]): void => {
+          for (const event of events) {
+            // A CommitPrepared would be one whose PREPARE did not come.
+            expect(event.type).toBe("Transaction");
+            given.set((event as Transaction).endLsn, event);
+            pending.push(event);
+          }
+        };
+        const write = async (...messages: readonly PgoutputMessage[]): Promise<void> => {
+          wal.push({ at: 10 * (wal.length + 1), messages });
+          take(await feed(to, messages));
+        };
+        let expected = 0;
+        for (const { what, pick, flag } of steps) {
+          const at = 10 * (wal.length + 1);
+          const changes = flag ? [relation(undefined, "t"), insert(undefined, "a")] : [];
+          if (what === "prepare") {
+            prepared.push(flag ? at : -at);
+            await write(beginPrepare(at, at), ...changes, prepare(at, at));
+          } else if (what === "finish" && prepared.length > 0) {
+            const [xid] = prepared.splice(pick % prepared.length, 1);
+            if (flag && xid! > 0) expected++;
+            await write((flag ? commitPrepared : rollbackPrepared)(Math.abs(xid!), at));
+            finished++;
+          } else if (what === "commit") {
+            if (flag) expected++;
+            await write(begin(at, at), ...changes, commit(at));
+          } else if (what === "keepalive") to.keepalive(lsn(at));
+          else if (what === "confirm" && pending.length > 0) to.confirm(pending.splice(pick % pending.length, 1)[0]!);
+          else if (what === "cut" || what === "kill") {
+            const from = to.confirmable;
+            pending = [];
+            if (what === "cut") await to.reset();
+            else to = assembler({ prepared: "hold" });
+            // In the same process, what was safe before must not count again.
+            if (what === "cut") expect(to.confirmable).toBe(from);
+            for (const each of wal) if (BigInt(each.at) >= from) take(await feed(to, each.messages));
+          }
+        }
+        expect(given.size).toBe(expected);
+      }),
+      { numRuns: 1000, seed },
+    );
+    expect(finished).toBeGreaterThan(1000);
   });
 
   test("takes no memory for empty transactions after an unconfirmed one", async () => {
