@@ -96,7 +96,8 @@ export interface PreparedTransaction {
  *
  * - A Message is non-transactional: it does not depend on the transaction that wrote it.
  * - A CommitPrepared belongs to an earlier PreparedTransaction, perhaps of another connection. With `prepared: "hold"` it is returned
- *   only if this assembler has not received that PREPARE: its changes were confirmed earlier, and the server does not send them again.
+ *   only if this assembler has not received that PREPARE, as the stream began after it: its changes were confirmed earlier, and the server
+ *   does not send them again.
  * - A RollbackPrepared may belong to a transaction whose PREPARE was never sent. With `prepared: "hold"` it is never returned.
  */
 export type TransactionEvent = Transaction | PreparedTransaction | CommitPrepared | RollbackPrepared | Message;

