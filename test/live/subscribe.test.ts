@@ -114,7 +114,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     await sleep(20);
     let begun = performance.now();
     await idle.stop();
-    expect(performance.now() - begun).toBeLessThan(400);
+    expect(performance.now() - begun).toBeLessThan(2000);
     await failed;
     // The slot is free when stop returns.
     const controller = new AbortController();
