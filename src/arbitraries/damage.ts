@@ -95,17 +95,15 @@ function damageTo(length: number): fc.Arbitrary<Damage> {
     spliced(few, none),
     spliced(fc.constant(length), none),
     spliced(fc.constant(0), some),
-    fc
-      .tuple(at, few, fc.boolean())
-      .map(
-        ([from, count, next]): Damage => ({
-          type: "repeat",
-          from,
-          length: count,
-          at: next ? from + count : 0,
-          removed: 0,
-        }),
-      ),
+    fc.tuple(at, few, fc.boolean()).map(
+      ([from, count, next]): Damage => ({
+        type: "repeat",
+        from,
+        length: count,
+        at: next ? from + count : 0,
+        removed: 0,
+      }),
+    ),
     fc.record(
       {
         type: fc.constant("number"),
