@@ -21,7 +21,12 @@ import {
   walSenderMessage,
   walStream,
 } from "../../../arbitraries/index.ts";
-import { BaseBackupReceiver, encodeBaseBackupEvent } from "../../../basebackup/index.ts";
+import {
+  BaseBackupReceiver,
+  decodeBaseBackupMessage,
+  encodeBaseBackupEvent,
+  encodeBaseBackupMessage,
+} from "../../../basebackup/index.ts";
 import { judgeByVersion } from "../../../command/judge.ts";
 import { manifestCapabilities, textFileCapabilities } from "../../../files/capabilities.ts";
 import {
@@ -32,7 +37,6 @@ import {
   printBackupHistory,
 } from "../../../files/index.ts";
 import { parseBackupManifest } from "../../../files/manifest/index.ts";
-import { decodeBaseBackupMessage, encodeBaseBackupMessage } from "../../../generated/basebackup.ts";
 import {
   decodeWalReceiverMessage,
   decodeWalSenderMessage,
