@@ -59,7 +59,10 @@ describe("emit", () => {
   test("a command has the verdict of each version", async () => {
     const lines = await emitted("command", "--seed", "1", "--count", "200");
     const show = lines.find(({ text, verdicts }) => /^SHOW /.test(text) && verdicts![0]!.ok)!;
-    expect(show.verdicts!.map(({ ok, versions }) => [ok, versions.text])).toContainEqual([false, expect.stringMatching(/^9\.4 to /)]);
+    expect(show.verdicts!.map(({ ok, versions }) => [ok, versions.text])).toContainEqual([
+      false,
+      expect.stringMatching(/^9\.4 to /),
+    ]);
   });
 
   test("--corpus writes a file for each input, and --raw the messages", async () => {
