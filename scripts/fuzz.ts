@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz:messages`, `fuzz:files` and `fuzz:clients`, `-- [--runs N] [--seed S] [--case N] [--only NAME]`: damage messages of every family, files of every
- * format, WAL and base backups, or what clients send a server, and check the results. Each target in test/fuzz describes its checks.
+ * `npm run fuzz:messages`, `fuzz:files` and `fuzz:clients`, `-- [--runs N] [--seed S] [--case N] [--only NAME] [--minutes N]`:
+ * damage messages of every family, files of every format, WAL and base backups, or what clients send a server, and check the results. Each target in test/fuzz describes its checks.
  *
  * A case depends only on the seed, its number and the options, so `--case` repeats one.
  */
@@ -20,6 +20,7 @@ const { values: options, positionals } = parseArgs({
     seed: { type: "string", default: String(Date.now() & 0x7fffffff) },
     case: { type: "string" },
     only: { type: "string" },
+    minutes: { type: "string", default: "Infinity" },
   },
 });
 const [group = ""] = positionals;
@@ -101,7 +102,8 @@ if (options.case !== undefined) {
     for (const bytes of corpora[which]!) await check(which, bytes, "an input that is not damaged", "", true);
     counts[which]!.value = 0;
   }
-  for (let said = started; done < runs; done++) {
+  const limit = started + Number(options.minutes) * 60_000;
+  for (let said = started; done < runs && said < limit; done++) {
     await run(done);
     if ((done & 0x3ff) !== 0 || Date.now() - said < 1000) continue;
     said = Date.now();
