@@ -63,8 +63,10 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
       ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
       ...["files", "wal", "basebackup", "publisher", "dissect"],
+      // For `walwire fuzz`.
+      "arbitraries",
     ],
-    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm)$/,
+    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|fast-check)$/,
   },
 };
 
