@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { contextOf, messageOf } from "../../src/arbitraries/messages.ts";
 import { walRecordFields, walStream } from "../../src/arbitraries/wal.ts";
 import { BaseBackupMessage } from "../../src/basebackup/messages.ts";
