@@ -53,7 +53,7 @@ const CONSTANT_SIZE = 16;
 const NOT_CHECKSUMMED_SIZE = 8;
 
 /** A way in which servers write the file. */
-interface Format {
+export interface SlotStateFormat {
   readonly version: number;
   readonly context: SlotStateContext & Pick<StateFileCapabilities, "slotChecksumCrc32c">;
   /** Of a whole file. */
@@ -62,7 +62,7 @@ interface Format {
 
 const checksummed = (file: Uint8Array): Uint8Array => file.subarray(NOT_CHECKSUMMED_SIZE);
 
-function formatOf(has: StateFileCapabilities): Format {
+function formatOf(has: StateFileCapabilities): SlotStateFormat {
   return {
     version: has.slotFailover ? 5 : has.slotInvalidationCause ? 3 : 2,
     context: has,
@@ -73,21 +73,21 @@ function formatOf(has: StateFileCapabilities): Format {
 }
 
 /** How many bytes follow the first 16. */
-function lengthOf({ context }: Format): number {
+function lengthOf({ context }: SlotStateFormat): number {
   return layoutOf(structs.ReplicationSlotOnDisk, { ...context }).size.min - CONSTANT_SIZE;
 }
 
 /** All formats of releases, the oldest first, each once, and the one of 9.4's betas. */
-const formats: readonly Format[] = /* @__PURE__ */ allFormats();
+const formats: readonly SlotStateFormat[] = /* @__PURE__ */ allFormats();
 
-function allFormats(): Format[] {
-  const byKind = new Map<string, Format>();
+function allFormats(): SlotStateFormat[] {
+  const byKind = new Map<string, SlotStateFormat>();
   for (const { since } of rangesOf(stateFileCapabilities, "replicationSlots")) {
     const format = formatOf(stateFileCapabilities.of(since));
     const kind = [format.version, lengthOf(format), format.context.slotChecksumCrc32c].join();
     if (!byKind.has(kind)) byKind.set(kind, format);
   }
-  const [first] = [...byKind.values()] as [Format];
+  const [first] = [...byKind.values()] as [SlotStateFormat];
   return [{ ...first, version: 1, checksum: (file) => legacyCrc32(file.subarray(CONSTANT_SIZE)) }, ...byKind.values()];
 }
 
@@ -101,11 +101,29 @@ function allFormats(): Format[] {
  */
 export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
   file = givenBytes(file);
+  const possible = slotStateFormats(file);
+  const whole = file.subarray(0, CONSTANT_SIZE + lengthOf(possible[0]!));
+  const checksum = new DataView(file.buffer, file.byteOffset).getUint32(4, true);
+  const sums = possible.map((format) => format.checksum(whole));
+  if (whole.length === CONSTANT_SIZE + lengthOf(possible[0]!) && !sums.includes(checksum)) {
+    const what = `is ${checksum}, but should be ${sums.at(-1)}`;
+    new NativeReader(file).fail("BAD_VALUE", 4, what, at("checksum"));
+  }
+  return decodeReplicationSlotOnDisk(file, possible[0]!.context);
+}
+
+const at = (field: string): string => `ReplicationSlotOnDisk.${field}`;
+
+/**
+ * The formats that a slot's file can have by its magic number, version and length; they differ in the checksum only.
+ *
+ * @throws DecodeError as decodeSlotState does.
+ */
+export function slotStateFormats(file: Uint8Array): readonly SlotStateFormat[] {
   const r = new NativeReader(file);
-  const at = (field: string) => `ReplicationSlotOnDisk.${field}`;
   const magic = r.u32(at("magic"));
   if (magic !== SLOT_MAGIC) r.fail("BAD_VALUE", 0, `is ${magic}, expected ${SLOT_MAGIC},`, at("magic"));
-  const checksum = r.u32(at("checksum"));
+  r.u32(at("checksum"));
   const version = r.u32(at("version"));
   const ofVersion = formats.filter((format) => format.version === version);
   if (ofVersion.length === 0) {
@@ -118,13 +136,7 @@ export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
     const lengths = [...new Set(ofVersion.map(lengthOf))].join(" or ");
     r.fail("BAD_VALUE", 12, `is ${length}, expected ${lengths} in version ${version},`, at("length"));
   }
-  const { context } = ofLength[0]!;
-  const whole = file.subarray(0, CONSTANT_SIZE + length);
-  const sums = ofLength.map((format) => format.checksum(whole));
-  if (whole.length === CONSTANT_SIZE + length && !sums.includes(checksum)) {
-    r.fail("BAD_VALUE", 4, `is ${checksum}, but should be ${sums.at(-1)}`, at("checksum"));
-  }
-  return decodeReplicationSlotOnDisk(file, context);
+  return ofLength;
 }
 
 /**
@@ -335,6 +347,6 @@ export function judgeSlotState(file: Uint8Array, options: JudgeSlotStateOptions 
 }
 
 /** Where a field of the slot stands in the file. */
-function offsetOf(field: string, { context }: Format): number {
+function offsetOf(field: string, { context }: SlotStateFormat): number {
   return layoutOf(structs.ReplicationSlotOnDisk, { ...context }).offsets.get(`slotdata.${field}`)!;
 }

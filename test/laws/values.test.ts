@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { typeValue } from "../../src/arbitraries/values.ts";
 import { DecodeError, EncodeError, WalwireError } from "../../src/kernel/errors.ts";
 import { builtinTypes } from "../../src/values/builtin.ts";
