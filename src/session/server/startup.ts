@@ -58,7 +58,7 @@ export type StartupVerdict =
       readonly error: ServerError | undefined;
       /** Send the text of the error as in protocol 2, which the client speaks. */
       readonly asText: boolean;
-      /** What comes before the error; undefined if nothing does. */
+      /** NegotiateProtocolVersion, if it comes before the error. */
       readonly negotiate: BackendMessage | undefined;
     };
 
@@ -111,9 +111,9 @@ export function readStartup(bytes: Uint8Array, options: ReadStartupOptions = {})
   const [oldest, latest] = [has.protocolTwoIsGone ? 3 : 2, has.protocolThreeTwo ? 2 : 0];
   if (major < oldest || major > 3) {
     const message = `unsupported frontend protocol ${major}.${minor}: server supports ${oldest}.0 to 3.${latest}`;
-    // 0.0 is that of a client of which nothing is known yet. @source elog.c: send_message_to_frontend
+    // Since 14 a protocol 0.0 is one that the server does not know yet, so that it speaks its own.
     const isUnknown = code === 0 && has.protocolTwoIsGone;
-    return refused(fatal("FEATURE_NOT_SUPPORTED", message), { asText: major < 3 && !isUnknown });
+    return refused(fatal("FEATURE_NOT_SUPPORTED", message), major < 3 && !isUnknown);
   }
   // Protocol 2, which servers before 14 speak: walwire does not.
   if (major === 2) return refused(undefined);
@@ -127,16 +127,16 @@ export function readStartup(bytes: Uint8Array, options: ReadStartupOptions = {})
       : undefined;
   if (session.user === "") {
     const message = "no PostgreSQL user name specified in startup packet";
-    return refused(fatal("INVALID_AUTHORIZATION_SPECIFICATION", message), { negotiate });
+    return { ...refused(fatal("INVALID_AUTHORIZATION_SPECIFICATION", message)), negotiate };
   }
   return { type: "session", session: { ...rest, protocolMinor }, negotiate };
 }
 
 function refused(
   error: ServerError | undefined,
-  { asText = false, negotiate }: { readonly asText?: boolean; readonly negotiate?: BackendMessage | undefined } = {},
-): StartupVerdict {
-  return { type: "refused", error, asText, negotiate };
+  asText = false,
+): Extract<StartupVerdict, { readonly type: "refused" }> {
+  return { type: "refused", error, asText, negotiate: undefined };
 }
 
 type Parameters = Omit<StartupSession, "protocolMinor"> & { readonly unrecognized: readonly string[] };

@@ -25,7 +25,7 @@ import { type Session, sessionJson, sessionOf, shownSession } from "./steps.ts";
 import { type Address, isOfServer, open, type Parameters, talk } from "./talk.ts";
 
 /** Sessions that a finding may take to become small. */
-const SHRINKS = 200;
+const SHRINKS = 100;
 /** The same where each takes a time limit. */
 const SILENT_SHRINKS = 10;
 /** A silence is looked for after this part of the time limit, and then once more. */
