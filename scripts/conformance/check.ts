@@ -1,0 +1,44 @@
+/** Asks live servers again what rows say that they said, from the files alone. */
+import { isDeepStrictEqual } from "node:util";
+import { readRows } from "./dataset.ts";
+import type { Kind, Row } from "./kind.ts";
+import { plain, startAsked } from "./make.ts";
+
+export interface Difference {
+  readonly file: string;
+  readonly major: number;
+  readonly row: Row;
+  readonly now: unknown;
+}
+
+/**
+ * Asks a server of this major all rows of these kinds that it has an answer in.
+ *
+ * @param options.isAsked Which of them, by their number in the file.
+ */
+export async function checkRows(
+  kinds: readonly Kind[],
+  major: number,
+  { isAsked = () => true }: { readonly isAsked?: (row: number) => boolean } = {},
+): Promise<{ readonly asked: ReadonlyMap<string, number>; readonly differences: readonly Difference[] }> {
+  const server = await startAsked(major);
+  try {
+    const asked = new Map<string, number>();
+    const differences: Difference[] = [];
+    for (const kind of kinds) {
+      const rows = readRows(kind).filter(({ versions }, i) => versions.includes(major) && isAsked(i));
+      const said = await kind.ask(
+        server,
+        rows.map(({ input }) => input),
+      );
+      for (const [i, row] of rows.entries()) {
+        const now = said[i] === undefined ? undefined : plain(said[i]);
+        if (!isDeepStrictEqual(now, row.said)) differences.push({ file: kind.name, major, row, now });
+      }
+      asked.set(kind.name, rows.length);
+    }
+    return { asked, differences };
+  } finally {
+    await server.stop();
+  }
+}

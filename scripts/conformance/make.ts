@@ -1,0 +1,96 @@
+/** Asks servers, and makes rows of what they say. */
+import { isDeepStrictEqual } from "node:util";
+import { supports } from "../../src/capabilities.ts";
+import { buildOf } from "../../test/oracle/checks.ts";
+import { settingsForStandbys } from "../../test/oracle/standbys.ts";
+import { type OwnServer, startServer } from "../../test/servers/index.ts";
+import type { Draw, Kind, Row, ServerFacts } from "./kind.ts";
+
+/** A server as all kinds need it. */
+export function startAsked(major: number): Promise<OwnServer> {
+  const summaries = supports(major, "incrementalBackup") ? { summarize_wal: "on" } : {};
+  return startServer({ major, settings: { ...settingsForStandbys, ...summaries } });
+}
+
+export async function factsOf(server: OwnServer): Promise<ServerFacts> {
+  return { major: server.major, versionNum: server.versionNum, build: await buildOf(server) };
+}
+
+/** What the servers of some majors say to all inputs of some kinds. */
+export async function makeRows(
+  kinds: readonly Kind[],
+  majors: readonly number[],
+  { seed, times }: Pick<Draw, "seed" | "times">,
+  progress: (line: string) => void,
+): Promise<{ readonly servers: readonly ServerFacts[]; readonly files: ReadonlyMap<string, readonly Row[]> }> {
+  const servers: ServerFacts[] = [];
+  // Before their minors are known: inputs depend on majors only.
+  const draw = { servers: majors.map((major) => major * 10000), seed, times };
+  const asked = kinds.map((kind) => ({ kind, inputs: kind.inputs(draw), said: new Map<number, readonly unknown[]>() }));
+  for (const major of majors) {
+    const server = await startAsked(major);
+    try {
+      servers.push(await factsOf(server));
+      for (const { kind, inputs, said } of asked) {
+        const started = performance.now();
+        said.set(major, await kind.ask(server, inputs));
+        progress(`${major} ${kind.name}: ${inputs.length} inputs, ${Math.round(performance.now() - started)} ms`);
+      }
+    } finally {
+      await server.stop();
+    }
+  }
+  const files = new Map(
+    asked.map(({ kind, inputs, said }) => [
+      kind.name,
+      chosenRows(
+        kind,
+        inputs.map((input, i) => rowsOf(kind, input, servers, (major) => said.get(major)![i])),
+      ),
+    ]),
+  );
+  return { servers, files };
+}
+
+/** One row for each answer. What walwire adds is in it if walwire says the same; else the answer stands alone. */
+function rowsOf(
+  kind: Kind,
+  input: unknown,
+  servers: readonly ServerFacts[],
+  saidBy: (major: number) => unknown,
+): Row[] {
+  const rows = new Map<string, { readonly row: Row; readonly versions: number[] }>();
+  for (const server of servers) {
+    const said = saidBy(server.major);
+    if (said === undefined) continue;
+    const ours = kind.ours(input, server);
+    const walwire = isDeepStrictEqual(plain(ours.said), said) ? ours.walwire : undefined;
+    const key = JSON.stringify([said, walwire]);
+    const { versions } = rows.get(key) ?? { versions: [] as number[] };
+    versions.push(server.major);
+    rows.set(key, { row: { input, versions, said, ...(walwire && { walwire }) }, versions });
+  }
+  return [...rows.values()].map(({ row }) => row);
+}
+
+/** The value as JSON gives it back. */
+export function plain<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value));
+}
+
+/** The shortest inputs of each sort, in the order of the inputs. */
+function chosenRows(kind: Kind, byInput: readonly (readonly Row[])[]): Row[] {
+  if (kind.sort === undefined) return byInput.flat();
+  const length = (rows: readonly Row[]): number => JSON.stringify(rows[0]?.input)?.length ?? 0;
+  const shortest = [...byInput.keys()].sort((a, b) => length(byInput[a]!) - length(byInput[b]!) || a - b);
+  const seen = new Map<string, number>();
+  const kept = new Set<number>();
+  for (const i of shortest) {
+    const sorts = byInput[i]!.map(({ versions, said, input, walwire }) => [versions, kind.sort!(input, said, walwire)]);
+    const sort = JSON.stringify(sorts);
+    const count = (seen.get(sort) ?? 0) + 1;
+    seen.set(sort, count);
+    if (count <= (kind.ofEachSort ?? 1) || sorts.some(([, each]) => each === undefined)) kept.add(i);
+  }
+  return byInput.flatMap((rows, i) => (kept.has(i) ? rows : []));
+}
