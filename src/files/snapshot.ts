@@ -57,9 +57,10 @@ function formatOf(has: StateFileCapabilities): SnapshotFormat {
 }
 
 /** All formats, the oldest first. */
-const formats: readonly SnapshotFormat[] = /* @__PURE__ */ rangesOf(stateFileCapabilities, "replicationSlots").map(
-  ({ since }) => formatOf(stateFileCapabilities.of(since)),
-);
+export const allSnapshotFormats: readonly SnapshotFormat[] = /* @__PURE__ */ rangesOf(
+  stateFileCapabilities,
+  "replicationSlots",
+).map(({ since }) => formatOf(stateFileCapabilities.of(since)));
 
 function checksumOf(file: Uint8Array, { legacy }: SnapshotFormat): number {
   const bytes = file.subarray(NOT_CHECKSUMMED_SIZE);
@@ -106,9 +107,9 @@ export function snapshotFormats(file: Uint8Array): readonly SnapshotFormat[] {
   }
   r.u32("SnapBuildOnDisk.checksum");
   const version = r.u32("SnapBuildOnDisk.version");
-  const ofVersion = formats.filter((format) => format.version === version);
+  const ofVersion = allSnapshotFormats.filter((format) => format.version === version);
   if (ofVersion.length === 0) {
-    const versions = listed([...new Set(formats.map((format) => String(format.version)))].sort());
+    const versions = listed([...new Set(allSnapshotFormats.map((format) => String(format.version)))].sort());
     r.fail("BAD_VALUE", 8, `is ${version}, expected ${versions},`, "SnapBuildOnDisk.version");
   }
   return ofVersion;
@@ -143,7 +144,7 @@ export function encodeSnapshot(snapshot: SnapBuildSnapshot): Uint8Array {
   writeXids(w, snapshot.committed, committed.xcnt, "SnapBuildOnDisk.committed");
   writeXids(w, snapshot.catchange, catchange?.xcnt, "SnapBuildOnDisk.catchange");
   const file = w.finish();
-  const format = formats.filter(({ version }) => version === snapshot.head.version);
+  const format = allSnapshotFormats.filter(({ version }) => version === snapshot.head.version);
   // 9.4 has the same version as those after it, but another sum: whichever it had, if it still holds.
   const sums = format.map((each) => checksumOf(file, each));
   const checksum = sums.includes(snapshot.head.checksum) ? snapshot.head.checksum : sums.at(-1);
