@@ -56,7 +56,7 @@ export async function* streamSteps(
         } else if (piece.type === "end") {
           yield send(encoder.end());
           yield { type: "position", lsn: piece.endLsn, caughtUp: piece.endLsn === publisher.end };
-        } else {
+        } else if (piece.type !== "mark") {
           if (piece.lsn >= startpoint) {
             if (piece.type === "message") yield send(encoder.message(piece.message, piece.lsn));
             else yield* outcome(publisher, encoder, piece, twoPhaseAt, signal);
