@@ -1,4 +1,4 @@
-import { type CallOf, defineSubcommand, serverOption } from "../shared/declare.ts";
+import { type CallOf, defineSubcommand, linesOption, serverOption } from "../shared/declare.ts";
 
 export type FuzzCall = CallOf<typeof fuzz>;
 
@@ -11,9 +11,14 @@ npm install fast-check.
 For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is the guide.`,
   verbs: {
     emit: "write inputs of a KIND, with the verdict of each version where it is known",
+    attack: "have sessions with the server at a URL, and compare what it says with what PostgreSQL says",
     dictionary: "write the words of the replication languages as a dictionary for AFL and libFuzzer",
   },
-  argument: { name: "WHAT", count: "optional", help: "what to emit; without it, emit lists the kinds" },
+  argument: {
+    name: "WHAT",
+    count: "optional",
+    help: "emit: the kind, without which the kinds are listed; attack: the URL",
+  },
   options: {
     server: { ...serverOption, default: "18", only: ["emit"] },
     seed: {
@@ -29,8 +34,8 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       min: 1,
       max: 1000000000,
       default: "100",
-      help: "how many inputs",
-      only: ["emit"],
+      help: "how many inputs, or the most sessions",
+      only: ["emit", "attack"],
     },
     damage: {
       type: "choice",
@@ -51,5 +56,48 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       help: "write the inputs as messages of protocol 3, without anything between",
       only: ["emit"],
     },
+    time: {
+      type: "integer",
+      value: "SECONDS",
+      min: 1,
+      max: 86400,
+      default: "60",
+      help: "the longest time",
+      only: ["attack"],
+    },
+    findings: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 1000,
+      default: "20",
+      help: "end after so many findings",
+      only: ["attack"],
+    },
+    timeout: {
+      type: "integer",
+      value: "MILLISECONDS",
+      min: 10,
+      max: 600000,
+      default: "10000",
+      help: "after this time without a word the server is silent",
+      only: ["attack"],
+    },
+    replay: {
+      type: "string",
+      value: "FILE|SEED:PATH",
+      help: "have only the session of a finding",
+      conflicts: ["seed", "count", "time", "findings", "save"],
+      only: ["attack"],
+    },
+    save: {
+      type: "string",
+      value: "DIRECTORY",
+      help: "write each finding as a file there, for --replay",
+      only: ["attack"],
+    },
+    coverage: { type: "boolean", help: "print what was tried", only: ["attack"] },
+    jsonl: { ...linesOption, only: ["attack"] },
+    "i-own-this-host": { type: "boolean", help: "attack a server on another machine", only: ["attack"] },
   },
 });

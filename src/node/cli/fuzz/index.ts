@@ -10,6 +10,8 @@ export async function run(call: FuzzCall): Promise<Status> {
   switch (call.verb) {
     case "emit":
       return (await withFastCheck(() => import("./emit.ts"))).emit(call, () => seedOf(call));
+    case "attack":
+      return (await withFastCheck(() => import("./attack/index.ts"))).attack(call, () => seedOf(call));
     case "dictionary":
       return dictionary();
   }
