@@ -72,7 +72,7 @@ async function rowsOf(
   for (const server of servers) {
     const said = saidBy(server.major);
     if (said === undefined) continue;
-    const input = kind.inputOf?.(given, said) ?? given;
+    const input = kind.inputOf?.(given, said, server) ?? given;
     const ours = await kind.ours(input, server);
     const walwire = ours !== undefined && isDeepStrictEqual(plain(ours.said), said) ? ours.walwire : undefined;
     const key = JSON.stringify([input, said, walwire]);

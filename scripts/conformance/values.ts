@@ -7,7 +7,7 @@ import { hex, toHex } from "../../test/hex.ts";
 import { pipeline, queryBody } from "../../test/oracle/pipeline.ts";
 import { frame, type Message, type OwnServer } from "../../test/servers/index.ts";
 import { floats, literal, literals, literalsOnly, sentBytes, sqlName } from "../../test/value-literals.ts";
-import type { Kind } from "./kind.ts";
+import type { Kind, ServerFacts } from "./kind.ts";
 
 /** Where a set is made, a literal is asked for; what is in a row are the bytes that the server made of it. */
 interface ValueInput {
@@ -53,24 +53,18 @@ export const values: Kind<ValueInput, ValueSaid> = {
     const isAsked = (i: number): boolean => server.major >= 12 || !floats.test(inputs[i]!.type);
     const said: (ValueSaid | undefined)[] = new Array(inputs.length);
     const all = [...inputs.keys()].filter(isAsked);
-    await askLiterals(
-      server,
-      inputs,
-      all.filter((i) => inputs[i]!.literal !== undefined),
-      said,
-    );
-    await askBytes(
-      server,
-      inputs,
-      all.filter((i) => inputs[i]!.binary !== undefined),
-      said,
-    );
+    const literalsAsked = all.filter((i) => inputs[i]!.literal !== undefined);
+    await askLiterals(server, inputs, literalsAsked, said);
+    // Not all bytes that a server sends does it take: what it does not read back is left out.
+    const asked = inputs.map((input, i) => (said[i] === undefined ? input : withBytes(input, said[i], server)));
+    const read: (ValueSaid | undefined)[] = new Array(inputs.length);
+    const bytesAsked = all.filter((i) => asked[i]!.binary !== undefined);
+    await askBytes(server, asked, bytesAsked, read);
+    for (const i of bytesAsked) said[i] = read[i];
     return said;
   },
 
-  inputOf({ type, oid, literal: text, binary }, said) {
-    return { type, oid, binary: binary ?? sent.get(keyOf(type, text!, said.text))! };
-  },
+  inputOf: withBytes,
 
   ours({ type, oid, binary }, { versionNum: server }) {
     if (literalsOnly.test(type.replace(/^_/, ""))) return undefined;
@@ -81,6 +75,14 @@ export const values: Kind<ValueInput, ValueSaid> = {
     return { said: { text } };
   },
 };
+
+function withBytes(
+  { type, oid, literal: text, binary }: ValueInput,
+  said: ValueSaid,
+  { major }: Pick<ServerFacts, "major">,
+): ValueInput {
+  return { type, oid, binary: binary ?? sent.get(keyOf(String(major), type, text!, said.text))! };
+}
 
 /** The bytes that servers made of literals. */
 const sent = new Map<string, string>();
@@ -108,7 +110,7 @@ async function askLiterals(
       // Not all that one version writes does another take.
       if (text === undefined || binary === undefined) return;
       const { type, literal: given } = inputs[known[nth]!]!;
-      sent.set(keyOf(type, given!, text), binary);
+      sent.set(keyOf(String(server.major), type, given!, text), binary);
       said[known[nth]!] = { text };
     });
   } finally {
