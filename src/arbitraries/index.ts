@@ -11,6 +11,14 @@ export type { CommandArbitraryOptions } from "./command.ts";
 export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
 export { damaged, damagedFrames } from "./damage.ts";
+export {
+  controlFile,
+  type FileArbitraryOptions,
+  logicalSnapshot,
+  replicationOrigins,
+  slotState,
+  walSummary,
+} from "./files.ts";
 export { backupManifest, backupManifestText } from "./manifest.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { type ServerCommand, type ServerCommandsOptions, type ServerPeer, serverCommands } from "./server-commands.ts";
