@@ -175,6 +175,15 @@ function withKeywords(derivation: Derivation, words: readonly string[]): Derivat
   return sequence(
     of.flatMap((each, i): Derivation[] => {
       if (isNote(each, NO_KEYWORD)) return [];
+      const [before] = of.slice(i - 1, i);
+      // Not a keyword that is a text.
+      if (each.is === "rule" && each.name === "keyword" && before?.is === "note" && before.of[0]?.is === "text") {
+        return [{ is: "except", of: [each, before.of[0]] }];
+      }
+      if (each.is === "note" && of[i + 1]?.is === "rule" && each.of[0]?.is === "text") {
+        const next = of[i + 1] as { readonly name: string };
+        if (next.name === "keyword") return [];
+      }
       return isNote(of[i + 1], NO_KEYWORD) ? [{ is: "except", of: [each, { is: "rule", name: "keyword" }] }] : [each];
     }),
   );
@@ -353,7 +362,7 @@ function pictureOf(derivation: Derivation): Picture {
     case "rule":
       return railroad.NonTerminal(escaped(derivation.name));
     case "text":
-      return railroad.Terminal(escaped(derivation.text));
+      return railroad.Terminal(escaped(/[^ -~]/.test(derivation.text) ? print(derivation) : derivation.text));
     case "class":
       return railroad.Terminal(escaped(derivation.text));
     case "except":

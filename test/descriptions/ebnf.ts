@@ -113,8 +113,8 @@ export function derives(rules: ReadonlyMap<string, Node>, start: string, text: s
         return at;
       }
       case "-": {
-        const but = ends(node.of[1]!, from, inToken);
-        return new Set([...ends(node.of[0]!, from, inToken)].filter((end) => !but.has(end)));
+        const longest = Math.max(...ends(node.of[0]!, from, inToken));
+        return longest > from && !ends(node.of[1]!, from, inToken).has(longest) ? new Set([longest]) : new Set();
       }
       case "?":
         return new Set([from, ...ends(node.of, from, inToken)]);
