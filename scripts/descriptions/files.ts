@@ -2,7 +2,8 @@
 import { grammarFiles } from "./grammar.ts";
 import { jsonSchemaFiles } from "./json-schema.ts";
 import { kaitaiFiles } from "./kaitai.ts";
+import { wiresharkFiles } from "./wireshark.ts";
 
 export async function descriptionFiles(): Promise<Map<string, string>> {
-  return new Map([...kaitaiFiles(), ...jsonSchemaFiles(), ...grammarFiles()]);
+  return new Map([...kaitaiFiles(), ...jsonSchemaFiles(), ...grammarFiles(), ...wiresharkFiles()]);
 }
