@@ -83,3 +83,5 @@ for await (const order of createInterface({ input: process.stdin })) {
   if (order === "run") void run().catch(failed);
   else if (order === "stop") running = false;
 }
+// Whoever started it is gone.
+process.exit();

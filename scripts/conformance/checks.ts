@@ -1,8 +1,8 @@
 /** Options of commands: what each version rejects of a command that its grammar takes. */
 import fc from "fast-check";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { checkCommand, parseCommand } from "../../src/command/index.ts";
 import { ParseError } from "../../src/kernel/errors.ts";
-import { checkedCommand } from "../../test/oracle/checked-commands.ts";
 import { outcomes, prepare } from "../../test/oracle/checks.ts";
 import type { CommandInput } from "./commands.ts";
 import { type Kind, sortOfWords, type Words, words } from "./kind.ts";

@@ -1,6 +1,7 @@
 /** The folder conformance/: its files, and what is in dataset.json. */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatServerVersion } from "../../src/kernel/version.ts";
 import type { Kind, Row, ServerFacts } from "./kind.ts";
@@ -48,6 +49,16 @@ export function writeDataset(
   };
   writeFileSync(`${folder}dataset.json`, `${JSON.stringify(dataset, undefined, 2)}\n`);
   writeFileSync(`${folder}SHA256SUMS`, checksums());
+}
+
+/** The content of a file that a row names. */
+export function readBytes(path: string): Uint8Array {
+  return new Uint8Array(readFileSync(`${folder}${path}`));
+}
+
+export function writeBytes(path: string, content: Uint8Array): void {
+  mkdirSync(dirname(`${folder}${path}`), { recursive: true });
+  writeFileSync(`${folder}${path}`, content);
 }
 
 /** The files with rows, and the bytes that these name. */

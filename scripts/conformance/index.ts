@@ -38,7 +38,7 @@ if (values.answer) {
     const { file, version, input } = JSON.parse(line);
     const kind = kinds.find(({ name }) => name === file)!;
     const server = servers.find(({ major }) => major === version)!;
-    process.stdout.write(`${JSON.stringify(kind.ours(input, server).said)}\n`);
+    process.stdout.write(`${JSON.stringify((await kind.ours(input, server))?.said ?? null)}\n`);
   }
 } else if (values.check) {
   let differences = 0;
@@ -59,7 +59,7 @@ if (values.answer) {
   const { servers, files } = await makeRows(chosenKinds, majors, { seed, times: Number(values.times) }, progress);
   writeDataset(seed, servers, files);
   for (const [name, rows] of files) progress(`${name}: ${rows.length} rows`);
-  const report = coverageReport(findCapabilities(kinds), coverGrammars(kinds));
+  const report = coverageReport(await findCapabilities(kinds), coverGrammars(kinds));
   writeFileSync(`${folder}coverage.md`, report);
   for (const line of report.match(/.* \| - .*/g) ?? []) {
     progress(`not covered: ${line}`);

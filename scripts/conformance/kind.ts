@@ -1,6 +1,6 @@
 /** What the files of conformance/ have in common: inputs, what servers said of them, and what walwire says. */
 import type { ServerBuild } from "../../src/command/index.ts";
-import type { Server } from "../../test/servers/index.ts";
+import type { OwnServer } from "../../test/servers/index.ts";
 
 /** What must be known of a server to say what it says. */
 export interface ServerFacts {
@@ -24,15 +24,27 @@ export interface Ours<Said> {
   readonly walwire?: object | undefined;
 }
 
+/** Keeps the bytes of a file, by its path in the folder. */
+export type Store = (path: string, bytes: Uint8Array) => void;
+
 /** One file of the set. Inputs and answers are what JSON can hold. */
 export interface Kind<Input = unknown, Said = unknown> {
   /** The rows are in data/NAME.jsonl. */
   readonly name: string;
   /** The same for the same draw. */
   inputs(draw: Draw): readonly Input[];
-  /** What a live server says of each; undefined where it is not asked. */
-  ask(server: Server, inputs: readonly Input[]): Promise<readonly (Said | undefined)[]>;
-  ours(input: Input, server: ServerFacts): Ours<Said>;
+  /**
+   * What a live server says of each; undefined where it is not asked.
+   *
+   * @param store Keeps the bytes of a file that the input names, where a set is made.
+   */
+  ask(server: OwnServer, inputs: readonly Input[], store: Store): Promise<readonly (Said | undefined)[]>;
+  /** undefined: walwire does not know, as README says of the file. */
+  ours(input: Input, server: ServerFacts): Ours<Said> | undefined | Promise<Ours<Said> | undefined>;
+  /** The input as the row has it, with what only the server's answer shows to be asked. */
+  inputOf?(input: Input, said: Said, server: ServerFacts): Input;
+  /** Is it the same answer, though addresses in it differ? Without it, answers are the same if they are equal. */
+  isSame?(said: Said, now: Said): boolean;
   /**
    * Rows of one sort differ in names and numbers only; the shortest inputs of each are kept. Without it, or where it gives undefined,
    * each input is kept.

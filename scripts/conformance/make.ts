@@ -4,6 +4,7 @@ import { supports } from "../../src/capabilities.ts";
 import { buildOf } from "../../test/oracle/checks.ts";
 import { settingsForStandbys } from "../../test/oracle/standbys.ts";
 import { type OwnServer, startServer } from "../../test/servers/index.ts";
+import { writeBytes } from "./dataset.ts";
 import type { Draw, Kind, Row, ServerFacts } from "./kind.ts";
 
 /** A server as all kinds need it. */
@@ -22,7 +23,8 @@ export async function makeRows(
   majors: readonly number[],
   { seed, times }: Pick<Draw, "seed" | "times">,
   progress: (line: string) => void,
-): Promise<{ readonly servers: readonly ServerFacts[]; readonly files: ReadonlyMap<string, readonly Row[]> }> {
+): Promise<Made> {
+  const bytes = new Map<string, Uint8Array>();
   const servers: ServerFacts[] = [];
   // Before their minors are known: inputs depend on majors only.
   const draw = { servers: majors.map((major) => major * 10000), seed, times };
@@ -33,39 +35,47 @@ export async function makeRows(
       servers.push(await factsOf(server));
       for (const { kind, inputs, said } of asked) {
         const started = performance.now();
-        said.set(major, await kind.ask(server, inputs));
+        said.set(major, await kind.ask(server, inputs, (path, content) => bytes.set(path, content)));
         progress(`${major} ${kind.name}: ${inputs.length} inputs, ${Math.round(performance.now() - started)} ms`);
       }
     } finally {
       await server.stop();
     }
   }
-  const files = new Map(
-    asked.map(({ kind, inputs, said }) => [
-      kind.name,
-      chosenRows(
-        kind,
-        inputs.map((input, i) => rowsOf(kind, input, servers, (major) => said.get(major)![i])),
-      ),
-    ]),
-  );
+  // What walwire says of files is said when they are there.
+  for (const [path, content] of bytes) writeBytes(path, content);
+  const files = new Map<string, readonly Row[]>();
+  for (const { kind, inputs, said } of asked) {
+    const byInput: (readonly Row[])[] = [];
+    for (const [i, input] of inputs.entries()) {
+      byInput.push(await rowsOf(kind, input, servers, (major) => said.get(major)![i]));
+    }
+    files.set(kind.name, chosenRows(kind, byInput));
+  }
   return { servers, files };
 }
 
-/** One row for each answer. What walwire adds is in it if walwire says the same; else the answer stands alone. */
-function rowsOf(
+/** What was made: the rows of each file, and the servers. */
+export interface Made {
+  readonly servers: readonly ServerFacts[];
+  readonly files: ReadonlyMap<string, readonly Row[]>;
+}
+
+/** One row for each answer, to the input as it was asked. What walwire adds is in it if walwire says the same; else the answer stands alone. */
+async function rowsOf(
   kind: Kind,
-  input: unknown,
+  given: unknown,
   servers: readonly ServerFacts[],
   saidBy: (major: number) => unknown,
-): Row[] {
+): Promise<Row[]> {
   const rows = new Map<string, { readonly row: Row; readonly versions: number[] }>();
   for (const server of servers) {
     const said = saidBy(server.major);
     if (said === undefined) continue;
-    const ours = kind.ours(input, server);
-    const walwire = isDeepStrictEqual(plain(ours.said), said) ? ours.walwire : undefined;
-    const key = JSON.stringify([said, walwire]);
+    const input = kind.inputOf?.(given, said, server) ?? given;
+    const ours = await kind.ours(input, server);
+    const walwire = ours !== undefined && isDeepStrictEqual(plain(ours.said), said) ? ours.walwire : undefined;
+    const key = JSON.stringify([input, said, walwire]);
     const { versions } = rows.get(key) ?? { versions: [] as number[] };
     versions.push(server.major);
     rows.set(key, { row: { input, versions, said, ...(walwire && { walwire }) }, versions });

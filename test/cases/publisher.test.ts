@@ -19,7 +19,8 @@ import { MemoryStore, type PublisherStore } from "../../src/publisher/store.ts";
 import { streamSteps } from "../../src/publisher/stream.ts";
 import type { Table } from "../../src/publisher/tables.ts";
 import type { PublisherTransaction } from "../../src/publisher/transaction.ts";
-import { Child, folder, publisherProgram } from "../publisher-child.ts";
+import { Child } from "../publisher-child.ts";
+import { folder, publisherProgram } from "../publisher-program.ts";
 import { sentTo } from "../publisher-streams.ts";
 import { seed, times } from "../seed.ts";
 

@@ -8,6 +8,7 @@
 import { Duplex } from "node:stream";
 import fc from "fast-check";
 import { concat } from "../../src/arbitraries/bytes.ts";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { messageOf } from "../../src/arbitraries/messages.ts";
 import { frontendMessage, startupPacket } from "../../src/arbitraries/session.ts";
@@ -26,7 +27,6 @@ import {
   type FrontendMessage,
 } from "../../src/session/messages.ts";
 import { Framer, framesOf } from "../../src/wire/framer.ts";
-import { checkedCommand } from "../oracle/checked-commands.ts";
 import { interpretEncode } from "../oracle/interpret.ts";
 import { damage } from "./damage.ts";
 import type { FuzzTarget, Outcome } from "./target.ts";

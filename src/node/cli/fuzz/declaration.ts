@@ -1,4 +1,4 @@
-import { type CallOf, defineSubcommand, serverOption } from "../shared/declare.ts";
+import { type CallOf, defineSubcommand, linesOption, serverOption } from "../shared/declare.ts";
 
 export type FuzzCall = CallOf<typeof fuzz>;
 
@@ -11,11 +11,18 @@ npm install fast-check.
 For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is the guide.`,
   verbs: {
     emit: "write inputs of a KIND, with the verdict of each version where it is known",
+    attack: "have sessions with the server at a URL, and compare what it says with what PostgreSQL says",
+    impersonate: "be a walsender that keeps the rules and breaks them in turn, and judge what clients do",
+    minimize: "make a FILE small that lets a command fail, as long as it fails in the same way",
     dictionary: "write the words of the replication languages as a dictionary for AFL and libFuzzer",
   },
-  argument: { name: "WHAT", count: "optional", help: "what to emit; without it, emit lists the kinds" },
+  argument: {
+    name: "WHAT",
+    count: "optional",
+    help: "emit: the kind, without which the kinds are listed; attack: the URL",
+  },
   options: {
-    server: { ...serverOption, default: "18", only: ["emit"] },
+    server: { ...serverOption, default: "18", only: ["emit", "impersonate"] },
     seed: {
       type: "integer",
       value: "N",
@@ -29,8 +36,8 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       min: 1,
       max: 1000000000,
       default: "100",
-      help: "how many inputs",
-      only: ["emit"],
+      help: "how many inputs, sessions, or runs of the command, at most",
+      only: ["emit", "attack", "impersonate", "minimize"],
     },
     damage: {
       type: "choice",
@@ -51,5 +58,82 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       help: "write the inputs as messages of protocol 3, without anything between",
       only: ["emit"],
     },
+    time: {
+      type: "integer",
+      value: "SECONDS",
+      min: 1,
+      max: 86400,
+      default: "60",
+      help: "the longest time",
+      only: ["attack"],
+    },
+    findings: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 1000,
+      default: "20",
+      help: "end after so many findings",
+      only: ["attack"],
+    },
+    timeout: {
+      type: "integer",
+      value: "MILLISECONDS",
+      min: 10,
+      max: 600000,
+      default: "10000",
+      help: "how long a peer may be silent, or a command may run",
+      only: ["attack", "impersonate", "minimize"],
+    },
+    replay: {
+      type: "string",
+      value: "FILE|SEED:PATH",
+      help: "have only the session of a finding",
+      conflicts: ["seed", "count", "time", "findings", "save"],
+      only: ["attack"],
+    },
+    save: {
+      type: "string",
+      value: "DIRECTORY",
+      help: "write each finding as a file there, for --replay",
+      only: ["attack"],
+    },
+    coverage: { type: "boolean", help: "print what was tried", only: ["attack"] },
+    listen: {
+      type: "string",
+      value: "ADDRESS",
+      default: "127.0.0.1:0",
+      help: "where to listen: 127.0.0.1:PORT; port 0 is any that is free",
+      only: ["impersonate"],
+    },
+    script: {
+      type: "string",
+      value: "FILE",
+      help: "play this in every session: a list of steps in JSON, as findings print it",
+      conflicts: ["seed"],
+      only: ["impersonate"],
+    },
+    plugin: {
+      type: "string",
+      value: "NAME",
+      default: "test_decoding",
+      help: "the output plugin of the slots",
+      only: ["impersonate"],
+    },
+    cmd: {
+      type: "string",
+      value: "COMMAND",
+      help: "the command, for a shell: {} is the name of the file; without {} it gets the file on standard input",
+      only: ["minimize"],
+    },
+    output: {
+      type: "string",
+      short: "o",
+      value: "FILE",
+      help: "where to write the small file; without it, FILE.min",
+      only: ["minimize"],
+    },
+    jsonl: { ...linesOption, only: ["attack", "impersonate"] },
+    "i-own-this-host": { type: "boolean", help: "attack a server on another machine", only: ["attack"] },
   },
 });
