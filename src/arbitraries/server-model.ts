@@ -51,14 +51,19 @@ export interface ServerModelOptions {
 
 /** A replication slot, as far as the model knows it. */
 export interface ModelSlot {
+  /** Its name. */
   readonly slotname: string;
+  /** Physical or logical. */
   readonly kind: "PHYSICAL" | "LOGICAL";
   /** The output plugin of a logical slot. */
   readonly plugin: string | undefined;
   /** The database of a logical slot. */
   readonly database: string | undefined;
+  /** It ends with its session, and with an error of that. */
   readonly temporary: boolean;
+  /** Prepared transactions are decoded when they are prepared. */
   readonly twoPhase: boolean;
+  /** It is synchronized to standbys. */
   readonly failover: boolean;
   /** Does it have a restart_lsn? */
   readonly reserved: boolean;
