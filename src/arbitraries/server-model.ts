@@ -105,7 +105,7 @@ const defaultSessions: readonly ModelSession[] = [
  * A model of a server with its sessions and replication slots. Each method is something that a client does or that happens to the
  * server; it returns what the server answers.
  *
- * @example new ServerModel({ server: 16 }).query(0, "DROP_REPLICATION_SLOT a")[0] // 'error ERROR 42704 replication slot "a" does not exist'
+ * @example new ServerModel({ server: 16 }).connect(0) // ["ready I"]
  * @source slot.c; slotfuncs.c; logicalfuncs.c; logical.c; walsender.c
  */
 export class ServerModel {
