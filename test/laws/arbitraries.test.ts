@@ -67,6 +67,32 @@ describe("files of every version", () => {
   );
 });
 
+/** What once broke a reader, and how soon an arbitrary makes it. */
+describe("makes", () => {
+  const soon = <T>(name: string, arbitrary: fc.Arbitrary<T>, isIt: (value: T) => boolean) => {
+    test(name, () => {
+      expect(fc.sample(arbitrary, { seed: 1, numRuns: 1000 }).some(isIt)).toBe(true);
+    });
+  };
+  soon(
+    "streamed transactions without changes",
+    arbitraries.pgoutputStream({ protocol: 2, streaming: "on" }),
+    (messages) => messages.some(({ type }, i) => type === "StreamStart" && messages[i + 1]?.type === "StreamStop"),
+  );
+  soon(
+    "errors without SQLSTATE",
+    arbitraries.backendMessage(),
+    (message) => message.type === "ErrorResponse" && message.fields.C === undefined,
+  );
+  soon(
+    "numerics of few bytes and thousands of digits",
+    arbitraries.typeValue(1700),
+    (value) => String(value).length > 1000,
+  );
+  soon("manifests with NUL", arbitraries.backupManifestText(), (bytes) => bytes.includes(0));
+  soon("repeated timelines", arbitraries.timeLineHistoryText(), (text) => /(?:^|\n)\s*(\d+)\s.*\n\s*\1\s/.test(text));
+});
+
 /** Arbitraries that need an argument; the others are called without one. */
 const called: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {
   damaged: () => arbitraries.damaged(fc.uint8Array()),
