@@ -71,7 +71,11 @@ async function run(attacker: Attacker, call: FuzzCall, seed: number): Promise<St
     }
   };
   const isOver = (): boolean => isStopped || Date.now() > deadline;
-  for (let left = options.count, round = 0; left > 0 && !isOver() && findings.length < options.findings; round++) {
+  for (
+    let left = options.count ?? Infinity, round = 0;
+    left > 0 && !isOver() && findings.length < options.findings;
+    round++
+  ) {
     const count = Math.min(left, ROUND);
     left -= count;
     const finding = await attacker.search({ seed: (seed + round) >>> 0, count, known: findings, isOver });
