@@ -336,7 +336,8 @@ export class Connection implements Link {
     await this.#orInterrupted(
       new Promise<void>((resolve, reject) => {
         secure.once("secure", resolve);
-        for (const event of ["error", "close"]) secure.once(event, () => reject(gone));
+        // What fails in a handshake is no error of the socket, and does not close it: a tls.Server would. There is no other event for it.
+        for (const event of ["_tlsError", "error", "end", "close"]) secure.once(event, () => reject(gone));
       }),
     );
     if (isDirect && secure.alpnProtocol !== "postgresql") throw gone;
