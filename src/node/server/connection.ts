@@ -368,7 +368,7 @@ export class Connection implements Link {
     const { users } = settings;
     const secret =
       typeof users === "function"
-        ? await this.#orInterrupted(Promise.resolve().then(() => users(user)))
+        ? await this.#orInterrupted(Promise.race([Promise.resolve().then(() => users(user)), this.#clientGone()]))
         : Object.hasOwn(users, user)
           ? users[user]
           : undefined;
@@ -395,6 +395,12 @@ export class Connection implements Link {
       this.say({ type: "Authentication", method, mechanisms: [], data: step.data });
       if (step.type === "final") return;
     }
+  }
+
+  /** Rejects when the client has closed its side: nobody waits for its login any more. */
+  async #clientGone(): Promise<never> {
+    await this.#input.end;
+    throw gone;
   }
 
   /** The end of the login: parameters and the key. */
