@@ -83,8 +83,16 @@ const NEEDS: readonly (readonly [keyof Settings, LogicalCapability])[] = [
 /** Milliseconds between two attempts to get a slot that is in use: the first, and the longest. */
 const [FIRST_TRY, LONGEST_TRY] = [20, 1000];
 
-/** Open another connection to the same database. */
-export async function openConnection(settings: Settings, signal: AbortSignalLike): Promise<ReplicationConnection> {
+/**
+ * Open another connection to the same database.
+ *
+ * @param reuseMemory What is received is not needed once the next message is asked for.
+ */
+export async function openConnection(
+  settings: Settings,
+  signal: AbortSignalLike,
+  reuseMemory = false,
+): Promise<ReplicationConnection> {
   const { connection } = settings;
   const { connectionTimeoutMillis = settings.timeout } = connection;
   // Its own limit is that of the login, after which a command may follow.
@@ -93,8 +101,7 @@ export async function openConnection(settings: Settings, signal: AbortSignalLike
       fallback_application_name: "walwire",
       ...connection,
       connectionTimeoutMillis,
-      // Changes are kept until their transaction is read.
-      reuseMemory: false,
+      reuseMemory,
       replication: "database",
       signal: limited,
     }),
@@ -113,7 +120,8 @@ export async function prepare(
   signal: AbortSignalLike,
 ): Promise<Prepared> {
   const { slotname, temporary, twoPhase } = settings;
-  const connection = await openConnection(settings, signal);
+  // The assembler copies changes.
+  const connection = await openConnection(settings, signal, true);
   try {
     const { protocol, streaming } = checkServer(settings, connection.serverVersion);
     const patience = new Patience(settings, surroundings, signal);
