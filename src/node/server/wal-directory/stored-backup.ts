@@ -254,7 +254,7 @@ class Throttle {
   async sent(bytes: number): Promise<void> {
     this.#counter += bytes;
     if (this.#counter < this.#sample) return;
-    const due = this.#last + (this.#counter / this.#sample) * this.#time;
+    const due = this.#last + Math.floor(this.#counter / this.#sample) * this.#time;
     const wait = due - performance.now();
     if (wait > 0) await sleep(wait);
     this.#counter %= this.#sample;
