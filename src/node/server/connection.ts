@@ -118,10 +118,14 @@ export class Connection implements Link {
     this.write(joined(messages.map(encodeBackendMessage)));
   }
 
-  /** Send bytes, which must not be written to until `drained` resolves. */
-  write(bytes: Uint8Array): void {
+  /**
+   * Send bytes. They leave together with others at the end of the turn.
+   *
+   * @param written Called when they may be written to: the system has them, or the client is gone.
+   */
+  write(bytes: Uint8Array, written?: () => void): void {
     const socket = this.#socket;
-    if (socket.destroyed || socket.writableEnded) return;
+    if (socket.destroyed || socket.writableEnded) return written?.();
     if (!this.#isCorked) {
       this.#isCorked = true;
       socket.cork();
@@ -130,7 +134,8 @@ export class Connection implements Link {
         socket.uncork();
       });
     }
-    socket.write(bytes);
+    if (written === undefined) socket.write(bytes);
+    else socket.write(bytes, () => written());
   }
 
   /** Resolves when more may be sent, the client is gone, or the session ends at a shutdown. */

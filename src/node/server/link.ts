@@ -28,8 +28,12 @@ export interface Link {
   onShutDown: (() => void) | undefined;
   /** Send messages. They leave together at the end of the turn. */
   say(...messages: readonly BackendMessage[]): void;
-  /** Send bytes, which must not be written to until `drained` resolves. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Send bytes.
+   *
+   * @param written Called when they may be written to: the system has them, or the client is gone.
+   */
+  write(bytes: Uint8Array, written?: () => void): void;
   /** Resolves when more may be sent, or the client is gone. */
   drained(): Promise<void>;
   /** The next message, which stays the next until `consume`; undefined if there is none: the client is gone. */

@@ -16,14 +16,18 @@ import { endOfWal } from "../../kernel/wal-end.ts";
 import { physicalContext } from "../../physical/context.ts";
 import { SendLoop } from "../../session/server/send-loop.ts";
 import { errorOf, fatal, shutdownError } from "../../session/server/words.ts";
-import { mustBeObject } from "../../wire/check.ts";
+import { isBytes, MAX_ALLOC_SIZE, mustBeObject } from "../../wire/check.ts";
 import { encodeFrame } from "../../wire/framer.ts";
 import { decodeText } from "../../wire/text.ts";
 import type { ReceiverPositions, WalsenderSession, WalsenderSignal, WalsenderStream } from "./handlers.ts";
 import { gone, type Incoming, type Link } from "./link.ts";
 
-/** Messages from here on are not copied once more to get a header. */
+/** Data from here on is not copied: a write of its own costs as much as copying 4 KiB. */
 const LONG = 4096;
+/** The longest message that can be written, in bytes, and what the header of XLogData has of it. */
+const LONGEST = MAX_ALLOC_SIZE - 25;
+
+const nothing = new Uint8Array(0);
 
 /** How long a handler may take to return at a shutdown after the stream is over, in milliseconds. */
 const LINGER = 1000;
@@ -128,18 +132,19 @@ export class ServerStream implements WalsenderStream {
   async send(message: WalSenderMessage): Promise<void> {
     this.signal.throwIfAborted();
     mustBeObject(message, "message");
-    const bytes = encodeWalSenderMessage(message);
+    const data = longDataOf(message);
+    const frame = encodeFrame("d", encodeWalSenderMessage(data === undefined ? message : { ...message, data: nothing }));
     this.open();
     this.#loop!.sent(this.#endOf(message));
-    if (bytes.length < LONG) this.#link.write(encodeFrame("d", bytes));
-    else {
-      const header = new Uint8Array(5);
-      header[0] = 0x64;
-      new DataView(header.buffer).setUint32(1, bytes.length + 4);
-      this.#link.write(header);
-      this.#link.write(bytes);
+    if (data === undefined) {
+      this.#link.write(frame);
+      await this.#link.drained();
+    } else {
+      new DataView(frame.buffer).setUint32(1, frame.length - 1 + data.length);
+      this.#link.write(frame);
+      // They are the caller's.
+      await new Promise<void>((resolve) => this.#link.write(data, resolve));
     }
-    await this.#link.drained();
     this.signal.throwIfAborted();
   }
 
@@ -285,6 +290,13 @@ export class ServerStream implements WalsenderStream {
       throw gone;
     }
   }
+}
+
+/** The data of an XLogData, if it is so long that copying it would cost. */
+function longDataOf(message: WalSenderMessage): Uint8Array | undefined {
+  if (message.type !== "XLogData" || !isBytes(message.data)) return undefined;
+  const { length } = message.data;
+  return length >= LONG && length <= LONGEST ? message.data : undefined;
 }
 
 /** The clock. */

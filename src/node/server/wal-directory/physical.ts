@@ -159,9 +159,11 @@ class PhysicalSender {
     if (found.file === undefined) throw this.#missing(found.problem);
     const { file, limit, opened } = found;
     const end = limit < upTo ? limit : upTo;
+    // Fresh memory for each read would take as long as the read.
+    const buffer = Buffer.allocUnsafeSlow(this.#length(READ, end));
     try {
       while (this.#position < end) {
-        const bytes = Buffer.allocUnsafeSlow(this.#length(READ, end));
+        const bytes = buffer.subarray(0, this.#length(READ, end));
         const offset = segmentOffset(this.#position, this.#files.segmentSize);
         const count = await opened.read(bytes, offset);
         if (count < bytes.length) {
@@ -178,13 +180,15 @@ class PhysicalSender {
 
   async #sendBytes(bytes: Uint8Array, walEnd: Lsn): Promise<void> {
     const end = toLsn(this.#position + BigInt(bytes.length));
+    const sent: Promise<void>[] = [];
     for (let at = 0; at < bytes.length; ) {
       const data = bytes.subarray(at, at + this.#length(MAX_SEND_SIZE, end));
       const dataStart = this.#position;
-      await this.#stream.send({ type: "XLogData", dataStart, walEnd, sendTime: pgTimeFromDate(new Date()), data });
+      sent.push(this.#stream.send({ type: "XLogData", dataStart, walEnd, sendTime: pgTimeFromDate(new Date()), data }));
       at += data.length;
       this.#position = toLsn(dataStart + BigInt(data.length));
     }
+    await Promise.all(sent);
   }
 
   /** How many bytes are next: all up to an end, or whole pages. @source walsender.c: XLogSendPhysical */
