@@ -8,6 +8,7 @@ import {
   encodeWalSenderMessage,
   type WalReceiverMessage,
   type WalSenderMessage,
+  type XLogData,
 } from "../../generated/physical.ts";
 import { ConnectionError, DecodeError } from "../../kernel/errors.ts";
 import type { Lsn } from "../../kernel/lsn.ts";
@@ -132,18 +133,19 @@ export class ServerStream implements WalsenderStream {
   async send(message: WalSenderMessage): Promise<void> {
     this.signal.throwIfAborted();
     mustBeObject(message, "message");
-    const data = longDataOf(message);
-    const frame = encodeFrame("d", encodeWalSenderMessage(data === undefined ? message : { ...message, data: nothing }));
+    const isLong = hasLongData(message);
+    const frame = encodeFrame("d", encodeWalSenderMessage(isLong ? { ...message, data: nothing } : message));
     this.open();
     this.#loop!.sent(this.#endOf(message));
-    if (data === undefined) {
-      this.#link.write(frame);
-      await this.#link.drained();
-    } else {
+    if (isLong) {
+      const { data } = message;
       new DataView(frame.buffer).setUint32(1, frame.length - 1 + data.length);
       this.#link.write(frame);
-      // They are the caller's.
+      // They are the caller's, who may write to them when they have left.
       await new Promise<void>((resolve) => this.#link.write(data, resolve));
+    } else {
+      this.#link.write(frame);
+      await this.#link.drained();
     }
     this.signal.throwIfAborted();
   }
@@ -292,11 +294,10 @@ export class ServerStream implements WalsenderStream {
   }
 }
 
-/** The data of an XLogData, if it is so long that copying it would cost. */
-function longDataOf(message: WalSenderMessage): Uint8Array | undefined {
-  if (message.type !== "XLogData" || !isBytes(message.data)) return undefined;
+function hasLongData(message: WalSenderMessage): message is XLogData {
+  if (message.type !== "XLogData" || !isBytes(message.data)) return false;
   const { length } = message.data;
-  return length >= LONG && length <= LONGEST ? message.data : undefined;
+  return length >= LONG && length <= LONGEST;
 }
 
 /** The clock. */

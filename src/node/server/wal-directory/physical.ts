@@ -155,7 +155,8 @@ class PhysicalSender {
 
   /** Send what one file has. */
   async #send(upTo: Lsn, walEnd: Lsn): Promise<void> {
-    const found = await this.#files.open(this.#position);
+    const whole = await this.#files.openWhole(this.#position);
+    const found = whole === undefined ? await this.#files.open(this.#position) : { ...whole, limit: whole.file.end };
     if (found.file === undefined) throw this.#missing(found.problem);
     const { file, limit, opened } = found;
     const end = limit < upTo ? limit : upTo;
@@ -171,7 +172,9 @@ class PhysicalSender {
           const message = `could not read from WAL segment ${file.name}, offset ${offset}: read ${count} of ${bytes.length}`;
           throw errorOf("INTERNAL_ERROR", message);
         }
-        await this.#sendBytes(bytes, walEnd);
+        const good = whole === undefined ? count : file.goodPages(bytes, this.#position);
+        await this.#sendBytes(bytes.subarray(0, good), walEnd);
+        if (good < count) return;
       }
     } finally {
       await opened.close();
