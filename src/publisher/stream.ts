@@ -52,7 +52,7 @@ export async function* streamSteps(
           }
           yield send(encoder.begin(header, piece.lsn, prepare));
         } else if (piece.type === "changes") {
-          yield send(changes(encoder, piece));
+          yield send(encoder.changes(recordsOf(piece)));
         } else if (piece.type === "end") {
           yield send(encoder.end());
           yield { type: "position", lsn: piece.endLsn, caughtUp: piece.endLsn === publisher.end };
@@ -81,12 +81,6 @@ function send(messages: readonly Sent[]): StreamStep {
   return { type: "send", messages };
 }
 
-function changes(encoder: PgoutputEncoder, piece: Extract<PlacedPiece, { type: "changes" }>): readonly Sent[] {
-  const messages: Sent[] = [];
-  for (const record of recordsOf(piece)) messages.push(...encoder.change(record));
-  return messages;
-}
-
 /** What became of a prepared transaction: the whole of it, if it was not sent when it was prepared. */
 async function* outcome(
   publisher: Publisher,
@@ -107,7 +101,7 @@ async function* outcome(
       const prepare = twoPhaseAt !== undefined;
       yield send(encoder.begin(prepare ? prepared : { ...prepared, finalLsn: lsn, endLsn, time }, each.lsn, prepare));
     } else if (each.type === "changes") {
-      yield send(changes(encoder, each));
+      yield send(encoder.changes(recordsOf(each)));
     } else {
       yield send(encoder.end());
       break;

@@ -1,15 +1,16 @@
 /** What a walsender answers for a Publisher. */
+
 import type { CreateReplicationSlotCmd } from "../../command/ast.ts";
 import type { PGOutputOptions } from "../../command/check.ts";
 import { ServerError } from "../../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../../kernel/lsn.ts";
 import { checkOptions, checkType } from "../../kernel/options.ts";
-import { type PgTime, pgTimeFromDate } from "../../kernel/time.ts";
 import { copyRows } from "../../publisher/copy.ts";
 import { PgoutputEncoder } from "../../publisher/encoder.ts";
 import type { AcquiredSlot, CopySnapshot, Publisher } from "../../publisher/publisher.ts";
 import { answerSql } from "../../publisher/sql.ts";
 import { streamSteps } from "../../publisher/stream.ts";
+import { now } from "../now.ts";
 import type { SqlAnswer, WalsenderHandlers, WalsenderSession, WalsenderStream } from "../server/handlers.ts";
 
 /** Options of `publisherHandlers`. */
@@ -189,11 +190,6 @@ async function serve(
     }
     stream.caughtUp(step.lsn);
   }
-}
-
-/** The clock. */
-function now(): PgTime {
-  return pgTimeFromDate(new Date());
 }
 
 /** @throws ServerError for a slot that this publisher cannot have */

@@ -3,32 +3,27 @@
  *
  * @source walsender.c: WalSndLoop, ProcessRepliesIfAny, ProcessStandbyMessage
  */
+
 import {
   decodeWalReceiverMessage,
   encodeWalSenderMessage,
   type WalReceiverMessage,
   type WalSenderMessage,
-  type XLogData,
 } from "../../generated/physical.ts";
 import { ConnectionError, DecodeError } from "../../kernel/errors.ts";
 import type { Lsn } from "../../kernel/lsn.ts";
-import { type PgTime, pgTimeFromDate } from "../../kernel/time.ts";
 import { endOfWal } from "../../kernel/wal-end.ts";
 import { physicalContext } from "../../physical/context.ts";
 import { SendLoop } from "../../session/server/send-loop.ts";
 import { errorOf, fatal, shutdownError } from "../../session/server/words.ts";
 import { isBytes, MAX_ALLOC_SIZE, mustBeObject } from "../../wire/check.ts";
-import { encodeFrame } from "../../wire/framer.ts";
 import { decodeText } from "../../wire/text.ts";
+import { now } from "../now.ts";
 import type { ReceiverPositions, WalsenderSession, WalsenderSignal, WalsenderStream } from "./handlers.ts";
-import { gone, type Incoming, type Link } from "./link.ts";
+import { gone, type Incoming, type Link, nothing } from "./link.ts";
 
-/** Data from here on is not copied: a write of its own costs as much as copying 4 KiB. */
-const LONG = 4096;
-/** The longest message that can be written, in bytes, and what the header of XLogData has of it. */
+/** The longest data that an XLogData can have, in bytes. */
 const LONGEST = MAX_ALLOC_SIZE - 25;
-
-const nothing = new Uint8Array(0);
 
 /** How long a handler may take to return at a shutdown after the stream is over, in milliseconds. */
 const LINGER = 1000;
@@ -133,20 +128,14 @@ export class ServerStream implements WalsenderStream {
   async send(message: WalSenderMessage): Promise<void> {
     this.signal.throwIfAborted();
     mustBeObject(message, "message");
-    const isLong = hasLongData(message);
-    const frame = encodeFrame("d", encodeWalSenderMessage(isLong ? { ...message, data: nothing } : message));
+    const data = dataOf(message);
+    const head = encodeWalSenderMessage(message.type === "XLogData" ? { ...message, data: nothing } : message);
     this.open();
     this.#loop!.sent(this.#endOf(message));
-    if (isLong) {
-      const { data } = message;
-      new DataView(frame.buffer).setUint32(1, frame.length - 1 + data.length);
-      this.#link.write(frame);
-      // They are the caller's, who may write to them when they have left.
-      await new Promise<void>((resolve) => this.#link.write(data, resolve));
-    } else {
-      this.#link.write(frame);
-      await this.#link.drained();
-    }
+    const room = this.#link.copyData(data, head);
+    // Most messages need not wait: then a promise would take longer than all else.
+    if (room === undefined) return;
+    await room;
     this.signal.throwIfAborted();
   }
 
@@ -201,7 +190,7 @@ export class ServerStream implements WalsenderStream {
       for (let step = loop.due(now()); step !== undefined; step = loop.due(now())) {
         switch (step.type) {
           case "keepalive":
-            this.#link.write(encodeFrame("d", encodeWalSenderMessage(step.message)));
+            void this.#link.copyData(encodeWalSenderMessage(step.message));
             break;
           case "copyDone":
             this.#link.say({ type: "CopyDone" });
@@ -294,13 +283,11 @@ export class ServerStream implements WalsenderStream {
   }
 }
 
-function hasLongData(message: WalSenderMessage): message is XLogData {
-  if (message.type !== "XLogData" || !isBytes(message.data)) return false;
-  const { length } = message.data;
-  return length >= LONG && length <= LONGEST;
-}
-
-/** The clock. */
-function now(): PgTime {
-  return pgTimeFromDate(new Date());
+/** The data of an XLogData, which is not copied to encode it. @throws EncodeError */
+function dataOf(message: WalSenderMessage): Uint8Array {
+  if (message.type !== "XLogData") return nothing;
+  const { data } = message;
+  // What cannot be written throws.
+  if (!isBytes(data) || data.length > LONGEST) encodeWalSenderMessage(message);
+  return data;
 }

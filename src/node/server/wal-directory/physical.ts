@@ -10,9 +10,9 @@ import type { ResultSetRow } from "../../../command/results/rows.ts";
 import { judgeStartReplication, tliOfPointInHistory, tliSwitchPoint } from "../../../files/timeline-questions.ts";
 import { ServerError } from "../../../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../../../kernel/lsn.ts";
-import { pgTimeFromDate } from "../../../kernel/time.ts";
 import { segmentName, segmentOffset } from "../../../kernel/wal-names.ts";
 import { errorOf } from "../../../session/server/words.ts";
+import { now } from "../../now.ts";
 import type { WalsenderHandlers, WalsenderStream } from "../handlers.ts";
 import type { WalFiles } from "./files.ts";
 import { noLogicalDecoding, type SlotStore } from "./slots.ts";
@@ -187,7 +187,7 @@ class PhysicalSender {
     for (let at = 0; at < bytes.length; ) {
       const data = bytes.subarray(at, at + this.#length(MAX_SEND_SIZE, end));
       const dataStart = this.#position;
-      sent.push(this.#stream.send({ type: "XLogData", dataStart, walEnd, sendTime: pgTimeFromDate(new Date()), data }));
+      sent.push(this.#stream.send({ type: "XLogData", dataStart, walEnd, sendTime: now(), data }));
       at += data.length;
       this.#position = toLsn(dataStart + BigInt(data.length));
     }
