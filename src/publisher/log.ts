@@ -91,44 +91,68 @@ function writeText(w: Writer, text: string | undefined): void {
 }
 
 /**
- * The pieces from a position, where one begins, up to another.
+ * The pieces from a position, where one begins, up to another: as many at once as one read brings.
  *
- * @throws DecodeError for a piece that is damaged or unfinished; its offset counts from the start of the log.
+ * @throws DecodeError for a piece that is damaged or unfinished, once those before it were given; its offset counts from the start of the
+ *   log.
  */
 export async function* readPieces(
   store: PublisherStore,
   from: Lsn,
   to: Lsn,
-): AsyncGenerator<PlacedPiece, void, undefined> {
-  let buffer = new Uint8Array(0);
-  let at = 0;
+): AsyncGenerator<readonly PlacedPiece[], void, undefined> {
   let lsn: bigint = from;
-  const need = async (length: number): Promise<void> => {
-    if (lsn + BigInt(length) > to) damaged(lsn, "it ends early", "TRUNCATED");
-    while (buffer.length - at < length) {
-      const next = lsn + BigInt(buffer.length - at);
-      const missing = length - (buffer.length - at);
-      const chunk = await store.read(toLsn(next), Number(min(to - next, BigInt(Math.max(READ, missing)))));
-      if (chunk.length === 0) damaged(lsn, "the store has no more of it", "TRUNCATED");
-      if (at === buffer.length) buffer = chunk as Uint8Array<ArrayBuffer>;
-      else {
-        const joined = new Uint8Array(buffer.length - at + chunk.length);
-        joined.set(buffer.subarray(at));
-        joined.set(chunk, buffer.length - at);
-        buffer = joined;
-      }
-      at = 0;
-    }
-  };
+  /** What was read from there on. */
+  let bytes: Uint8Array = new Uint8Array(0);
   while (lsn < to) {
-    await need(HEADER);
-    const length = HEADER + new DataView(buffer.buffer, buffer.byteOffset + at).getUint32(0);
-    await need(length);
-    const piece = decodePiece(buffer.subarray(at, at + length), toLsn(lsn));
-    at += length;
-    lsn += BigInt(length);
-    yield piece;
+    const pieces: PlacedPiece[] = [];
+    let at = 0;
+    let missing = missingAt(bytes, at);
+    for (; missing === 0; missing = missingAt(bytes, at)) {
+      const length = lengthAt(bytes, at);
+      try {
+        pieces.push(decodePiece(bytes.subarray(at, at + length), toLsn(lsn)));
+      } catch (error) {
+        // It is met again.
+        if (pieces.length > 0) break;
+        throw error;
+      }
+      at += length;
+      lsn += BigInt(length);
+    }
+    bytes = bytes.subarray(at);
+    if (pieces.length > 0) {
+      yield pieces;
+      continue;
+    }
+    const next = lsn + BigInt(bytes.length);
+    if (next + BigInt(missing) > to) damaged(lsn, "it ends early", "TRUNCATED");
+    const chunk = await store.read(toLsn(next), Number(min(to - next, BigInt(Math.max(READ, missing)))));
+    if (chunk.length === 0) damaged(lsn, "the store has no more of it", "TRUNCATED");
+    bytes = bytes.length === 0 ? chunk : joined(bytes, chunk);
   }
+}
+
+/** Bytes of the piece there. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return HEADER + u32(bytes, at);
+}
+
+/** How many bytes must come before it is known how long the piece there is, or before it is whole. */
+function missingAt(bytes: Uint8Array, at: number): number {
+  const left = bytes.length - at;
+  return Math.max(0, (left < HEADER ? HEADER : lengthAt(bytes, at)) - left);
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
 }
 
 function min(a: bigint, b: bigint): bigint {

@@ -173,22 +173,24 @@ async function serve(
   stream.open();
   const { restartLsn, twoPhaseAt } = slot;
   const start = { restartLsn, startpoint, twoPhaseAt, signal: stream.signal };
-  for await (const step of streamSteps(publisher, encoder, start)) {
-    if (step.type === "send") {
-      for (const { lsn, data } of step.messages) {
-        await stream.send({ type: "XLogData", dataStart: lsn, walEnd: lsn, sendTime: now(), data });
+  for await (const steps of streamSteps(publisher, encoder, start)) {
+    for (const step of steps) {
+      if (step.type === "send") {
+        for (const { lsn, data } of step.messages) {
+          await stream.send({ type: "XLogData", dataStart: lsn, walEnd: lsn, sendTime: now(), data });
+        }
+        continue;
       }
-      continue;
+      positions.push(step.lsn);
+      if (positions.length > MAX_POSITIONS) positions = positions.filter((_, i) => i % 2 === 1);
+      if (!step.caughtUp) continue;
+      // The subscriber knows only what was sent to it: tables that wait for this position would wait. @source walsender.c: WalSndWaitForWal
+      const { write, flush } = stream.feedback;
+      if (flush < step.lsn && write < step.lsn) {
+        await stream.send({ type: "Keepalive", walEnd: step.lsn, sendTime: now(), replyRequested: false });
+      }
+      stream.caughtUp(step.lsn);
     }
-    positions.push(step.lsn);
-    if (positions.length > MAX_POSITIONS) positions = positions.filter((_, i) => i % 2 === 1);
-    if (!step.caughtUp) continue;
-    // The subscriber knows only what was sent to it: tables that wait for this position would wait. @source walsender.c: WalSndWaitForWal
-    const { write, flush } = stream.feedback;
-    if (flush < step.lsn && write < step.lsn) {
-      await stream.send({ type: "Keepalive", walEnd: step.lsn, sendTime: now(), replyRequested: false });
-    }
-    stream.caughtUp(step.lsn);
   }
 }
 
