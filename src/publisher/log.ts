@@ -10,6 +10,7 @@ import { DecodeError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
+import { viewOf } from "../wire/parts.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
 import type { ChangeRecord, TransactionHeader } from "./changes.ts";
@@ -111,7 +112,7 @@ export async function* readPieces(
     for (; missing === 0; missing = missingAt(bytes, at)) {
       const length = lengthAt(bytes, at);
       try {
-        pieces.push(decodePiece(bytes.subarray(at, at + length), toLsn(lsn)));
+        pieces.push(decodePiece(viewOf(bytes, at, at + length), toLsn(lsn)));
       } catch (error) {
         // It is met again.
         if (pieces.length > 0) break;
@@ -120,7 +121,7 @@ export async function* readPieces(
       at += length;
       lsn += BigInt(length);
     }
-    bytes = bytes.subarray(at);
+    bytes = viewOf(bytes, at, bytes.length);
     if (pieces.length > 0) {
       yield pieces;
       continue;
@@ -164,8 +165,9 @@ export function decodePiece(bytes: Uint8Array, lsn: Lsn): PlacedPiece {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(4) !== crc32cOf(bytes, CHECKED, bytes.length, 0)) damaged(lsn, "its checksum differs");
   if (view.getBigUint64(8) !== lsn) damaged(lsn, "it is of another position");
-  const r = new Reader(bytes.subarray(HEADER));
-  const placed = { lsn, endLsn: toLsn(lsn + BigInt(bytes.length)) };
+  const r = new Reader(bytes);
+  r.offset = HEADER;
+  const pieceEnd = toLsn(lsn + BigInt(bytes.length));
   const type = KINDS[r.u8("piece.type")];
   switch (type) {
     case "begin": {
@@ -180,16 +182,20 @@ export function decodePiece(bytes: Uint8Array, lsn: Lsn): PlacedPiece {
       const name = readText(r);
       const commitLsn = r.lsn("origin.commitLsn");
       const origin = name === undefined ? undefined : { name, commitLsn };
-      return { ...placed, type, prepare, header: { xid, subtransactions, time, finalLsn, endLsn, gid, origin, size } };
+      const header = { xid, subtransactions, time, finalLsn, endLsn, gid, origin, size };
+      return { type, lsn, endLsn: pieceEnd, prepare, header };
     }
     case "changes":
-      return { ...placed, type, bytes: bytes.subarray(HEADER + 1) };
+      return { type, lsn, endLsn: pieceEnd, bytes: r.rest() };
     case "end":
-      return { ...placed, type, beginLsn: r.lsn("beginLsn") };
-    case "outcome":
-      return { ...placed, type, committed: r.bool("committed"), time: r.time("time"), beginLsn: r.lsn("beginLsn") };
+      return { type, lsn, endLsn: pieceEnd, beginLsn: r.lsn("beginLsn") };
+    case "outcome": {
+      const committed = r.bool("committed");
+      const time = r.time("time");
+      return { type, lsn, endLsn: pieceEnd, committed, time, beginLsn: r.lsn("beginLsn") };
+    }
     case "message":
-      return { ...placed, type, message: bytes.subarray(HEADER + 1) };
+      return { type, lsn, endLsn: pieceEnd, message: r.rest() };
     default:
       return damaged(lsn, "it is of no kind that there is");
   }
