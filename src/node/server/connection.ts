@@ -91,6 +91,7 @@ export class Connection implements Link {
   /** Nothing waits any more until the client has read what was sent. */
   readonly #hurry = new AbortController();
   #outbox: Outbox;
+  #isClosed = false;
 
   constructor(host: Host, socket: Socket) {
     this.host = host;
@@ -150,13 +151,15 @@ export class Connection implements Link {
   drained(): Promise<void> | undefined {
     const socket = this.#socket;
     const { signal } = this.#hurry;
-    if (!socket.writableNeedDrain || socket.destroyed || signal.aborted) return undefined;
+    // Between its destruction and its close nothing may be sent: a handler that goes on at once would never let the close come.
+    if (!(socket.writableNeedDrain || (socket.destroyed && !this.#isClosed)) || signal.aborted) return undefined;
     this.#drain ??= new Promise((resolve) => {
       const settle = (): void => {
         socket.off("drain", settle).off("close", settle);
         signal.removeEventListener("abort", settle);
         this.#drain = undefined;
-        resolve();
+        // Not at once: a receiver that reads as fast as it comes would take the turns of all others.
+        setImmediate(resolve);
       };
       socket.on("drain", settle).on("close", settle);
       signal.addEventListener("abort", settle);
@@ -215,7 +218,9 @@ export class Connection implements Link {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       // The socket under TLS closes, too.
-      if (socket === this.#socket) this.command?.abort(gone);
+      if (socket !== this.#socket) return;
+      this.#isClosed = true;
+      this.command?.abort(gone);
     });
     socket.setNoDelay?.(true);
     return new Input(socket);

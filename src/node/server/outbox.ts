@@ -32,7 +32,7 @@ export class Outbox {
     const { length } = bytes;
     if (length >= LONG) {
       this.#pass();
-      return new Promise((resolve) => socket.write(bytes, () => resolve()));
+      return new Promise((resolve) => socket.write(bytes, () => setImmediate(resolve)));
     }
     if (this.#used + length > this.#buffer.length) {
       const isFirst = this.#buffer.length === 0;
