@@ -22,7 +22,7 @@ export default {
   // What these exported types are derived from: their expansions say it all. Others are for walwire itself.
   intentionallyNotExported: [
     ...["capabilities", "RowOf", "Occurs", "columns", "decoders", "authenticationMethods", "STREAMING_SINCE"],
-    ...["WalCapabilities", "Described", "Now"],
+    ...["WalCapabilities", "Described", "Now", "Shape"],
   ],
   validation: { notExported: true, invalidLink: true, notDocumented: true, rewrittenLink: true },
   treatWarningsAsErrors: true,

@@ -30,7 +30,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { ...shared, name: "core", include: ["test/{laws,cases,vectors,package}/**/*.test.ts"] },
+        test: { ...shared, name: "core", include: ["test/{laws,cases,vectors,package,descriptions}/**/*.test.ts"] },
       },
       {
         // Files that replace modules by others: each needs a process that has not loaded them yet.

@@ -27,6 +27,7 @@ import {
   type RecordShape,
   type Shape,
   type Struct,
+  unitOf,
   type ValueField,
   type ValueShape,
   type VariantsShape,
@@ -228,9 +229,10 @@ const OPTIONAL: ReadonlySet<Shape["form"]> = new Set(["optional", "when", "extra
 function unit(shape: Shape): string {
   switch (shape.form) {
     case "lsn":
-      return " Bytes.";
-    case "time":
-      return " Microseconds since 2000-01-01 UTC.";
+    case "time": {
+      const [first, ...more] = unitOf(shape.form)!;
+      return ` ${first!.toUpperCase()}${more.join("")}.`;
+    }
     case "when":
       return unit(shape.shape);
     case "bytes":

@@ -1,6 +1,6 @@
 /**
- * `npm run fuzz:messages` and `npm run fuzz:files`, `-- [--runs N] [--seed S] [--case N] [--only NAME]`: damage messages of every family,
- * or files of every format, WAL and base backups, and check the results. Each target in test/fuzz describes its checks.
+ * `npm run fuzz:messages`, `fuzz:files` and `fuzz:clients`, `-- [--runs N] [--seed S] [--case N] [--only NAME] [--minutes N]`:
+ * damage messages of every family, files of every format, WAL and base backups, or what clients send a server, and check the results. Each target in test/fuzz describes its checks.
  *
  * A case depends only on the seed, its number and the options, so `--case` repeats one.
  */
@@ -20,6 +20,7 @@ const { values: options, positionals } = parseArgs({
     seed: { type: "string", default: String(Date.now() & 0x7fffffff) },
     case: { type: "string" },
     only: { type: "string" },
+    minutes: { type: "string", default: "Infinity" },
   },
 });
 const [group = ""] = positionals;
@@ -66,9 +67,9 @@ async function load(): Promise<readonly FuzzTarget[]> {
   return (await import(pathToFileURL(outfile).href)).targets[group] ?? [];
 }
 
-function run(number: number): void {
+async function run(number: number): Promise<void> {
   const which = number % targets.length;
-  check(
+  await check(
     which,
     damage(corpora[which]!, seed, number),
     `case ${number} of seed ${seed}`,
@@ -76,10 +77,10 @@ function run(number: number): void {
   );
 }
 
-function check(which: number, bytes: Uint8Array, what: string, again = "", sound = false): void {
+async function check(which: number, bytes: Uint8Array, what: string, again = "", sound = false): Promise<void> {
   const { name } = targets[which]!;
   try {
-    const outcome = targets[which]!.check(bytes);
+    const outcome = await targets[which]!.check(bytes);
     if (sound && outcome === "error") throw new Error("it is rejected");
     counts[which]![outcome]++;
   } catch (error) {
@@ -93,26 +94,28 @@ function check(which: number, bytes: Uint8Array, what: string, again = "", sound
 const started = Date.now();
 let done = 0;
 if (options.case !== undefined) {
-  run(Number(options.case));
+  await run(Number(options.case));
   done = 1;
 } else {
   for (const [which, { sound }] of targets.entries()) {
     if (!sound) continue;
-    for (const bytes of corpora[which]!) check(which, bytes, "an input that is not damaged", "", true);
+    for (const bytes of corpora[which]!) await check(which, bytes, "an input that is not damaged", "", true);
     counts[which]!.value = 0;
   }
-  for (let said = started; done < runs; done++) {
-    run(done);
+  const limit = started + Number(options.minutes) * 60_000;
+  for (let said = started; done < runs && said < limit; done++) {
+    await run(done);
     if ((done & 0x3ff) !== 0 || Date.now() - said < 1000) continue;
     said = Date.now();
     process.stderr.write(`\r${done.toLocaleString("en")} of ${runs.toLocaleString("en")}, seed ${seed}`);
   }
   process.stderr.write("\r\x1b[K");
 }
-for (const [i, { name }] of targets.entries()) {
+for (const [i, { name, summary }] of targets.entries()) {
   const { value, error } = counts[i]!;
   const [all, read, rejected] = [value + error, value, error].map((count) => count.toLocaleString("en"));
   console.log(`${name}: ${all} inputs, ${read} read, ${rejected} rejected`);
+  if (summary !== undefined) console.log(`${name}: ${summary()}`);
 }
 const good = corpora.reduce((sum, { length }) => sum + length, 0);
 const seconds = (Date.now() - started) / 1000;

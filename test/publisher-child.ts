@@ -1,24 +1,12 @@
 /** Runs publisher-process.ts, bundled, so that it starts at once and can be killed. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { onTestFinished } from "vitest";
 import type { PublisherTask } from "./publisher-process.ts";
 
-/** A directory that goes when the test ends. */
-export function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), "publisher-test-"));
-  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
-  return path;
-}
-
-/** The path of the program. */
-export async function publisherProgram(): Promise<string> {
-  const outfile = join(folder(), "publisher-process.mjs");
+/** Write the program to a file. */
+export async function bundlePublisher(outfile: string): Promise<void> {
   const entry = fileURLToPath(new URL("./publisher-process.ts", import.meta.url));
   await build({
     entryPoints: [entry],
@@ -30,10 +18,9 @@ export async function publisherProgram(): Promise<string> {
     external: ["pg"],
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
   });
-  return outfile;
 }
 
-/** A publisher in a process of its own. */
+/** A publisher in a process of its own, which ends with this one. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -47,7 +34,7 @@ export class Child {
     this.#process = limit === undefined ? spawn(node[0]!, node.slice(1)) : spawn("bash", shell);
     this.#process.stderr!.pipe(process.stderr);
     this.#lines = createInterface({ input: this.#process.stdout! })[Symbol.asyncIterator]();
-    onTestFinished(() => void this.#process.kill("SIGKILL"));
+    this.#process.stdin!.on("error", () => {}); // it was killed
   }
 
   order(text: string): void {

@@ -33,9 +33,7 @@ const item = await publisher.table({
 });
 publisher.publication("all", { tables: "all" });
 
-let next = 0;
-const snapshot = await publisher.snapshot();
-for await (const row of snapshot.rows(item)) next = Math.max(next, Number(row.get(0)) + 1);
+let next = Number(publisher.mark ?? -1) + 1;
 
 function write(t: PublisherTransaction, n: number): void {
   t.insert(item, [n, `value ${n}`]);
@@ -57,12 +55,13 @@ async function run(): Promise<void> {
   running = true;
   while (running) {
     const n = next;
+    const mark = String(n);
     if (n % 5 === 4) {
       const gid = `number ${n}`;
       // A process before this one may have prepared it.
       if (!publisher.prepared.some((each) => each.gid === gid)) await publisher.prepare(gid, (t) => write(t, n));
-      await publisher.commitPrepared(gid);
-    } else await publisher.transaction((t) => write(t, n));
+      await publisher.commitPrepared(gid, { mark });
+    } else await publisher.transaction((t) => write(t, n), { mark });
     next++;
     say(`stored ${n}`);
   }
@@ -84,3 +83,5 @@ for await (const order of createInterface({ input: process.stdin })) {
   if (order === "run") void run().catch(failed);
   else if (order === "stop") running = false;
 }
+// Whoever started it is gone.
+process.exit();

@@ -59,7 +59,7 @@ const allRuns: readonly (Run & { readonly needs?: CapabilityName })[] = [
 ];
 
 /** The runs that a server supports: together they make it send every message that it can. */
-export function runsOf(server: Server): readonly Run[] {
+export function runsOf(server: Pick<Server, "versionNum">): readonly Run[] {
   return allRuns.filter(({ needs }) => needs === undefined || supports(server.versionNum, needs));
 }
 

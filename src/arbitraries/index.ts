@@ -6,10 +6,11 @@
  * could load this module.
  */
 export { baseBackupEvents, baseBackupMessage } from "./basebackup.ts";
-export { damaged, splits } from "./bytes.ts";
+export { splits } from "./bytes.ts";
 export type { CommandArbitraryOptions } from "./command.ts";
 export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
+export { damaged, damagedFrames } from "./damage.ts";
 export { backupManifest, backupManifestText } from "./manifest.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
 export { backendMessage, frontendMessage, startupPacket } from "./session.ts";

@@ -109,6 +109,28 @@ const at = (field: string): string => `ControlFileData.${field}`;
  */
 export function decodeControlFile(file: Uint8Array): ControlFileData {
   file = givenBytes(file);
+  const { format, crc, is } = controlFileFormatIn(file);
+  const { crcAt, size, context } = format;
+  if (crc !== is) new NativeReader(file).fail("BAD_VALUE", crcAt, `is ${crc}, but should be ${is}`, at("crc"));
+  const data = decodeControlFileData(file.subarray(0, size), context);
+  const more = file.subarray(size).findIndex((byte) => byte !== 0);
+  if (more !== -1) {
+    const message = `ControlFileData has something other than zeros behind it at offset ${size + more}`;
+    throw new DecodeError("TRAILING_BYTES", "ControlFileData", size + more, message);
+  }
+  return data;
+}
+
+/**
+ * The format that a control file has by its version and checksum, the checksum that it has, and that of its bytes.
+ *
+ * @throws DecodeError as decodeControlFile does for the version and the size.
+ */
+export function controlFileFormatIn(file: Uint8Array): {
+  readonly format: ControlFileFormat;
+  readonly crc: number;
+  readonly is: number;
+} {
   const r = new NativeReader(file);
   r.skip(VERSION_AT, at("systemIdentifier"));
   const version = r.u32(at("pgControlVersion"));
@@ -124,16 +146,7 @@ export function decodeControlFile(file: Uint8Array): ControlFileData {
     const { crcAt, checksum } = format;
     return { format, crc: view.getUint32(crcAt, true), is: checksum(file.subarray(0, crcAt)) };
   });
-  const { format, crc, is } = sums.find((each) => each.crc === each.is) ?? sums.at(-1)!;
-  const { crcAt, size, context } = format;
-  if (crc !== is) r.fail("BAD_VALUE", crcAt, `is ${crc}, but should be ${is}`, at("crc"));
-  const data = decodeControlFileData(file.subarray(0, size), context);
-  const more = file.subarray(size).findIndex((byte) => byte !== 0);
-  if (more !== -1) {
-    const message = `ControlFileData has something other than zeros behind it at offset ${size + more}`;
-    throw new DecodeError("TRAILING_BYTES", "ControlFileData", size + more, message);
-  }
-  return data;
+  return sums.find((each) => each.crc === each.is) ?? sums.at(-1)!;
 }
 
 /**

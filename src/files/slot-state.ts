@@ -53,7 +53,7 @@ const CONSTANT_SIZE = 16;
 const NOT_CHECKSUMMED_SIZE = 8;
 
 /** A way in which servers write the file. */
-interface Format {
+export interface SlotStateFormat {
   readonly version: number;
   readonly context: SlotStateContext & Pick<StateFileCapabilities, "slotChecksumCrc32c">;
   /** Of a whole file. */
@@ -62,7 +62,7 @@ interface Format {
 
 const checksummed = (file: Uint8Array): Uint8Array => file.subarray(NOT_CHECKSUMMED_SIZE);
 
-function formatOf(has: StateFileCapabilities): Format {
+function formatOf(has: StateFileCapabilities): SlotStateFormat {
   return {
     version: has.slotFailover ? 5 : has.slotInvalidationCause ? 3 : 2,
     context: has,
@@ -73,21 +73,21 @@ function formatOf(has: StateFileCapabilities): Format {
 }
 
 /** How many bytes follow the first 16. */
-function lengthOf({ context }: Format): number {
+export function slotStateLength({ context }: SlotStateFormat): number {
   return layoutOf(structs.ReplicationSlotOnDisk, { ...context }).size.min - CONSTANT_SIZE;
 }
 
 /** All formats of releases, the oldest first, each once, and the one of 9.4's betas. */
-const formats: readonly Format[] = /* @__PURE__ */ allFormats();
+export const allSlotStateFormats: readonly SlotStateFormat[] = /* @__PURE__ */ allFormats();
 
-function allFormats(): Format[] {
-  const byKind = new Map<string, Format>();
+function allFormats(): SlotStateFormat[] {
+  const byKind = new Map<string, SlotStateFormat>();
   for (const { since } of rangesOf(stateFileCapabilities, "replicationSlots")) {
     const format = formatOf(stateFileCapabilities.of(since));
-    const kind = [format.version, lengthOf(format), format.context.slotChecksumCrc32c].join();
+    const kind = [format.version, slotStateLength(format), format.context.slotChecksumCrc32c].join();
     if (!byKind.has(kind)) byKind.set(kind, format);
   }
-  const [first] = [...byKind.values()] as [Format];
+  const [first] = [...byKind.values()] as [SlotStateFormat];
   return [{ ...first, version: 1, checksum: (file) => legacyCrc32(file.subarray(CONSTANT_SIZE)) }, ...byKind.values()];
 }
 
@@ -101,30 +101,42 @@ function allFormats(): Format[] {
  */
 export function decodeSlotState(file: Uint8Array): ReplicationSlotOnDisk {
   file = givenBytes(file);
+  const possible = slotStateFormats(file);
+  const whole = file.subarray(0, CONSTANT_SIZE + slotStateLength(possible[0]!));
+  const checksum = new DataView(file.buffer, file.byteOffset).getUint32(4, true);
+  const sums = possible.map((format) => format.checksum(whole));
+  if (whole.length === CONSTANT_SIZE + slotStateLength(possible[0]!) && !sums.includes(checksum)) {
+    const what = `is ${checksum}, but should be ${sums.at(-1)}`;
+    new NativeReader(file).fail("BAD_VALUE", 4, what, at("checksum"));
+  }
+  return decodeReplicationSlotOnDisk(file, possible[0]!.context);
+}
+
+const at = (field: string): string => `ReplicationSlotOnDisk.${field}`;
+
+/**
+ * The formats that a slot's file can have by its magic number, version and length; they differ in the checksum only.
+ *
+ * @throws DecodeError as decodeSlotState does.
+ */
+export function slotStateFormats(file: Uint8Array): readonly SlotStateFormat[] {
   const r = new NativeReader(file);
-  const at = (field: string) => `ReplicationSlotOnDisk.${field}`;
   const magic = r.u32(at("magic"));
   if (magic !== SLOT_MAGIC) r.fail("BAD_VALUE", 0, `is ${magic}, expected ${SLOT_MAGIC},`, at("magic"));
-  const checksum = r.u32(at("checksum"));
+  r.u32(at("checksum"));
   const version = r.u32(at("version"));
-  const ofVersion = formats.filter((format) => format.version === version);
+  const ofVersion = allSlotStateFormats.filter((format) => format.version === version);
   if (ofVersion.length === 0) {
-    const versions = listed([...new Set(formats.map((format) => String(format.version)))].sort());
+    const versions = listed([...new Set(allSlotStateFormats.map((format) => String(format.version)))].sort());
     r.fail("BAD_VALUE", 8, `is ${version}, expected ${versions},`, at("version"));
   }
   const length = r.u32(at("length"));
-  const ofLength = ofVersion.filter((format) => lengthOf(format) === length);
+  const ofLength = ofVersion.filter((format) => slotStateLength(format) === length);
   if (ofLength.length === 0) {
-    const lengths = [...new Set(ofVersion.map(lengthOf))].join(" or ");
+    const lengths = [...new Set(ofVersion.map(slotStateLength))].join(" or ");
     r.fail("BAD_VALUE", 12, `is ${length}, expected ${lengths} in version ${version},`, at("length"));
   }
-  const { context } = ofLength[0]!;
-  const whole = file.subarray(0, CONSTANT_SIZE + length);
-  const sums = ofLength.map((format) => format.checksum(whole));
-  if (whole.length === CONSTANT_SIZE + length && !sums.includes(checksum)) {
-    r.fail("BAD_VALUE", 4, `is ${checksum}, but should be ${sums.at(-1)}`, at("checksum"));
-  }
-  return decodeReplicationSlotOnDisk(file, context);
+  return ofLength;
 }
 
 /**
@@ -149,7 +161,7 @@ export function encodeSlotState(
     magic: SLOT_MAGIC,
     checksum: 0,
     version: format.version,
-    length: lengthOf(format),
+    length: slotStateLength(format),
     slotdata: slotFor(slot, server),
   });
   new DataView(file.buffer, file.byteOffset).setUint32(4, format.checksum(file), true);
@@ -215,7 +227,7 @@ export function slotStateVersions(state: ReplicationSlotOnDisk): string {
   const { version, length } = state;
   const ranges = rangesOf(stateFileCapabilities, "replicationSlots").filter(({ since }) => {
     const format = formatOf(stateFileCapabilities.of(since));
-    return format.version === version && lengthOf(format) === length && format.checksum(file) === state.checksum;
+    return format.version === version && slotStateLength(format) === length && format.checksum(file) === state.checksum;
   });
   return formatVersions(joinRanges(ranges));
 }
@@ -283,7 +295,7 @@ export function judgeSlotState(file: Uint8Array, options: JudgeSlotStateOptions 
   if (version !== format.version) {
     return refusal("PANIC", sqlstate, `replication slot file "${path}" has unsupported version ${version}`);
   }
-  if (length !== lengthOf(format)) {
+  if (length !== slotStateLength(format)) {
     return refusal("PANIC", sqlstate, `replication slot file "${path}" has corrupted length ${length}`);
   }
   if (file.length < CONSTANT_SIZE + length) {
@@ -335,6 +347,6 @@ export function judgeSlotState(file: Uint8Array, options: JudgeSlotStateOptions 
 }
 
 /** Where a field of the slot stands in the file. */
-function offsetOf(field: string, { context }: Format): number {
+function offsetOf(field: string, { context }: SlotStateFormat): number {
   return layoutOf(structs.ReplicationSlotOnDisk, { ...context }).offsets.get(`slotdata.${field}`)!;
 }

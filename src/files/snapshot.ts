@@ -45,23 +45,24 @@ export interface SnapBuildSnapshot {
 }
 
 /** A way in which servers write the file. */
-interface Format {
+export interface SnapshotFormat {
   readonly version: number;
   readonly context: SnapBuildContext;
   readonly legacy: boolean;
 }
 
-function formatOf(has: StateFileCapabilities): Format {
+function formatOf(has: StateFileCapabilities): SnapshotFormat {
   const version = has.snapshotInSlotCreation ? 6 : has.snapshotCatchange ? 5 : has.snapshotTwoPhase ? 4 : 2;
   return { version, context: has, legacy: !has.slotChecksumCrc32c };
 }
 
 /** All formats, the oldest first. */
-const formats: readonly Format[] = /* @__PURE__ */ rangesOf(stateFileCapabilities, "replicationSlots").map(
-  ({ since }) => formatOf(stateFileCapabilities.of(since)),
-);
+export const allSnapshotFormats: readonly SnapshotFormat[] = /* @__PURE__ */ rangesOf(
+  stateFileCapabilities,
+  "replicationSlots",
+).map(({ since }) => formatOf(stateFileCapabilities.of(since)));
 
-function checksumOf(file: Uint8Array, { legacy }: Format): number {
+function checksumOf(file: Uint8Array, { legacy }: SnapshotFormat): number {
   const bytes = file.subarray(NOT_CHECKSUMMED_SIZE);
   return legacy ? ~legacyCrc32(bytes) >>> 0 : crc32c(bytes);
 }
@@ -75,20 +76,9 @@ function checksumOf(file: Uint8Array, { legacy }: Format): number {
  */
 export function decodeSnapshot(file: Uint8Array): SnapBuildSnapshot {
   file = givenBytes(file);
+  const possible = snapshotFormats(file);
   const r = new NativeReader(file);
-  const magic = r.u32("SnapBuildOnDisk.magic");
-  if (magic !== SNAPBUILD_MAGIC) {
-    r.fail("BAD_VALUE", 0, `is ${magic}, expected ${SNAPBUILD_MAGIC},`, "SnapBuildOnDisk.magic");
-  }
-  const checksum = r.u32("SnapBuildOnDisk.checksum");
-  const version = r.u32("SnapBuildOnDisk.version");
-  const ofVersion = formats.filter((format) => format.version === version);
-  if (ofVersion.length === 0) {
-    const versions = listed([...new Set(formats.map((format) => String(format.version)))].sort());
-    r.fail("BAD_VALUE", 8, `is ${version}, expected ${versions},`, "SnapBuildOnDisk.version");
-  }
-  r.offset = 0;
-  const head = readSnapBuildOnDisk(r, ofVersion[0]!.context);
+  const head = readSnapBuildOnDisk(r, possible[0]!.context);
   const { wasRunning, committed, catchange } = head.builder;
   const snapshot = {
     head,
@@ -97,11 +87,32 @@ export function decodeSnapshot(file: Uint8Array): SnapBuildSnapshot {
     catchange: catchange && readXids(r, catchange.xcnt, "SnapBuildOnDisk.catchange"),
   };
   r.end("SnapBuildOnDisk");
-  const sums = ofVersion.map((format) => checksumOf(file, format));
-  if (!sums.includes(checksum)) {
-    r.fail("BAD_VALUE", 4, `is ${checksum}, but should be ${sums.at(-1)}`, "SnapBuildOnDisk.checksum");
+  const sums = possible.map((format) => checksumOf(file, format));
+  if (!sums.includes(head.checksum)) {
+    r.fail("BAD_VALUE", 4, `is ${head.checksum}, but should be ${sums.at(-1)}`, "SnapBuildOnDisk.checksum");
   }
   return snapshot;
+}
+
+/**
+ * The formats that a snapshot's file can have by its magic number and version; they differ in the checksum only.
+ *
+ * @throws DecodeError as decodeSnapshot does.
+ */
+export function snapshotFormats(file: Uint8Array): readonly SnapshotFormat[] {
+  const r = new NativeReader(file);
+  const magic = r.u32("SnapBuildOnDisk.magic");
+  if (magic !== SNAPBUILD_MAGIC) {
+    r.fail("BAD_VALUE", 0, `is ${magic}, expected ${SNAPBUILD_MAGIC},`, "SnapBuildOnDisk.magic");
+  }
+  r.u32("SnapBuildOnDisk.checksum");
+  const version = r.u32("SnapBuildOnDisk.version");
+  const ofVersion = allSnapshotFormats.filter((format) => format.version === version);
+  if (ofVersion.length === 0) {
+    const versions = listed([...new Set(allSnapshotFormats.map((format) => String(format.version)))].sort());
+    r.fail("BAD_VALUE", 8, `is ${version}, expected ${versions},`, "SnapBuildOnDisk.version");
+  }
+  return ofVersion;
 }
 
 function readXids(r: NativeReader, count: bigint, path: string): readonly number[] {
@@ -133,7 +144,7 @@ export function encodeSnapshot(snapshot: SnapBuildSnapshot): Uint8Array {
   writeXids(w, snapshot.committed, committed.xcnt, "SnapBuildOnDisk.committed");
   writeXids(w, snapshot.catchange, catchange?.xcnt, "SnapBuildOnDisk.catchange");
   const file = w.finish();
-  const format = formats.filter(({ version }) => version === snapshot.head.version);
+  const format = allSnapshotFormats.filter(({ version }) => version === snapshot.head.version);
   // 9.4 has the same version as those after it, but another sum: whichever it had, if it still holds.
   const sums = format.map((each) => checksumOf(file, each));
   const checksum = sums.includes(snapshot.head.checksum) ? snapshot.head.checksum : sums.at(-1);

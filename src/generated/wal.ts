@@ -107,6 +107,104 @@ export interface NextOid {
 }
 
 /**
+ * The header of a page of WAL; on the first page of a segment XLogLongPageHeaderData.
+ *
+ * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
+ */
+export interface XLogPageHeaderData {
+  /** xlp_magic: the server that wrote the page, by its major version. */
+  readonly magic: number;
+  /** xlp_info: flags. */
+  readonly info: number;
+  /** xlp_tli: the timeline of the first record that begins on the page. */
+  readonly timeline: number;
+  /** xlp_pageaddr: where the page is in WAL. Bytes. */
+  readonly pageAddress: Lsn;
+  /** xlp_rem_len: bytes that are left, at the start of the page, of a record that began on one before. */
+  readonly remaining: number;
+  /** xlp_sysid: the cluster's system identifier. */
+  readonly systemIdentifier?: bigint | undefined;
+  /** xlp_seg_size: wal_segment_size, in bytes. */
+  readonly segmentSize?: number | undefined;
+  /** xlp_xlog_blcksz: XLOG_BLCKSZ, in bytes. */
+  readonly pageSize?: number | undefined;
+  /** Between the fields. */
+  readonly padding?: Uint8Array | undefined;
+}
+
+/**
+ * The header of a record.
+ *
+ * @source xlogrecord.h
+ */
+export interface XLogRecord {
+  /** xl_tot_len: bytes of the whole record, this header included. */
+  readonly length: number;
+  /** xl_xid: the transaction that wrote it; 0 for none. */
+  readonly xid: number;
+  /** xl_prev: where the record before it begins. Bytes. */
+  readonly prev: Lsn;
+  /** xl_info: the upper four bits belong to the resource manager. */
+  readonly info: number;
+  /** xl_rmid: the number of the resource manager. */
+  readonly rmid: number;
+  /** xl_crc: CRC-32C of all other bytes of the record. */
+  readonly crc: number;
+  /** Between the fields. */
+  readonly padding?: Uint8Array | undefined;
+}
+
+/**
+ * What a record says of a compressed image with a hole.
+ *
+ * @source xlogrecord.h
+ */
+export interface XLogRecordBlockCompressHeader {
+  /** Bytes of the hole. */
+  readonly holeLength: number;
+}
+
+/**
+ * The beginning of what a record says of a page.
+ *
+ * @source xlogrecord.h
+ */
+export interface XLogRecordBlockHeader {
+  /** The number by which the resource manager knows the page, 0 to 32. */
+  readonly id: number;
+  /** The fork in the lower four bits, then flags: 16 image, 32 data, 64 made anew, 128 the relation before. */
+  readonly forkFlags: number;
+  /** Bytes of the resource manager's data about the page, without the image. */
+  readonly dataLength: number;
+}
+
+/**
+ * What a record says of the full-page image of a page.
+ *
+ * @source xlogrecord.h
+ */
+export interface XLogRecordBlockImageHeader {
+  /** Bytes of the image. */
+  readonly length: number;
+  /** Where the hole is in the page, in bytes; 0 without one. */
+  readonly holeOffset: number;
+  /** Flags: 1 for a hole; the others depend on the version. */
+  readonly bimgInfo: number;
+}
+
+/**
+ * The length of the main data of a record, up to 255 bytes.
+ *
+ * @source xlogrecord.h
+ */
+export interface XLogRecordDataHeaderShort {
+  /** 255. */
+  readonly id: number;
+  /** Bytes of the main data. */
+  readonly dataLength: number;
+}
+
+/**
  * A database is made as a copy of another one's files.
  *
  * @source dbcommands_xlog.h
@@ -436,6 +534,15 @@ const otherwiseWalContext: WalContext = {
   droppedStats: true,
 };
 
+/** Which header a page of WAL has. */
+export interface WalPageContext {
+  /** The header is a long one: xlp_info has XLP_LONG_HEADER. */
+  readonly longHeader: boolean;
+}
+
+/** The default context. */
+const otherwiseWalPageContext: WalPageContext = { longHeader: false };
+
 /**
  * Decode one BackupEnd: a base backup that began at a position is consistent from here on.
  *
@@ -697,6 +804,331 @@ export function writeNextOid(w: NativeWriter, struct: NextOid): void {
   mustBeObject(struct, "NextOid");
   w.begin(undefined, "NextOid.padding");
   w.u32(struct.nextOid, "NextOid.nextOid");
+}
+
+/**
+ * Decode one XLogPageHeaderData: the header of a page of WAL; on the first page of a segment XLogLongPageHeaderData.
+ *
+ * @param bytes The struct and nothing else.
+ * @param context Which header a page of WAL has.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
+ */
+export function decodeXLogPageHeaderData(
+  bytes: Uint8Array,
+  context: WalPageContext = otherwiseWalPageContext,
+): XLogPageHeaderData {
+  mustBeContext(context);
+  const r = new NativeReader(bytes);
+  const struct = readXLogPageHeaderData(r, context);
+  r.end("XLogPageHeaderData");
+  return struct;
+}
+
+/**
+ * Encode one XLogPageHeaderData: the header of a page of WAL; on the first page of a segment XLogLongPageHeaderData.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
+ */
+export function encodeXLogPageHeaderData(struct: XLogPageHeaderData): Uint8Array {
+  const w = new NativeWriter();
+  writeXLogPageHeaderData(w, struct);
+  return w.finish();
+}
+
+/** Read one XLogPageHeaderData where the reader stands: more may follow. */
+export function readXLogPageHeaderData(r: NativeReader, context: WalPageContext): XLogPageHeaderData {
+  r.begin();
+  const magic = r.u16("XLogPageHeaderData.magic");
+  const info = r.u16("XLogPageHeaderData.info");
+  const timeline = r.u32("XLogPageHeaderData.timeline");
+  const pageAddress = r.lsn("XLogPageHeaderData.pageAddress");
+  const remaining = r.u32("XLogPageHeaderData.remaining");
+  let systemIdentifier: bigint | undefined;
+  if (context.longHeader) {
+    const value = r.u64("XLogPageHeaderData.systemIdentifier");
+    systemIdentifier = value;
+  }
+  let segmentSize: number | undefined;
+  if (context.longHeader) {
+    const value = r.u32("XLogPageHeaderData.segmentSize");
+    segmentSize = value;
+  }
+  let pageSize: number | undefined;
+  if (context.longHeader) {
+    const value = r.u32("XLogPageHeaderData.pageSize");
+    pageSize = value;
+  }
+  r.align(8, "XLogPageHeaderData.padding");
+  const padding = r.padding();
+  return { magic, info, timeline, pageAddress, remaining, systemIdentifier, segmentSize, pageSize, padding };
+}
+
+/** Write one XLogPageHeaderData behind what has been written. */
+export function writeXLogPageHeaderData(w: NativeWriter, struct: XLogPageHeaderData): void {
+  mustBeObject(struct, "XLogPageHeaderData");
+  w.begin(struct.padding, "XLogPageHeaderData.padding");
+  w.u16(struct.magic, "XLogPageHeaderData.magic");
+  w.u16(struct.info, "XLogPageHeaderData.info");
+  w.u32(struct.timeline, "XLogPageHeaderData.timeline");
+  w.lsn(struct.pageAddress, "XLogPageHeaderData.pageAddress");
+  w.u32(struct.remaining, "XLogPageHeaderData.remaining");
+  if (struct.systemIdentifier !== undefined) {
+    w.u64(struct.systemIdentifier, "XLogPageHeaderData.systemIdentifier");
+  }
+  if (struct.systemIdentifier !== undefined) {
+    w.u32(struct.segmentSize!, "XLogPageHeaderData.segmentSize");
+  } else w.absent(struct.segmentSize, "systemIdentifier", "XLogPageHeaderData.segmentSize");
+  if (struct.systemIdentifier !== undefined) {
+    w.u32(struct.pageSize!, "XLogPageHeaderData.pageSize");
+  } else w.absent(struct.pageSize, "systemIdentifier", "XLogPageHeaderData.pageSize");
+  w.align(8);
+  w.padding("XLogPageHeaderData.padding");
+}
+
+/**
+ * Decode one XLogRecord: the header of a record.
+ *
+ * @param bytes The struct and nothing else.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source xlogrecord.h
+ */
+export function decodeXLogRecord(bytes: Uint8Array): XLogRecord {
+  const r = new NativeReader(bytes);
+  const struct = readXLogRecord(r);
+  r.end("XLogRecord");
+  return struct;
+}
+
+/**
+ * Encode one XLogRecord: the header of a record.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source xlogrecord.h
+ */
+export function encodeXLogRecord(struct: XLogRecord): Uint8Array {
+  const w = new NativeWriter();
+  writeXLogRecord(w, struct);
+  return w.finish();
+}
+
+/** Read one XLogRecord where the reader stands: more may follow. */
+export function readXLogRecord(r: NativeReader): XLogRecord {
+  r.begin();
+  const length = r.u32("XLogRecord.length");
+  const xid = r.u32("XLogRecord.xid");
+  const prev = r.lsn("XLogRecord.prev");
+  const info = r.u8("XLogRecord.info");
+  const rmid = r.u8("XLogRecord.rmid");
+  const crc = r.u32("XLogRecord.crc");
+  r.align(8, "XLogRecord.padding");
+  const padding = r.padding();
+  return { length, xid, prev, info, rmid, crc, padding };
+}
+
+/** Write one XLogRecord behind what has been written. */
+export function writeXLogRecord(w: NativeWriter, struct: XLogRecord): void {
+  mustBeObject(struct, "XLogRecord");
+  w.begin(struct.padding, "XLogRecord.padding");
+  w.u32(struct.length, "XLogRecord.length");
+  w.u32(struct.xid, "XLogRecord.xid");
+  w.lsn(struct.prev, "XLogRecord.prev");
+  w.u8(struct.info, "XLogRecord.info");
+  w.u8(struct.rmid, "XLogRecord.rmid");
+  w.u32(struct.crc, "XLogRecord.crc");
+  w.align(8);
+  w.padding("XLogRecord.padding");
+}
+
+/**
+ * Decode one XLogRecordBlockCompressHeader: what a record says of a compressed image with a hole.
+ *
+ * @param bytes The struct and nothing else.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source xlogrecord.h
+ */
+export function decodeXLogRecordBlockCompressHeader(bytes: Uint8Array): XLogRecordBlockCompressHeader {
+  const r = new NativeReader(bytes);
+  const struct = readXLogRecordBlockCompressHeader(r);
+  r.end("XLogRecordBlockCompressHeader");
+  return struct;
+}
+
+/**
+ * Encode one XLogRecordBlockCompressHeader: what a record says of a compressed image with a hole.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source xlogrecord.h
+ */
+export function encodeXLogRecordBlockCompressHeader(struct: XLogRecordBlockCompressHeader): Uint8Array {
+  const w = new NativeWriter();
+  writeXLogRecordBlockCompressHeader(w, struct);
+  return w.finish();
+}
+
+/** Read one XLogRecordBlockCompressHeader where the reader stands: more may follow. */
+export function readXLogRecordBlockCompressHeader(r: NativeReader): XLogRecordBlockCompressHeader {
+  r.begin();
+  const holeLength = r.u16("XLogRecordBlockCompressHeader.holeLength");
+  r.align(2, "XLogRecordBlockCompressHeader.padding");
+
+  return { holeLength };
+}
+
+/** Write one XLogRecordBlockCompressHeader behind what has been written. */
+export function writeXLogRecordBlockCompressHeader(w: NativeWriter, struct: XLogRecordBlockCompressHeader): void {
+  mustBeObject(struct, "XLogRecordBlockCompressHeader");
+  w.begin(undefined, "XLogRecordBlockCompressHeader.padding");
+  w.u16(struct.holeLength, "XLogRecordBlockCompressHeader.holeLength");
+  w.align(2);
+}
+
+/**
+ * Decode one XLogRecordBlockHeader: the beginning of what a record says of a page.
+ *
+ * @param bytes The struct and nothing else.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source xlogrecord.h
+ */
+export function decodeXLogRecordBlockHeader(bytes: Uint8Array): XLogRecordBlockHeader {
+  const r = new NativeReader(bytes);
+  const struct = readXLogRecordBlockHeader(r);
+  r.end("XLogRecordBlockHeader");
+  return struct;
+}
+
+/**
+ * Encode one XLogRecordBlockHeader: the beginning of what a record says of a page.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source xlogrecord.h
+ */
+export function encodeXLogRecordBlockHeader(struct: XLogRecordBlockHeader): Uint8Array {
+  const w = new NativeWriter();
+  writeXLogRecordBlockHeader(w, struct);
+  return w.finish();
+}
+
+/** Read one XLogRecordBlockHeader where the reader stands: more may follow. */
+export function readXLogRecordBlockHeader(r: NativeReader): XLogRecordBlockHeader {
+  r.begin();
+  const id = r.u8("XLogRecordBlockHeader.id");
+  const forkFlags = r.u8("XLogRecordBlockHeader.forkFlags");
+  const dataLength = r.u16("XLogRecordBlockHeader.dataLength");
+  r.align(2, "XLogRecordBlockHeader.padding");
+
+  return { id, forkFlags, dataLength };
+}
+
+/** Write one XLogRecordBlockHeader behind what has been written. */
+export function writeXLogRecordBlockHeader(w: NativeWriter, struct: XLogRecordBlockHeader): void {
+  mustBeObject(struct, "XLogRecordBlockHeader");
+  w.begin(undefined, "XLogRecordBlockHeader.padding");
+  w.u8(struct.id, "XLogRecordBlockHeader.id");
+  w.u8(struct.forkFlags, "XLogRecordBlockHeader.forkFlags");
+  w.u16(struct.dataLength, "XLogRecordBlockHeader.dataLength");
+  w.align(2);
+}
+
+/**
+ * Decode one XLogRecordBlockImageHeader: what a record says of the full-page image of a page.
+ *
+ * @param bytes The struct and nothing else.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source xlogrecord.h
+ */
+export function decodeXLogRecordBlockImageHeader(bytes: Uint8Array): XLogRecordBlockImageHeader {
+  const r = new NativeReader(bytes);
+  const struct = readXLogRecordBlockImageHeader(r);
+  r.end("XLogRecordBlockImageHeader");
+  return struct;
+}
+
+/**
+ * Encode one XLogRecordBlockImageHeader: what a record says of the full-page image of a page.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source xlogrecord.h
+ */
+export function encodeXLogRecordBlockImageHeader(struct: XLogRecordBlockImageHeader): Uint8Array {
+  const w = new NativeWriter();
+  writeXLogRecordBlockImageHeader(w, struct);
+  return w.finish();
+}
+
+/** Read one XLogRecordBlockImageHeader where the reader stands: more may follow. */
+export function readXLogRecordBlockImageHeader(r: NativeReader): XLogRecordBlockImageHeader {
+  r.begin();
+  const length = r.u16("XLogRecordBlockImageHeader.length");
+  const holeOffset = r.u16("XLogRecordBlockImageHeader.holeOffset");
+  const bimgInfo = r.u8("XLogRecordBlockImageHeader.bimgInfo");
+
+  return { length, holeOffset, bimgInfo };
+}
+
+/** Write one XLogRecordBlockImageHeader behind what has been written. */
+export function writeXLogRecordBlockImageHeader(w: NativeWriter, struct: XLogRecordBlockImageHeader): void {
+  mustBeObject(struct, "XLogRecordBlockImageHeader");
+  w.begin(undefined, "XLogRecordBlockImageHeader.padding");
+  w.u16(struct.length, "XLogRecordBlockImageHeader.length");
+  w.u16(struct.holeOffset, "XLogRecordBlockImageHeader.holeOffset");
+  w.u8(struct.bimgInfo, "XLogRecordBlockImageHeader.bimgInfo");
+}
+
+/**
+ * Decode one XLogRecordDataHeaderShort: the length of the main data of a record, up to 255 bytes.
+ *
+ * @param bytes The struct and nothing else.
+ * @throws DecodeError TRUNCATED, BAD_VALUE or TRAILING_BYTES, with offset and field path;
+ *   ArgumentError for what is not a Uint8Array.
+ * @source xlogrecord.h
+ */
+export function decodeXLogRecordDataHeaderShort(bytes: Uint8Array): XLogRecordDataHeaderShort {
+  const r = new NativeReader(bytes);
+  const struct = readXLogRecordDataHeaderShort(r);
+  r.end("XLogRecordDataHeaderShort");
+  return struct;
+}
+
+/**
+ * Encode one XLogRecordDataHeaderShort: the length of the main data of a record, up to 255 bytes.
+ *
+ * @returns a fresh array that is the caller's.
+ * @throws EncodeError with the path of the field that does not fit.
+ * @source xlogrecord.h
+ */
+export function encodeXLogRecordDataHeaderShort(struct: XLogRecordDataHeaderShort): Uint8Array {
+  const w = new NativeWriter();
+  writeXLogRecordDataHeaderShort(w, struct);
+  return w.finish();
+}
+
+/** Read one XLogRecordDataHeaderShort where the reader stands: more may follow. */
+export function readXLogRecordDataHeaderShort(r: NativeReader): XLogRecordDataHeaderShort {
+  r.begin();
+  const id = r.u8("XLogRecordDataHeaderShort.id");
+  const dataLength = r.u8("XLogRecordDataHeaderShort.dataLength");
+
+  return { id, dataLength };
+}
+
+/** Write one XLogRecordDataHeaderShort behind what has been written. */
+export function writeXLogRecordDataHeaderShort(w: NativeWriter, struct: XLogRecordDataHeaderShort): void {
+  mustBeObject(struct, "XLogRecordDataHeaderShort");
+  w.begin(undefined, "XLogRecordDataHeaderShort.padding");
+  w.u8(struct.id, "XLogRecordDataHeaderShort.id");
+  w.u8(struct.dataLength, "XLogRecordDataHeaderShort.dataLength");
 }
 
 /**

@@ -11,6 +11,7 @@ export {
   type Committed,
   type CopySnapshot,
   type CreatedSlot,
+  type MarkOptions,
   type PreparedTransaction,
   Publisher,
   type PublisherOptions,

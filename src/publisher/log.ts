@@ -22,12 +22,14 @@ export type Piece =
   | { readonly type: "changes"; readonly bytes: Uint8Array }
   | { readonly type: "end"; readonly beginLsn: Lsn }
   | { readonly type: "outcome"; readonly committed: boolean; readonly time: PgTime; readonly beginLsn: Lsn }
-  | { readonly type: "message"; readonly message: Uint8Array };
+  | { readonly type: "message"; readonly message: Uint8Array }
+  /** Before what it belongs to, and appended with it. */
+  | { readonly type: "mark"; readonly mark: string };
 
 /** A piece with its place in the log. */
 export type PlacedPiece = Piece & { readonly lsn: Lsn; readonly endLsn: Lsn };
 
-const KINDS = ["begin", "changes", "end", "outcome", "message"] as const satisfies readonly Piece["type"][];
+const KINDS = ["begin", "changes", "end", "outcome", "message", "mark"] as const satisfies readonly Piece["type"][];
 
 /** Length and checksum, then the position, which the checksum covers. */
 const CHECKED = 8;
@@ -81,6 +83,9 @@ function writePiece(w: Writer, { piece, lsn }: { piece: Piece; lsn: Lsn }): void
       break;
     case "message":
       w.rest(piece.message, "message");
+      break;
+    case "mark":
+      writeCString(w, piece.mark, "mark");
       break;
   }
 }
@@ -196,6 +201,8 @@ export function decodePiece(bytes: Uint8Array, lsn: Lsn): PlacedPiece {
     }
     case "message":
       return { type, lsn, endLsn: pieceEnd, message: r.rest() };
+    case "mark":
+      return { type, lsn, endLsn: pieceEnd, mark: readCString(r, "mark") };
     default:
       return damaged(lsn, "it is of no kind that there is");
   }

@@ -90,8 +90,17 @@ export interface Committed {
   readonly endLsn: Lsn;
 }
 
+/** What everything that is stored takes. */
+export interface MarkOptions {
+  /**
+   * Stored with it: `mark` of the publisher is that of what was stored last, also after a restart. An application whose changes come from
+   * elsewhere stores here how far it has read, and so publishes each of them once.
+   */
+  readonly mark?: string | undefined;
+}
+
 /** What a transaction takes. */
-export interface TransactionOptions {
+export interface TransactionOptions extends MarkOptions {
   /** Where it comes from, if the application itself had it by replication. */
   readonly origin?: TransactionOrigin | undefined;
   /** Called when it is stored, before any other transaction is and before a snapshot is taken. It must not throw. */
@@ -163,6 +172,14 @@ export interface PublisherSlot {
   readonly activePid: number | undefined;
 }
 
+/** What a transaction takes that is written with `begin` and `commit`. */
+export interface CommitOptions extends TransactionOptions {
+  /** It is prepared, with this identifier. */
+  readonly gid?: string | undefined;
+  /** When it committed. Default: now. */
+  readonly time?: PgTime | undefined;
+}
+
 /** A slot as it is kept here. */
 type SlotState = { -readonly [K in keyof PublisherSlot]: PublisherSlot[K] };
 
@@ -218,6 +235,7 @@ export class Publisher {
   #rowsLsn: Lsn = invalidLsn;
   #savingRows: Promise<void> | undefined;
   #nextXid = FIRST_XID;
+  #mark: string | undefined;
   /** Who waits for a slot. */
   readonly #waiting = new Set<() => void>();
   #saving: Promise<void> | undefined;
@@ -278,6 +296,11 @@ export class Publisher {
   /** The end of the log: everything that is stored is before it. */
   get end(): Lsn {
     return this.#queue.end;
+  }
+
+  /** The mark of what was stored last with one; undefined if nothing was. */
+  get mark(): string | undefined {
+    return this.#mark;
   }
 
   /** The tables in their present form. */
@@ -358,8 +381,8 @@ export class Publisher {
     write: (transaction: PublisherTransaction) => unknown,
     options: TransactionOptions = {},
   ): Promise<Committed> {
-    checkOptions(options, ["origin", "committed"]);
-    return this.#write(write, undefined, options);
+    checkOptions(options, ["origin", "committed", "mark"]);
+    return this.#write(write, options);
   }
 
   /**
@@ -373,21 +396,19 @@ export class Publisher {
     write: (transaction: PublisherTransaction) => unknown,
     options: TransactionOptions = {},
   ): Promise<Committed> {
-    checkOptions(options, ["origin", "committed"]);
-    if (typeof gid !== "string" || gid === "" || gid.includes("\0") || utf8.encode(gid).length > MAX_GID) {
-      refuseArgument("gid", `text of 1 to ${MAX_GID} bytes`, gid);
-    }
-    return this.#write(write, gid, options);
+    checkOptions(options, ["origin", "committed", "mark"]);
+    mustBeGid(gid);
+    return this.#write(write, { ...options, gid });
   }
 
   /** Commit a prepared transaction. @throws ArgumentError if there is none of this identifier; what the store throws */
-  commitPrepared(gid: string): Promise<Committed> {
-    return this.#resolve(gid, true);
+  commitPrepared(gid: string, options: MarkOptions = {}): Promise<Committed> {
+    return this.#resolve(gid, true, options);
   }
 
   /** Roll back a prepared transaction. @throws as `commitPrepared` */
-  rollbackPrepared(gid: string): Promise<Committed> {
-    return this.#resolve(gid, false);
+  rollbackPrepared(gid: string, options: MarkOptions = {}): Promise<Committed> {
+    return this.#resolve(gid, false, options);
   }
 
   /**
@@ -397,10 +418,12 @@ export class Publisher {
    * @returns the position behind it.
    * @throws what the store throws.
    */
-  async message(prefix: string, content: Uint8Array | string): Promise<Lsn> {
+  async message(prefix: string, content: Uint8Array | string, options: MarkOptions = {}): Promise<Lsn> {
+    const mark = markOf(options);
     const message = messageOf(false, prefix, content);
     let endLsn = invalidLsn;
-    await this.#queue.append(
+    await this.#append(
+      mark,
       (at) => {
         const piece = encodePiece({ type: "message", message }, at);
         endLsn = after(at, piece);
@@ -421,79 +444,108 @@ export class Publisher {
     await this.#store.close();
   }
 
-  async #write(
-    write: (transaction: PublisherTransaction) => unknown,
-    gid: string | undefined,
-    { origin, committed }: TransactionOptions,
-  ): Promise<Committed> {
-    this.#mustBeOpen();
-    const transaction = new PublisherTransaction(this.#context);
-    let written: ReturnType<typeof recordsOfTransaction>;
+  async #write(write: (transaction: PublisherTransaction) => unknown, options: CommitOptions): Promise<Committed> {
+    const transaction = this.begin();
     try {
       await write(transaction);
-    } finally {
-      written = recordsOfTransaction(transaction);
+    } catch (error) {
+      recordsOfTransaction(transaction);
+      throw error;
     }
+    return this.commit(transaction, options);
+  }
+
+  /** @internal A transaction to write, for `commit`. */
+  begin(): PublisherTransaction {
+    this.#mustBeOpen();
+    return new PublisherTransaction(this.#context);
+  }
+
+  /** @internal Store a transaction, which is over. Transactions are in the order of the calls. @throws as `transaction` */
+  async commit(transaction: PublisherTransaction, options: CommitOptions = {}): Promise<Committed> {
+    const { origin, committed, gid, time } = options;
+    if (gid !== undefined) mustBeGid(gid);
+    const mark = markOf(options);
+    const written = recordsOfTransaction(transaction);
+    this.#mustBeOpen();
     const { subtransactions } = written;
     // Only streams of transactions in progress would have what was rolled back.
     const streams = this.#streamRolledBack && written.size > this.workMemory;
     const records = streams ? written.records : written.records.filter(isKept);
     let result!: Committed;
     let prepared!: Prepared;
-    await this.#queue
-      .append(
-        (at) => {
-          if (gid !== undefined && this.#prepared.has(gid))
-            refuseArgument("gid", "one that is not prepared already", gid);
-          const xid = this.#takeXids(subtransactions + 1);
-          const size = records.reduce((sum, record) => sum + sizeOfRecord(record), 0);
-          const header = { xid, subtransactions, time: this.#context.now(), gid, origin, size };
-          const { pieces, finalLsn, endLsn } = encodeTransaction(at, header, records);
-          result = { xid, commitLsn: finalLsn, endLsn };
-          prepared = { header: { ...header, finalLsn, endLsn }, beginLsn: at, outcomeLsn: undefined };
-          if (gid !== undefined) this.#prepared.set(gid, prepared);
-          return pieces;
-        },
-        () => {
-          if (gid === undefined) this.#apply(records);
-          committed?.(result);
-        },
-      )
-      .catch((error: unknown) => {
-        if (gid !== undefined && this.#prepared.get(gid) === prepared) this.#prepared.delete(gid);
-        throw error;
-      });
+    await this.#append(
+      mark,
+      (at) => {
+        if (gid !== undefined && this.#prepared.has(gid))
+          refuseArgument("gid", "one that is not prepared already", gid);
+        const xid = this.#takeXids(subtransactions + 1);
+        const size = records.reduce((sum, record) => sum + sizeOfRecord(record), 0);
+        const header = { xid, subtransactions, time: time ?? this.#context.now(), gid, origin, size };
+        const { pieces, finalLsn, endLsn } = encodeTransaction(at, header, records);
+        result = { xid, commitLsn: finalLsn, endLsn };
+        prepared = { header: { ...header, finalLsn, endLsn }, beginLsn: at, outcomeLsn: undefined };
+        if (gid !== undefined) this.#prepared.set(gid, prepared);
+        return pieces;
+      },
+      () => {
+        if (gid === undefined) this.#apply(records);
+        committed?.(result);
+      },
+    ).catch((error: unknown) => {
+      if (gid !== undefined && this.#prepared.get(gid) === prepared) this.#prepared.delete(gid);
+      throw error;
+    });
     this.#checkpoint();
     return result;
   }
 
-  async #resolve(gid: string, committed: boolean): Promise<Committed> {
+  /** Append, with a mark before it if there is one. */
+  #append(
+    mark: string | undefined,
+    make: (at: Lsn) => readonly Uint8Array[],
+    stored: () => void | Promise<void>,
+  ): Promise<void> {
+    if (mark === undefined) return this.#queue.append(make, stored);
+    return this.#queue.append(
+      (at) => {
+        const piece = encodePiece({ type: "mark", mark }, at);
+        return [piece, ...make(after(at, piece))];
+      },
+      () => {
+        this.#mark = mark;
+        return stored();
+      },
+    );
+  }
+
+  async #resolve(gid: string, committed: boolean, options: MarkOptions): Promise<Committed> {
+    const mark = markOf(options);
     this.#mustBeOpen();
     let result!: Committed;
     let prepared: Prepared | undefined;
-    await this.#queue
-      .append(
-        (at) => {
-          prepared = this.#prepared.get(gid);
-          if (prepared === undefined || prepared.outcomeLsn !== undefined) {
-            throw new ArgumentError("gid", `prepared transaction with identifier "${gid}" does not exist`);
-          }
-          const { beginLsn, header } = prepared;
-          const piece = encodePiece({ type: "outcome", committed, time: this.#context.now(), beginLsn }, at);
-          result = { xid: header.xid, commitLsn: at, endLsn: after(at, piece) };
-          prepared.outcomeLsn = at;
-          return [piece];
-        },
-        async () => {
-          this.#prepared.delete(gid);
-          this.#resolved.push(prepared!);
-          if (committed && this.#rows !== undefined) await this.#applyPrepared(prepared!);
-        },
-      )
-      .catch((error: unknown) => {
-        if (prepared !== undefined && this.#prepared.get(gid) === prepared) prepared.outcomeLsn = undefined;
-        throw error;
-      });
+    await this.#append(
+      mark,
+      (at) => {
+        prepared = this.#prepared.get(gid);
+        if (prepared === undefined || prepared.outcomeLsn !== undefined) {
+          throw new ArgumentError("gid", `prepared transaction with identifier "${gid}" does not exist`);
+        }
+        const { beginLsn, header } = prepared;
+        const piece = encodePiece({ type: "outcome", committed, time: this.#context.now(), beginLsn }, at);
+        result = { xid: header.xid, commitLsn: at, endLsn: after(at, piece) };
+        prepared.outcomeLsn = at;
+        return [piece];
+      },
+      async () => {
+        this.#prepared.delete(gid);
+        this.#resolved.push(prepared!);
+        if (committed && this.#rows !== undefined) await this.#applyPrepared(prepared!);
+      },
+    ).catch((error: unknown) => {
+      if (prepared !== undefined && this.#prepared.get(gid) === prepared) prepared.outcomeLsn = undefined;
+      throw error;
+    });
     this.#checkpoint();
     return result;
   }
@@ -706,6 +758,7 @@ export class Publisher {
     const trim = [...prepared, ...(this.#rows === undefined ? [] : [this.#rowsLsn])].reduce(lower, lowest);
     await saveJson(this.#store, DOCUMENT.slots, {
       nextXid: this.#nextXid,
+      mark: this.#mark,
       slots: kept.map(({ slotname, confirmedFlush, restartLsn, twoPhaseAt, failover }) => ({
         slotname,
         confirmedFlush: formatLsn(confirmedFlush),
@@ -746,6 +799,7 @@ export class Publisher {
   async #recover(start: Lsn): Promise<void> {
     const stored = (await loadJson(this.#store, DOCUMENT.slots)) as StoredSlots | undefined;
     this.#nextXid = stored?.nextXid ?? FIRST_XID;
+    this.#mark = stored?.mark;
     for (const { confirmedFlush, restartLsn, twoPhaseAt, ...slot } of stored?.slots ?? []) {
       this.#slots.set(slot.slotname, {
         ...slot,
@@ -774,6 +828,9 @@ export class Publisher {
             break;
           case "changes":
             if (isNew && open?.prepare === false) this.#apply(recordsOf(piece));
+            break;
+          case "mark":
+            this.#mark = piece.mark;
             break;
           case "outcome": {
             const prepared = byBegin.get(piece.beginLsn);
@@ -809,6 +866,7 @@ interface StoredTables {
 interface StoredSlots {
   /** The log may no longer have the last transaction. */
   readonly nextXid: number;
+  readonly mark?: string | undefined;
   readonly slots: readonly {
     readonly slotname: string;
     readonly confirmedFlush: string;
@@ -847,7 +905,7 @@ async function wholeEnd(store: PublisherStore, start: Lsn, tail: Lsn, end: Lsn):
   try {
     for await (const pieces of readPieces(store, start, end)) {
       for (const { type, endLsn } of pieces) {
-        inside = type === "begin" || type === "changes";
+        inside = type === "begin" || type === "changes" || type === "mark";
         if (!inside) whole = endLsn;
       }
     }
@@ -856,6 +914,18 @@ async function wholeEnd(store: PublisherStore, start: Lsn, tail: Lsn, end: Lsn):
     if (whole < tail) throw error;
   }
   return whole;
+}
+
+/** @throws ArgumentError */
+function mustBeGid(gid: unknown): void {
+  if (typeof gid === "string" && gid !== "" && !gid.includes("\0") && utf8.encode(gid).length <= MAX_GID) return;
+  refuseArgument("gid", `text of 1 to ${MAX_GID} bytes`, gid);
+}
+
+/** @throws ArgumentError */
+function markOf({ mark }: MarkOptions): string | undefined {
+  checkType("options.mark", mark, "string");
+  return mark;
 }
 
 function isKept(record: NewRecord): boolean {

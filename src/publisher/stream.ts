@@ -65,7 +65,7 @@ export async function* streamSteps(
               steps.push(send(encoder.changes(recordsOf(piece))));
             } else if (piece.type === "end") {
               steps.push(send(encoder.end()), position(publisher, piece.endLsn));
-            } else {
+            } else if (piece.type !== "mark") {
               if (piece.lsn >= startpoint) {
                 if (piece.type === "message") steps.push(send(encoder.message(piece.message, piece.lsn)));
                 else {

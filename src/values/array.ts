@@ -12,6 +12,7 @@ import {
   badText,
   type Codec,
   jsonOfPart,
+  partOfJson,
   readBinaryPart,
   readTextPart,
   writeBinaryPart,
@@ -110,6 +111,14 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
     return Array.from(value.values(), (each) => nested(each, depth + 1));
   };
 
+  /** The values of what `nested` made. */
+  const ofNested = (json: unknown, depth: number, index?: number): unknown => {
+    if (json === null) return null;
+    if (!Array.isArray(json) || (depth > 0 && !isNestable())) return partOfJson(element, json, name, index);
+    if (depth === MAX_DIMENSIONS) refuse(`at most ${MAX_DIMENSIONS} dimensions`, json, name);
+    return json.map((each, i) => ofNested(each, depth + 1, i));
+  };
+
   return {
     name,
 
@@ -120,6 +129,16 @@ export function arrayOf(name: string, element: Codec, elementOid: number, delimi
         dimensions: dimensions.map(({ length, lowerBound }) => ({ length, lowerBound })),
         elements: elements.map((each) => (each === null ? null : jsonOfPart(element, each))),
       };
+    },
+    fromJson(json) {
+      if (Array.isArray(json)) {
+        const value = ofNested(json, 0) as ArrayValue;
+        const uneven = isNestable() ? partsOf(value).elements.find(Array.isArray) : undefined;
+        return uneven === undefined ? value : refuse("arrays in each place of a dimension, or in none", uneven, name);
+      }
+      const { dimensions, elements } = mustHaveBounds(json as ArrayWithBounds, name);
+      const values = elements.map((each, i) => (each === null ? null : partOfJson(element, each, name, i)));
+      return { dimensions: dimensions.map(({ length, lowerBound }) => ({ length, lowerBound })), elements: values };
     },
     listLike: true,
 
@@ -292,6 +311,8 @@ export function vectorOf(name: string, element: typeof int2, elementOid: number)
     name,
     listLike: true,
     toJson: (value) => checked(value).map((each) => jsonOfPart(element, each)),
+    fromJson: (json) =>
+      checked(json as readonly number[]).map((each, i) => partOfJson(element, each, name, i) as number),
     readText: (text) =>
       text === "" ? [] : text.split(" ").map((part, i) => readTextPart(element, part, 0, name, i) as number),
     writeText: (value) =>

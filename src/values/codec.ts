@@ -45,6 +45,12 @@ export interface Codec<T = unknown> {
    * @throws EncodeError for a value that is not of the type
    */
   toJson?(value: T): Json;
+  /**
+   * Convert what `toJson` made back to a value, for `valueOfJson`. Without it, strings, numbers and booleans are read as the text format.
+   *
+   * @throws EncodeError for JSON that is not of the type; DecodeError for text in it that is not
+   */
+  fromJson?(json: unknown): T;
 }
 
 /** Throw the DecodeError of a text. `wanted` says what was expected: "a whole number from 0 to 255". */
@@ -233,6 +239,38 @@ export function jsonOfPart(codec: Codec, value: unknown): Json {
   }
 }
 
+/** The value of a type whose JSON this is, for a part of a value that is not NULL, or a whole one. */
+export function partOfJson(codec: Codec, json: unknown, path?: string, index?: number): unknown {
+  try {
+    const entered = enter(codec);
+    return entered.fromJson === undefined ? plainOfJson(entered, json) : entered.fromJson(json);
+  } catch (error) {
+    throw path === undefined ? error : ofWhole(error, codec, path, index, 0);
+  } finally {
+    depth--;
+  }
+}
+
+/** Values whose JSON is their text, or looks like it; and the bytes of types that are not known. */
+function plainOfJson({ name, twofold, readText, readBinary }: Codec, json: unknown): unknown {
+  if (typeof json === "string") return readText(json);
+  if (typeof json === "number") {
+    const value = readText(String(json));
+    if (typeof value !== "number" && !Number.isSafeInteger(json)) {
+      refuse(`text such as "${json}", since numbers of JSON lose digits`, json, name);
+    }
+    return value;
+  }
+  if (typeof json === "boolean") {
+    const value = readText(json ? "t" : "f");
+    return typeof value === "boolean" || twofold === true ? value : refuse("text", json, name);
+  }
+  const { binary } = (json ?? {}) as { readonly binary?: unknown };
+  if (typeof binary !== "string" || !/^\\x(?:[\da-f]{2})*$/i.test(binary))
+    return refuse("text or a number", json, name);
+  return readBinary(Uint8Array.from(binary.slice(2).match(/../g) ?? [], (digits) => Number.parseInt(digits, 16)));
+}
+
 /** JSON has no infinities, no NaN and, for most readers, no -0. */
 function jsonOfNumber(value: number): Json {
   return Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? "-0" : String(value);
@@ -289,6 +327,7 @@ function wrapped(codec: Codec, onRead: Convert, onWrite: Convert): Codec {
       return codec.twofold === true;
     },
     toJson: (value) => jsonOfPart(codec, value),
+    fromJson: (json) => partOfJson(codec, json),
     readText(text) {
       if (typeof text !== "string") refuseArgument("text", "a string", text);
       try {

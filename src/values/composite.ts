@@ -12,6 +12,7 @@ import {
   badText,
   type Codec,
   jsonOfPart,
+  partOfJson,
   readBinaryPart,
   readTextPart,
   writeBinaryPart,
@@ -52,6 +53,15 @@ export function compositeOf(name: string, fields: readonly Field[]): Codec<Compo
         object[field] = each === null ? null : jsonOfPart(codec, each);
       }
       return object;
+    },
+    fromJson(json) {
+      mustBeObject(json as CompositeValue, name);
+      const value: Record<string, unknown> = Object.create(null);
+      for (const [i, { codec, name: field }] of fields.entries()) {
+        const each = get(json as CompositeValue, i);
+        value[field] = each === null ? null : partOfJson(codec, each, paths[i]!);
+      }
+      return value;
     },
 
     readText(text) {

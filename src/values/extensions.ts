@@ -25,6 +25,7 @@ const hstore: Codec<HstoreValue> = {
     for (const { key } of pairsOf(value)) object[key] = value[key]!;
     return object;
   },
+  fromJson: (json) => hstore.toJson!(json as HstoreValue) as HstoreValue,
 
   readText(text) {
     mustBeText(text, "hstore");

@@ -13,7 +13,7 @@ export type { Codec } from "./codec.ts";
 export type { CompositeValue } from "./composite.ts";
 export type { TypeDefinition } from "./definition.ts";
 export type { HstoreValue } from "./extensions.ts";
-export { jsonOfRow, jsonOfValue } from "./json.ts";
+export { jsonOfRow, jsonOfValue, valueOfJson } from "./json.ts";
 export type { MultirangeValue, RangeValue } from "./range.ts";
 export {
   type Absent,

@@ -2,7 +2,7 @@
 import { refuseArgument } from "../kernel/errors.ts";
 import type { Json } from "../wire/json.ts";
 import { unchanged } from "../wire/tuple.ts";
-import { type Codec, jsonOfPart } from "./codec.ts";
+import { type Codec, jsonOfPart, partOfJson } from "./codec.ts";
 import { isOid } from "./definition.ts";
 import { absent, mustBeRelation, type RowType } from "./row.ts";
 import { codecIn, type TypeMap } from "./type-map.ts";
@@ -56,6 +56,24 @@ export function jsonOfRow(
     if (value !== absent && value !== unchanged) object[name] = jsonOrNull(codec, value);
   }
   return object;
+}
+
+/**
+ * The value whose JSON this is: what `jsonOfValue` made, back.
+ *
+ * Numbers are also read where the form is text, as far as they cannot have lost digits: `7` for an int8, but not `9.5` for a numeric.
+ *
+ * @param json What JSON.parse returned, null included.
+ * @param typeId The oid of its type.
+ * @param typeMap The types.
+ * @throws EncodeError for JSON that is not of the type; DecodeError for text in it that is not; ArgumentError for an invalid oid or TypeMap.
+ * @example valueOfJson(["1", null], 1016, new TypeMap()) // [1n, null]
+ * @example valueOfJson("2000-01-01T00:00:00Z", 1184, new TypeMap()) // 0n
+ */
+export function valueOfJson(json: unknown, typeId: number, typeMap: TypeMap): unknown {
+  if (!isOid(typeId)) refuseArgument("typeId", "an oid", typeId);
+  const codec = codecIn(typeMap, typeId);
+  return json === null ? null : partOfJson(codec, json);
 }
 
 function jsonOrNull(codec: Codec, value: unknown): Json {

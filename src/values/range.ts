@@ -12,6 +12,7 @@ import {
   badText,
   type Codec,
   jsonOfPart,
+  partOfJson,
   readBinaryPart,
   readTextPart,
   writeBinaryPart,
@@ -63,6 +64,13 @@ export function rangeOf(name: string, subtype: Codec): Codec<RangeValue> {
       if (range === "empty") return range;
       const bound = (side: unknown): Json => (side === null ? null : jsonOfPart(subtype, side));
       return { lower: bound(range.lower), upper: bound(range.upper), bounds: range.bounds };
+    },
+    fromJson(json) {
+      const range = checked(json as RangeValue);
+      if (range === "empty") return range;
+      const bound = (side: "lower" | "upper"): unknown =>
+        (range[side] ?? null) === null ? null : partOfJson(subtype, range[side], `${name}.${side}`);
+      return checked({ lower: bound("lower"), upper: bound("upper"), bounds: range.bounds });
     },
 
     readText(text) {
@@ -160,6 +168,8 @@ export function multirangeOf(name: string, subtype: Codec): Codec<MultirangeValu
     listLike: true,
 
     toJson: (value) => checked(value).map((each) => jsonOfPart(range, each)),
+    fromJson: (json) =>
+      checked(json as MultirangeValue).map((each, i) => partOfJson(range, each, name, i)) as unknown as MultirangeValue,
 
     readText(text) {
       if (text === "{}") return [];

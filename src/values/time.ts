@@ -209,6 +209,10 @@ function timestampCodec(name: "timestamp" | "timestamptz"): Codec<PgTime> {
     name,
     // As ISO 8601 has it.
     toJson: (value) => codec.writeText(value).replace(" ", "T").replace("+00", "Z"),
+    fromJson: (json) => {
+      if (typeof json !== "string") return refuse("text", json, name);
+      return codec.readText(json.replace("T", " ").replace("Z", zoned ? "+00" : "Z"));
+    },
     readText(text) {
       if (text === "infinity") return pgTimeInfinity;
       if (text === "-infinity") return pgTimeMinusInfinity;

@@ -8,7 +8,7 @@ import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { arrayOf } from "./array.ts";
 import { type Builtins, builtins } from "./builtin.ts";
 import { type CatalogRow, definitionOf, refuseRow } from "./catalog.ts";
-import { type Codec, checkedCodec, foreignCodec, isCodec, jsonOfPart, opaque } from "./codec.ts";
+import { type Codec, checkedCodec, foreignCodec, isCodec, jsonOfPart, opaque, partOfJson } from "./codec.ts";
 import { compositeOf } from "./composite.ts";
 import { checkedDefinition, isOid, type TypeDefinition } from "./definition.ts";
 import { extensionCodec } from "./extensions.ts";
@@ -202,6 +202,7 @@ export class TypeMap {
         return now().twofold === true;
       },
       toJson: (value) => jsonOfPart(now(), value),
+      fromJson: (json) => partOfJson(now(), json),
       readText: (text) => now().readText(text),
       writeText: (value) => now().writeText(value),
       readBinary: (bytes) => now().readBinary(bytes),

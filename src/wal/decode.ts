@@ -286,7 +286,8 @@ function short(place: RecordPlace, named: Lsn): never {
   refuseRecord(place, "BAD_LENGTH", "", "record with invalid length at @", named);
 }
 
-function isCompressed(info: number, has: WalFormat["has"]): boolean {
+/** Do the flags of an image say that it is compressed? */
+export function isCompressed(info: number, has: WalFormat["has"]): boolean {
   return (info & (has.imageCompressionMethods ? 0x1c : 0x02)) !== 0;
 }
 

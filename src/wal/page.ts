@@ -4,12 +4,13 @@
  * @source xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData
  */
 
-import { DecodeError, EncodeError } from "../kernel/errors.ts";
+import { encodeXLogPageHeaderData, readXLogPageHeaderData } from "../generated/wal.ts";
+import { DecodeError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../kernel/lsn.ts";
 import { checkWhole } from "../kernel/options.ts";
 import { segmentName, segmentOffset } from "../kernel/wal-names.ts";
-import { shown } from "../kernel/words.ts";
-import { givenBytes, mustBeObject } from "../wire/check.ts";
+import { givenBytes, mustBeObject, mustBeUnsigned, refuse } from "../wire/check.ts";
+import { NativeReader } from "../wire/native.ts";
 import { WalError } from "./error.ts";
 import type { WalFormat } from "./format.ts";
 
@@ -94,21 +95,14 @@ export function decodeWalPageHeader(bytes: Uint8Array, offset = 0): WalPageHeade
       `${path} needs ${size} bytes at offset ${offset}; ${left} are left`,
     );
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, size);
-  return {
-    magic: view.getUint16(0, true),
-    info: view.getUint16(2, true),
-    timeline: view.getUint32(4, true),
-    pageAddress: view.getBigUint64(8, true) as Lsn,
-    remaining: view.getUint32(16, true),
-    long: isLong
-      ? {
-          systemIdentifier: view.getBigUint64(24, true),
-          segmentSize: view.getUint32(32, true),
-          pageSize: view.getUint32(36, true),
-        }
-      : undefined,
-  };
+  const r = new NativeReader(bytes.subarray(offset, offset + size));
+  const { magic, info, timeline, pageAddress, remaining, systemIdentifier, segmentSize, pageSize } =
+    readXLogPageHeaderData(r, { longHeader: isLong });
+  const long =
+    systemIdentifier === undefined || segmentSize === undefined || pageSize === undefined
+      ? undefined
+      : { systemIdentifier, segmentSize, pageSize };
+  return { magic, info, timeline, pageAddress, remaining, long };
 }
 
 /**
@@ -120,31 +114,20 @@ export function decodeWalPageHeader(bytes: Uint8Array, offset = 0): WalPageHeade
 export function encodeWalPageHeader(header: WalPageHeader): Uint8Array {
   mustBeObject(header, "WalPageHeader");
   const { magic, info, timeline, pageAddress, remaining, long } = header;
-  if (long !== undefined) mustBeObject(long, "WalPageHeader.long");
-  const bytes = new Uint8Array(pageHeaderSize(header));
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, fitting("magic", magic, 0xffff), true);
-  const flags = fitting("info", info, 0xffff);
-  view.setUint16(2, long === undefined ? flags & ~XLP_LONG_HEADER : flags | XLP_LONG_HEADER, true);
-  view.setUint32(4, fitting("timeline", timeline, 0xffffffff), true);
-  view.setBigUint64(8, fitting("pageAddress", pageAddress, LIMIT), true);
-  view.setUint32(16, fitting("remaining", remaining, 0xffffffff), true);
   if (long !== undefined) {
-    view.setBigUint64(24, fitting("long.systemIdentifier", long.systemIdentifier, LIMIT), true);
-    view.setUint32(32, fitting("long.segmentSize", long.segmentSize, 0xffffffff), true);
-    view.setUint32(36, fitting("long.pageSize", long.pageSize, 0xffffffff), true);
+    mustBeObject(long, "WalPageHeader.long");
+    if (long.systemIdentifier === undefined) {
+      refuse("a bigint from 0 to 2^64 - 1", undefined, "XLogPageHeaderData.systemIdentifier");
+    }
   }
-  return bytes;
-}
-
-const LIMIT = (1n << 64n) - 1n;
-
-function fitting<T extends number | bigint>(field: string, value: T, max: T): T {
-  const whole =
-    typeof value === "bigint" ? typeof max === "bigint" : Number.isInteger(value) && typeof max === "number";
-  if (whole && value >= 0 && value <= max) return value;
-  const path = `WalPageHeader.${field}`;
-  throw new EncodeError(path, `${path}: expected a ${typeof max} from 0 to ${max}, got ${shown(value)}`);
+  mustBeUnsigned(info, 0xffff, "XLogPageHeaderData.info");
+  return encodeXLogPageHeaderData({
+    ...{ magic, timeline, pageAddress, remaining },
+    info: long === undefined ? info & ~XLP_LONG_HEADER : info | XLP_LONG_HEADER,
+    systemIdentifier: long?.systemIdentifier,
+    segmentSize: long?.segmentSize,
+    pageSize: long?.pageSize,
+  });
 }
 
 /** The expected values of a page. */

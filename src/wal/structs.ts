@@ -20,6 +20,7 @@ import {
   rest,
   struct,
   time,
+  u8,
   u16,
   u32,
   u64,
@@ -51,6 +52,84 @@ export const relFileLocator = record(
   },
   "Where a relation's files are.",
 );
+
+/** Which header a page has. */
+export const walPageContext: Context = {
+  name: "WalPageContext",
+  doc: "Which header a page of WAL has.",
+  conditions: { longHeader: { doc: "The header is a long one: xlp_info has XLP_LONG_HEADER.", otherwise: false } },
+};
+
+export const xLogPageHeaderData = struct("XLogPageHeaderData", {
+  doc: "The header of a page of WAL; on the first page of a segment XLogLongPageHeaderData.",
+  source: "xlog_internal.h: XLogPageHeaderData, XLogLongPageHeaderData",
+  end: "sizeof",
+  context: walPageContext,
+  fields: {
+    magic: u16("xlp_magic: the server that wrote the page, by its major version."),
+    info: u16("xlp_info: flags."),
+    timeline: u32("xlp_tli: the timeline of the first record that begins on the page."),
+    pageAddress: lsn("xlp_pageaddr: where the page is in WAL."),
+    remaining: u32("xlp_rem_len: bytes that are left, at the start of the page, of a record that began on one before."),
+    systemIdentifier: when("longHeader", u64(""), "xlp_sysid: the cluster's system identifier."),
+    segmentSize: when("longHeader", u32(""), "xlp_seg_size: wal_segment_size, in bytes."),
+    pageSize: when("longHeader", u32(""), "xlp_xlog_blcksz: XLOG_BLCKSZ, in bytes."),
+    padding: padding("Between the fields."),
+  },
+});
+
+export const xLogRecord = struct("XLogRecord", {
+  doc: "The header of a record.",
+  source: "xlogrecord.h",
+  end: "sizeof",
+  fields: {
+    length: u32("xl_tot_len: bytes of the whole record, this header included."),
+    xid: xid("xl_xid: the transaction that wrote it; 0 for none."),
+    prev: lsn("xl_prev: where the record before it begins."),
+    info: u8("xl_info: the upper four bits belong to the resource manager."),
+    rmid: u8("xl_rmid: the number of the resource manager."),
+    crc: u32("xl_crc: CRC-32C of all other bytes of the record."),
+    padding: padding("Between the fields."),
+  },
+});
+
+export const xLogRecordBlockHeader = struct("XLogRecordBlockHeader", {
+  doc: "The beginning of what a record says of a page.",
+  source: "xlogrecord.h",
+  end: "sizeof",
+  fields: {
+    id: u8("The number by which the resource manager knows the page, 0 to 32."),
+    forkFlags: u8(
+      "The fork in the lower four bits, then flags: 16 image, 32 data, 64 made anew, 128 the relation before.",
+    ),
+    dataLength: u16("Bytes of the resource manager's data about the page, without the image."),
+  },
+});
+
+export const xLogRecordBlockImageHeader = struct("XLogRecordBlockImageHeader", {
+  doc: "What a record says of the full-page image of a page.",
+  source: "xlogrecord.h",
+  end: "last field",
+  fields: {
+    length: u16("Bytes of the image."),
+    holeOffset: u16("Where the hole is in the page, in bytes; 0 without one."),
+    bimgInfo: u8("Flags: 1 for a hole; the others depend on the version."),
+  },
+});
+
+export const xLogRecordBlockCompressHeader = struct("XLogRecordBlockCompressHeader", {
+  doc: "What a record says of a compressed image with a hole.",
+  source: "xlogrecord.h",
+  end: "sizeof",
+  fields: { holeLength: u16("Bytes of the hole.") },
+});
+
+export const xLogRecordDataHeaderShort = struct("XLogRecordDataHeaderShort", {
+  doc: "The length of the main data of a record, up to 255 bytes.",
+  source: "xlogrecord.h",
+  end: "sizeof",
+  fields: { id: u8("255."), dataLength: u8("Bytes of the main data.") },
+});
 
 export const checkPoint = struct("CheckPoint", {
   doc: "A checkpoint: from where replay begins, and what the next of everything is.",

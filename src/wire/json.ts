@@ -66,7 +66,13 @@ function fieldsJson(fields: Fields, value: object, path: string, server: Server 
   return result;
 }
 
-function valueJson(shape: ValueField | ValueShape, value: unknown, path: string, server: Server | undefined): Json {
+/** The value of a field. */
+export function valueJson(
+  shape: ValueField | ValueShape,
+  value: unknown,
+  path: string,
+  server: Server | undefined,
+): Json {
   switch (shape.form) {
     case "u8":
     case "u16":

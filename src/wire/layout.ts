@@ -159,7 +159,8 @@ class Walk {
   }
 }
 
-function alignmentOf(shape: NativeShape): number {
+/** The alignment of a field. */
+export function alignmentOf(shape: NativeShape): number {
   switch (shape.form) {
     case "record":
       return alignmentOfAll(shape.fields);

@@ -10,3 +10,8 @@ export type Place = readonly [path: string, index?: number | undefined, field?: 
 export function fieldPath(path: string, index?: number, field = ""): string {
   return index === undefined ? `${path}${field}` : `${path}[${index}]${field}`;
 }
+
+/** The place of a field of what stands at a place. */
+export function below([path, index, field = ""]: Place, name: string): Place {
+  return index === undefined ? [`${path}.${name}`] : [path, index, `${field}.${name}`];
+}

@@ -219,6 +219,12 @@ export function valueFields(fields: Fields): [string, ValueField][] {
   });
 }
 
+/** The unit of a form's values; undefined if they have none. */
+export function unitOf(form: string): string | undefined {
+  if (form === "lsn") return "bytes";
+  return form === "time" ? "microseconds since 2000-01-01 UTC" : undefined;
+}
+
 /** One message: an entry of a family's messages.ts. */
 export interface Message<Capability extends string = string> {
   readonly name: string;

@@ -70,7 +70,8 @@ function traceColumn(row: TupleData, i: number): string {
     : `\\x${hexOf(bytes.subarray(0, SHOWN))}${bytes.length > SHOWN ? "…" : ""}`;
 }
 
-function traceValue(shape: ValueField | ValueShape, value: unknown, server: Server | undefined): string {
+/** The value of a field. */
+export function traceValue(shape: ValueField | ValueShape, value: unknown, server: Server | undefined): string {
   switch (shape.form) {
     case "u8":
     case "u16":

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { EncodeError } from "../../src/kernel/errors.ts";
 import { builtins } from "../../src/values/builtin.ts";
-import { jsonOfRow, jsonOfValue, rowObject, rowReader, TypeMap } from "../../src/values/index.ts";
+import { jsonOfRow, jsonOfValue, rowObject, rowReader, TypeMap, valueOfJson } from "../../src/values/index.ts";
 import { TupleData, unchanged } from "../../src/wire/tuple.ts";
 
 const types = new TypeMap().add(
@@ -69,6 +69,34 @@ describe("the form of each type", () => {
     ["other", "anything", '"anything"'],
   ])("%s: %s", (name, text, expected) => {
     expect(json(name, text)).toBe(expected);
+    const oid = oidOf(name);
+    expect(valueOfJson(JSON.parse(expected), oid, types)).toEqual(types.codec(oid).readText(text));
+  });
+
+  test.each([
+    ["int8", "7", 7n],
+    ["text", "7", "7"],
+    ["float4", "0.1", Math.fround(0.1)],
+    ["timestamptz", '"2000-01-01 02:00:00+02"', 0n],
+    ["other", '{"binary":"\\\\x01ff"}', Uint8Array.of(1, 255)],
+  ])("%s can also be %s", (name, text, value) => {
+    expect(valueOfJson(JSON.parse(text), oidOf(name), types)).toEqual(value);
+  });
+
+  test.each([
+    [
+      "int8",
+      "9007199254740993",
+      'int8 is 9007199254740992, expected text such as "9007199254740992", since numbers of JSON lose digits',
+    ],
+    ["numeric", "9.5", 'numeric is 9.5, expected text such as "9.5", since numbers of JSON lose digits'],
+    ["int4", '"x"', 'int4 is "x", expected a whole number from -2147483648 to 2147483647, at offset 0'],
+    ["text", "true", "text is true, expected text"],
+    ["_int4", "[1,[2]]", "_int4 is an array, expected arrays in each place of a dimension, or in none"],
+    ["pair", '{"x":1}', "pair.__proto__ is undefined, expected a value or null"],
+    ["date", "5", 'date is "5", expected'],
+  ])("%s is not %s", (name, text, words) => {
+    expect(() => valueOfJson(JSON.parse(text), oidOf(name), types)).toThrow(words);
   });
 
   test("text and binary of each documented value have the same", () => {

@@ -1,5 +1,5 @@
 /** Publisher and its stores: what was acknowledged is sent to every slot once, whatever is restarted, cut off or full. */
-import { cpSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -19,7 +19,8 @@ import { MemoryStore, type PublisherStore } from "../../src/publisher/store.ts";
 import { streamSteps } from "../../src/publisher/stream.ts";
 import type { Table } from "../../src/publisher/tables.ts";
 import type { PublisherTransaction } from "../../src/publisher/transaction.ts";
-import { Child, folder, publisherProgram } from "../publisher-child.ts";
+import { Child } from "../publisher-child.ts";
+import { folder, publisherProgram } from "../publisher-program.ts";
 import { oneByOne, sentTo } from "../publisher-streams.ts";
 import { seed, times } from "../seed.ts";
 
@@ -109,17 +110,22 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
         const done: Expected[] = [];
         const slots: { readonly name: string; readonly made: Lsn; readonly twoPhase: boolean; confirmed: Lsn }[] = [];
         let next = 0;
-        for (const each of operations) {
+        let mark: string | undefined;
+        for (const [i, each] of operations.entries()) {
           switch (each.type) {
             case "write": {
               const ids = Array.from({ length: each.count }, () => next++);
               const gone = rows.keys().next().value;
               const value = each.long ? "x".repeat(900) : "short";
-              const { endLsn } = await publisher.transaction(async (t) => {
-                for (const id of ids) t.insert(item, [id, value]);
-                await Promise.resolve();
-                if (gone !== undefined) t.delete(item, { id: gone });
-              });
+              const { endLsn } = await publisher.transaction(
+                async (t) => {
+                  for (const id of ids) t.insert(item, [id, value]);
+                  await Promise.resolve();
+                  if (gone !== undefined) t.delete(item, { id: gone });
+                },
+                { mark: `${i}` },
+              );
+              mark = `${i}`;
               for (const id of ids) rows.set(id, value);
               if (gone !== undefined) rows.delete(gone);
               const list = [...ids, ...(gone === undefined ? [] : [`-${gone}`])];
@@ -129,19 +135,23 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
             }
             case "fail":
               await expect(
-                publisher.transaction((t) => {
-                  t.insert(item, [-1, "never"]);
-                  throw new Error("no");
-                }),
+                publisher.transaction(
+                  (t) => {
+                    t.insert(item, [-1, "never"]);
+                    throw new Error("no");
+                  },
+                  { mark: "never" },
+                ),
               ).rejects.toThrow("no");
               break;
             case "prepare": {
               const { gid } = each;
               const id = next++;
-              const write = publisher.prepare(gid, (t) => t.insert(item, [id, "prepared"]));
+              const write = publisher.prepare(gid, (t) => t.insert(item, [id, "prepared"]), { mark: `${i}` });
               if (prepared.has(gid)) await expect(write).rejects.toThrow(ArgumentError);
               else {
                 const { endLsn, commitLsn } = await write;
+                mark = `${i}`;
                 prepared.set(gid, { ids: [id], begin: commitLsn });
                 done.push({ end: endLsn, plain: undefined, twoPhase: `prepare ${gid} ${id}` });
               }
@@ -150,10 +160,13 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
             case "resolve": {
               const { gid, commit } = each;
               const of = prepared.get(gid);
-              const resolved = commit ? publisher.commitPrepared(gid) : publisher.rollbackPrepared(gid);
+              const resolved = commit
+                ? publisher.commitPrepared(gid, { mark: `${i}` })
+                : publisher.rollbackPrepared(gid, { mark: `${i}` });
               if (of === undefined) await expect(resolved).rejects.toThrow(`"${gid}" does not exist`);
               else {
                 const { endLsn } = await resolved;
+                mark = `${i}`;
                 prepared.delete(gid);
                 if (commit) for (const id of of.ids) rows.set(id, "prepared");
                 done.push({
@@ -201,6 +214,7 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
                 directory = copy;
               } else if (!each.crash) await publisher.close();
               ({ publisher, item } = await open(make(), { keepRows: true }));
+              expect(publisher.mark).toBe(mark);
               break;
           }
         }
@@ -218,6 +232,7 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
         expect(publisher.slots.map(({ slotname, confirmedFlush }) => [slotname, confirmedFlush])).toEqual(
           slots.map(({ name, confirmed }) => [name, confirmed]),
         );
+        expect(publisher.mark).toBe(mark);
         expect(publisher.prepared.map(({ gid }) => gid).sort()).toEqual([...prepared.keys()].sort());
         expect(await rowsOf(publisher, item)).toEqual(Array.from(rows, ([id, value]) => [String(id), value]).sort());
         await publisher.close();
@@ -294,18 +309,22 @@ test("whatever of the last append a crash has left, the store has those before, 
   const { publisher, item } = await open(new DirectoryStore(directory));
   await publisher.createSlot("s");
   await publisher.transaction((t) => t.insert(item, [1, "one"]));
-  const { endLsn } = await publisher.transaction((t) => t.insert(item, [2, "two"]));
-  await publisher.transaction((t) => t.insert(item, [3, "three"]));
+  const { endLsn } = await publisher.transaction((t) => t.insert(item, [2, "two"]), { mark: "two" });
+  const before = join(parent, "before");
+  cpSync(directory, before, { recursive: true });
+  rmSync(join(before, "owner.pid"));
+  await publisher.transaction((t) => t.insert(item, [3, "three"]), { mark: "three" });
   await publisher.close();
   const [name] = readdirSync(join(directory, "log"));
-  const { length } = readFileSync(join(directory, "log", name!));
+  const bytes = readFileSync(join(directory, "log", name!));
   const kept = Number(endLsn - 0x1000000n);
-  for (let size = kept; size < length; size++) {
+  for (let size = kept; size < bytes.length; size++) {
     const copy = join(parent, String(size));
-    cpSync(directory, copy, { recursive: true });
-    truncateSync(join(copy, "log", name!), size);
+    cpSync(before, copy, { recursive: true });
+    writeFileSync(join(copy, "log", name!), bytes.subarray(0, size));
     const again = await open(new DirectoryStore(copy));
     expect(again.publisher.end).toBe(endLsn);
+    expect(again.publisher.mark).toBe("two");
     await again.publisher.transaction((t) => t.insert(again.item, [4, "four"]));
     expect(await wordsOf(again.publisher, "s")).toEqual(["commit 1", "commit 2", "commit 4"]);
     await again.publisher.close();

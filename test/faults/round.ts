@@ -491,7 +491,7 @@ async function aim(
 }
 
 /** Kill a server process without a word: the postmaster ends the others at once, and recovers from the WAL. */
-async function crash(server: OwnServer, database: string): Promise<void> {
+export async function crash(server: OwnServer, database: string): Promise<void> {
   const { rows } = await again(() =>
     server.sql(
       `SELECT pid, pg_backend_pid() FROM pg_stat_activity WHERE datname = '${database}' ORDER BY random() LIMIT 1`,
@@ -504,7 +504,7 @@ async function crash(server: OwnServer, database: string): Promise<void> {
 }
 
 /** Kill the postmaster. Its processes end when they notice; then the keeper starts it again, and it recovers. */
-async function killPostmaster(server: OwnServer): Promise<void> {
+export async function killPostmaster(server: OwnServer): Promise<void> {
   const pid = () => Number(readFileSync(join(server.dataDirectory, "postmaster.pid"), "utf8").split("\n")[0]);
   const before = pid();
   process.kill(before, "SIGKILL");
@@ -515,7 +515,7 @@ async function killPostmaster(server: OwnServer): Promise<void> {
 }
 
 /** Something that a server which recovers does not do yet. */
-async function again<T>(run: () => Promise<T>): Promise<T> {
+export async function again<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return await run();

@@ -5,12 +5,12 @@
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { generatedOptions } from "../../scripts/options.ts";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { acceptedBy, checkCommand, parseCommand, printCommand } from "../../src/command/index.ts";
 import { ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { formatServerVersion, formatVersions } from "../../src/kernel/version.ts";
 import { optionsOf } from "../../src/node/cli/command/words.ts";
-import { checkedCommand } from "../oracle/checked-commands.ts";
 
 /** The version that 18, the default, means. */
 const newest = formatServerVersion(18);

@@ -1,6 +1,7 @@
-/**
- * A format whose damaged bytes `npm run fuzz:messages` and `npm run fuzz:files` check; targets.ts lists them.
- */
+/** What became of an input. */
+export type Outcome = "value" | "error";
+
+/** A format whose damaged bytes `npm run fuzz:messages`, `fuzz:files` and `fuzz:clients` check; targets.ts lists them. */
 export interface FuzzTarget {
   /** The name of the format: "backup_manifest". */
   readonly name: string;
@@ -14,5 +15,7 @@ export interface FuzzTarget {
    * @returns whether they are a value, or rejected with an error of ours.
    * @throws any other error if a check fails.
    */
-  check(bytes: Uint8Array): "value" | "error";
+  check(bytes: Uint8Array): Outcome | Promise<Outcome>;
+  /** More to say at the end. */
+  summary?(): string;
 }

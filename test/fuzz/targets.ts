@@ -1,5 +1,6 @@
-/** Every target of `npm run fuzz:messages` and `npm run fuzz:files`. */
+/** Every target of `npm run fuzz:messages`, `fuzz:files` and `fuzz:clients`. */
 import { baseBackupStream, incrementalFile } from "./basebackup.ts";
+import { clients } from "./clients.ts";
 import { backupManifestTarget } from "./manifest.ts";
 import { messages } from "./messages.ts";
 import { stateFiles } from "./state-files.ts";
@@ -10,6 +11,7 @@ import { walContents } from "./wal-records.ts";
 
 export const targets: Readonly<Record<string, readonly FuzzTarget[]>> = {
   messages,
+  clients,
   files: [
     ...texts,
     ...stateFiles,

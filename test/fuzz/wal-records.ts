@@ -1,6 +1,5 @@
 /** What records carry: main data of every operation, damaged, in records whose checksum is good. */
 
-import { supports } from "../../src/capabilities.ts";
 import { DecodeError } from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
@@ -27,7 +26,7 @@ export const walContents: FuzzTarget = {
   corpus: () => samples.flatMap(({ rmid, info, data }) => servers.map((_, i) => Uint8Array.of(i, rmid, info, ...data))),
   check(input) {
     const server = servers[(input[0] ?? 0) % servers.length]!;
-    const [rmid, info] = [(input[1] ?? 0) % (supports(server, "conflictDetectionSlot") ? 23 : 22), input[2] ?? 0];
+    const [rmid, info] = [(input[1] ?? 0) % 22, input[2] ?? 0];
     const format = walFormat({ server });
     const lsn = toLsn(4096n);
     const fields = { rmid, info: info & 0xf3, xid: 7, origin: 3, mainData: input.slice(3) };

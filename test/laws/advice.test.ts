@@ -1,10 +1,10 @@
 /** Following an advice never ends in another rejection of the same token. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { judgeCommand } from "../../src/command/index.ts";
 import type { ParseErrorInit } from "../../src/kernel/errors.ts";
-import { checkedCommand } from "../oracle/checked-commands.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";
 

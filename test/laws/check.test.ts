@@ -1,6 +1,7 @@
 /** Laws of checkCommand, on every version at which something changed. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { command } from "../../src/arbitraries/command.ts";
 import { commandCapabilities } from "../../src/command/capabilities.ts";
 import {
@@ -13,7 +14,6 @@ import {
 } from "../../src/command/index.ts";
 import { ParseError, UnsupportedError, WalwireError } from "../../src/kernel/errors.ts";
 import { serverVersionNum } from "../../src/kernel/version.ts";
-import { checkedCommand } from "../oracle/checked-commands.ts";
 import { expectErrorForPeople, expectLinear, hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 import { versionsWith } from "./versions.ts";

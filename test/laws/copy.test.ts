@@ -1,7 +1,7 @@
 /** CopyDecoder reads what copyto.c writes, in chunks cut anywhere; anything else gives a DecodeError, in linear time. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { ArgumentError, DecodeError } from "../../src/kernel/errors.ts";
 import { CopyDecoder } from "../../src/logical/copy.ts";
 import type { TupleData } from "../../src/wire/tuple.ts";

@@ -1,7 +1,8 @@
 /** Laws of PgoutputDecoder: it takes what a server sends and nothing else, and its state can be carried away at any point. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { concat, damaged, splits } from "../../src/arbitraries/bytes.ts";
+import { concat, splits } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { almostPgoutputStream, pgoutputMessage, pgoutputStream } from "../../src/arbitraries/index.ts";
 import { decodePgoutputMessage, encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalSenderMessage } from "../../src/generated/physical.ts";

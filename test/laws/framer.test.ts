@@ -1,7 +1,8 @@
 /** Laws of the framer: any split of a stream gives the same frames, and nothing that was handed out changes again. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { concat, damaged, splits } from "../../src/arbitraries/bytes.ts";
+import { concat, splits } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { ArgumentError, DecodeError } from "../../src/kernel/errors.ts";
 import { encodeFrame, type Frame, Framer, type FramerOptions, framesOf, isLast } from "../../src/wire/framer.ts";
 import { hex, toHex } from "../hex.ts";

@@ -1,7 +1,7 @@
 /** Laws of the JSON views of messages: they are JSON, say everything, and write positions as servers do. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { contextOf, messageOf } from "../../src/arbitraries/messages.ts";
 import { DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";

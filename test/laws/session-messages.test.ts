@@ -4,7 +4,7 @@ import { type DatabaseError, serialize } from "pg-protocol";
 import type { NoticeMessage } from "pg-protocol/dist/messages.js";
 import { Parser } from "pg-protocol/dist/parser.js";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { backendMessage, frontendMessage, startupPacket } from "../../src/arbitraries/session.ts";
 import { ArgumentError, DecodeError, EncodeError } from "../../src/kernel/errors.ts";
 import {

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { contextsOf, structsOf } from "../../scripts/codecs.ts";
-import { concat, damaged } from "../../src/arbitraries/bytes.ts";
+import { concat } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { contextOf, structOf } from "../../src/arbitraries/messages.ts";
 import * as files from "../../src/files/structs.ts";
 import * as generatedFiles from "../../src/generated/files.ts";

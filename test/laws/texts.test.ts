@@ -1,7 +1,7 @@
 /** The small files of text: what is printed is read back, in the form of every version, and any bytes are read or refused. */
 import fc from "fast-check";
 import { describe, expect } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import {
   backupHistory,
   backupLabel,

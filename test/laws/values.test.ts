@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { typeValue } from "../../src/arbitraries/values.ts";
 import { DecodeError, EncodeError, WalwireError } from "../../src/kernel/errors.ts";
 import { builtinTypes } from "../../src/values/builtin.ts";
@@ -105,6 +105,42 @@ describe.each(types)("$name", ({ name, oid, codec }) => {
       const bytes = codec.writeBinary(each);
       expect(isDeepStrictEqual(codec.readBinary(bytes), each), toHex(bytes)).toBe(true);
       expect(toHex(codec.writeBinary(codec.readBinary(bytes)))).toBe(toHex(bytes));
+    }),
+    runs,
+  );
+
+  law(
+    "a value reads back from its JSON",
+    fc.property(value, (each) => {
+      const json = JSON.stringify(values.jsonOfValue(each, oid, typeMap));
+      const read = values.valueOfJson(JSON.parse(json), oid, typeMap);
+      // A number that stands for a name is the text of it.
+      if (twofold.test(name))
+        expect(JSON.stringify(values.jsonOfValue(read, oid, typeMap)).replaceAll('"', "")).toBe(
+          json.replaceAll('"', ""),
+        );
+      else expect(isDeepStrictEqual(read, each), json).toBe(true);
+    }),
+    runs,
+  );
+
+  law(
+    "any JSON is refused, or is that of a value",
+    fc.property(fc.jsonValue(), (json) => {
+      let read: unknown;
+      try {
+        read = values.valueOfJson(json, oid, typeMap);
+      } catch (error) {
+        if (!(error instanceof DecodeError || error instanceof EncodeError)) throw error;
+        return;
+      }
+      if (read !== null)
+        expect(
+          isDeepStrictEqual(
+            values.valueOfJson(JSON.parse(JSON.stringify(values.jsonOfValue(read, oid, typeMap))), oid, typeMap),
+            read,
+          ),
+        ).toBe(true);
     }),
     runs,
   );
@@ -467,6 +503,10 @@ describe("arguments of any kind", () => {
     writeRow: { args: [row], call: rowWriter(relation, typeMap) as never },
     fillUnchanged: { args: [row, row], call: fillUnchanged as never },
     jsonOfValue: { args: [row[0], 20003, typeMap], call: values.jsonOfValue as never },
+    valueOfJson: {
+      args: [values.jsonOfValue(row[0], 20003, typeMap), 20003, typeMap],
+      call: values.valueOfJson as never,
+    },
     jsonOfRow: { args: [relation, rowObject(relation, row), typeMap], call: values.jsonOfRow as never },
   };
 

@@ -1,7 +1,7 @@
 /** What WAL records say: as servers said of theirs, and whatever the bytes are. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/arbitraries/bytes.ts";
+import { damaged } from "../../src/arbitraries/damage.ts";
 import { DecodeError } from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkedCommand, nameList, streamed, tooLong } from "../../src/arbitraries/checked-command.ts";
 import { supports } from "../../src/capabilities.ts";
 import {
   type CheckCommandOptions,
@@ -14,7 +15,6 @@ import {
 } from "../../src/command/index.ts";
 import { ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { versionsWith } from "../laws/versions.ts";
-import { checkedCommand, nameList, streamed, tooLong } from "../oracle/checked-commands.ts";
 import { buildOf, type Complaint, outcomes, prepare } from "../oracle/checks.ts";
 import { pipeline, queryBody } from "../oracle/pipeline.ts";
 import { seed, fullTimes as times } from "../seed.ts";

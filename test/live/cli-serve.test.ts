@@ -97,7 +97,7 @@ test("asks for passwords where there are users", async () => {
 });
 
 test.each<[args: readonly string[], status: number, words: string]>([
-  [[], 2, "missing --wal: the directory of segments"],
+  [[], 2, "missing --wal or --publish"],
   [["--wal", "/no/such/folder"], 3, "/no/such/folder"],
   [
     ["--wal", "d", "--slots", "s", "--listen", "x"],

@@ -1,5 +1,6 @@
 /** Each option of the replication commands, asked of servers that have it and of servers that do not: the tables of options say which. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tooLong } from "../../src/arbitraries/checked-command.ts";
 import { type CommandCapability, commandCapabilities } from "../../src/command/capabilities.ts";
 import { judgeCommand } from "../../src/command/index.ts";
 import type { OptionRow, OptionTable } from "../../src/command/options/option.ts";
@@ -9,7 +10,6 @@ import {
   createSlotOptions,
   pgoutputOptions,
 } from "../../src/command/options/tables.ts";
-import { tooLong } from "../oracle/checked-commands.ts";
 import { outcomes } from "../oracle/checks.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 

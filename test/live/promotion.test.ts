@@ -5,7 +5,7 @@ import { runPromotion } from "../faults/promotion.ts";
 import { seed } from "../seed.ts";
 import { longTestMajors } from "../servers/live.ts";
 
-test.for(longTestMajors)(
+test.concurrent.for(longTestMajors)(
   "PostgreSQL %i: the promoted standby goes on, or does not have the slot",
   { timeout: 120_000 },
   async (major) => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { DirectoryStore, MemoryStore, Publisher, publisherHandlers } from "../../src/node/publisher/index.ts";
 import { type ListenOptions, listen, type WalsenderServer } from "../../src/node/server/index.ts";
-import { folder } from "../publisher-child.ts";
+import { folder } from "../publisher-program.ts";
 import { liveServer, longTestMajors } from "../servers/live.ts";
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");

@@ -4,7 +4,8 @@ import { supports } from "../../src/capabilities.ts";
 import { Publisher, publisherHandlers } from "../../src/node/publisher/index.ts";
 import { listen } from "../../src/node/server/index.ts";
 import { subscribe } from "../../src/node/subscribe/index.ts";
-import { Child, folder, publisherProgram } from "../publisher-child.ts";
+import { Child } from "../publisher-child.ts";
+import { folder, publisherProgram } from "../publisher-program.ts";
 import { type Server, startServer } from "../servers/index.ts";
 import { liveMajors, liveServer, longTestMajors } from "../servers/live.ts";
 

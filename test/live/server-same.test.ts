@@ -31,6 +31,9 @@ const cases: Readonly<Record<string, (position: string) => readonly Step[]>> = {
   "a physical login": () => [startup(physical)],
   "a login to a database": () => [startup(logical)],
   "protocol 1.0": () => [packet(0x10000, Buffer.alloc(64))],
+  // Since 14 it is one that is not known yet, and the error comes in protocol 3.
+  "protocol 0.0": () => [startup(physical, 0)],
+  "protocol 0.1": () => [startup(physical, 1)],
   "protocol 4.1": () => [startup(physical, 0x40001)],
   "protocol 3.1": () => [startup(physical, 0x30001)],
   "protocol 3.2": () => [startup(physical, 0x30002)],
@@ -42,6 +45,7 @@ const cases: Readonly<Record<string, (position: string) => readonly Step[]>> = {
   "a packet with bytes behind the terminator": () => [startup(physical, 0x30000, "\0\0")],
   "a packet without parameters": () => [packet(0x30000)],
   "no user": () => [startup({ replication: "true" })],
+  "protocol 3.9999 and no user": () => [startup({ replication: "true" }, 0x30000 + 9999)],
   "an empty user": () => [startup({ user: "", replication: "true" })],
   ...Object.fromEntries(
     ["maybe", "", "TRUE", "On", "o", "f", "offf", "yes", "n", "1", "2", "DATABASE"]

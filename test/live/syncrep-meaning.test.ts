@@ -31,8 +31,8 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
   });
 });
 
-/** The oldest and the newest: what they do with these is the same. */
-describe.each([majors[0]!, majors.at(-1)!])("losses on PostgreSQL %i", (major) => {
+/** The oldest and the newest: what they do with these is the same.. */
+describe.concurrent.each([majors[0]!, majors.at(-1)!])("losses on PostgreSQL %i", (major) => {
   let server: OwnServer;
   const standbys = new Map<string, RawConnection>();
 

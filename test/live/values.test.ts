@@ -29,222 +29,10 @@ import { seed, times } from "../seed.ts";
 import { captureStream, checked, frame, type RawConnection } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 import { picked, typeNodes } from "../type-graphs.ts";
+import { floats, literal, literals, literalsOnly, sentBytes, sqlName } from "../value-literals.ts";
 
 /** How many values are made of each type, and of arrays of it. */
 const runs = { scalar: Math.ceil(250 * times), array: Math.ceil(75 * times) };
-
-/** Text as SQL has it. */
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''").replaceAll("\\", "\\\\")}'`.replace(/^'(?=.*\\)/s, "E'");
-}
-
-/** SQL for a built-in type without a modifier: in quotes, bit is not bit(1). */
-function sqlName(name: string): string {
-  return `pg_catalog."${name}"`;
-}
-
-/** What people write, for servers to bring into their form: extremes, specials, and what the generated values lack. */
-const literals: Readonly<Record<string, readonly string[]>> = {
-  bool: ["t", "no"],
-  int2: ["-32768", "32767", "0"],
-  int4: ["-2147483648", "2147483647", "0"],
-  int8: ["-9223372036854775808", "9223372036854775807", "0"],
-  oid: ["0", "4294967295", "-1"],
-  xid: ["0", "4294967295"],
-  cid: ["0", "4294967295"],
-  oid8: ["0", "18446744073709551615"],
-  regdatabase: ["postgres"],
-  xid8: ["0", "18446744073709551615"],
-  pg_lsn: ["0/0", "FFFFFFFF/FFFFFFFF", "1/2"],
-  varchar: ["a  ", "", "NULL"],
-  bytea: ["", "\\x00ff", "a\\\\b\\000"],
-  char: ["", "a", "\\", "'"],
-  text: ["", "NULL", "null", "é\u{1f600}", "\\", '"', "{}", " a ", "\u0001"],
-  bpchar: ["a  ", ""],
-  numeric: [
-    ...[
-      "0",
-      "-0",
-      "0.00",
-      "-0.10",
-      "1.50",
-      "1e20",
-      "1e-20",
-      "1e131071",
-      "10000",
-      "9999.9999",
-      "0.0001",
-      "0.00010000",
-      "NaN",
-    ],
-    ...[
-      `0.${"0".repeat(16382)}1`,
-      "1234567890.12345678901234567890",
-      "-99999999999999999999.99",
-      "1e4",
-      "1e-4",
-      "12340000.0000",
-    ],
-  ],
-  float4: [
-    "0",
-    "-0",
-    "NaN",
-    "Infinity",
-    "-Infinity",
-    "3.4028235e38",
-    "1e-45",
-    "1.17549435e-38",
-    "0.1",
-    "16777216",
-    "123456",
-    "1e6",
-    "1e-4",
-    "1e-5",
-  ],
-  float8: [
-    ...[
-      "0",
-      "-0",
-      "NaN",
-      "Infinity",
-      "-Infinity",
-      "1.7976931348623157e308",
-      "5e-324",
-      "2.2250738585072014e-308",
-      "0.1",
-      "1e15",
-    ],
-    ...["1e14", "123456789012345", "1e-4", "1e-5", "1e22", "1e23", "9007199254740993", "5.684341886080802e-14", "2e23"],
-  ],
-  date: [
-    "4714-11-24 BC",
-    "0001-12-31 BC",
-    "0001-01-01",
-    "5874897-12-31",
-    "infinity",
-    "-infinity",
-    "2000-02-29",
-    "1900-02-28",
-    "epoch",
-  ],
-  timestamp: [
-    "4714-11-24 00:00:00 BC",
-    "294276-12-31 23:59:59.999999",
-    "infinity",
-    "-infinity",
-    "2000-01-01 00:00:00.000001",
-    "1999-12-31 23:59:59.1",
-    "10000-01-01",
-  ],
-  timestamptz: [
-    "4714-11-24 00:00:00+00 BC",
-    "294276-12-31 23:59:59.999999+00",
-    "infinity",
-    "-infinity",
-    "2000-01-01 00:00:00.5+15:59:59",
-  ],
-  time: ["00:00", "24:00:00", "23:59:59.999999"],
-  timetz: ["00:00+00", "24:00:00-15:59:59", "12:34:56.7+05:30", "01:02:03+00:53:28", "04:05:06-08"],
-  interval: [
-    ...[
-      "0",
-      "1 year",
-      "-1 year",
-      "1 year -1 day",
-      "-1 year 1 day",
-      "-1 year -2 mons +3 days -04:05:06.789",
-      "1 mon",
-      "-1 mon +1 day",
-    ],
-    ...[
-      "1 day -00:00:00.000001",
-      "-1 day 00:00:01",
-      "00:00:00.1",
-      "100:00:00",
-      "2147483647 days",
-      "-2147483648 days",
-      "1 day 1:1:1",
-    ],
-    ...["178956970 years 7 mons", "-178956970 years -8 mons", "1 week 1.5 days"],
-  ],
-  json: ['{"a" : [1, 2]}', "null", '"\\u00e9"', " 1 "],
-  jsonb: ['{"b":1,"a":[1,2.50,null,true,"x\\"y"]}', "null", "[]", '"é"', "1e5", '{"a":{"b":{}}}'],
-  jsonpath: ["$.a[*] ? (@ > 1)", "strict $", 'lax $."a b"'],
-  uuid: ["A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc999c0b4ef8bb6d6bb9bd380a11}"],
-  inet: [
-    ...[
-      "1.2.3.4",
-      "1.2.3.4/24",
-      "0.0.0.0/0",
-      "::",
-      "::1",
-      "::/0",
-      "::1.2.3.4",
-      "::ffff:1.2.3.4",
-      "1::",
-      "1:0:0:2:0:0:0:3",
-      "fe80::1/64",
-    ],
-    ...[
-      "2001:db8::1:0:0:1",
-      "1:2:3:4:5:6:7:8",
-      "1:0:2:3:4:5:6:7",
-      "0:1:2:3:4:5:6:7",
-      "1:2:3:4:5:6:7:0",
-      "::ffff:0:1",
-      "::5:ffff:1:2",
-      "0:0:0:0:0:0:1:0",
-    ],
-  ],
-  cidr: ["1.2.3.0/24", "10", "::/0", "2001:db8::/32", "1.2.3.4/32", "::1/128", "::ffff:1.2.3.0/120"],
-  macaddr: ["08:00:2b:01:02:03", "0800.2b01.0203"],
-  macaddr8: ["08:00:2b:01:02:03:04:05", "08002b:010203"],
-  bit: ["", "1", "101010101", "00000000"],
-  varbit: ["", "1", "101010101"],
-  point: ["(1,2)", "(NaN,-0)", "(1e300,Infinity)"],
-  lseg: ["[(1,2),(3,4)]"],
-  box: ["(1,2),(3,4)", "(3,2),(1,4)"],
-  path: ["[(1,2),(3,4)]", "((1,2),(3,4))", "(1,2)"],
-  polygon: ["((1,2),(3,4),(5,6.5))", "(0,0)"],
-  line: ["{1,2,3}", "[(1,2),(3,4)]", "{0,-1,0}"],
-  circle: ["<(1,2),3>", "<(0,0),0>"],
-  tid: ["(0,0)", "(4294967295,65535)"],
-  tsvector: ["", "a b:1 c:2A,3B,4C,5D", "'it''s':3", "'\\\\\\\\':1", "é:16383 zz b:1,2,3,4", "' '"],
-  tsquery: ["a & !(b | c:*AB)", "a <-> b <3> c", ""],
-  xml: ["<a/>", '<?xml version="1.0" encoding="UTF-8"?><a>é</a>', "text"],
-  money: ["0", "-1234.56", "92233720368547758.07"],
-  aclitem: ["=r/postgres", "postgres=arw*/postgres"],
-  refcursor: ["a", "<unnamed portal 1>"],
-  name: ["a", "é"],
-  txid_snapshot: ["10:20:10,14,15", "1:1:"],
-  pg_snapshot: ["10:20:10,14,15", "1:1:"],
-  int2vector: ["", "1", "1 -2 3"],
-  oidvector: ["", "1", "1 4294967295"],
-  regproc: ["now", "-"],
-  regprocedure: ["now()", "-"],
-  regoper: ["||/", "0"],
-  regoperator: ["+(integer,integer)", "0"],
-  regclass: ["pg_class", "-"],
-  regtype: ["integer", "-", "text[]"],
-  regconfig: ["english"],
-  regdictionary: ["simple"],
-  regnamespace: ["pg_catalog"],
-  regrole: ["postgres", "-"],
-  regcollation: ['"C"'],
-  int4range: ["empty", "(,)", "[1,3]", "[1,)", "(,5]"],
-  numrange: ["empty", "(,)", "[1.50,2]", "(1,NaN]", "[1,1]"],
-  tsrange: ["[2000-01-01,infinity]", "(,2000-01-01 00:00:00.5)", "empty"],
-  tstzrange: ["[2000-01-01 00:00+01,)", "empty"],
-  daterange: ["[2000-01-01,2000-01-02]", "(-infinity,infinity]", "empty"],
-  int8range: ["[-9223372036854775808,9223372036854775807)", "empty"],
-  int4multirange: ["{}", "{[1,3),[5,7]}", "{(,)}"],
-  nummultirange: ["{}", "{[1.0,2.50],(3,)}"],
-  tsmultirange: ["{[2000-01-01,2000-01-02]}"],
-  tstzmultirange: ["{[2000-01-01,2000-01-02]}"],
-  datemultirange: ["{[2000-01-01,2000-01-02]}"],
-  int8multirange: ["{[1,2]}"],
-};
 
 /** The names in SQL of the built-in types that types of graphs are made of. */
 const builtinNames = new Map([
@@ -258,11 +46,6 @@ const builtinNames = new Map([
   [1009, "text[]"],
   [3904, "int4range"],
 ]);
-
-/** Types of which values cannot be made without a server's help. */
-const literalsOnly = /^reg|^(money|tsquery|aclitem)$/;
-/** Types that show floats: before 12 their text was not the shortest. */
-const floats = /^_?(float4|float8|point|lseg|path|box|polygon|line|circle)$/;
 
 /** A value, and both formats of it. */
 interface Sent {
@@ -319,11 +102,6 @@ class Session {
       { text: c!, bytes: cBytes! },
     ]);
   }
-}
-
-/** SQL for the binary format of a value. What sends text sends refcursor too. */
-function sentBytes(send: string, value: string): string {
-  return `encode(${send}(${send === "textsend" ? `${value}::text` : value}), 'hex')`;
 }
 
 /** Is it so of the value, or of anything in it? */

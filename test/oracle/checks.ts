@@ -6,10 +6,10 @@
  * long at its end, and a stream is ended at once. What the server says then, it says after the checks: the command was accepted.
  */
 import { createHash } from "node:crypto";
+import { streamed, tooLong } from "../../src/arbitraries/checked-command.ts";
 import { supports } from "../../src/capabilities.ts";
 import type { ServerBuild } from "../../src/command/index.ts";
 import { checked, errorFields, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
-import { streamed, tooLong } from "./checked-commands.ts";
 import { pipeline, queryBody } from "./pipeline.ts";
 
 /** What the server says to a client, as far as we say it too. */

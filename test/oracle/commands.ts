@@ -75,11 +75,20 @@ export function isAskedOnDatabase(server: Pick<Server, "versionNum">, text: stri
  * @returns a verdict for each, in order.
  * @throws Error for a text that cannot be sent as it is (a NUL, a lone surrogate), before any is sent.
  */
-export async function commandVerdicts(server: Server, texts: readonly (string | Uint8Array)[]): Promise<Verdict[]> {
+export function commandVerdicts(server: Server, texts: readonly (string | Uint8Array)[]): Promise<Verdict[]> {
+  return commandAnswers(server, texts, verdict);
+}
+
+/** The same, with what `read` makes of the messages of each answer. */
+export async function commandAnswers<Answer, Text extends string | Uint8Array>(
+  server: Server,
+  texts: readonly Text[],
+  read: (answer: readonly Message[], text: Text) => Answer,
+): Promise<Answer[]> {
   if (server.major > newestKnown)
     throw new Error(`Add the first keywords of PostgreSQL ${server.major} to the oracle.`);
   const queries = texts.map(queryBody);
-  const verdicts: Verdict[] = new Array(texts.length);
+  const answers: Answer[] = new Array(texts.length);
   const ask = async (database: boolean, indexes: readonly number[]) => {
     if (indexes.length === 0) return;
     const connection = await openHarmless(server, database);
@@ -88,7 +97,8 @@ export async function commandVerdicts(server: Server, texts: readonly (string | 
         connection,
         indexes.map((index) => queries[index]!),
         (answer, nth) => {
-          verdicts[indexes[nth]!] = verdictIn(server, database, answer, texts[indexes[nth]!]!);
+          requireState(server, database, answer, texts[indexes[nth]!]!);
+          answers[indexes[nth]!] = read(answer, texts[indexes[nth]!]!);
         },
       );
     } finally {
@@ -101,8 +111,9 @@ export async function commandVerdicts(server: Server, texts: readonly (string | 
     for (const index of indexes) {
       connection ??= await openHarmless(server, database);
       const answer = await connection.query(queries[index]!.subarray(0, -1));
-      const said = verdictIn(server, database, answer, texts[index]!);
-      verdicts[index] = said;
+      requireState(server, database, answer, texts[index]!);
+      answers[index] = read(answer, texts[index]!);
+      const said = verdict(answer);
       if (said.outcome === "error" && said.message === openQuote) {
         await connection.close();
         connection = undefined;
@@ -124,7 +135,7 @@ export async function commandVerdicts(server: Server, texts: readonly (string | 
       await askAlone(database, indexes.filter(spoils));
     }),
   );
-  return verdicts;
+  return answers;
 }
 
 const openQuote = "unterminated quoted string";
@@ -156,12 +167,11 @@ async function openHarmless(server: Server, database: boolean): Promise<RawConne
   }
 }
 
-function verdictIn(server: Server, database: boolean, answer: readonly Message[], text: string | Uint8Array): Verdict {
+function requireState(server: Server, database: boolean, answer: readonly Message[], text: string | Uint8Array): void {
   const expected = database && supports(server.versionNum, "sqlCommands") ? "E" : "I";
   if (!isInState(answer, expected)) {
     throw new Error(`The oracle's transaction changed its state at the text ${JSON.stringify(text)}.`);
   }
-  return verdict(answer);
 }
 
 /** What ReadyForQuery says of the transaction: I none, T one, E an aborted one. */
@@ -169,7 +179,8 @@ function isInState(answer: readonly Message[], state: "I" | "E"): boolean {
   return answer.at(-1)?.body.toString("latin1") === state;
 }
 
-function verdict(answer: readonly Message[]): Verdict {
+/** What an answer means. @throws Error for one without an error: the text was run. */
+export function verdict(answer: readonly Message[]): Verdict {
   const of = (type: string) => answer.filter((message) => message.type === type).map(({ body }) => errorFields(body));
   const notices = of("N").map(({ C, M }) => ({ sqlstate: C!, message: M! }));
   const [error] = of("E");

@@ -1,14 +1,14 @@
 /**
- * A slow codec that interprets the descriptions: the oracle of the generated codecs, for values and errors. The documentation of
- * messages decodes its examples with it.
+ * A slow codec that interprets the descriptions: the oracle of the generated codecs, for values and errors. It decodes by dissection.
+ * The documentation of messages decodes its examples with it.
  */
 import { mustBeArray, mustBeObject, quoted, refuse } from "../../src/wire/check.ts";
-import { readCounted, writeCounted } from "../../src/wire/counted.ts";
-import { readCString, writeCString } from "../../src/wire/cstring.ts";
+import { writeCounted } from "../../src/wire/counted.ts";
+import { writeCString } from "../../src/wire/cstring.ts";
+import { type Dissection, dissectMessage, dissectStruct } from "../../src/wire/dissect.ts";
 import { alignmentOfAll } from "../../src/wire/layout.ts";
-import { NativeReader, NativeWriter, numberOf, wordOf } from "../../src/wire/native.ts";
-import type { Place } from "../../src/wire/place.ts";
-import { Reader } from "../../src/wire/reader.ts";
+import { NativeWriter, numberOf } from "../../src/wire/native.ts";
+import { below, type Place } from "../../src/wire/place.ts";
 import {
   type Conditions,
   type Family,
@@ -24,9 +24,8 @@ import {
   type ValueShape,
   type WhenShape,
 } from "../../src/wire/shape.ts";
-import { decodeText } from "../../src/wire/text.ts";
-import { TupleData, type TupleValue, unchanged } from "../../src/wire/tuple.ts";
-import { bitOf, readBits, readLiteral, readWord, writeWord } from "../../src/wire/words.ts";
+import { TupleData } from "../../src/wire/tuple.ts";
+import { bitOf, writeWord } from "../../src/wire/words.ts";
 import { Writer } from "../../src/wire/writer.ts";
 
 type Value = Record<string, unknown>;
@@ -37,14 +36,7 @@ export function interpretDecode(
   bytes: Uint8Array,
   holds: Conditions = otherwise(family.context),
 ): Value {
-  const r = new Reader(bytes);
-  const tag = String.fromCharCode(r.u8(`${family.name}.type`));
-  const messages = family.messages.filter(({ condition }) => condition === undefined || holds[condition]);
-  const message = messages.find((m) => m.tag === tag);
-  if (message === undefined) return r.notOneOf("BAD_TAG", messages.map((m) => m.tag).join(""), `${family.name}.type`);
-  const result = { type: message.name, ...readFields(message.fields, r, [message.name], holds) };
-  r.end(message.name);
-  return result;
+  return valueIn(dissectMessage(family, bytes, holds));
 }
 
 /** Encode one message. @throws EncodeError as the generated encoder of the family does */
@@ -66,13 +58,12 @@ export function interpretStructDecode(
   bytes: Uint8Array,
   holds: Conditions = struct.context === undefined ? {} : otherwise(struct.context),
 ): Value {
-  const r = new NativeReader(bytes);
-  const { padding, ...fields } = struct.fields;
-  const result = readFields(fields, r, [struct.name], holds);
-  if (struct.end === "sizeof") r.align(alignmentOfAll(struct.fields), `${struct.name}.padding`);
-  if (padding !== undefined) result.padding = r.padding();
-  r.end(struct.name);
-  return result;
+  return valueIn(dissectStruct(struct, bytes, holds));
+}
+
+function valueIn({ value, error }: Dissection): Value {
+  if (error !== undefined) throw error;
+  return value as Value;
 }
 
 /** Encode one struct. @throws EncodeError as its generated encoder does */
@@ -92,96 +83,6 @@ type ReadShape = ValueShape | Exclude<ValueField, PaddingShape>;
 
 /** Forms of structs have methods of NativeWriter only, forms of messages of Writer only. */
 type AnyWriter = Writer & NativeWriter;
-
-/** The place of a field of what stands at `at`. */
-function below([path, index, field = ""]: Place, name: string): Place {
-  return index === undefined ? [`${path}.${name}`] : [path, index, `${field}.${name}`];
-}
-
-function readFields(fields: Fields, r: Reader, at: Place, holds: Conditions): Value {
-  const result: Value = {};
-  const counts = new Map<string, number>();
-  for (const [name, shape] of Object.entries(fields)) {
-    const place = below(at, name);
-    if (shape.form === "count") counts.set(shape.list, r.u32(...place));
-    else if (shape.form === "reserved") readBits(r, 0, ...place);
-    else if (shape.form !== "padding") result[name] = read(shape, r, place, holds, counts.get(name));
-  }
-  return result;
-}
-
-function read(shape: ReadShape, r: Reader | NativeReader, at: Place, holds: Conditions, count?: number): unknown {
-  switch (shape.form) {
-    case "u8":
-    case "u16":
-    case "u32":
-    case "i32":
-    case "u64":
-    case "i64":
-    case "lsn":
-    case "time":
-    case "bool":
-    case "name":
-      return (r as NativeReader)[shape.form](...at);
-    case "bytes":
-      return (r as NativeReader).chars(shape.length, ...at);
-    case "counted":
-      return readCounted(r, ...at);
-    case "numbered":
-      return wordOf(shape.words, r[shape.as](...at));
-    case "cstring":
-      return readCString(r, ...at);
-    case "rest":
-    case "extra":
-      return r[shape.form]();
-    case "enum":
-      return readWord(r, shape.words, ...at);
-    case "flags": {
-      const entries = Object.entries(shape.bits);
-      const bits = readBits(
-        r,
-        entries.reduce((mask, [, bit]) => mask | bit, 0),
-        ...at,
-      );
-      return Object.fromEntries(entries.map(([name, bit]) => [name, (bits & bit) !== 0]));
-    }
-    case "list": {
-      const length = shape.count === "u16" ? r.u16(...at) : (count ?? Number.POSITIVE_INFINITY);
-      const elements: unknown[] = [];
-      for (let i = 0; shape.count === "end" ? r.offset < r.length : i < length; i++)
-        elements.push(read(shape.element, r, [at[0], i], holds));
-      return elements;
-    }
-    case "record": {
-      if (!(r instanceof NativeReader)) return readFields(shape.fields, r, at, holds);
-      const alignment = alignmentOfAll(shape.fields as NativeFields);
-      r.align(alignment, ...at);
-      const value = readFields(shape.fields, r, at, holds);
-      r.align(alignment, ...at);
-      return value;
-    }
-    case "variants": {
-      const place = below(at, "type");
-      const tag = String.fromCharCode(r.u8(...place));
-      const variant = shape.variants[tag];
-      if (variant === undefined) return r.notOneOf("BAD_VALUE", Object.keys(shape.variants).join(""), ...place);
-      return { type: variant.type, ...readFields(variant.fields, r, at, holds) };
-    }
-    case "optional":
-      return r.offset < r.length && String.fromCharCode(r.bytes[r.offset]!) in shape.shape.variants
-        ? read(shape.shape, r, at, holds)
-        : undefined;
-    case "after":
-      readLiteral(r, shape.byte, ...at);
-      return read(shape.shape, r, at, holds);
-    case "tuple":
-      return TupleData.of((read(columnsOf(shape), r, at, holds) as Column[]).map(valueOfColumn));
-    case "when":
-      return holds[shape.condition] ? read(shape.shape, r, at, holds) : undefined;
-    default:
-      return shape satisfies never;
-  }
-}
 
 function writeFields(fields: Fields, w: Writer | NativeWriter, value: Value, at: Place): void {
   for (const [name, shape] of Object.entries(fields)) {
@@ -281,15 +182,6 @@ function arrayOf(value: unknown, at: Place): readonly unknown[] {
 /** A row as the list that it is. */
 function columnsOf({ column }: TupleShape): ListShape<TupleShape["column"]> {
   return { form: "list", count: "u16", element: column };
-}
-
-/** A column of a row as the description has it. */
-type Column = { readonly type: string; readonly value: Uint8Array };
-
-function valueOfColumn({ type, value }: Column): TupleValue {
-  if (type === "null") return null;
-  if (type === "unchanged") return unchanged;
-  return type === "text" ? decodeText(value, 0, value.length) : value;
 }
 
 function columnOf(row: TupleData, i: number): object {

@@ -4,12 +4,16 @@
  * Sessions do no harm: a command that would make, change or stream something, or that a server answers by what only it knows, is left out.
  */
 import fc from "fast-check";
+import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
 import { commandText } from "../../src/arbitraries/command.ts";
 import { judgeCommand } from "../../src/command/judge.ts";
 import { ServerError, type WalsenderHandlers } from "../../src/node/server/index.ts";
+import { sessionCapabilities } from "../../src/session/capabilities.ts";
+import { readStartup } from "../../src/session/server/startup.ts";
+import { MAX_ALLOC_SIZE } from "../../src/wire/check.ts";
+import { damage } from "../fuzz/damage.ts";
 import type { Server } from "../servers/index.ts";
 import { empty, frame, messagesOf, ourServer, query, startup, talk } from "../session/server-talk.ts";
-import { checkedCommand } from "./checked-commands.ts";
 
 /** One session: what the client sends, readable and as bytes. */
 export interface Session {
@@ -51,6 +55,60 @@ const messageTypes = "dcfPBDECFHS";
 
 /** Sessions with a server of this version. */
 export function session(server: number): fc.Arbitrary<Session> {
+  return partsOf(server).map(sessionOf);
+}
+
+/**
+ * The same, with one to three of the messages damaged as fuzzing does, startup packets too. What a damaged command does no one knows, so
+ * it must be harmless as the others are.
+ */
+export function damagedSession(server: number): fc.Arbitrary<Session> {
+  return fc
+    .tuple(partsOf(server), fc.array(fc.nat(), { minLength: 1, maxLength: 3 }))
+    .map(([parts, numbers]) => {
+      const damaged = [...parts];
+      for (const number of numbers) {
+        // Most of the time not the startup packet, after which nothing may come.
+        const which = number % 8 === 0 ? 0 : number % parts.length;
+        damaged[which] = Buffer.from(damage([damaged[which]!, ...parts.slice(1)], 1, number));
+      }
+      return sessionOf(damaged);
+    })
+    .filter(({ bytes }) => isComparable(bytes, server));
+}
+
+const sessionOf = (parts: readonly Buffer[]): Session => ({
+  shown: parts.map(shownOf).join("\n  "),
+  bytes: Buffer.concat(parts),
+});
+
+/** Whether the login is one that both servers know, or none; and each command harmless. */
+function isComparable(bytes: Buffer, server: number): boolean {
+  if (bytes.length < 8) return true;
+  const length = bytes.readUInt32BE(0);
+  if (length < 8 || length > 10_000 || length > bytes.length) return true;
+  const has = sessionCapabilities.of(server);
+  // Protocol 2, which walwire does not speak.
+  if (bytes.readUInt16BE(4) === 2 && !has.protocolTwoIsGone) return false;
+  const verdict = readStartup(bytes.subarray(4, length), { server });
+  if (verdict.type !== "session") return verdict.type !== "GSSENCRequest" && verdict.type !== "SSLRequest";
+  const { user, database, replication, parameters, options } = verdict.session;
+  if (user !== "postgres" || !["", "postgres"].includes(database) || replication === "false") return false;
+  if (parameters.size > 0 || options !== "") return false;
+  for (let at = length; at + 5 <= bytes.length; ) {
+    const end = at + 1 + bytes.readUInt32BE(at + 1);
+    // Before 14 a server tries to get memory for it, says that it cannot, and reads it all.
+    if (end > MAX_ALLOC_SIZE && !has.shortMessagesAreLimited) return false;
+    if (end < at + 5 || end > bytes.length) break;
+    const nul = bytes.indexOf(0, at + 5);
+    const isText = bytes[at] === 0x51 && nul >= 0 && nul < end;
+    if (isText && !isHarmless(bytes.toString("utf8", at + 5, nul), server, replication === "database")) return false;
+    at = end;
+  }
+  return true;
+}
+
+function partsOf(server: number): fc.Arbitrary<readonly Buffer[]> {
   return fc.boolean().chain((database) => {
     const login: Record<string, string> = database
       ? { user: "postgres", database: "postgres", replication: "database" }
@@ -92,13 +150,7 @@ export function session(server: number): fc.Arbitrary<Session> {
     );
     return fc
       .tuple(fc.array(message, { maxLength: 8 }), last, fc.constantFrom(0x30000, 0x30000, 0x30001, 0x30002, 0x31234))
-      .map(([messages, end, version]) => {
-        const parts = [...messages, end];
-        return {
-          shown: [JSON.stringify(login), version.toString(16), ...parts.map(shownOf)].join("\n  "),
-          bytes: Buffer.concat([startup(login, version), ...parts]),
-        };
-      });
+      .map(([messages, end, version]) => [startup(login, version), ...messages, end]);
   });
 }
 

@@ -30,6 +30,7 @@ const folders: readonly (readonly [folder: string, declared: readonly string[]])
   ["scripts/", all],
   ["bench/", [...all, ...names(manifestOf("bench/").dependencies, manifestOf("bench/").devDependencies)]],
   ["test/servers/", [...all, ...names(manifestOf("test/servers/").dependencies)]],
+  ["test/descriptions/", [...all, ...names(manifestOf("test/descriptions/").dependencies)]],
   ["test/", all],
 ];
 
@@ -48,7 +49,7 @@ describe("packages are declared", () => {
       (path) =>
         /(?<!\.d)\.[cm]?[jt]s$/.test(path) &&
         !path.includes("node_modules") &&
-        !(folder === "test/" && path.startsWith("servers")),
+        !(folder === "test/" && /^(?:servers|descriptions)/.test(path)),
     );
     expect(paths.length).toBeGreaterThan(0);
     const undeclared = paths.flatMap((path) =>

@@ -7,6 +7,7 @@ import * as arbitraries from "../../src/arbitraries/index.ts";
 import * as basebackup from "../../src/basebackup/index.ts";
 import * as tar from "../../src/basebackup/tar.ts";
 import * as conf from "../../src/conf/index.ts";
+import * as dissect from "../../src/dissect/index.ts";
 import * as files from "../../src/files/index.ts";
 import * as manifest from "../../src/files/manifest/index.ts";
 import * as walwire from "../../src/index.ts";
@@ -53,6 +54,7 @@ const scope = {
   ...wal,
   ...basebackup,
   ...tar,
+  ...dissect,
   fc,
   hex,
 };

@@ -44,6 +44,12 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     ],
     packages: /^@noble\/hashes\/(?:hmac|pbkdf2|sha2)\.js$/,
   },
+  dissect: {
+    from: [
+      ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
+      ...["physical", "logical", "basebackup", "files", "wal"],
+    ],
+  },
   index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },
   arbitraries: {
     from: [
@@ -56,9 +62,11 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: [
       ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
       ...["command", "syncrep", "conf", "physical", "logical", "values", "session"],
-      ...["files", "wal", "basebackup", "publisher"],
+      ...["files", "wal", "basebackup", "publisher", "dissect"],
+      // For `walwire fuzz`.
+      "arbitraries",
     ],
-    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm)$/,
+    packages: /^(node:.*|pg|zstddec\/stream|xxhash-wasm|fast-check)$/,
   },
 };
 

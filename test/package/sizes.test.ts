@@ -56,7 +56,7 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     entry: "walwire/values",
     file: "values/index.ts",
     names: "*",
-    limit: 27_000,
+    limit: 28_000,
     reason: "rows are read where changes are followed",
   },
   {

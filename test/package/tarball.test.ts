@@ -190,6 +190,9 @@ describe("the packed package", () => {
     expect([...folders].sort()).toEqual(["dist", "docs"]);
     expect(files.filter((path) => /\.map$|(?<!\.d)\.ts$|\/(demo|replica)\.|docs\/(api|style)/.test(path))).toEqual([]);
     // Nothing is left of a module that is gone: each file is the code or the types of one.
+    // The conformance set is a package of its own.
+    expect(files.filter((path) => /conformance\/|\.jsonl$/.test(path))).toEqual([]);
+
     const modules = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
     const made = files.filter((path) => /^dist\/.*\.(js|d\.ts)$/.test(path));
     const sources = new Set(modules.map((path) => path.replace(/(\.d)?\.[jt]s$/, "")));

@@ -196,19 +196,29 @@ function lsn(text: string): bigint {
   return (BigInt(`0x${high}`) << 32n) | BigInt(`0x${low}`);
 }
 
-/** Writes payloads to a file, gzip of: u32 big-endian length, payload, and so on. */
+/** Writes payloads to a file, in the form of {@link packCapture}. */
 export function writeCapture(file: string, payloads: readonly Uint8Array[]): void {
+  writeFileSync(file, packCapture(payloads));
+}
+
+/** The payloads of a file of {@link writeCapture}. @throws Error if it ends in the middle of one. */
+export function readCapture(file: string): Uint8Array[] {
+  return unpackCapture(readFileSync(file), file);
+}
+
+/** Payloads as gzip of: u32 big-endian length, payload, and so on. */
+export function packCapture(payloads: readonly Uint8Array[]): Uint8Array {
   const parts = payloads.flatMap((payload) => {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(payload.length);
     return [length, payload];
   });
-  writeFileSync(file, gzipSync(Buffer.concat(parts), { level: 9 }));
+  return gzipSync(Buffer.concat(parts), { level: 9 });
 }
 
-/** The payloads of a file of {@link writeCapture}. @throws Error if it ends in the middle of one. */
-export function readCapture(file: string): Uint8Array[] {
-  const bytes = gunzipSync(readFileSync(file));
+/** What was packed. @param file Its name, for the error. @throws Error if it ends in the middle of a payload. */
+export function unpackCapture(packed: Uint8Array, file: string): Uint8Array[] {
+  const bytes = gunzipSync(packed);
   const payloads: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const end = at + 4 + (bytes.length - at < 4 ? 0 : bytes.readUInt32BE(at));

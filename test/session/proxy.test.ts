@@ -194,22 +194,29 @@ describe("faults", () => {
     await answerTo(port, hex("0000000804d21630"));
     await expect.poll(() => told.length).toBe(1);
     expect(told[0]).toEqual([expect.stringMatching(/^cannot reach the server: connect ENOENT/), 1]);
+    const login = encodeStartupPacket({
+      type: "StartupMessage",
+      protocolMajor: 3,
+      protocolMinor: 0,
+      parameters: [
+        ["user", server.user],
+        ["replication", "true"],
+      ],
+    });
     await nowhere.close();
+    // A port that nobody listens on: the client's packet may come before the error.
+    const refusing = await startProxy({ to: { port: 1 }, onError });
+    const refused = refusing.address as { port: number };
+    await Promise.all(Array.from({ length: 20 }, () => answerTo(refused.port, login)));
+    await refusing.close();
+    expect(told.splice(1).map(([message]) => message.replace(/\d+$/, ""))).toEqual(
+      Array(20).fill("cannot reach the server: connect ECONNREFUSED 127.0.0.1:"),
+    );
 
     const { proxy, connection } = await between(server, { onError, maxConnections: 1 });
     const socket = open(connection.port, "127.0.0.1");
     onTestFinished(() => void socket.destroy());
-    socket.write(
-      encodeStartupPacket({
-        type: "StartupMessage",
-        protocolMajor: 3,
-        protocolMinor: 0,
-        parameters: [
-          ["user", server.user],
-          ["replication", "true"],
-        ],
-      }),
-    );
+    socket.write(login);
     await new Promise((resolve) => socket.once("data", resolve));
     await answerTo(connection.port, hex("00"));
     socket.end(encodeFrontendMessage({ type: "Query", query: "IDENTIFY_SYSTEM" }).subarray(0, 9));

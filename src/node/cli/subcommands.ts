@@ -5,6 +5,7 @@ import { command } from "./command/declaration.ts";
 import { completion } from "./completion/declaration.ts";
 import { decode } from "./decode/declaration.ts";
 import { doctor } from "./doctor/declaration.ts";
+import { fuzz } from "./fuzz/declaration.ts";
 import { proxy } from "./proxy/declaration.ts";
 import { receiveWal } from "./receive-wal/declaration.ts";
 import { serve } from "./serve/declaration.ts";
@@ -44,6 +45,7 @@ export const subcommands: readonly Subcommand[] = [
   subcommand(tail, () => import("./tail/index.ts")),
   subcommand(serve, () => import("./serve/index.ts")),
   subcommand(proxy, () => import("./proxy/index.ts")),
+  subcommand(fuzz, () => import("./fuzz/index.ts")),
   subcommand(completion, async () => {
     const { run } = await import("./completion/index.ts");
     return { run: async (call) => run(call, declarations) };

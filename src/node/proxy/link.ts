@@ -37,6 +37,8 @@ export class Link {
   readonly #closed: Promise<void>;
   #isClosed = false;
   #isStalled = false;
+  /** Errors of the two sockets. */
+  readonly #losses = new Set<unknown>();
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -47,6 +49,7 @@ export class Link {
           new Promise<void>((resolve) => {
             // What a connection dies of, the other side learns as its end.
             socket.on("error", (cause) => {
+              this.#losses.add(cause);
               if (socket !== server || server.bytesRead > 0) return;
               const message = `cannot reach the server: ${cause.message}`;
               options.onError(new ConnectionError(message, "CONNECTION_LOST", { cause }));
@@ -76,7 +79,7 @@ export class Link {
     } catch (error) {
       // Both sides see the end.
       if (error instanceof DecodeError) this.#options.onError(error);
-      else if (!isLoss(error)) throw error;
+      else if (!this.#losses.has(error) && !isClosed(error)) throw error;
     } finally {
       clearTimeout(timer);
       this.close();
@@ -219,13 +222,8 @@ function startupOf(wire: Uint8Array): {
   }
 }
 
-/** A connection ended in the middle. */
-function isLoss(error: unknown): boolean {
+/** The connection was closed while something was read or written. */
+function isClosed(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  return (
-    code === "ERR_STREAM_PREMATURE_CLOSE" ||
-    code === "ECONNRESET" ||
-    code === "EPIPE" ||
-    code === "ERR_STREAM_DESTROYED"
-  );
+  return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ERR_STREAM_DESTROYED";
 }

@@ -6,7 +6,7 @@
  */
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { FileError, refuseArgument, StateError } from "../../kernel/errors.ts";
 import { type Lsn, toLsn } from "../../kernel/lsn.ts";
 import { checkOptions, checkType, checkWhole } from "../../kernel/options.ts";
@@ -29,6 +29,8 @@ interface Segment {
   size: number;
 }
 
+/** Directories that this process has open. */
+const openHere = new Set<string>();
 const NAME = /^([0-9A-F]{16})\.log$/;
 /** Small pieces are joined up to this size before they are written. */
 const WRITE = 1_048_576;
@@ -216,6 +218,7 @@ export class DirectoryStore implements PublisherStore {
     this.#isOpen = false;
     await this.#handle?.close();
     this.#handle = undefined;
+    openHere.delete(resolve(this.directory));
     await rm(this.#lockPath, { force: true });
   }
 
@@ -234,13 +237,15 @@ export class DirectoryStore implements PublisherStore {
     for (;;) {
       try {
         await writeFile(path, `${process.pid}\n`, { flag: "wx" });
+        openHere.add(resolve(this.directory));
         return;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileError("create file", path, error);
       }
       const text = await readFile(path, "latin1").catch(() => "");
       const pid = Number.parseInt(text, 10);
-      if (pid > 0 && processExists(pid)) {
+      // One of our own number that is not open here is dead: it ran before a restart of the machine or container.
+      if (pid > 0 && (pid === process.pid ? openHere.has(resolve(this.directory)) : processExists(pid))) {
         throw new FileError(path, `"${this.directory}" is in use by process ${pid}: "${path}" says so`, "BAD_FILE");
       }
       await rm(path, { force: true });

@@ -314,6 +314,7 @@ export class Connection implements Link {
           throw gone;
         case "refused":
           if (verdict.error === undefined) throw gone;
+          if (verdict.negotiate !== undefined) this.say(verdict.negotiate);
           if (!verdict.asText) throw verdict.error;
           await this.#farewell(bytesOf(`EFATAL:  ${verdict.error.message}\n\0`));
           return undefined;

@@ -195,6 +195,7 @@ export class ServerStream implements WalsenderStream {
           case "copyDone":
             this.#link.say({ type: "CopyDone" });
             this.#controller.abort(clientDone);
+            this.#tell(undefined);
             break;
           case "over":
             this.#ended();

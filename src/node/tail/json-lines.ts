@@ -19,6 +19,13 @@ interface Table {
   readonly rows: RowText;
 }
 
+/** What has a table, or several. */
+interface Described {
+  readonly type: string;
+  readonly relation?: Relation | undefined;
+  readonly relations?: readonly Relation[];
+}
+
 const [INSERT, UPDATE, DELETE] = ["Insert", "Update", "Delete"].map((type) => part(`{"type":"${type}",`)) as [
   Uint8Array,
   Uint8Array,
@@ -30,10 +37,14 @@ const END = part("}\n");
 
 export class JsonLines implements Lines {
   readonly #relations: PerRelation<Table>;
+  /** The tables whose columns have been written, as they are now, by oid; undefined if that was not asked for. */
+  readonly #described: Map<number, Relation> | undefined;
   /** The members that all changes of the transaction have. */
   #common: Uint8Array = part("");
 
-  constructor(typeMap: TypeMap) {
+  /** @param tables Also write a line with the columns of a table before its first change, and wherever they may be others. */
+  constructor(typeMap: TypeMap, _database: string, tables: boolean) {
+    this.#described = tables ? new Map() : undefined;
     this.#relations = new PerRelation((relation) => ({
       row: part(`,${tableMembers(relation)},"row":`),
       old: part(`,${tableMembers(relation)},"old":`),
@@ -46,6 +57,7 @@ export class JsonLines implements Lines {
   }
 
   change(to: LineBuffer, change: SubscribedChange): void {
+    this.#describe(to, change);
     switch (change.type) {
       case "Insert": {
         const { row, rows } = this.#relations.of(change.relation);
@@ -76,8 +88,7 @@ export class JsonLines implements Lines {
         return;
       }
       case "SchemaChange": {
-        const columns = change.relation.columns.map(({ name, typeId, key }) => ({ name, typeId, key }));
-        return this.#line(to, "SchemaChange", `${tableMembers(change.relation)},"columns":${JSON.stringify(columns)}`);
+        return this.#line(to, "SchemaChange", columnMembers(change.relation));
       }
       case "Message":
         return this.#line(to, "Message", `"transactional":true,${messageMembers(change)}`);
@@ -105,6 +116,7 @@ export class JsonLines implements Lines {
         return to.text(`{"type":"RollbackPrepared",${members(xid, rollbackEndLsn, rollbackTime, gid)}}\n`);
       }
       case "CopyBegin":
+        this.#describe(to, event);
         return to.text(`{"type":"CopyBegin","lsn":"${formatLsn(event.lsn)}",${tableMembers(event.relation)}}\n`);
       case "CopyRows": {
         const { row, rows } = this.#relations.of(event.relation);
@@ -125,6 +137,15 @@ export class JsonLines implements Lines {
     }
   }
 
+  #describe(to: LineBuffer, { type, relation, relations }: Described): void {
+    if (this.#described === undefined) return;
+    for (const each of relations ?? (relation === undefined ? [] : [relation])) {
+      if (this.#described.get(each.relationId) === each) continue;
+      this.#described.set(each.relationId, each);
+      if (type !== "SchemaChange") to.text(`{"type":"Table",${columnMembers(each)}}\n`);
+    }
+  }
+
   #head(to: LineBuffer, type: Uint8Array, table: Uint8Array): void {
     to.put(type);
     to.put(this.#common);
@@ -141,6 +162,12 @@ export class JsonLines implements Lines {
 
 function tableMembers(relation: Pick<Relation, "namespace" | "name">): string {
   return `"schema":${JSON.stringify(schemaOf(relation))},"table":${JSON.stringify(relation.name)}`;
+}
+
+/** All that a Relation message says of a table. */
+function columnMembers(relation: Omit<Relation, "type" | "xid">): string {
+  const columns = relation.columns.map(({ name, typeId, typeModifier, key }) => ({ name, typeId, typeModifier, key }));
+  return `${tableMembers(relation)},"replicaIdentity":"${relation.replicaIdentity}","columns":${JSON.stringify(columns)}`;
 }
 
 function messageMembers({ prefix, content }: Pick<Message, "prefix" | "content">): string {

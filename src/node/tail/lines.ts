@@ -10,7 +10,7 @@ export const formats = {
   jsonl: JsonLines,
   wal2json: Wal2jsonLines,
   debezium: DebeziumLines,
-} as const satisfies Record<string, new (typeMap: TypeMap, database: string) => Lines>;
+} as const satisfies Record<string, new (typeMap: TypeMap, database: string, tables: boolean) => Lines>;
 
 /** The name of a format. */
 export type FormatName = keyof typeof formats;

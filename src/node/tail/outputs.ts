@@ -270,6 +270,12 @@ class Lock {
   }
 }
 
+/** The size up to which a file that tail has written is complete; undefined if there is no state of tail beside it. */
+export async function stateSizeOf(path: string): Promise<number | undefined> {
+  const text = await readFile(statePath(path), "utf8").catch(() => undefined);
+  return text === undefined ? undefined : parseState(text)?.size;
+}
+
 async function readState(path: string, slot: string): Promise<State | undefined> {
   const file = statePath(path);
   let text: string;

@@ -58,6 +58,8 @@ export type StartupVerdict =
       readonly error: ServerError | undefined;
       /** Send the text of the error as in protocol 2, which the client speaks. */
       readonly asText: boolean;
+      /** NegotiateProtocolVersion, if it comes before the error. */
+      readonly negotiate: BackendMessage | undefined;
     };
 
 /** Options of `readStartup`. */
@@ -109,7 +111,9 @@ export function readStartup(bytes: Uint8Array, options: ReadStartupOptions = {})
   const [oldest, latest] = [has.protocolTwoIsGone ? 3 : 2, has.protocolThreeTwo ? 2 : 0];
   if (major < oldest || major > 3) {
     const message = `unsupported frontend protocol ${major}.${minor}: server supports ${oldest}.0 to 3.${latest}`;
-    return refused(fatal("FEATURE_NOT_SUPPORTED", message), major < 3);
+    // Since 14 a protocol 0.0 is one that the server does not know yet, so that it speaks its own.
+    const isUnknown = code === 0 && has.protocolTwoIsGone;
+    return refused(fatal("FEATURE_NOT_SUPPORTED", message), major < 3 && !isUnknown);
   }
   // Protocol 2, which servers before 14 speak: walwire does not.
   if (major === 2) return refused(undefined);
@@ -117,18 +121,22 @@ export function readStartup(bytes: Uint8Array, options: ReadStartupOptions = {})
   if (!("user" in session)) return refused(session);
   const protocolMinor = Math.min(minor, latest);
   const { unrecognized, ...rest } = session;
-  return {
-    type: "session",
-    session: { ...rest, protocolMinor },
-    negotiate:
-      minor > latest || unrecognized.length > 0
-        ? { type: "NegotiateProtocolVersion", newestMinor: 3 * 0x10000 + protocolMinor, options: unrecognized }
-        : undefined,
-  };
+  const negotiate: BackendMessage | undefined =
+    minor > latest || unrecognized.length > 0
+      ? { type: "NegotiateProtocolVersion", newestMinor: 3 * 0x10000 + protocolMinor, options: unrecognized }
+      : undefined;
+  if (session.user === "") {
+    const message = "no PostgreSQL user name specified in startup packet";
+    return { ...refused(fatal("INVALID_AUTHORIZATION_SPECIFICATION", message)), negotiate };
+  }
+  return { type: "session", session: { ...rest, protocolMinor }, negotiate };
 }
 
-function refused(error: ServerError | undefined, asText = false): StartupVerdict {
-  return { type: "refused", error, asText };
+function refused(
+  error: ServerError | undefined,
+  asText = false,
+): Extract<StartupVerdict, { readonly type: "refused" }> {
+  return { type: "refused", error, asText, negotiate: undefined };
 }
 
 type Parameters = Omit<StartupSession, "protocolMinor"> & { readonly unrecognized: readonly string[] };
@@ -166,9 +174,6 @@ function readParameters(packet: Uint8Array): Parameters | ServerError {
   }
   if (offset !== packet.length - 1) {
     return fatal("PROTOCOL_VIOLATION", "invalid startup packet layout: expected terminator as last byte");
-  }
-  if (user === "") {
-    return fatal("INVALID_AUTHORIZATION_SPECIFICATION", "no PostgreSQL user name specified in startup packet");
   }
   return {
     user: cutName(user),

@@ -27,7 +27,7 @@ export function judgedJson({ verdict, notices, call }: Judged): Answer {
 }
 
 /** A command with its position as text: "0/16B3748". */
-function commandJson(command: Command, server: number): object {
+export function commandJson(command: Command, server: number): object {
   return command.type === "StartReplicationCmd"
     ? { ...command, startpoint: formatLsn(command.startpoint, { server }) }
     : command;

@@ -8,6 +8,7 @@ import {
   IncrementalReader,
 } from "../../../basebackup/index.ts";
 import { BaseBackupMessage } from "../../../basebackup/messages.ts";
+import { dissectBaseBackupMessage } from "../../../dissect/index.ts";
 import {
   BackupManifestReader,
   collectManifest,
@@ -21,6 +22,7 @@ import { hexOf } from "../../../wire/text.ts";
 import { traceMessage } from "../../../wire/trace.ts";
 import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
+import { InputError } from "../shared/usage.ts";
 import { payloadsOf } from "./input.ts";
 import { type FileError, type FileKind, type FilePart, magic } from "./kind.ts";
 
@@ -154,6 +156,14 @@ const stream: FileKind = {
   name: "the stream of a base backup from 15 on",
   // The length of a payload, then that of a new archive.
   recognise: ({ bytes, text }) => bytes[0] === 0 && bytes[1] === 0 && /^n[\w.]+\.tar[.\w]*\0/.test(text.slice(4)),
+  async *dissect(source) {
+    for await (const batch of payloadsOf(source.chunks)) {
+      for (const item of batch) {
+        if ("unreadable" in item) throw new InputError(item.unreadable.message);
+        yield { tree: dissectBaseBackupMessage(item.bytes), bytes: item.bytes, offset: item.offset };
+      }
+    }
+  },
   async *read(source, { verify, jsonl }): AsyncGenerator<FilePart | FileError> {
     /** The archive that is open, and how much of it has come in how many pieces. */
     let open: { name: string; bytes: number; pieces: number } | undefined;

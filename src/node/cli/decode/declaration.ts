@@ -39,6 +39,11 @@ replorigin_checkpoint, or a snapshot of logical decoding. FILE can be compressed
       help: "print only changes of tables, and messages of pg_logical_emit_message",
       conflicts: ["stats"],
     },
+    bytes: {
+      type: "boolean",
+      help: "print each message, or the file, as a tree of fields beside their bytes",
+      conflicts: ["verify", "changes", "stats"],
+    },
     stats: { type: "boolean", help: "print byte counts by message type, table and transaction instead of lines" },
     jsonl: linesOption,
   },

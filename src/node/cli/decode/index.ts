@@ -8,9 +8,10 @@ import { messagesOfKind } from "../../../logical/messages.ts";
 import { type PgoutputProtocol, STREAMING_SINCE } from "../../../logical/protocol.ts";
 import { Conversation } from "../../conversation.ts";
 import { Blocks, Progress } from "../shared/output.ts";
-import { Page } from "../shared/people.ts";
+import { Page, printable } from "../shared/people.ts";
 import { type Status, status } from "../shared/status.ts";
 import { UsageError } from "../shared/usage.ts";
+import { dissectFile, partLine, sayPart } from "./bytes.ts";
 import type { DecodeFileCall } from "./declaration.ts";
 import { alsoExpected, decodeFile, fileKindOf } from "./file.ts";
 import { type Input, inputOf, openSource } from "./input.ts";
@@ -21,7 +22,7 @@ import { type DecodeCall, type Decoded, DecodeStream, STOPPED, tagsOf } from "./
 
 /** `walwire decode`. */
 export async function run({ argument: path, options }: DecodeFileCall): Promise<Status> {
-  const { physical, from, server, verify, stats, changes, jsonl } = options;
+  const { physical, from, server, verify, stats, changes, bytes, jsonl } = options;
   const pgoutput = pgoutputOf(options);
   if (from === "client" && pgoutput !== undefined) {
     throw new UsageError("--from client cannot be used with --proto and --streaming: a client sends no pgoutput");
@@ -36,7 +37,13 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
       source.close();
       throw new UsageError(`the file is ${kind.name}: --stats and --changes need a stream of messages`);
     }
-    return decodeFile(kind, source, { server: call.server, verify, jsonl });
+    const fileCall = { server: call.server, verify, jsonl };
+    if (!bytes) return decodeFile(kind, source, fileCall);
+    if (kind.dissect === undefined) {
+      source.close();
+      throw new UsageError(`the file is ${kind.name}: --bytes needs a stream of messages, a state file or WAL`);
+    }
+    return dissectFile(kind.dissect, source, fileCall);
   }
   const unlessStream = kind === undefined ? "" : `; without ${option}, ${kind.name}`;
   const input = inputOf(source, tagsOf(from), option === undefined ? alsoExpected : unlessStream);
@@ -49,6 +56,7 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
   // shared cores).
   Error.stackTraceLimit = 0;
   const stream = new DecodeStream(call, input.form);
+  if (bytes) return decodeBytes(input, stream, { server, jsonl });
   const lines = stats ? "none" : changes ? "changes" : "all";
   return jsonl ? decodeForPrograms(input, stream, call, lines) : decodeForPeople(input, stream, call, lines);
 }
@@ -74,6 +82,42 @@ function pgoutputOf({ proto, streaming }: DecodeFileCall["options"]): PgoutputDe
   const since = STREAMING_SINCE[options.streaming];
   if (options.protocol < since) throw new UsageError(`--streaming ${options.streaming} needs --proto ${since}`);
   return options;
+}
+
+/** Each message as a tree of fields. */
+async function decodeBytes(
+  input: Input,
+  stream: DecodeStream,
+  { server, jsonl }: Pick<DecodeFileCall["options"], "server" | "jsonl">,
+): Promise<Status> {
+  const output = new Blocks();
+  const page = new Page(output);
+  reading: for await (const batch of input.batches) {
+    for (const item of batch) {
+      if (!stream.goesOn()) break reading;
+      if ("unreadable" in item) {
+        stream.unreadable();
+        if (jsonl) output.json(unreadableLine(item));
+        else page.mark("bad", printable(item.unreadable.message));
+        continue;
+      }
+      const { dissect, error } = stream.decode(item);
+      const part = { tree: dissect(), bytes: item.bytes, offset: item.offset };
+      // A message out of order has good bytes.
+      const other = part.tree.error === undefined ? error : undefined;
+      if (jsonl) output.json({ ...partLine(part, server), ...(other && { error: other }) });
+      else sayPart(page, part, server);
+      if (other !== undefined && !jsonl) page.mark("bad", printable(other.message));
+      await output.flush(false);
+    }
+    await output.flush();
+  }
+  if (stream.stopped) {
+    if (jsonl) output.json({ stopped: WRONG_KIND });
+    else page.mark("bad", WRONG_KIND);
+  }
+  await output.flush();
+  return statusOf(stream);
 }
 
 async function decodeForPrograms(

@@ -1,5 +1,6 @@
 /** What `walwire decode` knows of a kind of file: how it is recognised, and how it is shown. */
 import { basename } from "node:path";
+import type { Dissection } from "../../../dissect/index.ts";
 import { DecodeError, ParseError } from "../../../kernel/errors.ts";
 import type { Json } from "../../../wire/json.ts";
 import { type Page, printable } from "../shared/people.ts";
@@ -25,6 +26,15 @@ export interface FilePart {
   readonly uncounted?: boolean;
 }
 
+/** A part of a file, or a message, as a tree of fields. */
+export interface DissectedPart {
+  readonly tree: Dissection;
+  /** The bytes that the tree is of. */
+  readonly bytes: Uint8Array;
+  /** Where they begin in the file. */
+  readonly offset: number;
+}
+
 /** Why a file cannot be read, or read further. */
 export interface FileError {
   readonly error: ParseError | DecodeError;
@@ -37,6 +47,8 @@ export interface FileKind {
   recognise(head: Head): boolean;
   /** Its parts in order, and at the end perhaps why there are no more. */
   read(source: Source, call: FileCall): AsyncIterable<FilePart | FileError>;
+  /** Its parts as trees of fields; undefined if there are no descriptions of its bytes. */
+  readonly dissect?: (source: Source, call: Pick<FileCall, "server">) => AsyncIterable<DissectedPart>;
 }
 
 /** What a file begins with. */
@@ -64,13 +76,21 @@ const SMALL = 16 * 1024 * 1024;
 /** A file that is read as a whole, and is one thing. */
 export function small(
   kind: Pick<FileKind, "name" | "recognise"> & {
+    readonly tree?: (bytes: Uint8Array) => Dissection;
     /** @throws ParseError | DecodeError for what it is not. */
     readonly show: (bytes: Uint8Array, call: FileCall, name: string) => FilePart;
   },
 ): FileKind {
+  const { tree } = kind;
   return {
     name: kind.name,
     recognise: kind.recognise,
+    ...(tree && {
+      async *dissect(source: Source) {
+        const bytes = await wholeOf(source, kind.name);
+        yield { tree: tree(bytes), bytes, offset: 0 };
+      },
+    }),
     async *read(source, call) {
       const bytes = await wholeOf(source, kind.name);
       try {

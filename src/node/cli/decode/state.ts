@@ -1,5 +1,11 @@
 /** `walwire decode` of the binary state files: pg_control, and those of slots, of replication origins, of snapshots. */
 
+import {
+  dissectControlFile,
+  dissectReplicationOrigins,
+  dissectSlotState,
+  dissectSnapshot,
+} from "../../../dissect/index.ts";
 import { controlFileVersionsRead } from "../../../files/control-file.ts";
 import {
   controlFileVersions,
@@ -50,6 +56,7 @@ function isControlFile({ bytes, name }: Head): boolean {
 const controlFile = small({
   name: "pg_control",
   recognise: isControlFile,
+  tree: dissectControlFile,
   show(bytes, { server, verify }, name) {
     refuseUnknown(bytes, name);
     const data = decodeControlFile(bytes);
@@ -94,6 +101,7 @@ function refuseUnknown(bytes: Uint8Array, name: string): void {
 const slotState = small({
   name: "the state of a replication slot",
   recognise: magic(SLOT_MAGIC),
+  tree: dissectSlotState,
   show(bytes, { server, verify }) {
     const state = decodeSlotState(bytes);
     return {
@@ -120,6 +128,7 @@ const slotState = small({
 const replicationOrigins = small({
   name: "replorigin_checkpoint",
   recognise: magic(REPLICATION_STATE_MAGIC),
+  tree: dissectReplicationOrigins,
   show(bytes, { server, verify }) {
     const states = decodeReplicationOrigins(bytes);
     return {
@@ -145,6 +154,7 @@ const replicationOrigins = small({
 const snapshot = small({
   name: "a snapshot of logical decoding",
   recognise: magic(SNAPBUILD_MAGIC),
+  tree: dissectSnapshot,
   show(bytes, { server, verify }) {
     const { head, wasRunning, committed, catchange } = decodeSnapshot(bytes);
     const fields = jsonOfStruct(SnapBuildOnDisk, head, server);

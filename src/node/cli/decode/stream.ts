@@ -3,6 +3,12 @@
  */
 
 import {
+  type Dissection,
+  dissectPgoutputMessage,
+  dissectWalReceiverMessage,
+  dissectWalSenderMessage,
+} from "../../../dissect/index.ts";
+import {
   decodePgoutputMessage,
   encodePgoutputMessage,
   type PgoutputMessage,
@@ -78,6 +84,8 @@ export interface Decoded {
   readonly inside: boolean;
   /** With `verify`, where the bytes that are encoded differ from those that came first, from the start of the payload. */
   readonly mismatch: number | undefined;
+  /** All of the payload as a tree of fields. */
+  readonly dissect: () => Dissection;
 }
 
 /** After so many errors without a message between them, reading stops. */
@@ -151,8 +159,12 @@ export class DecodeStream {
 
   #payload(item: Item): Decoded {
     const { bytes } = item;
-    const base = { item, bytes, start: 0, around: undefined, inside: this.#decoder.open !== undefined };
     const side = this.#call.from;
+    const dissect = () =>
+      side === "server"
+        ? dissectWalSenderMessage(bytes, this.#context)
+        : dissectWalReceiverMessage(bytes, this.#context);
+    const base = { item, bytes, start: 0, around: undefined, inside: this.#decoder.open !== undefined, dissect };
     const family = side === "server" ? physical.WalSenderMessage : physical.WalReceiverMessage;
     let message: WalSenderMessage | WalReceiverMessage;
     try {
@@ -185,13 +197,20 @@ export class DecodeStream {
   /** A message of pgoutput. */
   #change(item: Item, bytes: Uint8Array, start: number, around: Around): Decoded {
     this.#since++;
-    const before = this.#decoder.open !== undefined;
+    const { open } = this.#decoder;
+    const before = open !== undefined;
     const result = this.#decode(bytes);
     const { message } = result;
     const mismatch =
       message === undefined ? undefined : this.#verify(bytes, () => encodePgoutputMessage(message), start);
     const inside = before && this.#decoder.open !== undefined;
-    return { item, bytes, start, around, family: PgoutputFamily, mismatch, inside, ...result };
+    const dissect = () => {
+      const context = { inStream: open?.type === "StreamStart", parallel: this.#options.streaming === "parallel" };
+      return start === 0
+        ? dissectPgoutputMessage(bytes, context)
+        : dissectWalSenderMessage(item.bytes, this.#context, context);
+    };
+    return { item, bytes, start, around, family: PgoutputFamily, mismatch, inside, dissect, ...result };
   }
 
   #decode(bytes: Uint8Array): Pick<Decoded, "error" | "advice"> & { readonly message: PgoutputMessage | undefined } {

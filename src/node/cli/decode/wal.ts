@@ -1,14 +1,15 @@
 /** `walwire decode` of a WAL segment: one line per record. `walwire wal` says more of it, and reads several. */
 import { basename } from "node:path";
+import { dissectWalPage } from "../../../dissect/index.ts";
 import { DecodeError } from "../../../kernel/errors.ts";
 import { formatLsn, type Lsn } from "../../../kernel/lsn.ts";
 import { defaultSegmentSize, isSegmentSize, parseSegmentName } from "../../../kernel/wal-names.ts";
 import { encodeWalRecord, WalReader, type WalRecord } from "../../../wal/index.ts";
-import { decodeWalPageHeader, LONG_HEADER } from "../../../wal/page.ts";
+import { DEFAULT_PAGE_SIZE, decodeWalPageHeader, isPageSize, LONG_HEADER } from "../../../wal/page.ts";
 import { unpackedName } from "../../../wal/timeline.ts";
 import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
-import { UnseenError } from "../shared/usage.ts";
+import { InputError, UnseenError } from "../shared/usage.ts";
 import { contentsOf } from "../wal/contents.ts";
 import { sayRecord } from "../wal/page.ts";
 import { describe, recordLine, truncatedSegment } from "../wal/records.ts";
@@ -36,6 +37,25 @@ function isSegment({ bytes, name: file }: Head): boolean {
 export const walSegment: FileKind = {
   name: "a segment of WAL",
   recognise: isSegment,
+  async *dissect(source, { server }) {
+    let pageSize = DEFAULT_PAGE_SIZE;
+    let offset = 0;
+    let rest = new Uint8Array(0);
+    for await (const chunk of source.chunks) {
+      const bytes = rest.length === 0 ? chunk : new Uint8Array(Buffer.concat([rest, chunk]));
+      if (offset === 0) pageSize = pageSizeOf(bytes);
+      let at = 0;
+      for (; at + pageSize <= bytes.length; at += pageSize) {
+        const page = bytes.subarray(at, at + pageSize);
+        yield { tree: dissectWalPage(page, { server }), bytes: page, offset: offset + at };
+      }
+      rest = bytes.slice(at);
+      offset += at;
+    }
+    if (rest.length > 0) {
+      throw new InputError(`${name(source.path)} ends inside of a page: ${rest.length} bytes at byte ${offset}`);
+    }
+  },
   async *read(source, { server, verify }): AsyncGenerator<FilePart | FileError> {
     const contents = contentsOf(source.head);
     if (contents.kind !== "pages") {
@@ -123,6 +143,12 @@ function namedPlace(
   // A partial segment may be shorter.
   const segmentSize = named === undefined || whole !== file ? 0 : size;
   return { start: named?.start, timeline: named?.timeline, segmentSize };
+}
+
+/** What a long header says; the default if there is none. */
+function pageSizeOf(head: Uint8Array): number {
+  const size = head.length < LONG_HEADER ? undefined : decodeWalPageHeader(head).long?.pageSize;
+  return size !== undefined && isPageSize(size) ? size : DEFAULT_PAGE_SIZE;
 }
 
 /** What a long header says; 16 MiB if there is none. */

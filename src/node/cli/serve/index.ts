@@ -1,67 +1,83 @@
-/** `walwire serve`: WAL from a directory, until Ctrl-C. */
+/** `walwire serve`: WAL from a directory, or changes from a file, until Ctrl-C. */
 import { readFileSync } from "node:fs";
-import { ArgumentError } from "../../../kernel/errors.ts";
-import { formatLsn } from "../../../kernel/lsn.ts";
-import { formatServerVersion } from "../../../kernel/version.ts";
-import { listen, WalDirectory, type WalsenderServer } from "../../server/index.ts";
+import { ArgumentError, drawCaret, ParseError } from "../../../kernel/errors.ts";
+import { listen, type WalsenderServer } from "../../server/index.ts";
 import { addressOf, shownAddress } from "../shared/address.ts";
 import { errnoWords } from "../shared/file-error.ts";
 import { onInterrupt } from "../shared/interrupt.ts";
+import { printable } from "../shared/people.ts";
 import { type Status, status } from "../shared/status.ts";
 import { UnseenError, UsageError } from "../shared/usage.ts";
 import type { ServeCall } from "./declaration.ts";
+import { publishSource } from "./publish.ts";
+import type { Source } from "./source.ts";
+import { walSource } from "./wal.ts";
 
 /** `walwire serve`. */
 export async function run({ options }: ServeCall): Promise<Status> {
-  if (options.wal === undefined) throw new UsageError("missing --wal: the directory of segments");
+  const { wal, publish } = options;
+  if (wal === undefined && publish === undefined) {
+    throw new UsageError("missing --wal or --publish: the directory of segments, or the file of changes");
+  }
   const where = addressOf("--listen", options.listen, 0);
   const users = options.users === undefined ? undefined : usersOf(options.users, read(options.users));
   const tls = options.tlsCert === undefined ? undefined : { cert: read(options.tlsCert), key: read(options.tlsKey!) };
-  const directory = await WalDirectory.open(options.wal, { slots: options.slots });
   const say = (text: string): void => void process.stderr.write(`walwire: ${text}\n`);
-  let server: WalsenderServer;
   try {
-    server = await listen({
-      ...where,
-      ...{ server: directory.server, systemid: directory.systemid, users, tls, insecure: options.insecure },
-      handlers: directory.handlers,
-      limits: { connections: options.maxConnections },
-      onError: (error, session) => say(`${session?.user ?? "a client"}: ${(error as Error).message}`),
-    });
+    const source = wal === undefined ? await publishSource(publish!, options) : await walSource(wal, options);
+    try {
+      const { server, systemid, handlers } = source;
+      const listening = await listen({
+        ...where,
+        ...{ server, systemid, users, tls, insecure: options.insecure, handlers },
+        limits: { connections: options.maxConnections },
+        onError: (error, session) => say(`${session?.user ?? "a client"}: ${(error as Error).message}`),
+      }).catch((error: unknown) => {
+        if (!(error instanceof ArgumentError)) throw error;
+        const hint = "add --users and --tls-cert, or --insecure";
+        throw new UsageError(`--listen: ${options.listen} is beyond this machine: ${hint}`);
+      });
+      say(source.says);
+      say(`listening on ${shownAddress(listening.address)}`);
+      if (options.insecure) say(`whoever reaches this address can read all ${source.contents}`);
+      await untilInterrupted(listening, source, say);
+    } finally {
+      await source.close();
+    }
   } catch (error) {
-    if (!(error instanceof ArgumentError)) throw error;
-    const hint = "add --users and --tls-cert, or --insecure";
-    throw new UsageError(`--listen: ${options.listen} is beyond this machine: ${hint}`);
+    if (!(error instanceof ParseError)) throw error;
+    say(`${publish}: line ${error.line}: ${printable(error.message)}`);
+    const more = error.advice === undefined ? [] : [error.advice];
+    process.stderr.write(`${[...drawCaret(error.text, error.offset, error.firstLine), ...more].join("\n")}\n`);
+    return status.bad;
   }
-  const { timeline, end } = directory;
-  say(
-    `PostgreSQL ${formatServerVersion(directory.server)}, system ${directory.systemid}, timeline ${timeline}, WAL up to ${formatLsn(end)}`,
-  );
-  say(`listening on ${shownAddress(server.address)}`);
-  if (options.insecure) say("whoever reaches this address can read all WAL");
-  await interrupted(
-    () => process.exit(status.interrupted),
-    async () => {
-      say("streams end once they have everything; Ctrl-C again ends them at once");
-      await server.close();
-    },
-  );
-  await directory.close();
   return status.good;
 }
 
-/** Wait for Ctrl-C and what is done then; a second one is for `atOnce`. */
-async function interrupted(atOnce: () => void, end: () => Promise<void>): Promise<void> {
+/** Serve until Ctrl-C and what is done then, or until the source cannot go on. A second Ctrl-C ends at once. */
+async function untilInterrupted(
+  server: WalsenderServer,
+  { ended }: Source,
+  say: (text: string) => void,
+): Promise<void> {
   let stop = (): void => {};
-  await new Promise<void>((resolve, reject) => {
+  const interrupted = new Promise<void>((resolve, reject) => {
     let isEnding = false;
     stop = onInterrupt(() => {
-      if (isEnding) atOnce();
+      if (isEnding) process.exit(status.interrupted);
       isEnding = true;
-      end().then(resolve, reject);
+      say("streams end once they have everything; Ctrl-C again ends them at once");
+      server.close().then(resolve, reject);
     });
   });
-  stop();
+  try {
+    await Promise.race([interrupted, ended]);
+  } catch (error) {
+    await server.close({ immediate: true });
+    throw error;
+  } finally {
+    stop();
+  }
 }
 
 /** @throws UnseenError */

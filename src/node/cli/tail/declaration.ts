@@ -67,6 +67,11 @@ For example: walwire tail postgres://me@host/shop --jsonl | jq 'select(.table ==
       requires: lines,
     },
     messages: { type: "boolean", help: "write the messages of pg_logical_emit_message too", requires: lines },
+    tables: {
+      type: "boolean",
+      help: "write a line with the columns of each table before its first change, for serve --publish",
+      requires: lines,
+    },
     binary: { type: "boolean", help: "ask the server for values in binary format", requires: lines },
     streaming: {
       type: "choice",

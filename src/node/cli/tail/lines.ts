@@ -48,7 +48,7 @@ export async function writeLines({ argument: url, options }: TailCall, format: F
     throw new TailError(`${options.output} goes on where it ended: leave --start out, or choose another --output`);
   }
   const typeMap = new TypeMap();
-  const lines = new formats[format](typeMap, found.database);
+  const lines = new formats[format](typeMap, found.database, options.tables);
   let subscription: Subscription | undefined;
   try {
     subscription = subscribe({
@@ -100,6 +100,8 @@ function checkCall(options: Options, format: FormatName): void {
   const { slot, copy, output, temporary, createSlot, start, until, twoPhase } = options;
   if (twoPhase && format !== "jsonl")
     throw new UsageError(`--two-phase requires --jsonl: ${format} has no lines for it`);
+  if (options.tables && format !== "jsonl")
+    throw new UsageError(`--tables requires --jsonl: ${format} has no lines for it`);
   if (copy && format === "wal2json") throw new UsageError("--copy requires --jsonl or --format debezium");
   const refusal = slot === undefined ? undefined : judgeSlotName(slot);
   if (refusal !== undefined) {

@@ -1,14 +1,9 @@
-/** Commands with options, right and wrong, of which a server may run each: checks.ts says why that does no harm. */
+/** Commands with options, right and wrong, that a server refuses before it does anything, or that do no harm. */
 import fc from "fast-check";
-import { character } from "../../src/arbitraries/text.ts";
-import { supports } from "../../src/capabilities.ts";
-import type { OptionRow, OptionTable, OptionWord } from "../../src/command/options/option.ts";
-import {
-  alterSlotOptions,
-  baseBackupOptions,
-  createSlotOptions,
-  pgoutputOptions,
-} from "../../src/command/options/tables.ts";
+import { commandCapabilities } from "../command/capabilities.ts";
+import type { OptionRow, OptionTable, OptionWord } from "../command/options/option.ts";
+import { alterSlotOptions, baseBackupOptions, createSlotOptions, pgoutputOptions } from "../command/options/tables.ts";
+import { character } from "./text.ts";
 
 /** The slot of pgoutput that START_REPLICATION names. */
 export const streamed = "check_stream";
@@ -18,10 +13,10 @@ export const tooLong = `LABEL '${"é".repeat(512)}x'`;
 
 /** For a server of this version; most options are of the command, and most values fit. */
 export function checkedCommand(server: number): fc.Arbitrary<string> {
-  const generic = supports(server, "genericOptions");
+  const generic = commandCapabilities.supports(server, "genericOptions");
   const kinds = [createSlot(server), baseBackup(server)];
-  if (generic && supports(server, "alterReplicationSlot")) kinds.push(alterSlot());
-  if (supports(server, "pgoutput")) kinds.push(startLogical(server));
+  if (generic && commandCapabilities.supports(server, "alterReplicationSlot")) kinds.push(alterSlot());
+  if (commandCapabilities.supports(server, "pgoutput")) kinds.push(startLogical(server));
   return fc.oneof(...kinds);
 }
 
@@ -232,7 +227,7 @@ function wordsOf({ rows }: OptionTable): readonly OptionWord[] {
 
 function createSlot(server: number): fc.Arbitrary<string> {
   const words = wordsOf(createSlotOptions).filter(
-    ({ option }) => option !== undefined || supports(server, "genericOptions"),
+    ({ option }) => option !== undefined || commandCapabilities.supports(server, "genericOptions"),
   );
   const legacy = fc.array(fc.constantFrom(...words.map(({ word }) => word)), { maxLength: 2 });
   const generic = genericOptions(namesOf(createSlotOptions), 4);
@@ -243,7 +238,9 @@ function createSlot(server: number): fc.Arbitrary<string> {
       slotNames,
       fc.constantFrom("TEMPORARY ", "TEMPORARY ", ""),
       fc.constantFrom("PHYSICAL", "LOGICAL nosuchplugin", "LOGICAL nosuchplugin"),
-      supports(server, "genericOptions") ? fc.oneof({ weight: 4, arbitrary: listed }, wordy) : wordy,
+      commandCapabilities.supports(server, "genericOptions")
+        ? fc.oneof({ weight: 4, arbitrary: listed }, wordy)
+        : wordy,
     )
     .map(([name, temporary, kind, rest]) => `CREATE_REPLICATION_SLOT ${name} ${temporary}${kind} ${rest}`);
 }
@@ -255,7 +252,7 @@ function alterSlot(): fc.Arbitrary<string> {
 }
 
 function baseBackup(server: number): fc.Arbitrary<string> {
-  if (supports(server, "genericOptions")) {
+  if (commandCapabilities.supports(server, "genericOptions")) {
     return genericOptions(namesOf(baseBackupOptions), 6).map(
       (list) => `BASE_BACKUP (${[...list, tooLong].join(", ")})`,
     );
@@ -312,7 +309,7 @@ function startLogical(server: number): fc.Arbitrary<string> {
     { weight: 1, arbitrary: anything.map((each) => ` ${quote(each)}`) },
   );
   // Without a value for one of the two, a server that does not look whether there is one crashes.
-  const noValue = supports(server, "pgoutputValuesChecked") ? fc.constant("") : text("");
+  const noValue = commandCapabilities.supports(server, "pgoutputValuesChecked") ? fc.constant("") : text("");
   const proto_version = fc.oneof(
     { weight: 9, arbitrary: text("1", "2", "3", "4") },
     { weight: 2, arbitrary: integerText.map((each) => ` ${quote(each)}`) },

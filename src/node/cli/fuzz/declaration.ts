@@ -1,0 +1,103 @@
+import { type CallOf, defineSubcommand, linesOption, serverOption } from "../shared/declare.ts";
+
+export type FuzzCall = CallOf<typeof fuzz>;
+
+export const fuzz = defineSubcommand({
+  name: "fuzz",
+  summary: "Test replication software with correct, almost correct and hostile input",
+  description: `\
+Makes inputs from a seed: the same seed gives the same inputs. It needs the package fast-check, beside walwire:
+npm install fast-check.
+For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is the guide.`,
+  verbs: {
+    emit: "write inputs of a KIND, with the verdict of each version where it is known",
+    attack: "have sessions with the server at a URL, and compare what it says with what PostgreSQL says",
+    dictionary: "write the words of the replication languages as a dictionary for AFL and libFuzzer",
+  },
+  argument: {
+    name: "WHAT",
+    count: "optional",
+    help: "emit: the kind, without which the kinds are listed; attack: the URL",
+  },
+  options: {
+    server: { ...serverOption, default: "18", only: ["emit"] },
+    seed: {
+      type: "integer",
+      value: "N",
+      min: 0,
+      max: 4294967295,
+      help: "the seed; without it, a random one that is printed",
+    },
+    count: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 1000000000,
+      default: "100",
+      help: "how many inputs, or the most sessions",
+      only: ["emit", "attack"],
+    },
+    damage: {
+      type: "choice",
+      choices: ["none", "bytes", "structure"],
+      default: "none",
+      help: "damage them: bytes anywhere, or lengths, counts, types, order and cuts of messages",
+      only: ["emit"],
+    },
+    corpus: {
+      type: "string",
+      value: "DIRECTORY",
+      help: "write each input as a file there, for AFL and libFuzzer",
+      conflicts: ["raw"],
+      only: ["emit"],
+    },
+    raw: {
+      type: "boolean",
+      help: "write the inputs as messages of protocol 3, without anything between",
+      only: ["emit"],
+    },
+    time: {
+      type: "integer",
+      value: "SECONDS",
+      min: 1,
+      max: 86400,
+      default: "60",
+      help: "the longest time",
+      only: ["attack"],
+    },
+    findings: {
+      type: "integer",
+      value: "N",
+      min: 1,
+      max: 1000,
+      default: "20",
+      help: "end after so many findings",
+      only: ["attack"],
+    },
+    timeout: {
+      type: "integer",
+      value: "MILLISECONDS",
+      min: 10,
+      max: 600000,
+      default: "10000",
+      help: "after this time without a word the server is silent",
+      only: ["attack"],
+    },
+    replay: {
+      type: "string",
+      value: "FILE|SEED:PATH",
+      help: "have only the session of a finding",
+      conflicts: ["seed", "count", "time", "findings", "save"],
+      only: ["attack"],
+    },
+    save: {
+      type: "string",
+      value: "DIRECTORY",
+      help: "write each finding as a file there, for --replay",
+      only: ["attack"],
+    },
+    coverage: { type: "boolean", help: "print what was tried", only: ["attack"] },
+    jsonl: { ...linesOption, only: ["attack"] },
+    "i-own-this-host": { type: "boolean", help: "attack a server on another machine", only: ["attack"] },
+  },
+});

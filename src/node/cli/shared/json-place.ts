@@ -1,0 +1,104 @@
+/** Where something stands in a text of JSON: JSON.parse does not say. */
+
+const BLANKS = " \t\n\r";
+/** Everything but strings, which a pattern would match with a stack as deep as they are long. */
+const LITERAL = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/y;
+
+/**
+ * Where the value at a path begins, or as much of the path as there is; of a text that is not JSON, where it stops being that.
+ *
+ * @param path Names of members and indexes of elements, from the outside.
+ * @returns UTF-16 units from the start of the text.
+ */
+export function placeInJson(text: string, path: readonly (string | number)[] = []): number {
+  const open: ("{" | "[")[] = [];
+  /** Where the scan is: the member or element of each value that is open. */
+  const here: (string | number)[] = [];
+  let found = 0;
+  let depth = -1;
+  let at = 0;
+  /** What comes next. */
+  let next: "value" | "value or ]" | "key" | "key or }" | "colon" | "comma" = "value";
+  const close = (): void => {
+    open.pop();
+    here.length = open.length;
+    next = "comma";
+  };
+
+  for (;;) {
+    while (at < text.length && BLANKS.includes(text[at]!)) at++;
+    const char = text[at];
+    if (next === "comma" && open.length === 0) return char === undefined ? found : at;
+    switch (next) {
+      case "comma":
+        if (char === (open.at(-1) === "{" ? "}" : "]")) close();
+        else if (char !== ",") return at;
+        else if (open.at(-1) === "{") next = "key";
+        else {
+          here[open.length - 1] = (here[open.length - 1] as number) + 1;
+          next = "value";
+        }
+        at++;
+        break;
+      case "colon":
+        if (char !== ":") return at;
+        next = "value";
+        at++;
+        break;
+      case "key or }":
+      case "key": {
+        if (char === "}" && next === "key or }") {
+          close();
+          at++;
+          break;
+        }
+        const end = char === '"' ? endOfString(text, at) : -at;
+        if (end <= 0) return -end;
+        here[open.length - 1] = JSON.parse(text.slice(at, end));
+        next = "colon";
+        at = end;
+        break;
+      }
+      default: {
+        if (char === "]" && next === "value or ]") {
+          close();
+          at++;
+          break;
+        }
+        if (here.length > depth && here.length <= path.length && here.every((each, i) => each === path[i])) {
+          depth = here.length;
+          found = at;
+        }
+        if (char === "{" || char === "[") {
+          open.push(char);
+          if (char === "[") here.push(0);
+          next = char === "{" ? "key or }" : "value or ]";
+          at++;
+          break;
+        }
+        LITERAL.lastIndex = at;
+        const end = char === '"' ? endOfString(text, at) : LITERAL.test(text) ? LITERAL.lastIndex : -at;
+        if (end <= 0) return -end;
+        next = "comma";
+        at = end;
+      }
+    }
+  }
+}
+
+/** Behind the quote that ends the string; where it goes wrong as a negative number. */
+function endOfString(text: string, start: number): number {
+  let at = start + 1;
+  for (;;) {
+    const char = text[at];
+    if (char === '"') return at + 1;
+    if (char === undefined || char < " ") return -at;
+    if (char !== "\\") at++;
+    else {
+      ESCAPE.lastIndex = at;
+      if (!ESCAPE.test(text)) return -at;
+      at = ESCAPE.lastIndex;
+    }
+  }
+}

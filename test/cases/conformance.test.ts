@@ -1,0 +1,79 @@
+/** The rows of conformance/: walwire says of each what the server said, and the set covers what it claims. */
+import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { describe, expect, test } from "vitest";
+import { coverageOf, coverGrammars, coversCapability } from "../../scripts/conformance/coverage.ts";
+import { checksums, folder, readDataset, readRows, version } from "../../scripts/conformance/dataset.ts";
+import { kinds } from "../../scripts/conformance/kinds.ts";
+import { plain } from "../../scripts/conformance/make.ts";
+import { violation } from "../../scripts/conformance/schema.ts";
+
+const { servers, files } = readDataset();
+const text = (file: string): string => readFileSync(`${folder}${file}`, "utf8");
+const schema = JSON.parse(text("schema.json")) as object;
+
+describe.each(kinds)("$name", (kind) => {
+  const rows = readRows(kind);
+
+  test("walwire says what the servers said, and adds what the rows have of it", async () => {
+    const different: unknown[] = [];
+    let seen = 0;
+    for (const { input, versions, said, walwire } of rows) {
+      for (const major of versions) {
+        const ours = plain((await kind.ours(input, servers.find((server) => server.major === major)!)) ?? null);
+        if (ours === null) continue;
+        seen++;
+        if (isDeepStrictEqual(ours.said, said) && isDeepStrictEqual(ours.walwire, walwire)) continue;
+        different.push({ input, major, said, walwire, ours });
+      }
+    }
+    expect(different.slice(0, 10)).toEqual([]);
+    // Of few it knows nothing, which README says.
+    expect(seen).toBeGreaterThan(rows.length * 0.8);
+  });
+
+  test("each row is what the schema says", () => {
+    const violations = rows.flatMap((row) => violation(schema, kind.name, row) ?? []).slice(0, 10);
+    expect(violations).toEqual([]);
+    expect(rows.length).toBeGreaterThan(0);
+  });
+
+  test("README and schema describe it", () => {
+    expect(text("README.md")).toContain(`\`data/${kind.name}.jsonl\``);
+    expect(violation(schema, kind.name, {})).toMatch(/missing/);
+  });
+});
+
+test("the checksums, the counts and the version are those of the files", () => {
+  expect(text("SHA256SUMS")).toBe(checksums());
+  for (const { file, rows, sha256 } of files) {
+    expect(text("SHA256SUMS")).toContain(`${sha256}  ${file}\n`);
+    if (file.endsWith(".jsonl")) expect([file, text(file).split("\n").length - 1]).toEqual([file, rows]);
+  }
+  expect(files.map(({ file }) => file)).toEqual(expect.arrayContaining(kinds.map(({ name }) => `data/${name}.jsonl`)));
+  expect([readDataset().version, JSON.parse(text("package.json")).version]).toEqual([version, version]);
+});
+
+describe("coverage.md", () => {
+  const covered = coverageOf(text("coverage.md"));
+
+  test("names every capability in which the servers differ", () => {
+    expect(covered.unnamed).toEqual([]);
+    expect(covered.capabilities.length).toBeGreaterThan(20);
+  });
+
+  test.each(covered.capabilities)(
+    "$name: the named rows fail on the other side of it",
+    async ({ table, name, places }) => {
+      for (const place of places)
+        expect([place, await coversCapability(kinds, name, table, place)]).toEqual([place, true]);
+    },
+  );
+
+  test("the named rows have every production of both grammars, of each version", () => {
+    for (const { grammar, major, productions, missing } of coverGrammars(kinds, covered.linesOf)) {
+      expect([grammar, major, missing]).toEqual([grammar, major, []]);
+      expect(productions).toBeGreaterThan(8);
+    }
+  });
+});
