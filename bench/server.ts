@@ -27,6 +27,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseLsn } from "../src/kernel/lsn.ts";
 import { connect } from "../src/node/client.ts";
+import { listen, WalDirectory } from "../src/node/server/index.ts";
 import { type Program, pathOf } from "../test/programs/programs.ts";
 import { type OwnServer, startServer } from "../test/servers/index.ts";
 import { machine, runProgram, thousands, verdict } from "./measure.ts";
@@ -302,6 +303,15 @@ async function firstByte(server: OwnServer, archive: string): Promise<void> {
   console.log(`| PostgreSQL 15, from the start of a connection | ${await least(() => once(server.host))} |`);
   console.log(`| walwire, from the start of a connection | ${await least(() => once(ours.host))} |`);
   await ours.end();
+  const directory = await WalDirectory.open(archive);
+  const { server: played, handlers } = directory;
+  const fromListen = await least(async () => {
+    const host = mkdtempSync(join(folder, "host-"));
+    const fresh = await listen({ server: played, path: join(host, ".s.PGSQL.5432"), handlers });
+    await once(host);
+    void fresh.close({ immediate: true });
+  });
+  console.log(`| walwire, from \`listen\` in a process that runs | ${fromListen} |`);
   const ended: Promise<void>[] = [];
   const fromStart = await least(async () => {
     const fresh = await serve(directoryOf(archive));
