@@ -397,7 +397,10 @@ function familyCodec(family: Family): string[] {
     )}
 export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context: ${context.name} = ${otherwiseName(context)}` : ""}): ${name} {
   ${hasContext(family) ? "mustBeContext(context);" : ""}
-  const r = new Reader(bytes);
+  return read${name}(new Reader(bytes)${hasContext(family) ? ", context" : ""});
+}`,
+    `/** Read one ${name}, which is all that the reader has left. */
+export function read${name}(r: Reader${hasContext(family) ? `, context: ${context.name}` : ""}): ${name} {
   let message: ${name};
   switch (r.u8("${name}.type")) {
     ${messages

@@ -61,7 +61,11 @@ export type BaseBackupMessage = NewArchive | Data | Progress | ManifestStart;
  * @example decodeBaseBackupMessage(hex("6e 626173652e74617200 00")).type // "NewArchive"
  */
 export function decodeBaseBackupMessage(bytes: Uint8Array): BaseBackupMessage {
-  const r = new Reader(bytes);
+  return readBaseBackupMessage(new Reader(bytes));
+}
+
+/** Read one BaseBackupMessage, which is all that the reader has left. */
+export function readBaseBackupMessage(r: Reader): BaseBackupMessage {
   let message: BaseBackupMessage;
   switch (r.u8("BaseBackupMessage.type")) {
     case 0x6e: // n

@@ -410,7 +410,11 @@ export function decodePgoutputMessage(
   context: PgoutputContext = otherwisePgoutputContext,
 ): PgoutputMessage {
   mustBeContext(context);
-  const r = new Reader(bytes);
+  return readPgoutputMessage(new Reader(bytes), context);
+}
+
+/** Read one PgoutputMessage, which is all that the reader has left. */
+export function readPgoutputMessage(r: Reader, context: PgoutputContext): PgoutputMessage {
   let message: PgoutputMessage;
   switch (r.u8("PgoutputMessage.type")) {
     case 0x42: // B

@@ -141,7 +141,11 @@ export function decodeWalSenderMessage(
   context: PhysicalContext = otherwisePhysicalContext,
 ): WalSenderMessage {
   mustBeContext(context);
-  const r = new Reader(bytes);
+  return readWalSenderMessage(new Reader(bytes), context);
+}
+
+/** Read one WalSenderMessage, which is all that the reader has left. */
+export function readWalSenderMessage(r: Reader, context: PhysicalContext): WalSenderMessage {
   let message: WalSenderMessage;
   switch (r.u8("WalSenderMessage.type")) {
     case 0x77: // w
@@ -204,7 +208,11 @@ export function decodeWalReceiverMessage(
   context: PhysicalContext = otherwisePhysicalContext,
 ): WalReceiverMessage {
   mustBeContext(context);
-  const r = new Reader(bytes);
+  return readWalReceiverMessage(new Reader(bytes), context);
+}
+
+/** Read one WalReceiverMessage, which is all that the reader has left. */
+export function readWalReceiverMessage(r: Reader, context: PhysicalContext): WalReceiverMessage {
   let message: WalReceiverMessage;
   switch (r.u8("WalReceiverMessage.type")) {
     case 0x72: // r

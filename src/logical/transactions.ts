@@ -22,7 +22,7 @@ import { type Lsn, toLsn } from "../kernel/lsn.ts";
 import { checkOneOf, checkOptions, checkType } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
 import { mustBeBytes } from "../wire/check.ts";
-import { type Change, ChangeLog, Scratch, type SpillStore } from "./change-log.ts";
+import { type Change, ChangeLog, type ChangesWith, type MakeRow, Scratch, type SpillStore } from "./change-log.ts";
 import { Confirmations } from "./confirmations.ts";
 import { DECODER_OPTIONS, PgoutputDecoder, type PgoutputDecoderOptions, relationIdsOf } from "./decoder.ts";
 import { type DescribedRelation, sameRelation } from "./described.ts";
@@ -119,7 +119,8 @@ interface Collected {
  */
 export class TransactionAssembler {
   readonly #decoder: PgoutputDecoder;
-  readonly #parallel: boolean;
+  readonly #inSegment: PgoutputContext;
+  readonly #outside: PgoutputContext;
   readonly #memoryLimit: number;
   readonly #spill: SpillStore | undefined;
   readonly #holds: boolean;
@@ -154,7 +155,9 @@ export class TransactionAssembler {
     checkOneOf("options.prepared", prepared, ["emit", "hold"]);
     checkOneOf("options.empty", empty, [true, false]);
     if (spill !== undefined) mustBeStore(spill);
-    this.#parallel = rest.streaming === "parallel";
+    const parallel = rest.streaming === "parallel";
+    this.#inSegment = { inStream: true, parallel };
+    this.#outside = { inStream: false, parallel };
     this.#memoryLimit = rest.memoryLimit ?? MEMORY_LIMIT;
     this.#spill = spill;
     this.#holds = prepared === "hold";
@@ -164,6 +167,11 @@ export class TransactionAssembler {
   /** Bytes of memory that unfinished transactions and the announced relations and types take now. */
   get memory(): number {
     return this.#account.bytes + this.#decoder.memory;
+  }
+
+  /** Whether a transaction, or a segment of one, is open. @internal */
+  get isCollecting(): boolean {
+    return this.#open !== undefined;
   }
 
   /**
@@ -357,7 +365,7 @@ export class TransactionAssembler {
   }
 
   #collect(xid: number, inStream: boolean): Collected {
-    const context: PgoutputContext = { inStream, parallel: this.#parallel };
+    const context = inStream ? this.#inSegment : this.#outside;
     const log = new ChangeLog(context, this.#account, inStream ? undefined : this.#scratch);
     return { xid, log, origin: undefined };
   }
@@ -504,6 +512,8 @@ function tooLarge(bytes: number, limit: number, fixed?: number): never {
   throw new ProtocolError(`${what}; memoryLimit is ${limit}`, "LIMIT_EXCEEDED");
 }
 
+type DescribedRow = Extract<Change, { readonly relation: unknown }>;
+
 /** Discard the changes. @returns keys to delete from the spill */
 let discard: (changes: Changes) => readonly string[];
 
@@ -543,7 +553,7 @@ export class Changes implements AsyncIterable<Change> {
    * @throws DecodeError if the spill returns other bytes than it was given.
    */
   batches(): AsyncIterableIterator<readonly Change[]> {
-    return this.#logOf().read(this.#store);
+    return this.batchesWith(described);
   }
 
   /**
@@ -553,7 +563,17 @@ export class Changes implements AsyncIterable<Change> {
    * @throws ArgumentError if the transaction was confirmed.
    */
   batchesNow(): IterableIterator<readonly Change[]> | undefined {
-    return this.#logOf().readNow();
+    return this.batchesNowWith(described);
+  }
+
+  /** As `batches`, with other objects for changes of rows. @internal */
+  batchesWith<R>(row: MakeRow<R>): AsyncIterableIterator<ChangesWith<R>> {
+    return this.#logOf().read(this.#store, row);
+  }
+
+  /** As `batchesNow`, with other objects for changes of rows. @internal */
+  batchesNowWith<R>(row: MakeRow<R>): IterableIterator<ChangesWith<R>> | undefined {
+    return this.#logOf().readNow(row);
   }
 
   /** The changes one by one; timers and I/O run at least every 10 milliseconds or 32 changes. @throws as `batches` does */
@@ -568,3 +588,11 @@ export class Changes implements AsyncIterable<Change> {
     return this.#log;
   }
 }
+
+/** A change of rows as Changes has it: the message was made for it, so its relation and position can be added. */
+const described: MakeRow<DescribedRow> = (message, relation, lsn) => {
+  const change = message as { relation?: DescribedRelation; lsn?: Lsn | undefined };
+  change.relation = relation;
+  change.lsn = lsn;
+  return message as DescribedRow;
+};

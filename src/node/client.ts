@@ -73,6 +73,9 @@ const LONGEST_WAIT = 2 ** 31 - 1;
 /** Milliseconds that a server has to close its end after Terminate. */
 const GOODBYE = 2000;
 
+/** With one in this many messages of a stream, plus one, the client looks whether a status update is due; besides, a timer does. */
+const LOOK = 15;
+
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
 
@@ -226,6 +229,8 @@ export class ReplicationConnection extends ReplicationCommands {
   #clock: NodeTimer | undefined;
   /** When the clock rings. */
   #rings = 0n;
+  /** The number of payloads that the Feedback was told of. */
+  #noticed = 0;
 
   /** @internal */
   constructor({ socket, session, parameters, rejection, memory, maxResult, isToDatabase }: Opened) {
@@ -848,7 +853,8 @@ export class ReplicationConnection extends ReplicationCommands {
     } catch (error) {
       throw this.#fail(error as Error);
     }
-    this.#update(feedback);
+    // Reading the clock for each message takes 50 ns, as much as cutting it out of the stream (Node 20).
+    if ((this.#noticed++ & LOOK) === 0 || payload[0] === KEEPALIVE) this.#update(feedback);
   }
 
   /** Send the status update that is due, if one is and the stream is open. @throws ConnectionError TIMEOUT */

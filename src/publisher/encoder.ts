@@ -473,7 +473,7 @@ function fail(message: string): never {
 }
 
 /** The type of a column as its Type message says it, a domain as its base type. @source proto.c: logicalrep_write_typ */
-function typeOf(typeMap: TypeMap, typeId: number): Pick<Type, "typeId" | "namespace" | "name"> {
+export function typeOf(typeMap: TypeMap, typeId: number): Pick<Type, "typeId" | "namespace" | "name"> {
   let base = typeId;
   let definition = typeMap.definition(base);
   // No chain of domains that a TypeMap follows is longer.

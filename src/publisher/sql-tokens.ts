@@ -35,7 +35,7 @@ export function tokensOf(sql: string): readonly Token[] | undefined {
   return tokens;
 }
 
-/** What stands in the places of a template: `$text` is a string, `$number` a number, `$names` a list of strings, `$rest` whatever follows. */
+/** What stands in the places of a template: `$text` is a string or, as `$name`, a name; `$number` a number, `$numbers` a list of them, `$names` a list of strings, `$rest` whatever follows. */
 export interface Places {
   readonly texts: readonly string[];
   readonly numbers: readonly number[];
@@ -49,6 +49,17 @@ export function templateOf(sql: string): readonly Token[] {
     .flatMap((part) => (part.startsWith("$") ? [{ type: "other", value: part } as const] : tokensOf(part)!));
 }
 
+/** Stands for a list of numbers in SQL that is made a template by `templateOfExample`. */
+export const ANY_NUMBER = 0xffff_ffff;
+
+/** A template from SQL that a function has composed: of the strings `$names` and `$text`, the name `$name`, and ANY_NUMBER. */
+export function templateOfExample(sql: string): readonly Token[] {
+  return tokensOf(sql)!.map((token) => {
+    if (token.type === "number" && token.value === String(ANY_NUMBER)) return { type: "other", value: "$numbers" };
+    return token.value.startsWith("$") ? { type: "other", value: token.value } : token;
+  });
+}
+
 /** What stands in the places, if the statement is of this template; else undefined. */
 export function matchTemplate(template: readonly Token[], tokens: readonly Token[]): Places | undefined {
   const texts: string[] = [];
@@ -60,7 +71,12 @@ export function matchTemplate(template: readonly Token[], tokens: readonly Token
     const token = tokens[at++];
     if (token === undefined) return undefined;
     if (value === "$text" && token.type === "string") texts.push(token.value);
-    else if (value === "$number" && token.type === "number") numbers.push(Number(token.value));
+    else if (value === "$name" && token.type === "name") texts.push(token.value);
+    else if (value === "$numbers" && token.type === "number") {
+      numbers.push(Number(token.value));
+      for (; tokens[at]?.value === "," && tokens[at + 1]?.type === "number"; at += 2)
+        numbers.push(Number(tokens[at + 1]!.value));
+    } else if (value === "$number" && token.type === "number") numbers.push(Number(token.value));
     else if (value === "$names" && token.type === "string") {
       names.push(token.value);
       for (; tokens[at]?.value === "," && tokens[at + 1]?.type === "string"; at += 2) names.push(tokens[at + 1]!.value);

@@ -2,9 +2,8 @@
  * The SQL that CREATE SUBSCRIPTION and the workers of a subscription run on a publisher, from 10 to 18, and its answers from the tables
  * and publications of a `Publisher`. Each statement is here as it stands in PostgreSQL.
  */
-import { formatLsn } from "../kernel/lsn.ts";
 import type { Publication, PublishedTable } from "./publications.ts";
-import type { Publisher, PublisherSlot } from "./publisher.ts";
+import type { Publisher } from "./publisher.ts";
 import { matchTemplate, type Places, type Token, templateOf, tokensOf } from "./sql-tokens.ts";
 import type { Table } from "./tables.ts";
 
@@ -13,6 +12,8 @@ export interface SqlRows {
   readonly type: "rows";
   readonly columns: readonly { readonly name: string; readonly typeId: number; readonly typeSize: number }[];
   readonly rows: readonly (readonly (string | null)[])[];
+  /** The tag of CommandComplete, where it is not SELECT and the number of rows. */
+  readonly tag?: string | undefined;
 }
 
 /** COPY … TO STDOUT of a table. */
@@ -33,7 +34,7 @@ export interface SqlRefusal {
   readonly message: string;
 }
 
-const types = {
+export const sqlTypes = {
   bool: { typeId: 16, typeSize: 1 },
   char: { typeId: 18, typeSize: 1 },
   name: { typeId: 19, typeSize: 64 },
@@ -46,23 +47,25 @@ const types = {
   nameArray: { typeId: 1003, typeSize: -1 },
 } as const;
 
-type Columns = readonly (readonly [name: string, type: keyof typeof types])[];
+type Columns = readonly (readonly [name: string, type: keyof typeof sqlTypes])[];
 
-interface Statement {
+/** A statement, and its answer. */
+export interface Statement {
   readonly source: string;
   readonly template: readonly Token[];
   readonly columns: Columns;
   readonly rows: (publisher: Publisher, places: Places, database: string) => readonly (readonly (string | null)[])[];
+  readonly tag?: string;
 }
 
 /** The expression that a row filter has here: a subscriber sends it back in COPY. It is of a schema that no database needs. */
 const FILTER = ["walwire", "row_filter"] as const;
 
-const published = (publisher: Publisher, { names }: Places): readonly Publication[] =>
+export const published = (publisher: Publisher, { names }: Places): readonly Publication[] =>
   [...new Set(names)].flatMap((name) => publisher.publicationOf(name) ?? []);
 
 /** Each published table of each publication. */
-function* entriesOf(
+export function* entriesOf(
   publisher: Publisher,
   places: Places,
 ): Generator<PublishedTable & { readonly publication: string }> {
@@ -76,11 +79,16 @@ function* entriesOf(
 }
 
 /** Numbers of the published columns, from 1. */
-function numbersOf({ table, columns }: PublishedTable): readonly number[] {
+export function numbersOf({ table, columns }: PublishedTable): readonly number[] {
   return table.columns.flatMap(({ name }, i) => (columns?.includes(name) === false ? [] : [i + 1]));
 }
 
-function distinct<T extends readonly unknown[]>(rows: Iterable<T>): T[] {
+/** The expression of the row filter of a table in a publication. */
+export function filterOf(publication: string): string {
+  return `${FILTER.join(".")}('${publication.replaceAll("'", "''")}')`;
+}
+
+export function distinct<T extends readonly unknown[]>(rows: Iterable<T>): T[] {
   return [...new Map(Array.from(rows, (row) => [JSON.stringify(row), row])).values()];
 }
 
@@ -108,7 +116,7 @@ const attributes = {
   ],
   "a.attgenerated != ''": ["?column?", "bool", () => "f"],
 } as const satisfies Readonly<
-  Record<string, readonly [string, keyof typeof types, (table: Table, i: number) => string | null]>
+  Record<string, readonly [string, keyof typeof sqlTypes, (table: Table, i: number) => string | null]>
 >;
 
 type Attribute = keyof typeof attributes;
@@ -243,80 +251,36 @@ const statements: readonly Statement[] = [
     rows: (publisher, places) =>
       distinct(
         Array.from(entriesOfTable(publisher, places), ({ rowFilter, publication }) => [
-          rowFilter === undefined ? null : `${FILTER.join(".")}('${publication.replaceAll("'", "''")}')`,
+          rowFilter === undefined ? null : filterOf(publication),
         ]),
       ),
   },
-  {
-    source: "walwire/subscribe: whether the server is there",
-    template: templateOf("SELECT"),
-    columns: [],
-    rows: () => [[]],
-  },
-  {
-    source: "walwire/subscribe: the state of its slot, and its publications; only the last statement's rows count",
-    template: templateOf(`SELECT pg_catalog.set_config('search_path', '', false);
-      SELECT pg_catalog.set_config('client_min_messages', 'warning', false)
-        WHERE pg_catalog.current_setting('client_min_messages') IN ('error', 'fatal', 'panic');
-      SELECT pg_catalog.row_to_json(a) FROM (SELECT
-        (SELECT pg_catalog.row_to_json(s) FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $text) AS slot,
-        pg_catalog.current_database() AS database,
-        (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'wal_sender_timeout') AS wal_sender_timeout,
-        (SELECT pg_catalog.json_agg(p) FROM pg_catalog.unnest(ARRAY[$names]::text[]) p
-          WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_publication b WHERE b.pubname = p)) AS missing) a`),
-    columns: [["row_to_json", "json"]],
-    rows: (publisher, { texts: [slotname], names }, database) => {
-      const slot = publisher.slots.find((each) => each.slotname === slotname);
-      const missing = names.filter((name) => publisher.publicationOf(name) === undefined);
-      const answer = {
-        slot: slot === undefined ? null : slotRow(slot, database),
-        database,
-        wal_sender_timeout: "60000",
-        missing: missing.length === 0 ? null : missing,
-      };
-      return [[JSON.stringify(answer)]];
-    },
-  },
 ];
-
-/** A slot as pg_replication_slots has it. */
-function slotRow(slot: PublisherSlot, database: string): Readonly<Record<string, unknown>> {
-  return {
-    slot_name: slot.slotname,
-    plugin: "pgoutput",
-    slot_type: "logical",
-    database,
-    temporary: slot.temporary,
-    active: slot.activePid !== undefined,
-    active_pid: slot.activePid ?? null,
-    restart_lsn: formatLsn(slot.restartLsn),
-    confirmed_flush_lsn: formatLsn(slot.confirmedFlush),
-    wal_status: "reserved",
-    two_phase: slot.twoPhaseAt !== undefined,
-  };
-}
 
 /**
  * What a publisher answers to SQL.
  *
  * @param database The database of the session.
+ * @param more Statements besides those of PostgreSQL's subscribers.
  * @returns undefined for a statement that no subscriber sends.
  */
 export function answerSql(
   publisher: Publisher,
   sql: string,
   database = "",
+  more: readonly Statement[] = [],
 ): SqlRows | SqlCopy | SqlRefusal | undefined {
   const tokens = tokensOf(sql);
   if (tokens === undefined) return undefined;
   if (tokens[0]?.type === "name" && tokens[0].value === "copy") return copyOf(publisher, tokens);
-  for (const { template, columns, rows } of statements) {
+  for (const { template, columns, rows, tag } of [...statements, ...more]) {
     const places = matchTemplate(template, tokens);
     if (places === undefined) continue;
     return {
       type: "rows",
-      columns: columns.map(([name, type]) => ({ name, ...types[type] })),
+      columns: columns.map(([name, type]) => ({ name, ...sqlTypes[type] })),
       rows: rows(publisher, places, database),
+      tag,
     };
   }
   return undefined;
@@ -367,10 +331,11 @@ function copyOf(publisher: Publisher, tokens: readonly Token[]): SqlCopy | SqlRe
     if (take("where")) {
       publications = [];
       do {
+        const inParentheses = take("(");
         const publication = tokens[at + 4];
         if (!take(FILTER[0], ".", FILTER[1], "(") || publication?.type !== "string") return undefined;
         at++;
-        if (!take(")")) return undefined;
+        if (!take(")") || (inParentheses && !take(")"))) return undefined;
         publications.push(publication.value);
       } while (take("or"));
     }

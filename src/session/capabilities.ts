@@ -22,6 +22,8 @@ export const sessionCapabilities = /* @__PURE__ */ new CapabilityTable({
   directTls: { since: [170000] },
   /** proc.c: InitProcess, commit 8d9978a717 */
   parameterNamesQuoted: { since: [170000] },
+  /** guc_tables.c: transaction_timeout, commit 51efe38cb9 */
+  transactionTimeoutSet: { since: [170000] },
   /** guc_tables.c: GUC_REPORT of search_path, commit 28a1121fd9 */
   searchPathReported: { since: [180000] },
   /** pqcomm.h: PG_PROTOCOL_LATEST, commit 285613c60a; its key has 32 bytes: a460251f0a */

@@ -17,8 +17,8 @@ const scratchBytes = new Uint8Array(scratch.buffer);
 export class Reader {
   /** The bytes being read. Views that are handed out point into them. */
   readonly bytes: Uint8Array;
-  /** How many there are, whatever the array says of itself. */
-  readonly length: number;
+  /** Where they end for the reader: how many there are, whatever the array says of itself, unless `part` was called. */
+  length: number;
   /** Where the next read begins, from the start of `bytes`. */
   offset = 0;
 
@@ -27,6 +27,12 @@ export class Reader {
     mustBeBytes(bytes);
     this.bytes = bytes;
     this.length = lengthOf(bytes);
+  }
+
+  /** Read what is from `start` up to `end` next, and nothing else. It must be within the bytes. Errors have offsets in all of them. */
+  part(start: number, end: number): void {
+    this.offset = start;
+    this.length = end;
   }
 
   u8(path: string, index?: number | undefined, field?: string | undefined): number {

@@ -339,6 +339,23 @@ describe.for(some)("PostgreSQL %i", (major) => {
     ]);
   });
 
+  test("--skip-missing leaves out the changes before the publication existed", async () => {
+    const database = await databaseOf(server);
+    const call = ["--jsonl", "--slot", database, "--until", "now"];
+    await server.sql("DROP PUBLICATION p", { database });
+    await server.sql(`SELECT pg_create_logical_replication_slot('${database}', 'pgoutput')`, { database });
+    await server.sql("INSERT INTO t VALUES (1); CREATE PUBLICATION p FOR TABLE t", { database });
+    await server.sql("INSERT INTO t VALUES (2)", { database });
+    const without = await run(server, database, ...call);
+    expect(without).toMatchObject({ status: 1, stdout: "" });
+    expect(without.stderr).toMatch(
+      /publication p does not exist .*SELECT pg_drop.*'\) and add --create-slot; or.*--skip-missing/,
+    );
+    const { status, stdout, stderr } = await run(server, database, ...call, "--skip-missing");
+    if (server.major < 18) return expect([status, stderr]).toEqual([1, expect.stringMatching(/skipMissing.* 18/)]);
+    expect([status, idsIn(stdout)]).toEqual([0, [2]]);
+  });
+
   test("copies the tables first, and goes on after a kill", { timeout: 60_000 }, async () => {
     const setup = "INSERT INTO t SELECT g, repeat('z', 100) FROM generate_series(1, 20000) g";
     const database = await databaseOf(

@@ -1,6 +1,8 @@
 /** Subscriptions of real servers to a Publisher: initial copy, changes, and whatever is killed on either side. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { supports } from "../../src/capabilities.ts";
+import type { ServerError } from "../../src/kernel/errors.ts";
+import { connect } from "../../src/node/client.ts";
 import { Publisher, publisherHandlers } from "../../src/node/publisher/index.ts";
 import { listen } from "../../src/node/server/index.ts";
 import { subscribe } from "../../src/node/subscribe/index.ts";
@@ -174,6 +176,97 @@ describe.for(liveMajors)("PostgreSQL %i", (major) => {
       expect(errors).toEqual([]);
     },
   );
+});
+
+describe.for(liveMajors)("played PostgreSQL %i", (major) => {
+  const { versionNum: server } = liveServer(major);
+
+  test.for(supports(server, "pgoutputBinary") ? [false, true] : [false])(
+    "walwire/subscribe copies from an exported snapshot, binary %s",
+    { timeout: 60_000 },
+    async (binary) => {
+      const { publisher, item, port, errors, listening } = await shop(server);
+      const seen: unknown[] = [];
+      const connection = { host: "127.0.0.1", port, user: "u", database: "d" };
+      const subscription = subscribe({
+        ...{ connection, slotname: "copied", publications: ["it's", "n"], temporary: true, create: true, binary },
+        copy: { workers: 2 },
+      });
+      await subscription.start();
+      // The copy has the rows as of the slot, whatever comes before it reads them.
+      await publisher.transaction((t) => t.insert(item, [100, "after", null]));
+      await publisher.transaction((t) => t.delete(item, { "a b": 1 }));
+      for await (const event of subscription) {
+        if (event.type === "CopyBegin")
+          seen.push(`${event.relation.namespace} ${event.relation.columns.map(({ name }) => name)}`);
+        if (event.type === "CopyRows") seen.push(...event.rows.map((row) => Object.values(row)));
+        if (event.type === "Transaction") {
+          for await (const { type, row, old } of event.changes)
+            seen.push(`${type} ${row?.["a b" as never]} ${old?.["a b" as never]}`);
+        }
+        subscription.confirm(event);
+        if (seen.some((each) => String(each).startsWith("Delete"))) await subscription.stop();
+      }
+      const filters = supports(server, "twoPhaseOption");
+      const narrow = [1n, 2n, 3n]
+        .map((id) => [Number(id), ...(filters ? [] : ["1.5"]), 0n])
+        .filter(([id]) => !filters || Number(id) > 1);
+      expect(seen.slice(0, -2)).toEqual(
+        expect.arrayContaining([
+          'public a b,c"d,e',
+          `Other schema ${filters ? "id,at" : "id,left_out,at"}`,
+          [1, "tab\t, newline\n, \\ and \\N", ["x", null, '"']],
+          [2, null, null],
+          [3, "", []],
+          ...narrow,
+        ]),
+      );
+      expect(seen.length).toBe(2 + 3 + narrow.length + 2);
+      expect(seen.slice(-2)).toEqual(["Insert 100 undefined", "Delete undefined 1"]);
+      expect(errors).toEqual([]);
+      await listening.close();
+    },
+  );
+
+  test("says of snapshots what a server says", { timeout: 60_000 }, async () => {
+    const { port } = await shop(server);
+    const live = liveServer(major);
+    const ours = { host: "127.0.0.1", port, user: "u" };
+    const theirs = { host: live.host, port: live.port, user: live.user };
+    const database = `publisher_snapshot_${process.pid}`;
+    await live.sql(`CREATE DATABASE ${database}`);
+    onTestFinished(async () => {
+      await expect.poll(() => live.sql(`DROP DATABASE ${database}`).then(() => true, String), patient).toBe(true);
+    });
+    const said = async (address: typeof ours) => {
+      const open = () => connect({ ...address, database, replication: "database" });
+      const [exporter, importer] = [await open(), await open()];
+      const errors: string[] = [];
+      const words = (reason: ServerError) => errors.push(`${reason.sqlstate} ${reason.message}`);
+      const create = (name: string, snapshot: "export" | "use") =>
+        exporter.createSlot(name, { plugin: "pgoutput", temporary: true, snapshot });
+      const take = async (name: string) => {
+        await importer.query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ");
+        await importer.query(`SET TRANSACTION SNAPSHOT '${name}'`).catch(words);
+        await importer.query("ROLLBACK");
+      };
+      await create("a", "use").catch(words);
+      const { snapshot_name } = await create("b", "export");
+      await take(snapshot_name!);
+      errors.push("taken");
+      await exporter.identifySystem();
+      await take(snapshot_name!);
+      await take("00000003-00000009-9");
+      await take("no such");
+      await exporter.query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ");
+      await create("c", "export").catch(words);
+      await exporter.query("ROLLBACK");
+      await exporter.disconnect();
+      await importer.disconnect();
+      return errors.map((each) => each.replaceAll(snapshot_name!, "NAME"));
+    };
+    expect(await said(ours)).toEqual(await said(theirs));
+  });
 });
 
 test("walwire/subscribe follows a publisher, and goes on where it has confirmed", { timeout: 120_000 }, async () => {

@@ -5,13 +5,16 @@ import type { PGOutputOptions } from "../../command/check.ts";
 import { ServerError } from "../../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../../kernel/lsn.ts";
 import { checkOptions, checkType } from "../../kernel/options.ts";
+import { publisherCapabilities } from "../../publisher/capabilities.ts";
 import { copyRows } from "../../publisher/copy.ts";
 import { PgoutputEncoder } from "../../publisher/encoder.ts";
 import type { AcquiredSlot, CopySnapshot, Publisher } from "../../publisher/publisher.ts";
 import { answerSql } from "../../publisher/sql.ts";
+import { matchTemplate, templateOf, tokensOf } from "../../publisher/sql-tokens.ts";
 import { streamSteps } from "../../publisher/stream.ts";
 import { now } from "../now.ts";
 import type { SqlAnswer, WalsenderHandlers, WalsenderSession, WalsenderStream } from "../server/handlers.ts";
+import { subscribeStatements } from "./subscribe-sql.ts";
 
 /** Options of `publisherHandlers`. */
 export interface PublisherHandlersOptions {
@@ -23,9 +26,33 @@ export interface PublisherHandlersOptions {
 
 /** What a session has until its end. */
 interface Held {
-  snapshot: CopySnapshot | undefined;
+  /** That of its transaction. */
+  snapshot: { readonly shared: SharedSnapshot; readonly transaction: number } | undefined;
+  /** The name of the snapshot that its last command has exported. */
+  exported: string | undefined;
   readonly temporary: Set<string>;
 }
+
+/** A snapshot that several sessions can have. */
+class SharedSnapshot {
+  readonly snapshot: CopySnapshot;
+  #users = 1;
+
+  constructor(snapshot: CopySnapshot) {
+    this.snapshot = snapshot;
+  }
+
+  taken(): this {
+    this.#users++;
+    return this;
+  }
+
+  async release(): Promise<void> {
+    if (--this.#users === 0) await this.snapshot.close();
+  }
+}
+
+const importing = templateOf("SET TRANSACTION SNAPSHOT $text");
 
 /** Positions that are remembered of a stream, from which reading could begin again. */
 const MAX_POSITIONS = 4096;
@@ -44,11 +71,13 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
   checkType("options.query", query, "function");
   checkType("options.onError", onError, "function");
   const sessions = new WeakMap<WalsenderSession, Held>();
+  const exported = new Map<string, SharedSnapshot>();
+  let exports = 0;
 
   const held = (session: WalsenderSession): Held => {
     let of = sessions.get(session);
     if (of === undefined) {
-      of = { snapshot: undefined, temporary: new Set() };
+      of = { snapshot: undefined, exported: undefined, temporary: new Set() };
       sessions.set(session, of);
       const end = () => void release(session).catch((reason: unknown) => onError?.(reason));
       session.signal.addEventListener("abort", end);
@@ -58,46 +87,91 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
   const forget = async (of: Held): Promise<void> => {
     const { snapshot } = of;
     of.snapshot = undefined;
-    await snapshot?.close();
+    await snapshot?.shared.release();
+  };
+  /** An exported snapshot is there until the next command; who has imported it keeps it. @source snapbuild.c: SnapBuildClearExportedSnapshot */
+  const next = async (session: WalsenderSession): Promise<void> => {
+    const of = sessions.get(session);
+    if (of === undefined) return;
+    if (of.exported !== undefined) {
+      const shared = exported.get(of.exported);
+      exported.delete(of.exported);
+      of.exported = undefined;
+      await shared?.release();
+    }
+    const isOver = session.transaction === "I" || of.snapshot?.transaction !== session.transactionNumber;
+    if (isOver) await forget(of);
+  };
+  /** @source snapmgr.c: ImportSnapshot */
+  const take = async (session: WalsenderSession, name: string): Promise<void> => {
+    if (session.transaction === "I")
+      throw error(
+        "0A000",
+        "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ",
+      );
+    if (!/^[0-9A-F-]*$/.test(name)) throw error("22023", `invalid snapshot identifier: "${name}"`);
+    const shared = exported.get(name);
+    if (shared === undefined) {
+      const isNew = publisherCapabilities.supports(session.version, "missingSnapshotSaid");
+      throw isNew
+        ? error("42704", `snapshot "${name}" does not exist`)
+        : error("22023", `invalid snapshot identifier: "${name}"`);
+    }
+    const of = held(session);
+    await forget(of);
+    of.snapshot = { shared: shared.taken(), transaction: session.transactionNumber };
   };
 
   const release = async (session: WalsenderSession): Promise<void> => {
     const of = sessions.get(session);
     if (of === undefined) return;
+    await next(session);
     await forget(of);
     for (const slotname of of.temporary) await publisher.dropSlot(slotname, { wait: true });
   };
 
   return {
-    identifySystem: () => ({ systemid: publisher.systemid, timeline: 1, xlogpos: publisher.end }),
+    async identifySystem({ session }) {
+      await next(session);
+      return { systemid: publisher.systemid, timeline: 1, xlogpos: publisher.end };
+    },
 
     async createSlot(command, given, { session }) {
       mustBeOurs(command);
       const { snapshot, twoPhase, failover } = given;
+      await next(session);
       const of = held(session);
-      await forget(of);
       const created = await publisher.createSlot(command.slotname, {
         temporary: command.temporary,
         twoPhase,
         failover,
-        snapshot: snapshot === "use",
+        snapshot: snapshot === "use" || snapshot === "export",
       });
-      of.snapshot = created.snapshot;
+      if (created.snapshot !== undefined) {
+        const shared = new SharedSnapshot(created.snapshot);
+        if (snapshot === "use") of.snapshot = { shared, transaction: session.transactionNumber };
+        else {
+          of.exported = `${hex(session.processId)}-${hex(++exports)}-1`;
+          exported.set(of.exported, shared);
+        }
+      }
       if (command.temporary) of.temporary.add(command.slotname);
       return {
         slot_name: command.slotname,
         consistent_point: created.slot.confirmedFlush,
-        snapshot_name: undefined,
+        snapshot_name: of.exported,
         output_plugin: command.plugin,
       };
     },
 
     async dropSlot({ slotname, wait }, { session, signal }) {
+      await next(session);
       await publisher.dropSlot(slotname, { wait, signal });
       sessions.get(session)?.temporary.delete(slotname);
     },
 
-    async alterSlot({ slotname }, { failover, twoPhase }) {
+    async alterSlot({ slotname }, { failover, twoPhase }, { session }) {
+      await next(session);
       await publisher.alterSlot(slotname, { failover, twoPhase });
     },
 
@@ -106,8 +180,7 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
     async startLogical({ slotname, startpoint }, given, stream) {
       const acquired = publisher.acquireSlot(slotname!, stream.session.processId);
       try {
-        const of = sessions.get(stream.session);
-        if (of !== undefined) await forget(of);
+        await next(stream.session);
         await serve(publisher, acquired, startpoint, given!, stream, onError);
       } finally {
         acquired.release();
@@ -115,14 +188,21 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
     },
 
     async query(sql, context): Promise<SqlAnswer | readonly SqlAnswer[]> {
-      const answer = answerSql(publisher, sql, context.session.database);
+      const { session } = context;
+      await next(session);
+      const imported = matchTemplate(importing, tokensOf(sql) ?? []);
+      if (imported !== undefined) {
+        await take(session, imported.texts[0]!);
+        return { type: "command", tag: "SET" };
+      }
+      const answer = answerSql(publisher, sql, session.database, subscribeStatements);
       switch (answer?.type) {
         case "rows":
           return answer;
         case "refused":
           throw error(answer.sqlstate, answer.message);
         case "copy": {
-          const own = sessions.get(context.session)?.snapshot;
+          const own = sessions.get(session)?.snapshot?.shared.snapshot;
           // Without a slot's snapshot it is that of the statement.
           const snapshot = own ?? (await publisher.snapshot());
           const result = { type: "copyOut", format: answer.format, columns: answer.columns.length } as const;
@@ -192,6 +272,11 @@ async function serve(
       stream.caughtUp(step.lsn);
     }
   }
+}
+
+/** Part of the name of a snapshot. @source snapmgr.c: ExportSnapshot */
+function hex(n: number): string {
+  return n.toString(16).toUpperCase().padStart(8, "0");
 }
 
 /** @throws ServerError for a slot that this publisher cannot have */

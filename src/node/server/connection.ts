@@ -72,6 +72,7 @@ export class Connection implements Link {
   secretKey: Uint8Array = new Uint8Array(0);
   processId = 0;
   transaction: TransactionStatus = "I";
+  transactionNumber = 0;
   /** The command that runs. A stream leaves its shutdown to itself: see `onShutDown`. */
   command: AbortController | undefined;
   /** Called on an orderly shutdown while a stream runs, instead of ending the command. */
@@ -439,6 +440,9 @@ export class Connection implements Link {
       processId: this.processId,
       version: settings.server,
       parameter: (name) => connection.parameters.get(name)?.value,
+      get transactionNumber() {
+        return connection.transactionNumber;
+      },
       get transaction() {
         return connection.transaction;
       },

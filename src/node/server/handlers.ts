@@ -54,6 +54,8 @@ export interface WalsenderSession {
   parameter(name: string): string | undefined;
   /** Whether the session is in a transaction ("T"), in one that has failed ("E"), or in none ("I"). */
   readonly transaction: TransactionStatus;
+  /** How many transactions the session has begun: what belongs to one, such as its snapshot, goes when there is another. */
+  readonly transactionNumber: number;
   /** Aborted when the session has ended: what belongs to it, such as a temporary slot, goes with it. */
   readonly signal: WalsenderSignal;
 }

@@ -24,6 +24,8 @@ export interface Link {
   readonly session: WalsenderSession;
   readonly parameters: SessionParameters;
   transaction: TransactionStatus;
+  /** The transactions that have begun. */
+  transactionNumber: number;
   /** Aborted when the server shuts down in order. */
   readonly stopping: WalsenderSignal;
   /** Called on an orderly shutdown while a stream runs, instead of ending the command. */

@@ -12,8 +12,24 @@ import type { Link } from "./link.ts";
 
 const TEXT = 25;
 
-/** @throws ServerError: the answer; whatever the handler throws */
+/**
+ * Run SQL. Of several statements in one text those before the first that is not in the table are run one by one; the rest is the handler's,
+ * as one text.
+ *
+ * @throws ServerError: the answer; whatever the handler throws
+ */
 export async function runSql(link: Link, text: string, context: CommandContext): Promise<void> {
+  let rest = text;
+  for (let end = rest.indexOf(";"); end !== -1; end = rest.indexOf(";")) {
+    const first = rest.slice(0, end);
+    if (/^[\s;]*$/.test(rest.slice(end)) || knownStatement(first) === undefined) break;
+    if (!/^\s*$/.test(first)) await runStatement(link, first, context);
+    rest = rest.slice(end + 1);
+  }
+  await runStatement(link, rest, context);
+}
+
+async function runStatement(link: Link, text: string, context: CommandContext): Promise<void> {
   const statement = knownStatement(text);
   const ends = statement?.type === "commit" || statement?.type === "rollback";
   if (link.transaction === "E" && !ends && statement?.type !== "empty") {
@@ -32,6 +48,7 @@ export async function runSql(link: Link, text: string, context: CommandContext):
       );
     case "begin":
       if (link.transaction === "T") warn(link, "25001", "there is already a transaction in progress");
+      if (link.transaction === "I") link.transactionNumber++;
       link.transaction = "T";
       return link.say({ type: "CommandComplete", tag: /^\s*start/i.test(text) ? "START TRANSACTION" : "BEGIN" });
     case "commit":

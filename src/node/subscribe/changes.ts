@@ -1,6 +1,7 @@
 /** The changes of a transaction as the consumer reads them: rows by their types, made when they are read; changes of schema between. */
 import type { Delete, Insert, Message, OldTuple, Truncate, Update } from "../../generated/logical.ts";
 import type { Lsn } from "../../kernel/lsn.ts";
+import type { ChangesWith, MakeRow } from "../../logical/change-log.ts";
 import type { DescribedRelation } from "../../logical/described.ts";
 import { OneByOne } from "../../logical/one-by-one.ts";
 import { compareRelations, type SchemaDifference } from "../../logical/schema-change.ts";
@@ -53,7 +54,7 @@ export class InsertedRow {
   #row: RowObject | undefined;
 
   /** @internal */
-  constructor({ relation, lsn, xid, newTuple }: Described<Insert>, view: ChangeView) {
+  constructor({ xid, newTuple }: Insert, relation: DescribedRelation, lsn: Lsn | undefined, view: ChangeView) {
     this.relation = relation;
     this.lsn = lsn;
     this.xid = xid;
@@ -86,7 +87,12 @@ export class UpdatedRow {
   #old: RowObject | undefined;
 
   /** @internal */
-  constructor({ relation, lsn, xid, newTuple, oldTuple }: Described<Update>, view: ChangeView) {
+  constructor(
+    { xid, newTuple, oldTuple }: Update,
+    relation: DescribedRelation,
+    lsn: Lsn | undefined,
+    view: ChangeView,
+  ) {
     this.relation = relation;
     this.lsn = lsn;
     this.xid = xid;
@@ -135,7 +141,7 @@ export class DeletedRow {
   #old: RowObject | undefined;
 
   /** @internal */
-  constructor({ relation, lsn, xid, oldTuple }: Described<Delete>, view: ChangeView) {
+  constructor({ xid, oldTuple }: Delete, relation: DescribedRelation, lsn: Lsn | undefined, view: ChangeView) {
     this.relation = relation;
     this.lsn = lsn;
     this.xid = xid;
@@ -149,11 +155,6 @@ export class DeletedRow {
     return this.#old;
   }
 }
-
-/** A change as the assembler returns it. */
-type Described<C extends { readonly type: string }> = Extract<Change, { readonly type: C["type"] }> & {
-  readonly relation: DescribedRelation;
-};
 
 /** A change of a transaction: of a row, of all rows of tables, or of the schema; or a transactional message. */
 export type SubscribedChange =
@@ -195,7 +196,8 @@ export class SubscribedChanges implements AsyncIterable<SubscribedChange> {
    * @throws DecodeError if the spill returns other bytes than it was given.
    */
   batches(): AsyncIterableIterator<readonly SubscribedChange[]> {
-    return seen(this.#changes.batches(), this.#view);
+    const batches = this.#changes.batchesWith(rowsFor(this.#view));
+    return isPlain(this.#view) ? batches : seen(batches, this.#view);
   }
 
   /**
@@ -205,8 +207,8 @@ export class SubscribedChanges implements AsyncIterable<SubscribedChange> {
    * @throws ArgumentError if the transaction was confirmed.
    */
   batchesNow(): IterableIterator<readonly SubscribedChange[]> | undefined {
-    const batches = this.#changes.batchesNow();
-    return batches === undefined ? undefined : seenNow(batches, this.#view);
+    const batches = this.#changes.batchesNowWith(rowsFor(this.#view));
+    return batches === undefined || isPlain(this.#view) ? batches : seenNow(batches, this.#view);
   }
 
   /** The changes one by one; timers and I/O run at least every 10 milliseconds or 32 changes. @throws as `batches` does */
@@ -215,8 +217,29 @@ export class SubscribedChanges implements AsyncIterable<SubscribedChange> {
   }
 }
 
+/** Changes before those of schemas are added. */
+type Unnoticed = ChangesWith<InsertedRow | UpdatedRow | DeletedRow>;
+
+function rowsFor(view: ChangeView): MakeRow<InsertedRow | UpdatedRow | DeletedRow> {
+  return (message, relation, lsn) => {
+    switch (message.type) {
+      case "Insert":
+        return new InsertedRow(message, relation, lsn, view);
+      case "Update":
+        return new UpdatedRow(message, relation, lsn, view);
+      case "Delete":
+        return new DeletedRow(message, relation, lsn, view);
+    }
+  };
+}
+
+/** Whether the consumer sees all changes, and no others. */
+function isPlain({ leavesOut, before }: ChangeView): boolean {
+  return leavesOut === undefined && before === undefined;
+}
+
 async function* seen(
-  batches: AsyncIterable<readonly Change[]>,
+  batches: AsyncIterable<Unnoticed>,
   view: ChangeView,
 ): AsyncGenerator<readonly SubscribedChange[], void, undefined> {
   const forms = formsOf(view);
@@ -227,7 +250,7 @@ async function* seen(
 }
 
 function* seenNow(
-  batches: Iterable<readonly Change[]>,
+  batches: Iterable<Unnoticed>,
   view: ChangeView,
 ): Generator<readonly SubscribedChange[], void, undefined> {
   const forms = formsOf(view);
@@ -244,32 +267,20 @@ function formsOf({ before }: ChangeView): Forms | undefined {
   return before === undefined ? undefined : new Map(before);
 }
 
-function viewedBatch(batch: readonly Change[], view: ChangeView, forms: Forms | undefined): SubscribedChange[] {
+/** What the consumer sees of a batch. */
+function viewedBatch(batch: Unnoticed, view: ChangeView, forms: Forms | undefined): readonly SubscribedChange[] {
   const changes: SubscribedChange[] = [];
   for (const change of batch) {
     const left = view.leavesOut === undefined ? change : leave(change, view);
     if (left === undefined) continue;
     if (forms !== undefined) notice(left, forms, changes);
-    changes.push(viewed(left, view));
+    changes.push(left);
   }
   return changes;
 }
 
-function viewed(change: Change, view: ChangeView): SubscribedChange {
-  switch (change.type) {
-    case "Insert":
-      return new InsertedRow(change, view);
-    case "Update":
-      return new UpdatedRow(change, view);
-    case "Delete":
-      return new DeletedRow(change, view);
-    default:
-      return change;
-  }
-}
-
 /** Add the changes of schema that this change shows. */
-function notice(change: Change, forms: Forms, to: SubscribedChange[]): void {
+function notice(change: Unnoticed[number], forms: Forms, to: SubscribedChange[]): void {
   if (change.type === "Message") return;
   const relations = change.type === "Truncate" ? change.relations : [change.relation];
   for (const relation of relations) {
@@ -284,9 +295,9 @@ function notice(change: Change, forms: Forms, to: SubscribedChange[]): void {
 }
 
 /** The change without tables whose copy has it; undefined if nothing is left. */
-function leave(change: Change, view: ChangeView): Change | undefined {
+function leave(change: Unnoticed[number], view: ChangeView): Unnoticed[number] | undefined {
   if (change.type === "Message") return change;
-  if (change.type !== "Truncate") return view.leavesOut!(change.relationId) ? undefined : change;
+  if (change.type !== "Truncate") return view.leavesOut!(change.relation.relationId) ? undefined : change;
   const relations = change.relations.filter(({ relationId }) => !view.leavesOut!(relationId));
   if (relations.length === change.relations.length) return change;
   if (relations.length === 0) return undefined;

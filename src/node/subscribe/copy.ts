@@ -32,7 +32,15 @@ import { interleaved } from "./interleaved.ts";
 import { type RowObject, Rows } from "./rows.ts";
 import { Silence } from "./silence.ts";
 import type { CopiedTable } from "./state.ts";
-import { copyQuery, existsQuery, lockQuery, type PublishedTable, publishedTables, tableName } from "./tables.ts";
+import {
+  copyQuery,
+  existsQuery,
+  lockQuery,
+  type PublishedTable,
+  publishedTables,
+  RELEASE,
+  tableName,
+} from "./tables.ts";
 
 /** A snapshot that a connection has exported and keeps until it runs the next command. */
 export interface ExportedSnapshot {
@@ -299,7 +307,7 @@ async function* copyTable(
   const chunks = connection.copyOut(copyQuery(table, format), { signal });
   let chunk: IteratorResult<Uint8Array, void>;
   try {
-    const { rows } = await connection.query(`SAVEPOINT ${SAVEPOINT}; ${lockQuery(table)}`, { signal });
+    const { rows } = await connection.query(lockQuery(table), { signal });
     if (rows[0]?.[0] === "t")
       throw new Changed(`table ${tableName(relation)} was truncated or rewritten after the snapshot`);
     chunk = await chunks.next();
@@ -336,8 +344,6 @@ async function* copyTable(
 }
 
 /** Of each table: what it locks is unlocked at its end, so that ALTER TABLE need not wait for all other tables. */
-const SAVEPOINT = "walwire_table";
-const RELEASE = `ROLLBACK TO SAVEPOINT ${SAVEPOINT}; RELEASE SAVEPOINT ${SAVEPOINT}`;
 
 /** A table is not what it was when the snapshot was taken. */
 class Changed extends StateError {}

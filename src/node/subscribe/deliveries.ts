@@ -22,7 +22,6 @@ export class Deliveries<T> {
   /** In WAL order; those before `#first` are confirmed. */
   #order: Delivery<T>[] = [];
   #first = 0;
-  readonly #byEnd = new Map<Lsn, Delivery<T>>();
   #position: Lsn = invalidLsn;
   #pending = 0;
   #bytes = 0;
@@ -58,15 +57,24 @@ export class Deliveries<T> {
    * @returns "new", and then `add` it; "stored" if the consumer has it already; or the delivery that it still works on or has confirmed.
    */
   find(endLsn: Lsn): Delivery<T> | "new" | "stored" {
-    const known = this.#byEnd.get(endLsn);
-    if (known !== undefined) return known;
+    const order = this.#order;
+    const last = order.at(-1);
+    // Nearly all come for the first time. A Map by their ends, which are bigints, takes 700 ns for each event (Node 20).
+    if (last === undefined || endLsn > last.endLsn) return endLsn <= this.#position ? "stored" : "new";
+    let [from, to] = [this.#first, order.length - 1];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (order[middle]!.endLsn < endLsn) from = middle + 1;
+      else to = middle;
+    }
+    const found = order[from];
+    if (found?.endLsn === endLsn) return found;
     return endLsn <= this.#position ? "stored" : "new";
   }
 
   /** An event is given to the consumer. Events come in the order of their ends. */
   add(delivery: Delivery<T>): void {
     this.#order.push(delivery);
-    this.#byEnd.set(delivery.endLsn, delivery);
     this.#pending++;
     this.#bytes += delivery.bytes;
   }
@@ -81,7 +89,6 @@ export class Deliveries<T> {
     for (; order[this.#first]?.confirmed; this.#first++) {
       const { endLsn } = order[this.#first]!;
       if (endLsn > this.#position) this.#position = endLsn;
-      this.#byEnd.delete(endLsn);
     }
     // Each is moved at most once for each that is dropped.
     if (2 * this.#first >= order.length) {

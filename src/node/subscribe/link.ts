@@ -9,12 +9,13 @@ import { shown } from "../../kernel/words.ts";
 import { type LogicalCapability, logicalCapabilities } from "../../logical/capabilities.ts";
 import { type PgoutputStreaming, STREAMING_SINCE } from "../../logical/protocol.ts";
 import { Feedback } from "../../session/feedback.ts";
-import { quoteLiteral } from "../../text/literal.ts";
+
 import type { AbortSignalLike } from "../abort-signal.ts";
 import { connect, type ReplicationConnection } from "../client.ts";
 import { BackOff } from "./back-off.ts";
 import { isInUse } from "./errors.ts";
 import { type Settings, slotTimeoutOf } from "./options.ts";
+import { ALIVE, stateQuery } from "./questions.ts";
 import { Silence } from "./silence.ts";
 import { judgeSlot, type SlotRow } from "./slot.ts";
 import { within } from "./within.ts";
@@ -82,8 +83,16 @@ const NEEDS: readonly (readonly [keyof Settings, LogicalCapability])[] = [
 /** Milliseconds between two attempts to get a slot that is in use: the first, and the longest. */
 const [FIRST_TRY, LONGEST_TRY] = [20, 1000];
 
-/** Open another connection to the same database. */
-export async function openConnection(settings: Settings, signal: AbortSignalLike): Promise<ReplicationConnection> {
+/**
+ * Open another connection to the same database.
+ *
+ * @param reuseMemory What is received is not needed once the next message is asked for.
+ */
+export async function openConnection(
+  settings: Settings,
+  signal: AbortSignalLike,
+  reuseMemory = false,
+): Promise<ReplicationConnection> {
   const { connection } = settings;
   const { connectionTimeoutMillis = settings.timeout } = connection;
   // Its own limit is that of the login, after which a command may follow.
@@ -92,8 +101,7 @@ export async function openConnection(settings: Settings, signal: AbortSignalLike
       fallback_application_name: "walwire",
       ...connection,
       connectionTimeoutMillis,
-      // Changes are kept until their transaction is read.
-      reuseMemory: false,
+      reuseMemory,
       replication: "database",
       signal: limited,
     }),
@@ -112,7 +120,8 @@ export async function prepare(
   signal: AbortSignalLike,
 ): Promise<Prepared> {
   const { slotname, temporary, twoPhase } = settings;
-  const connection = await openConnection(settings, signal);
+  // The assembler copies changes.
+  const connection = await openConnection(settings, signal, true);
   try {
     const { protocol, streaming } = checkServer(settings, connection.serverVersion);
     const patience = new Patience(settings, surroundings, signal);
@@ -150,7 +159,7 @@ export async function endExport(
   { timeout }: Settings,
   signal: AbortSignalLike,
 ): Promise<void> {
-  await within(timeout, signal, (limited) => connection.query("SELECT", { signal: limited }));
+  await within(timeout, signal, (limited) => connection.query(ALIVE, { signal: limited }));
 }
 
 /** Run a command that may take as long as others hold locks or transactions open, on a connection that may die meanwhile. */
@@ -340,21 +349,7 @@ async function ask(
   { slotname, publications }: Settings,
   signal: AbortSignalLike,
 ): Promise<Answers> {
-  const names = publications.map(quoteLiteral).join(", ");
-  // Names in values are qualified, as in the initial copy. @source libpqwalreceiver.c: libpqrcv_connect
-  // A role that wants errors only would not get the warning of `watchPublications`.
-  const { rows } = await connection.query(
-    `SELECT pg_catalog.set_config('search_path', '', false);
-    SELECT pg_catalog.set_config('client_min_messages', 'warning', false)
-      WHERE pg_catalog.current_setting('client_min_messages') IN ('error', 'fatal', 'panic');
-    SELECT pg_catalog.row_to_json(a) FROM (SELECT
-      (SELECT pg_catalog.row_to_json(s) FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = ${quoteLiteral(slotname)}) AS slot,
-      pg_catalog.current_database() AS database,
-      (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'wal_sender_timeout') AS wal_sender_timeout,
-      (SELECT pg_catalog.json_agg(p) FROM pg_catalog.unnest(ARRAY[${names}]::text[]) p
-        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_publication b WHERE b.pubname = p)) AS missing) a`,
-    { signal },
-  );
+  const { rows } = await connection.query(stateQuery(slotname, publications), { signal });
   return answersOf(rows[0]?.[0]);
 }
 

@@ -8,6 +8,7 @@ import { ConnectionError, ServerError } from "../../kernel/errors.ts";
 import { quoteLiteral } from "../../text/literal.ts";
 import type { AbortSignalLike } from "../abort-signal.ts";
 import type { ReplicationConnection } from "../client.ts";
+import { WHO } from "./questions.ts";
 import { within } from "./within.ts";
 
 export interface SilenceOptions {
@@ -123,9 +124,6 @@ export class Silence {
     }
   }
 }
-
-const WHO =
-  "SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity a WHERE a.pid = pg_catalog.pg_backend_pid()";
 
 /** One row, "t" or "f"; none if the process is gone. @source pgstat.h: WAIT_EVENT_CLIENT_READ, WAIT_EVENT_CLIENT_WRITE */
 const WHAT =

@@ -429,7 +429,8 @@ export class Subscription implements AsyncIterable<SubscriptionEvent> {
   /** What the consumer gets of an event of the assembler. */
   #deliver(event: TransactionEvent | undefined): StreamEvent | undefined | Promise<StreamEvent | undefined> {
     if (event === undefined) {
-      this.#acknowledge();
+      // Within a transaction nothing more can be confirmed.
+      if (!this.#assembler!.isCollecting) this.#acknowledge();
       return undefined;
     }
     const end = endOf(event);
@@ -492,7 +493,7 @@ export class Subscription implements AsyncIterable<SubscriptionEvent> {
     this.#deliveries.add(delivery);
     deliveries.add(event, { by: this, delivery });
     this.#last = event;
-    this.#progressAt = this.#surroundings.now();
+    if (this.#settings.consumerStores) this.#progressAt = this.#surroundings.now();
     if (channels.transaction.hasSubscribers) {
       channels.transaction.publish({ slotname: this.#settings.slotname, event });
     }

@@ -235,8 +235,12 @@ export function copyQuery(table: PublishedTable, format: "text" | "binary"): str
   return `COPY ${from} TO STDOUT${format === "binary" ? " WITH (FORMAT binary)" : ""}`;
 }
 
+const SAVEPOINT = "walwire_table";
+/** SQL that ends the lock of `lockQuery`. */
+export const RELEASE = `ROLLBACK TO SAVEPOINT ${SAVEPOINT}; RELEASE SAVEPOINT ${SAVEPOINT}`;
+
 /**
- * SQL that locks a table, and its partitions, until the end of the transaction, and tells whether its data is still that of the
+ * SQL that locks a table, and its partitions, until `RELEASE`, and tells whether its data is still that of the
  * transaction's snapshot: after TRUNCATE, and ALTER TABLE that rewrites it, older snapshots see no rows. "t" if it was replaced.
  *
  * LOCK TABLE would need a privilege on the whole table, where one on a column is enough to copy it.
@@ -247,7 +251,7 @@ export function lockQuery(table: PublishedTable): string {
     ? `pg_catalog.pg_partition_tree(${relationId}) t JOIN pg_catalog.pg_class c ON c.oid = t.relid AND c.relkind = 'r'`
     : `pg_catalog.pg_class c WHERE c.oid = ${relationId}`;
   // The function sees the present, the query the snapshot.
-  return `SELECT FROM ${fromItem(table)} LIMIT 0;
+  return `SAVEPOINT ${SAVEPOINT}; SELECT FROM ${fromItem(table)} LIMIT 0;
 SELECT pg_catalog.bool_or(pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode) FROM ${parts}`;
 }
 
@@ -266,18 +270,18 @@ export function tableName({ namespace, name }: Pick<Relation, "namespace" | "nam
   return `${quoteIdentifier(namespace || "pg_catalog")}.${quoteIdentifier(name)}`;
 }
 
-function publicationsQuery(publications: readonly string[]): string {
+export function publicationsQuery(publications: readonly string[]): string {
   return `SELECT p.pubname FROM pg_catalog.pg_publication p WHERE p.pubname IN (${publications.map(quoteLiteral).join(", ")})`;
 }
 
-function listingsQuery(publications: readonly string[], withLists: boolean): string {
+export function listingsQuery(publications: readonly string[], withLists: boolean): string {
   const lists = withLists ? "t.attrs, pg_catalog.pg_get_expr(t.qual, t.relid)" : "NULL, NULL";
   return `SELECT t.relid, ${lists}
 FROM pg_catalog.pg_publication p, LATERAL pg_catalog.pg_get_publication_tables(p.pubname::pg_catalog.text) t
 WHERE p.pubname IN (${publications.map(quoteLiteral).join(", ")}) ORDER BY t.relid`;
 }
 
-function ancestorsQuery(relationIds: Iterable<number>): string {
+export function ancestorsQuery(relationIds: Iterable<number>): string {
   return `SELECT c.oid, a.relid::pg_catalog.oid
 FROM pg_catalog.pg_class c, LATERAL pg_catalog.pg_partition_ancestors(c.oid) a
 WHERE c.relispartition AND c.oid <> a.relid AND c.oid IN (${oids(relationIds)})`;
@@ -302,7 +306,7 @@ const COLUMN = {
 } as const;
 
 /** One row for each column, and one for a table without columns. */
-function columnsQuery(
+export function columnsQuery(
   relationIds: Iterable<number>,
   has: Readonly<Record<"generatedColumns" | "partitionRoots", boolean>>,
 ): string {
@@ -322,7 +326,7 @@ ORDER BY c.oid, a.attnum`;
 }
 
 /** Types as Type messages describe them: a domain by the name of its base type. */
-function typesQuery(typeIds: Iterable<number>): string {
+export function typesQuery(typeIds: Iterable<number>): string {
   return `WITH RECURSIVE based (oid, base) AS (
   SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.oid IN (${oids(typeIds)})
   UNION ALL SELECT b.oid, t.typbasetype FROM based b JOIN pg_catalog.pg_type t ON t.oid = b.base AND t.typtype = 'd')

@@ -15,8 +15,10 @@ import type { Output } from "./outputs.ts";
 const BLOCK = 256 * 1024;
 /** Bytes after which a file is flushed. */
 const FLUSH = 16 * 1024 * 1024;
-/** Milliseconds between two flushes, and between two looks whether the end is reached. */
+/** Milliseconds between two flushes. */
 const INTERVAL = 100;
+/** Milliseconds between two looks whether the end is reached. */
+const LOOK = 10;
 
 export interface FollowOptions {
   readonly subscription: Subscription;
@@ -72,7 +74,7 @@ class Follower {
     const failed = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
-    const clock = setInterval(() => this.#look(), INTERVAL);
+    const clock = this.#until === undefined ? undefined : setInterval(() => this.#look(), LOOK);
     try {
       await Promise.race([this.#iterate(), failed]);
     } finally {
@@ -113,9 +115,10 @@ class Follower {
     for (let next = batches.next(); !next.done; next = batches.next()) {
       const batch = next.value;
       if (count === 0) this.#lines.begin(this.#buffer, event);
+      const isDue = count > 0 && this.#turns.due;
       count += batch.length;
-      const put = this.#put(batch, 0);
-      if (put < batch.length || this.#turns.due) return this.#rest(event, batches, count, batch.slice(put));
+      const put = isDue ? 0 : this.#put(batch, 0);
+      if (put < batch.length) return this.#rest(event, batches, count, batch.slice(put));
     }
     if (count > 0) this.#lines.end(this.#buffer, event, count);
     return undefined;

@@ -12,6 +12,8 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
   verbs: {
     emit: "write inputs of a KIND, with the verdict of each version where it is known",
     attack: "have sessions with the server at a URL, and compare what it says with what PostgreSQL says",
+    impersonate: "be a walsender that keeps the rules and breaks them in turn, and judge what clients do",
+    minimize: "make a FILE small that lets a command fail, as long as it fails in the same way",
     dictionary: "write the words of the replication languages as a dictionary for AFL and libFuzzer",
   },
   argument: {
@@ -20,7 +22,7 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
     help: "emit: the kind, without which the kinds are listed; attack: the URL",
   },
   options: {
-    server: { ...serverOption, default: "18", only: ["emit"] },
+    server: { ...serverOption, default: "18", only: ["emit", "impersonate"] },
     seed: {
       type: "integer",
       value: "N",
@@ -34,8 +36,8 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       min: 1,
       max: 1000000000,
       default: "100",
-      help: "how many inputs, or the most sessions",
-      only: ["emit", "attack"],
+      help: "how many inputs, sessions, or runs of the command, at most",
+      only: ["emit", "attack", "impersonate", "minimize"],
     },
     damage: {
       type: "choice",
@@ -80,8 +82,8 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       min: 10,
       max: 600000,
       default: "10000",
-      help: "after this time without a word the server is silent",
-      only: ["attack"],
+      help: "how long a peer may be silent, or a command may run",
+      only: ["attack", "impersonate", "minimize"],
     },
     replay: {
       type: "string",
@@ -97,7 +99,41 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       only: ["attack"],
     },
     coverage: { type: "boolean", help: "print what was tried", only: ["attack"] },
-    jsonl: { ...linesOption, only: ["attack"] },
+    listen: {
+      type: "string",
+      value: "ADDRESS",
+      default: "127.0.0.1:0",
+      help: "where to listen: 127.0.0.1:PORT; port 0 is any that is free",
+      only: ["impersonate"],
+    },
+    script: {
+      type: "string",
+      value: "FILE",
+      help: "play this in every session: a list of steps in JSON, as findings print it",
+      conflicts: ["seed"],
+      only: ["impersonate"],
+    },
+    plugin: {
+      type: "string",
+      value: "NAME",
+      default: "test_decoding",
+      help: "the output plugin of the slots",
+      only: ["impersonate"],
+    },
+    cmd: {
+      type: "string",
+      value: "COMMAND",
+      help: "the command, for a shell: {} is the name of the file; without {} it gets the file on standard input",
+      only: ["minimize"],
+    },
+    output: {
+      type: "string",
+      short: "o",
+      value: "FILE",
+      help: "where to write the small file; without it, FILE.min",
+      only: ["minimize"],
+    },
+    jsonl: { ...linesOption, only: ["attack", "impersonate"] },
     "i-own-this-host": { type: "boolean", help: "attack a server on another machine", only: ["attack"] },
   },
 });

@@ -12,6 +12,10 @@ export async function run(call: FuzzCall): Promise<Status> {
       return (await withFastCheck(() => import("./emit.ts"))).emit(call, () => seedOf(call));
     case "attack":
       return (await withFastCheck(() => import("./attack/index.ts"))).attack(call, () => seedOf(call));
+    case "impersonate":
+      return (await withFastCheck(() => import("./impersonate.ts"))).impersonate(call, () => seedOf(call));
+    case "minimize":
+      return (await import("./minimize.ts")).minimize(call);
     case "dictionary":
       return dictionary();
   }

@@ -84,5 +84,10 @@ For example: walwire tail postgres://me@host/shop --jsonl | jq 'select(.table ==
       help: "write prepared transactions when they are prepared; the slot must have been created so",
       requires: lines,
     },
+    "skip-missing": {
+      type: "boolean",
+      help: "go on without the changes of a publication where it did not exist (PostgreSQL 18 and later)",
+      requires: lines,
+    },
   },
 });

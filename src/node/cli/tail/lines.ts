@@ -65,6 +65,7 @@ export async function writeLines({ argument: url, options }: TailCall, format: F
       messages: options.messages,
       twoPhase: options.twoPhase,
       prepared: options.twoPhase && options.copy ? "hold" : "emit",
+      skipMissing: options.skipMissing,
       typeMap,
       stopTimeout: STOP_TIMEOUT,
       signal: abort.signal,
@@ -162,7 +163,7 @@ function startingAt(lsn: Lsn | undefined): SubscriptionStore | undefined {
 }
 
 /** An error of the subscription, with what to type instead. */
-function sayable(error: unknown, { slot, output, start }: Options): unknown {
+function sayable(error: unknown, { slot, output, start, temporary }: Options): unknown {
   if (!(error instanceof SlotError)) return error;
   const anew = output === undefined ? "" : `, move ${output} and ${output}.state away,`;
   switch (error.code) {
@@ -179,6 +180,12 @@ function sayable(error: unknown, { slot, output, start }: Options): unknown {
       return new TailError(
         `${error.message.replace(/ Drop the slot.*$/s, "")} Drop the slot with SELECT pg_drop_replication_slot('${slot}')${anew} and add --create-slot --copy`,
       );
+    case "PUBLICATION_MISSING": {
+      const drop = `, drop the slot with SELECT pg_drop_replication_slot('${slot}')${anew} and add --create-slot${output === undefined ? "" : " --copy"}`;
+      return new TailError(
+        `${error.message.replace(/ Create it, .*$/s, "")} Create it${slot === undefined || temporary ? " and start again" : drop}; or, from PostgreSQL 18 on, add --skip-missing to go on without these changes`,
+      );
+    }
     case "POSITION_LOST":
       if (start === undefined) return new TailError(error.message);
       return new TailError(
