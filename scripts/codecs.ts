@@ -399,7 +399,7 @@ export function decode${name}(bytes: Uint8Array${hasContext(family) ? `, context
   ${hasContext(family) ? "mustBeContext(context);" : ""}
   return read${name}(new Reader(bytes)${hasContext(family) ? ", context" : ""});
 }`,
-    `/** Read one ${name}, which is all that the reader has left. */
+    `/** Read one ${name}, which is all that the reader has left. @internal */
 export function read${name}(r: Reader${hasContext(family) ? `, context: ${context.name}` : ""}): ${name} {
   let message: ${name};
   switch (r.u8("${name}.type")) {

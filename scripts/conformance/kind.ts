@@ -1,4 +1,5 @@
 /** What the files of conformance/ have in common: inputs, what servers said of them, and what walwire says. */
+import { isDeepStrictEqual } from "node:util";
 import type { ServerBuild } from "../../src/command/index.ts";
 import type { OwnServer } from "../../test/servers/index.ts";
 
@@ -22,6 +23,18 @@ export interface Draw {
 export interface Ours<Said> {
   readonly said: Said;
   readonly walwire?: object | undefined;
+  /** Fields of `said` that walwire does not know; they are not in its own. */
+  readonly unknown?: readonly string[];
+}
+
+/** Does walwire say what a server said, as far as it knows? */
+export function agrees(ours: Ours<unknown>, said: unknown): boolean {
+  const { unknown = [] } = ours;
+  const known =
+    unknown.length === 0
+      ? said
+      : Object.fromEntries(Object.entries(said as object).filter(([name]) => !unknown.includes(name)));
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(ours.said)), known);
 }
 
 /** Keeps the bytes of a file, by its path in the folder. */
@@ -50,6 +63,10 @@ export interface Kind<Input = unknown, Said = unknown> {
    * each input is kept.
    */
   sort?(input: Input, said: Said, walwire: object | undefined): string | undefined;
+  /** Is it about what a server once wrote, so that no other can be asked? */
+  readonly onlyRecorded?: boolean;
+  /** Is a program of PostgreSQL 15 asked, which must be installed? */
+  readonly byProgram?: boolean;
   /** How many inputs of which servers say the same sorts of things are kept. */
   readonly ofEachSort?: number;
 }

@@ -1,11 +1,10 @@
 /** Asks servers, and makes rows of what they say. */
-import { isDeepStrictEqual } from "node:util";
 import { supports } from "../../src/capabilities.ts";
 import { buildOf } from "../../test/oracle/checks.ts";
 import { settingsForStandbys } from "../../test/oracle/standbys.ts";
 import { type OwnServer, startServer } from "../../test/servers/index.ts";
 import { writeBytes } from "./dataset.ts";
-import type { Draw, Kind, Row, ServerFacts } from "./kind.ts";
+import { agrees, type Draw, type Kind, type Row, type ServerFacts } from "./kind.ts";
 
 /** A server as all kinds need it. */
 export function startAsked(major: number): Promise<OwnServer> {
@@ -74,7 +73,7 @@ async function rowsOf(
     if (said === undefined) continue;
     const input = kind.inputOf?.(given, said, server) ?? given;
     const ours = await kind.ours(input, server);
-    const walwire = ours !== undefined && isDeepStrictEqual(plain(ours.said), said) ? ours.walwire : undefined;
+    const walwire = ours !== undefined && agrees(ours, said) ? ours.walwire : undefined;
     const key = JSON.stringify([input, said, walwire]);
     const { versions } = rows.get(key) ?? { versions: [] as number[] };
     versions.push(server.major);

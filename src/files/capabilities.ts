@@ -10,7 +10,7 @@ export const textFileCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** xlog.c: read_backup_label, do_pg_start_backup, commit 6271fceb8a */
   backupLabelTimeline: { since: [110000] },
   /** xlog.c: read_backup_label, commit 887248e97e */
-  backupLabelDetailIsSentence: { since: [130000] },
+  backupLabelDetailIsSentence: { since: [120000] },
   /** xlog_internal.h: XLOGDIR, commit f82ec32ac3; timeline.c: readTimeLineHistory, commit c1a7f64b4a */
   walIsNotXlog: { since: [100000] },
   /** xlog.c: do_pg_start_backup, commit 5e7bbb5286 */

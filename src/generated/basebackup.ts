@@ -64,7 +64,7 @@ export function decodeBaseBackupMessage(bytes: Uint8Array): BaseBackupMessage {
   return readBaseBackupMessage(new Reader(bytes));
 }
 
-/** Read one BaseBackupMessage, which is all that the reader has left. */
+/** Read one BaseBackupMessage, which is all that the reader has left. @internal */
 export function readBaseBackupMessage(r: Reader): BaseBackupMessage {
   let message: BaseBackupMessage;
   switch (r.u8("BaseBackupMessage.type")) {

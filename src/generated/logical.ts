@@ -413,7 +413,7 @@ export function decodePgoutputMessage(
   return readPgoutputMessage(new Reader(bytes), context);
 }
 
-/** Read one PgoutputMessage, which is all that the reader has left. */
+/** Read one PgoutputMessage, which is all that the reader has left. @internal */
 export function readPgoutputMessage(r: Reader, context: PgoutputContext): PgoutputMessage {
   let message: PgoutputMessage;
   switch (r.u8("PgoutputMessage.type")) {

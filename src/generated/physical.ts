@@ -144,7 +144,7 @@ export function decodeWalSenderMessage(
   return readWalSenderMessage(new Reader(bytes), context);
 }
 
-/** Read one WalSenderMessage, which is all that the reader has left. */
+/** Read one WalSenderMessage, which is all that the reader has left. @internal */
 export function readWalSenderMessage(r: Reader, context: PhysicalContext): WalSenderMessage {
   let message: WalSenderMessage;
   switch (r.u8("WalSenderMessage.type")) {
@@ -211,7 +211,7 @@ export function decodeWalReceiverMessage(
   return readWalReceiverMessage(new Reader(bytes), context);
 }
 
-/** Read one WalReceiverMessage, which is all that the reader has left. */
+/** Read one WalReceiverMessage, which is all that the reader has left. @internal */
 export function readWalReceiverMessage(r: Reader, context: PhysicalContext): WalReceiverMessage {
   let message: WalReceiverMessage;
   switch (r.u8("WalReceiverMessage.type")) {

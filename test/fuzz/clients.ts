@@ -6,6 +6,8 @@
  * nothing else; nothing of the connection is left; and a connection that is there all the time is answered as before.
  */
 import { Duplex } from "node:stream";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { concat } from "../../src/arbitraries/bytes.ts";
 import { checkedCommand } from "../../src/arbitraries/checked-command.ts";
@@ -39,6 +41,9 @@ const GENERATED = 300;
 const MESSAGES = 60;
 /** Connections between two looks at one that is there all the time. */
 const LOOK = 500;
+/** Connections between two looks at memory, and bytes by which it may grow from the first one on. */
+const COLLECT = 5000;
+const GROWTH = 32 * 1024 * 1024;
 
 const say = (...messages: readonly FrontendMessage[]): Uint8Array => concat(...messages.map(encodeFrontendMessage));
 const query = (text: string): FrontendMessage => ({ type: "Query", query: text });
@@ -336,7 +341,22 @@ async function check(input: Uint8Array): Promise<Outcome> {
   counts.messages +=
     types !== undefined && !locked ? Math.min(Math.max(taken - messagesIn(before), 0), messages.length) : 1;
   if (++counts.connections % LOOK === 0 && !locked) await target.look();
+  if (counts.connections % COLLECT === 0) mustNotGrow();
   return outcome;
+}
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+/** Bytes that were in use at the first look, and at the last one. */
+const used: { first?: number; last: number } = { last: 0 };
+
+/** @throws Error if the connections that have ended have left something. */
+function mustNotGrow(): void {
+  collectGarbage();
+  const { heapUsed, external } = process.memoryUsage();
+  used.last = heapUsed + external;
+  used.first ??= used.last;
+  if (used.last > used.first + GROWTH) throw new Error(`memory has grown from ${used.first} bytes to ${used.last}`);
 }
 
 /** The messages after a startup packet. */
@@ -377,8 +397,8 @@ export const clients: readonly FuzzTarget[] = [
     check,
     summary() {
       const [messages, connections] = [counts.messages, counts.connections].map((count) => count.toLocaleString("en"));
-      const megabytes = Math.round(process.resourceUsage().maxRSS / 1024);
-      return `${messages} damaged messages read of ${connections} connections; the process had ${megabytes} MB at most`;
+      const [first = 0, last] = [used.first, used.last].map((bytes) => Math.round((bytes ?? 0) / 1024 / 1024));
+      return `${messages} damaged messages read of ${connections} connections; ${first} MB in use at first, ${last} MB at last`;
     },
   },
 ];

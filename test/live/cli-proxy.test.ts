@@ -167,7 +167,10 @@ test.each<[args: readonly string[], words: string]>([
     ["--to", "5432", "--at", "server:Insert", "--do", "burn"],
     '--do: expected cut, stall, drop, delay=MILLISECONDS, cut=BYTES or stall=BYTES, got "burn"',
   ],
-  [["--to", "5432", "--listen", "0.0.0.0:0"], "--listen: 0.0.0.0:0 is beyond this machine: add --insecure"],
+  [
+    ["--to", "5432", "--listen", "0.0.0.0:0"],
+    "--listen: 0.0.0.0:0 is beyond this machine: add --tls-cert, or --insecure",
+  ],
 ])("%j is a wrong call", async (args, words) => {
   const { status, stdout, stderr } = await spawnWalwire(compiled.dist, ["proxy", ...args]);
   expect(stdout).toBe("");

@@ -96,7 +96,8 @@ function matches(step: AnswerStep, observed: Observed | undefined): boolean {
   return observed?.type === step.type;
 }
 
-async function exchange(
+/** Sends a command, and plays the client's part of its answer until ReadyForQuery. */
+export async function exchange(
   connection: RawConnection,
   text: string,
   { patient = false, upload = Buffer.alloc(0) }: { patient?: boolean; upload?: Uint8Array },
@@ -125,7 +126,7 @@ async function exchange(
 }
 
 /** The steps that messages make up, without notices and reports of settings, which may come anywhere. */
-function stepsOf(messages: readonly Message[]): Observed[] {
+export function stepsOf(messages: readonly Message[]): Observed[] {
   const steps: Observed[] = [];
   let data: Buffer[] = [];
   let rows: (Buffer | null)[][] = [];

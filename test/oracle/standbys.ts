@@ -60,6 +60,30 @@ export async function askAboutStandbys(
   }
 }
 
+/**
+ * What the server's view shows, for each value of synchronous_standby_names and standbys that connect one after the other, in that order.
+ *
+ * @throws Error if the server does not do what it is told.
+ */
+export async function statesOfStandbys(
+  server: Server,
+  asked: readonly {
+    readonly value: string;
+    readonly standbys: readonly { readonly name: string; readonly does: Kind }[];
+  }[],
+): Promise<readonly (readonly Pick<Row, "syncPriority" | "syncState">[])[]> {
+  const primary = await Primary.open(server, 1);
+  try {
+    const views = [];
+    for (const { value, standbys } of asked) views.push(await primary.view(value, standbys));
+    // So that commits wait for nobody afterwards.
+    await primary.view("", []);
+    return views;
+  } finally {
+    await primary.close();
+  }
+}
+
 /** A row of the server's view, in the order of its array of walsenders. */
 interface Row extends SyncRepStandby {
   readonly pid: number;
@@ -124,6 +148,15 @@ class Primary {
 
   // ---- Who is synchronous ----
 
+  /** The view, when nobody is connected but these. The setting is read before they come, so that each has it from the start. */
+  async view(value: string, standbys: readonly { readonly name: string; readonly does: Kind }[]): Promise<Row[]> {
+    while (this.#standbys.length > 0) await this.#leave();
+    await this.#setText(value);
+    const current = await this.#current();
+    for (const { name, does } of standbys) await this.#join(does, name, [current, current, current]);
+    return this.#view();
+  }
+
   async askAboutSettings(count: number, onProgress: (done: number) => void): Promise<void> {
     const settings = fc.sample(setting(this.#server.versionNum), { seed: this.#seed, numRuns: Math.max(count, 1) });
     for (let n = 0; n < count; n++) {
@@ -147,12 +180,12 @@ class Primary {
     }
   }
 
-  async #join(wanted?: Kind): Promise<FakeStandby> {
+  async #join(wanted?: Kind, name?: string, reported?: Positions): Promise<FakeStandby> {
     const kind = wanted ?? this.#pick(this.#kinds);
     const before = new Set((await this.#view()).map(({ pid }) => pid));
     const current = await this.#current();
-    const positions = this.#anyPositions(current);
-    const standby = await FakeStandby.open(this.#server, this.#pick(standbyNames), kind, current, positions);
+    const positions = reported ?? this.#anyPositions(current);
+    const standby = await FakeStandby.open(this.#server, name ?? this.#pick(standbyNames), kind, current, positions);
     this.#standbys.push(standby);
     await this.#until("the new standby is in the view", async () => {
       const row = (await this.#view()).find(({ pid }) => !before.has(pid));
@@ -174,13 +207,17 @@ class Primary {
   /** The setting takes effect in the walsenders one after the other: each answers once more after the postmaster has told them. */
   async #set(config: SyncRepConfig): Promise<string> {
     const text = settingText(config, this.#server);
+    await this.#setText(text);
+    return text;
+  }
+
+  async #setText(text: string): Promise<void> {
     await this.#rows(`ALTER SYSTEM SET synchronous_standby_names = '${text.replaceAll("'", "''")}'`);
     await this.#rows("SELECT pg_reload_conf()");
     await this.#until("the setting is read", async () => {
       return (await this.#rows("SHOW synchronous_standby_names"))[0]!.synchronous_standby_names === text;
     });
     await Promise.all(this.#standbys.filter((standby) => standby.reports).map((standby) => standby.roundTrip()));
-    return text;
   }
 
   async #report(standby: FakeStandby, positions: Positions): Promise<void> {

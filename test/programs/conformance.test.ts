@@ -2,6 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { checkRows } from "../../scripts/conformance/check.ts";
+import { kinds } from "../../scripts/conformance/kinds.ts";
+import { seed } from "../seed.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -41,4 +44,14 @@ test("a program that ends is named with the input that it did not answer", () =>
   const { status, stderr } = check("commands", "10", "--", "python3", "-c", "");
   expect(status).toBe(1);
   expect(stderr).toMatch(/^python3 ended at the input \{"text"/);
+});
+
+test("PostgreSQL 15's programs say what rows say that they said", { timeout: 60_000 }, async () => {
+  const { asked, differences } = await checkRows(
+    kinds.filter(({ byProgram }) => byProgram === true),
+    15,
+    { step: 3, seed },
+  );
+  expect(differences, `seed ${seed}`).toEqual([]);
+  expect(asked.get("manifests")).toBeGreaterThan(10);
 });

@@ -9,7 +9,9 @@ import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated
 import { type Lsn, parseLsn, toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
 import { segmentName } from "../../src/kernel/wal-names.ts";
+import { Publisher, publisherHandlers } from "../../src/node/publisher/index.ts";
 import { type ListenOptions, scramSecret, type WalsenderStream } from "../../src/node/server/index.ts";
+import { sentTo } from "../publisher-streams.ts";
 import { emit, one, switchWal } from "../receiving.ts";
 import { startServer } from "../servers/index.ts";
 import { expectNothingUncaught } from "../session/hostile-server.ts";
@@ -179,4 +181,61 @@ test("pg_recvlogical gets recorded messages, creates its slot and drops it", { t
   await program.stop();
   expect(await runProgram("pg_recvlogical", [...common, "--drop-slot"])).toMatchObject({ status: 0 });
   expect(done).toEqual(["create a pgoutput", "start a PGOutputOptions", "drop a"]);
+});
+
+test("pg_recvlogical follows a publisher, and gets nothing again that it has confirmed", {
+  timeout: 120_000,
+}, async () => {
+  const publisher = await Publisher.open({ workMemory: 1000, streamRolledBack: true });
+  onTestFinished(() => publisher.close());
+  const fruit = await publisher.table({ name: "fruit", columns: [{ name: "name", type: "text", key: true }] });
+  publisher.publication("all", { tables: "all" });
+  const errors: unknown[] = [];
+  const { host } = await start({
+    handlers: publisherHandlers(publisher, { onError: (error) => errors.push(error) }),
+    onError: (error) => errors.push(error),
+  });
+  const common = ["-h", host, "-U", "u", "-d", "shop", "-S", "a"];
+  const create = [...common, "--create-slot", "-P", "pgoutput", "--two-phase"];
+  expect(await runProgram("pg_recvlogical", create)).toMatchObject({ status: 0 });
+
+  const write = async (from: number): Promise<Lsn> => {
+    await publisher.transaction((t) => t.insert(fruit, [`apple ${from}`]), {
+      origin: { name: "o", commitLsn: toLsn(1n) },
+    });
+    // One that is streamed in segments, with a part that is rolled back.
+    await publisher.transaction((t) => {
+      for (let i = 0; i < 100; i++) t.insert(fruit, [`pear ${from} ${i}`]);
+      const savepoint = t.savepoint();
+      t.insert(fruit, ["undone"]);
+      t.rollbackTo(savepoint);
+    });
+    await publisher.message("prefix", "content");
+    await publisher.prepare(`gid ${from}`, (t) => t.update(fruit, [`plum ${from}`], { name: `apple ${from}` }));
+    return (await publisher.commitPrepared(`gid ${from}`)).endLsn;
+  };
+  const options = { proto_version: 3, streaming: "on", two_phase: "on", messages: "true", publication_names: "all" };
+  for (const from of [0, 1]) {
+    // What an encoder of our own makes of the log from where the slot is.
+    const end = await write(from);
+    const sent = await sentTo(publisher, "a", { protocol: 3, streaming: "on", messages: true });
+    const file = join(folder(), "out");
+    const program = background("pg_recvlogical", [
+      ...[...common, "--start", "-f", file, "-F", "1", "-s", "1", "--no-loop"],
+      ...Object.entries(options).flatMap(([name, value]) => ["-o", `${name}=${value}`]),
+    ]);
+    await expect.poll(() => publisher.slot("a").confirmedFlush, { timeout: 60_000 }).toBe(end);
+    await program.stop();
+    expect(readFileSync(file)).toEqual(
+      Buffer.concat(sent.messages.flatMap((message) => [encodePgoutputMessage(message), Buffer.from("\n")])),
+    );
+    const types = sent.messages.map(({ type }) => type);
+    expect(types.filter((type) => type === "Insert").length).toBe(102);
+    for (const type of ["Begin", "Origin", "StreamStart", "StreamCommit", "StreamAbort", "Message", "CommitPrepared"]) {
+      expect(types).toContain(type);
+    }
+  }
+  expect(await runProgram("pg_recvlogical", [...common, "--drop-slot"])).toMatchObject({ status: 0 });
+  expect(publisher.slots).toEqual([]);
+  expect(errors).toEqual([]);
 });

@@ -3,8 +3,11 @@
  *
  * With WALWIRE_RUNS below 1 a quarter of the faults is tried, which the seed chooses.
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { describe, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { concat } from "../../src/arbitraries/bytes.ts";
 import { encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { WalwireError } from "../../src/kernel/errors.ts";
@@ -22,6 +25,7 @@ import {
 import { encodeFrame, Framer } from "../../src/wire/framer.ts";
 import { seed, times } from "../seed.ts";
 import { liveServer, longTestMajors } from "../servers/live.ts";
+import { runWalwire } from "../walwire.ts";
 
 /** What a fault knows of its connection. */
 interface Connection {
@@ -377,6 +381,33 @@ describe("walwire fuzz attack", () => {
     } finally {
       await attacker.close();
     }
+  });
+
+  test("the command line: a finding is saved, and repeated from its file and from its seed", async () => {
+    const [fault] = faults["a value has another form"]!;
+    await using server = await broken(fault);
+    const folder = mkdtempSync(join(tmpdir(), "walwire-attack-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const run = (...args: readonly string[]) => runWalwire(["fuzz", "attack", server.url, ...args, "--jsonl"]);
+    const first = await run("--seed", "1", "--findings", "1", "--save", folder);
+    expect(first.status).toBe(1);
+    const [finding, summary] = first.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(summary).toMatchObject({ seed: 1, findings: 1, server: expect.any(Number) });
+    for (const what of [join(folder, "finding-1.json"), finding.replay]) {
+      const again = await run("--replay", what);
+      expect(again.status).toBe(1);
+      expect(JSON.parse(again.stdout).signature).toBe(finding.signature);
+    }
+    writeFileSync(join(folder, "other.json"), "{}");
+    expect(await run("--replay", join(folder, "other.json"))).toMatchObject({ status: 1, stdout: "" });
+  });
+
+  test("another machine is not attacked unasked", async () => {
+    const { status, stderr } = await runWalwire(["fuzz", "attack", "postgres://u@192.0.2.1/d"]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining("--i-own-this-host")]);
   });
 
   test.each(longTestMajors)("PostgreSQL %i has none", async (major) => {

@@ -1,52 +1,16 @@
 /** Logging in: passwords by SCRAM, and TLS, after which the socket is ours all the same. */
-import { appendFileSync, chmodSync, chownSync, copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { decodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { connect, ServerError } from "../../src/node/client.ts";
-import { majors, type OwnServer, startServer } from "../servers/index.ts";
+import { majors, type OwnServer } from "../servers/index.ts";
+import { secret as role, startTlsServer, tls } from "../tls-server.ts";
 
-const tls = fileURLToPath(new URL("tls/", import.meta.url));
 let server: OwnServer;
 
-/** A port of 127.0.0.1 that nobody listens on just now. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const listener = createServer().on("error", reject);
-    listener.listen(0, "127.0.0.1", () => {
-      const { port } = listener.address() as { port: number };
-      listener.close(() => resolve(port));
-    });
-  });
-}
-
 beforeAll(async () => {
-  const port = String(await freePort());
-  server = await startServer({ major: majors.at(-1)!, settings: { port, listen_addresses: "127.0.0.1" } });
-  const data = join(server.host, "data");
-  const { uid, gid } = statSync(data);
-  for (const [file, mode] of [
-    ["server.crt", 0o644],
-    ["server.key", 0o600],
-  ] as const) {
-    copyFileSync(join(tls, file), join(data, file));
-    chmodSync(join(data, file), mode);
-    if (process.getuid?.() === 0) chownSync(join(data, file), uid, gid);
-  }
-  const hba = join(data, "pg_hba.conf");
-  const rules = [
-    "local all,replication secret scram-sha-256",
-    "hostssl all,replication secret 127.0.0.1/32 scram-sha-256",
-    "host all,replication all 127.0.0.1/32 reject",
-  ];
-  writeFileSync(hba, `${rules.join("\n")}\n${readFileSync(hba, "utf8")}`);
-  appendFileSync(join(data, "postgresql.conf"), "\nssl = on\n");
-  await server.sql("CREATE ROLE secret LOGIN REPLICATION PASSWORD 'p4ß word'");
-  await server.sql("SELECT pg_reload_conf()");
-  // The postmaster reads its files when the signal has reached it.
-  for (let ssl = "off"; ssl === "off"; ssl = String((await server.sql("SHOW ssl")).rows[0]?.[0]));
+  server = await startTlsServer(majors.at(-1)!);
 });
 
 afterAll(() => server.stop());
@@ -66,7 +30,7 @@ async function stream(options: Parameters<typeof connect>[0]): Promise<string> {
   }
 }
 
-const secret = { user: "secret", password: "p4ß word", database: "postgres", replication: "true" } as const;
+const secret = { ...role, replication: "true" } as const;
 
 test("a password by SCRAM", async () => {
   expect(await stream({ ...secret, host: server.host, port: server.port })).toMatch(/XLogData|Keepalive/);

@@ -1,6 +1,6 @@
 /** The proxy between real clients and servers: nothing changes by encoding it again, and faults happen where they are asked for. */
 import { writeFileSync } from "node:fs";
-import { connect as open, type Socket } from "node:net";
+import { type AddressInfo, createServer, connect as open, type Socket } from "node:net";
 import { join } from "node:path";
 import pg from "pg";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -10,7 +10,7 @@ import { connect } from "../../src/node/client.ts";
 import { type PassingMessage, type ProxyOptions, startProxy } from "../../src/node/proxy/index.ts";
 import { encodeFrontendMessage, encodeStartupPacket } from "../../src/session/messages.ts";
 import { giveToServer, temporaryDirectory } from "../basebackup.ts";
-import { hex } from "../hex.ts";
+import { hex, toHex } from "../hex.ts";
 import { times } from "../seed.ts";
 import { type Server, startServer } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
@@ -326,5 +326,57 @@ describe("faults", () => {
     expect(await answerTo(port, hex("00"))).toHaveLength(0);
     await Promise.all(silent);
     await expect.poll(() => proxy.open).toBe(0);
+  });
+});
+
+describe("what is no message", () => {
+  /** A server that sends back what comes, and a client of a proxy to it. */
+  const echo = async (options: Partial<ProxyOptions>) => {
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => {}).pipe(socket));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const errors: string[] = [];
+    const { port } = server.address() as AddressInfo;
+    const proxy = await startProxy({ to: { port }, onError: (error) => errors.push(error.message), ...options });
+    onTestFinished(() => proxy.close());
+    const socket = open({ ...(proxy.address as { port: number }), allowHalfOpen: true });
+    socket.on("error", () => {});
+    const sendAll = async (bytes: Uint8Array, size: number): Promise<string> => {
+      const came: Uint8Array[] = [];
+      socket.on("data", (chunk) => came.push(chunk));
+      for (let i = 0; i < bytes.length; i += size) socket.write(bytes.subarray(i, i + size));
+      socket.end();
+      await new Promise((resolve) => socket.once("close", resolve));
+      return toHex(Buffer.concat(came));
+    };
+    return { errors, sendAll };
+  };
+  const startup = encodeStartupPacket({
+    type: "StartupMessage",
+    protocolMajor: 3,
+    protocolMinor: 0,
+    parameters: [["user", "u"]],
+  });
+  const query = encodeFrontendMessage({ type: "Query", query: "SELECT" });
+  const inputs = [
+    Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    Buffer.concat([startup, query, hex("51 ffffffff 0102"), query]),
+    Buffer.concat([startup, hex("51 00000003"), Buffer.alloc(300_000, 7)]),
+    Buffer.concat([startup, query, query.subarray(0, 8)]),
+  ];
+
+  test.each(inputs.flatMap((input, i) => [1_000_000, 7].map((size) => [i, size, input] as const)))(
+    "input %i in pieces of %i passes as it is, if that is asked for",
+    async (_, size, input) => {
+      const { errors, sendAll } = await echo({ passThrough: true });
+      expect(await sendAll(input, size)).toBe(toHex(input));
+      expect(errors.length).toBeGreaterThan(0);
+    },
+  );
+
+  test("closes the connection otherwise", async () => {
+    const { errors, sendAll } = await echo({});
+    expect(await sendAll(inputs[0]!, 100)).toBe("");
+    expect(errors).toEqual(["a startup packet cannot have 1195725856 bytes"]);
   });
 });

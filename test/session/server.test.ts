@@ -787,6 +787,26 @@ describe("the login", () => {
     expect(messagesOf(await talk(path, [login]))).toEqual([expect.stringMatching(/^R/)]);
   });
 
+  test("a client that is gone while users is asked has no place any more", async () => {
+    let asked = 0;
+    const { path } = await ourServer({
+      limits: { connections: 1 },
+      users: () => (++asked === 3 ? undefined : new Promise<never>(() => {})),
+    });
+    const login = startup({ user: "u", replication: "true" });
+    // One closes its side, and one is gone.
+    for (const leave of ["end", "destroy"] as const) {
+      const socket = createConnection(path);
+      socket.write(login);
+      const before = asked;
+      await expect.poll(() => asked).toBe(before + 1);
+      socket[leave]();
+      await new Promise((resolve) => socket.once("close", resolve));
+    }
+    // The next one is asked for its password, and does not give it.
+    expect(messagesOf(await talk(path, [login]))).toEqual([expect.stringMatching(/^R/)]);
+  });
+
   test("takes so many connections as it may", async () => {
     const server = await start({ server: "16", limits: { connections: 2 } });
     await clientOf(server);

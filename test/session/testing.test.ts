@@ -7,6 +7,7 @@ import { toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
 import { PgoutputDecoder, TupleData } from "../../src/logical/index.ts";
 import { connect, type ReplicationConnection } from "../../src/node/client.ts";
+import { subscribe } from "../../src/node/subscribe/index.ts";
 import { startTestServer, type TestServer, type TestServerOptions } from "../../src/node/testing/index.ts";
 import { decodeWalSenderMessage } from "../../src/physical/index.ts";
 import { Feedback } from "../../src/session/index.ts";
@@ -215,4 +216,40 @@ test("plays a recording of a server", async () => {
   await stream.end();
   expect(await first.end).toBe("ended");
   expect(first.ids.length).toBeGreaterThan(0);
+});
+
+test("walwire/subscribe follows it, and comes back when it is cut off or crashes", async () => {
+  const server = await start({ server: 17 });
+  const { host, port } = server;
+  const seen: string[] = [];
+  const subscription = subscribe({
+    connection: { host, port, user: "u", database: "d" },
+    ...{ slotname: "s", publications: ["p"], reconnect: { first: 10 } },
+  });
+  const done = (async () => {
+    for await (const event of subscription) {
+      if (event.type === "Transaction") {
+        for await (const { row } of event.changes) if (row !== undefined) seen.push(`${event.xid} ${row.id}`);
+      }
+      subscription.confirm(event);
+    }
+  })();
+  const first = await server.nextStream();
+  expect(first.command.slotname).toBe("s");
+  await first.change(transaction(7, 0x1000100n, 1));
+  await first.untilAcknowledged(toLsn(0x1000108n));
+  first.breakAt({ type: "Insert", n: 2 }, { type: "cut", after: 10 });
+  const second = transaction(8, 0x1000200n, 2, 3);
+  await first.change(second).catch(() => {});
+  const again = await server.nextStream();
+  await again.change(second);
+  await again.untilAcknowledged(toLsn(0x1000208n));
+  await server.crash();
+  await server.restart();
+  const last = await server.nextStream();
+  await last.change(transaction(9, 0x1000300n, 4));
+  await last.untilAcknowledged(toLsn(0x1000308n));
+  await subscription.stop();
+  await done;
+  expect(seen).toEqual(["7 1", "8 2", "8 3", "9 4"]);
 });

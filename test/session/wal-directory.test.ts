@@ -225,6 +225,31 @@ test("compressed segments are served as they were", async () => {
   expect(directory.end).toBeGreaterThan(startOf(second));
 });
 
+test("a stored backup that is incremental is not sent", async () => {
+  const backup = freshDirectory();
+  const lines = [
+    "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)",
+    "CHECKPOINT LOCATION: 0/2000060",
+    "BACKUP METHOD: streamed",
+    "BACKUP FROM: primary",
+    "START TIME: 2026-11-30 00:00:00 UTC",
+    "LABEL: l",
+    "START TIMELINE: 1",
+    "INCREMENTAL FROM LSN: 0/1000028",
+    "INCREMENTAL FROM TLI: 1",
+  ];
+  writeFileSync(join(backup, "backup_label"), lines.map((line) => `${line}\n`).join(""));
+  const { host } = await served(archive, { backup });
+  const said = messagesOf(
+    await talk(join(host, ".s.PGSQL.5432"), [
+      startup({ user: "postgres", replication: "true" }),
+      query("BASE_BACKUP"),
+      empty("X"),
+    ]),
+  );
+  expect(said).toContain("E ERROR ERROR 0A000 the stored backup is incremental, and is not sent");
+});
+
 describe("damaged directories", () => {
   /** What a client gets from the second segment on, and whether all of it is right. */
   async function outcome(path: string): Promise<string | undefined> {

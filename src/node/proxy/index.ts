@@ -3,8 +3,9 @@
  * see, cut, delay or replace it.
  */
 import { createServer } from "node:net";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { ArgumentError, refuseArgument } from "../../kernel/errors.ts";
-import { checkOptions, checkType, checkWhole } from "../../kernel/options.ts";
+import { checkObject, checkOptions, checkType, checkWhole } from "../../kernel/options.ts";
 import { MAX_ALLOC_SIZE } from "../../wire/check.ts";
 import { isLoopback } from "../loopback.ts";
 import { Listening } from "./listening.ts";
@@ -14,8 +15,8 @@ export type { Address, ProxyOptions, ReplicationProxy } from "./options.ts";
 export type { ExtendedMessage, OnMessage, PassingMessage, Place, ProxyAction, Sender } from "./passing.ts";
 
 /**
- * Start a proxy. Clients connect to its address in place of the server's, and log in to the server through it. It declines encryption
- * for both sides, so a server that requires it rejects its clients, and SCRAM-SHA-256-PLUS is not offered.
+ * Start a proxy. Clients connect to its address in place of the server's, and log in to the server through it. Either side may be
+ * encrypted; without `tls` and `serverTls` neither is.
  *
  * @throws ArgumentError for an invalid option, and for an address beyond loopback without `insecure`; errors of `listen`.
  * @example
@@ -33,13 +34,16 @@ export async function startProxy(options: ProxyOptions): Promise<ReplicationProx
       "maxLength",
       "startupTimeout",
       "insecure",
+      "tls",
+      "serverTls",
+      "passThrough",
       "onError",
     ],
   ]);
   checkAddress("options.to", options.to, 1);
   const { listen = { host: "127.0.0.1", port: 0 } } = options;
   checkAddress("options.listen", listen, 0);
-  for (const name of ["reencode", "insecure"] as const) {
+  for (const name of ["reencode", "insecure", "passThrough"] as const) {
     if (options[name] !== undefined) checkType(`options.${name}`, options[name], "boolean");
   }
   for (const name of ["maxConnections", "maxLength", "startupTimeout"] as const) {
@@ -47,11 +51,21 @@ export async function startProxy(options: ProxyOptions): Promise<ReplicationProx
       checkWhole(`options.${name}`, options[name], 1, name === "maxLength" ? MAX_ALLOC_SIZE : 2 ** 31 - 1);
   }
   for (const name of ["onMessage", "onError"] as const) checkType(`options.${name}`, options[name], "function");
+  for (const name of ["tls", "serverTls"] as const) {
+    if (options[name] !== undefined) checkObject(`options.${name}`, options[name]);
+  }
+  let secureContext: SecureContext | undefined;
+  try {
+    secureContext = options.tls === undefined ? undefined : createSecureContext(options.tls);
+  } catch (error) {
+    throw new ArgumentError("options.tls", `options.tls: ${(error as Error).message}`);
+  }
   const at = "path" in listen ? { path: listen.path } : { port: listen.port, host: listen.host ?? "127.0.0.1" };
-  if (at.host !== undefined && !isLoopback(at.host) && options.insecure !== true) {
+  const isOpen = at.host !== undefined && !isLoopback(at.host) && options.insecure !== true;
+  if (isOpen && secureContext === undefined) {
     throw new ArgumentError(
       "options.listen",
-      `the proxy encrypts nothing: to listen on ${at.host}, beyond loopback, set insecure: true`,
+      `without tls the proxy encrypts nothing: to listen on ${at.host}, beyond loopback, set insecure: true`,
     );
   }
   const listener = createServer({ allowHalfOpen: true, noDelay: true });
@@ -62,7 +76,7 @@ export async function startProxy(options: ProxyOptions): Promise<ReplicationProx
       resolve();
     });
   });
-  return new Listening(listener, options);
+  return new Listening(listener, options, { secureContext, requiresTls: isOpen });
 }
 
 function checkAddress(path: string, address: Address, least: number): void {

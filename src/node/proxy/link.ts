@@ -2,8 +2,17 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type ConnectionOptions, connect as connectTls, type SecureContext, TLSSocket } from "node:tls";
 import { ConnectionError, DecodeError } from "../../kernel/errors.ts";
-import { decodeStartupPacket, encodeStartupPacket, type StartupPacket } from "../../session/messages.ts";
+import {
+  type BackendMessage,
+  decodeBackendMessage,
+  decodeStartupPacket,
+  encodeBackendMessage,
+  encodeStartupPacket,
+  type SessionFrame,
+  type StartupPacket,
+} from "../../session/messages.ts";
 import { encodeFrame, Framer, framesOf } from "../../wire/framer.ts";
 import { firstDifference } from "../first-difference.ts";
 import { checkAction } from "./check.ts";
@@ -21,6 +30,13 @@ export interface LinkOptions {
   readonly onError: (error: Error) => void;
   /** Milliseconds until the startup packet must be there. */
   readonly startupTimeout: number;
+  /** For clients that ask for TLS. */
+  readonly secureContext: SecureContext | undefined;
+  /** Clients without TLS are rejected. */
+  readonly requiresTls: boolean;
+  /** Options of tls.connect to the server, without the socket. */
+  readonly serverTls: ConnectionOptions | undefined;
+  readonly passThrough: boolean;
 }
 
 /** Milliseconds that a peer has to read the end of what was sent to it. */
@@ -29,11 +45,32 @@ const LINGER = 1000;
 /** pqcomm.h: MAX_STARTUP_PACKET_LENGTH. */
 const MAX_STARTUP = 10_000;
 
+/** The first byte of a TLS handshake, without a request before it. @source backend_startup.c: ProcessSSLStartup */
+const DIRECT_TLS = 0x16;
+const ALPN = "postgresql";
+const AUTHENTICATION = 0x52;
+const PLUS = "SCRAM-SHA-256-PLUS";
+
 const nothing = new Uint8Array(0);
+
+/** Bytes that are no message, with those that follow: they can only be passed on as they are. */
+class Unreadable extends Error {
+  readonly bytes: Uint8Array;
+  override readonly cause: DecodeError;
+
+  constructor(bytes: Uint8Array, cause: DecodeError) {
+    super(cause.message);
+    this.bytes = bytes;
+    this.cause = cause;
+  }
+}
 
 export class Link {
   readonly #options: LinkOptions;
   readonly #contents = new ContentsReader();
+  /** Under TLS not the sockets of the options, but those on them. */
+  #client: Socket;
+  #server: Socket;
   readonly #closed: Promise<void>;
   #isClosed = false;
   #isStalled = false;
@@ -43,6 +80,8 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#options = options;
     const { client, server } = options;
+    this.#client = client;
+    this.#server = server;
     this.#closed = Promise.all(
       [client, server].map(
         (socket) =>
@@ -73,12 +112,16 @@ export class Link {
     const { startupTimeout } = this.#options;
     const timer = setTimeout(() => this.close(), startupTimeout);
     try {
-      const rest = await this.#startup();
+      const secured = this.#secureServer();
+      const rest = await this.#startup(secured);
       clearTimeout(timer);
-      if (rest !== undefined) await Promise.all([this.#pump("client", rest), this.#pump("server", nothing)]);
+      if (rest instanceof Unreadable) {
+        this.#options.onError(rest.cause);
+        await Promise.all([this.#copy("client", rest.bytes), this.#copy("server", nothing)]);
+      } else if (rest !== undefined) await Promise.all([this.#pump("client", rest), this.#pump("server", nothing)]);
     } catch (error) {
       // Both sides see the end.
-      if (error instanceof DecodeError) this.#options.onError(error);
+      if (error instanceof DecodeError || error instanceof ConnectionError) this.#options.onError(error);
       else if (!this.#losses.has(error) && !isClosed(error)) throw error;
     } finally {
       clearTimeout(timer);
@@ -91,54 +134,165 @@ export class Link {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const socket of [this.#options.client, this.#options.server]) {
+    for (const socket of new Set([this.#client, this.#server, this.#options.client, this.#options.server])) {
       socket.destroySoon();
       if (!socket.destroyed) setTimeout(() => socket.destroy(), LINGER).unref();
     }
   }
 
+  /** Ask the server for TLS, if it is wanted; what goes wrong closes both connections. */
+  async #secureServer(): Promise<void> {
+    const { server, serverTls } = this.#options;
+    if (serverTls === undefined) return;
+    try {
+      if (server.connecting) await once(server, "connect");
+      server.write(encodeStartupPacket({ type: "SSLRequest" }));
+      await once(server, "readable");
+      const answer = String((server.read() as Buffer | null)?.toString("latin1"));
+      if (answer !== "S")
+        throw new Error(answer === "N" ? "it does not have TLS" : "its answer to the request of TLS is invalid");
+      const secure = connectTls({ ...serverTls, socket: server, ALPNProtocols: [ALPN] });
+      this.#server = secure;
+      // The connection under it is closed, too.
+      secure.on("error", () => {});
+      await once(secure, "secureConnect");
+    } catch (cause) {
+      // That it cannot be reached is said already.
+      if (this.#isClosed || server.bytesRead === 0) return;
+      const { message } = cause as Error;
+      const error = new ConnectionError(`cannot speak TLS with the server: ${message}`, "CONNECTION_LOST", { cause });
+      this.#options.onError(error);
+      this.close();
+    }
+  }
+
+  /** Begin TLS with the client. @param first What has come of the handshake. @throws ConnectionError */
+  async #secureClient(secureContext: SecureContext, first: Uint8Array): Promise<void> {
+    const { client } = this.#options;
+    if (first.length > 0) client.unshift(first);
+    const secure = new TLSSocket(client, { isServer: true, secureContext, ALPNProtocols: [ALPN] });
+    this.#client = secure;
+    secure.on("error", () => {});
+    await new Promise<void>((resolve, reject) => {
+      secure.once("secure", resolve);
+      // What fails in a handshake is no error of the socket, and does not close it: a tls.Server would. There is no other event for it.
+      secure.once("_tlsError", (cause: Error) => {
+        reject(new ConnectionError(`cannot speak TLS with the client: ${cause.message}`, "CONNECTION_LOST", { cause }));
+      });
+      for (const event of ["end", "close"]) {
+        const message = "cannot speak TLS with the client: it has closed the connection";
+        secure.once(event, () => reject(new ConnectionError(message, "CONNECTION_LOST")));
+      }
+    });
+  }
+
   /**
-   * The packets before the first message. Encryption is declined here: the server does not see the request.
+   * The packets before the first message. The server does not see requests of encryption: they are answered here.
    *
-   * @returns what came after them; undefined if there is nothing more to pass
+   * @param secured When the server can be written to.
+   * @returns what came after them; Unreadable for what is no startup packet and is to be passed; undefined if there is nothing more to pass
    */
-  async #startup(): Promise<Uint8Array | undefined> {
-    const { client, server } = this.#options;
+  async #startup(secured: Promise<void>): Promise<Uint8Array | Unreadable | undefined> {
+    for (;;) {
+      const next = await this.#packets(secured);
+      if (!(typeof next === "object" && "handshake" in next)) return next;
+      await this.#secureClient(this.#options.secureContext!, next.handshake);
+    }
+  }
+
+  async #packets(
+    secured: Promise<void>,
+  ): Promise<Uint8Array | Unreadable | undefined | { readonly handshake: Uint8Array }> {
+    const { secureContext, requiresTls, passThrough } = this.#options;
+    const client = this.#client;
+    const isPlain = !(client instanceof TLSSocket);
     let bytes: Uint8Array = nothing;
     for await (const chunk of client.iterator({ destroyOnReturn: false })) {
       bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
+      if (isPlain && secureContext !== undefined && bytes[0] === DIRECT_TLS) return { handshake: bytes };
       while (bytes.length >= 4) {
         const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
         if (length < 8 || length > MAX_STARTUP) {
-          throw new DecodeError("BAD_LENGTH", "StartupPacket", 0, `a startup packet cannot have ${length} bytes`);
+          const error = new DecodeError(
+            "BAD_LENGTH",
+            "StartupPacket",
+            0,
+            `a startup packet cannot have ${length} bytes`,
+          );
+          if (!passThrough || (isPlain && requiresTls)) throw error;
+          await secured;
+          if (this.#isClosed) return undefined;
+          return new Unreadable(bytes, error);
         }
         if (bytes.length < length) break;
         const wire = bytes.subarray(0, length);
         bytes = bytes.subarray(length);
         const { packet, encoded, error } = startupOf(wire);
         if (packet?.type === "SSLRequest" || packet?.type === "GSSENCRequest") {
-          client.write("N");
-          continue;
+          const accepts = packet.type === "SSLRequest" && isPlain && secureContext !== undefined;
+          client.write(accepts ? "S" : "N");
+          if (!accepts) continue;
+          // What came with the request was not encrypted.
+          if (bytes.length > 0)
+            throw new DecodeError("TRAILING_BYTES", "SSLRequest", 8, "unencrypted bytes came after the request of TLS");
+          return { handshake: nothing };
         }
+        if (isPlain && requiresTls)
+          throw new ConnectionError("the client does not encrypt, as it must beyond loopback", "DISCONNECTED");
+        await secured;
+        if (this.#isClosed) return undefined;
         const contents = { message: undefined, payload: undefined, change: undefined, error, encoded };
         const passing = this.#passing("client", wire, contents, [packet?.type ?? "StartupPacket"]);
-        await this.#pass(server, { ...passing, message: packet }, encoded);
+        await this.#pass(this.#server, { ...passing, message: packet }, encoded);
         return bytes;
       }
     }
     return undefined;
   }
 
+  /** The socket of a side, and that of the other. */
+  #sides(from: Sender): readonly [source: Socket, target: Socket] {
+    return from === "client" ? [this.#client, this.#server] : [this.#server, this.#client];
+  }
+
+  /** Pass on what is not read. */
+  async #copy(from: Sender, first: Uint8Array): Promise<void> {
+    const [source, target] = this.#sides(from);
+    await this.#write(target, first);
+    for await (const chunk of source.iterator({ destroyOnReturn: false })) await this.#write(target, chunk);
+    target.end();
+  }
+
   async #pump(from: Sender, first: Uint8Array): Promise<void> {
-    const { client, server, maxLength } = this.#options;
-    const [source, target] = from === "client" ? [client, server] : [server, client];
+    const { maxLength, passThrough } = this.#options;
+    const [source, target] = this.#sides(from);
     const framer = new Framer({ maxLength });
-    /** Bytes of a message that is not complete. */
-    let unread = await this.#chunk(from, framer, first, target);
-    for await (const chunk of source.iterator({ destroyOnReturn: false })) {
-      unread += await this.#chunk(from, framer, chunk, target);
+    /** Bytes of a message that is not complete; themselves where they may have to be passed on. */
+    let unread = 0;
+    const held: Uint8Array[] = [];
+    let heldSize = 0;
+    const take = async (chunk: Uint8Array): Promise<void> => {
+      if (passThrough) held.push(chunk);
+      heldSize += chunk.length;
+      unread += chunk.length;
+      for (const frame of framesOf(framer, chunk)) {
+        const wire = encodeFrame(String.fromCharCode(frame.tag), frame.bytes);
+        unread -= wire.length;
+        await this.#frame(from, frame, wire, target);
+      }
+      while (held.length > 0 && heldSize - held[0]!.length >= unread) heldSize -= held.shift()!.length;
+    };
+    const left = (): Uint8Array => tailOf(held, unread);
+    try {
+      await take(first);
+      for await (const chunk of source.iterator({ destroyOnReturn: false })) await take(chunk);
+    } catch (error) {
+      if (!passThrough || !(error instanceof DecodeError)) throw error;
+      this.#options.onError(error);
+      return this.#copy(from, left());
     }
     if (this.#isStalled) return;
+    if (passThrough && unread > 0) await this.#write(target, left());
     if (unread > 0 && !this.#isClosed) {
       const message = `the ${from} has closed the connection within a message, of which ${unread} bytes had come`;
       this.#options.onError(new DecodeError("TRUNCATED", "frame", 0, message));
@@ -146,23 +300,15 @@ export class Link {
     target.end();
   }
 
-  /** Pass what is complete with this chunk. @returns its bytes, less those of the messages that were passed */
-  async #chunk(from: Sender, framer: Framer, chunk: Uint8Array, target: Socket): Promise<number> {
-    let unread = chunk.length;
-    for (const frame of framesOf(framer, chunk)) {
-      if (this.#isStalled) await this.#closed;
-      const wire = encodeFrame(String.fromCharCode(frame.tag), frame.bytes);
-      unread -= wire.length;
-      if (this.#options.onMessage === undefined && !this.#options.reencode) {
-        await this.#write(target, wire);
-        continue;
-      }
-      const contents = this.#contents.read(from, frame, wire);
-      const types: string[] = [contents.message, contents.payload, contents.change].flatMap((each) => each?.type ?? []);
-      if (types.length === 0) types.push(String.fromCharCode(frame.tag));
-      await this.#pass(target, this.#passing(from, wire, contents, types), contents.encoded);
-    }
-    return unread;
+  async #frame(from: Sender, frame: SessionFrame, came: Uint8Array, target: Socket): Promise<void> {
+    if (this.#isStalled) await this.#closed;
+    const { onMessage, reencode, serverTls } = this.#options;
+    const wire = serverTls !== undefined && from === "server" ? withoutPlus(frame, came) : came;
+    if (onMessage === undefined && !reencode) return this.#write(target, wire);
+    const contents = this.#contents.read(from, wire === came ? frame : { ...frame, bytes: wire.subarray(5) }, wire);
+    const types: string[] = [contents.message, contents.payload, contents.change].flatMap((each) => each?.type ?? []);
+    if (types.length === 0) types.push(String.fromCharCode(frame.tag));
+    await this.#pass(target, this.#passing(from, wire, contents, types), contents.encoded);
   }
 
   #passing(from: Sender, bytes: Uint8Array, contents: Contents, types: readonly string[]): PassingMessage {
@@ -205,6 +351,30 @@ export class Link {
     if (bytes.length === 0 || !target.writable) return;
     if (!target.write(bytes)) await Promise.race([once(target, "drain"), this.#closed]);
   }
+}
+
+/** The last bytes of chunks. */
+function tailOf(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const all = Buffer.concat(chunks);
+  return all.subarray(all.length - length);
+}
+
+/**
+ * The mechanisms of a server without the one that binds a login to its certificate: the client sees another certificate, or none.
+ *
+ * @source auth-scram.c: scram_get_mechanisms
+ */
+function withoutPlus(frame: SessionFrame, wire: Uint8Array): Uint8Array {
+  if (frame.tag !== AUTHENTICATION) return wire;
+  let message: BackendMessage;
+  try {
+    message = decodeBackendMessage(frame);
+  } catch (error) {
+    if (error instanceof DecodeError) return wire;
+    throw error;
+  }
+  if (message.type !== "Authentication" || !message.mechanisms.includes(PLUS)) return wire;
+  return encodeBackendMessage({ ...message, mechanisms: message.mechanisms.filter((each) => each !== PLUS) });
 }
 
 /** A startup packet; one that cannot be decoded is as it came, and the server says what it thinks of it. */

@@ -1,8 +1,8 @@
 /** Listening: the proxy, from its first connection to its end. */
-import { createConnection, type Server as Listener, type Socket } from "node:net";
+import { createConnection, isIP, type Server as Listener, type Socket } from "node:net";
 import { ConnectionError } from "../../kernel/errors.ts";
 import { MAX_ALLOC_SIZE } from "../../wire/check.ts";
-import { Link } from "./link.ts";
+import { Link, type LinkOptions } from "./link.ts";
 import type { Address, ProxyOptions, ReplicationProxy } from "./options.ts";
 
 /** A proxy that listens. */
@@ -14,7 +14,10 @@ export class Listening implements ReplicationProxy {
   #connections = 0;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(listener: Listener, options: ProxyOptions) {
+  readonly #tls: Pick<LinkOptions, "secureContext" | "requiresTls">;
+
+  constructor(listener: Listener, options: ProxyOptions, tls: Pick<LinkOptions, "secureContext" | "requiresTls">) {
+    this.#tls = tls;
     this.#listener = listener;
     this.#options = options;
     listener.on("connection", (client) => void this.#serve(client));
@@ -61,6 +64,9 @@ export class Listening implements ReplicationProxy {
     const server = createConnection({ ...to, allowHalfOpen: true, noDelay: true });
     const link = new Link({
       ...{ connection, client, server, reencode, maxLength, onMessage, onError },
+      ...this.#tls,
+      serverTls: this.#options.serverTls && { ...nameOf(to), ...this.#options.serverTls },
+      passThrough: this.#options.passThrough ?? false,
       startupTimeout: this.#options.startupTimeout ?? 60_000,
     });
     this.#links.add(link);
@@ -76,4 +82,11 @@ export class Listening implements ReplicationProxy {
     this.#running.push(running);
     await running;
   }
+}
+
+/** The host by which a certificate is checked. */
+function nameOf(to: Address): { readonly host?: string; readonly servername?: string } {
+  if (!("port" in to)) return {};
+  const { host = "127.0.0.1" } = to;
+  return isIP(host) === 0 ? { host, servername: host } : { host };
 }

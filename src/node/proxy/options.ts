@@ -39,7 +39,22 @@ export interface ProxyOptions {
   readonly maxLength?: number | undefined;
   /** Milliseconds that a client has for its startup packet: 60,000 by default, as authentication_timeout. */
   readonly startupTimeout?: number | undefined;
-  /** Listen beyond loopback. Nothing is encrypted, so whoever can reach the proxy can read passwords and data that pass. */
+  /**
+   * Key and certificate, and other options of Node's tls.createSecureContext: clients that ask for TLS get it. What passes is decrypted in
+   * between. Beyond loopback the others are rejected, unless `insecure` is set. Default: TLS is declined.
+   */
+  readonly tls?: object | undefined;
+  /**
+   * Speak TLS with the server: options of Node's tls.connect, such as `{ ca }`. `{ rejectUnauthorized: false }` checks no certificate, as
+   * sslmode=require. SCRAM-SHA-256-PLUS is then not offered to clients. Default: no TLS.
+   */
+  readonly serverTls?: object | undefined;
+  /**
+   * Pass on unread what is no startup packet, and everything from a length on that no message can have. Default: false; then the
+   * connection is closed. `onError` is told in both cases.
+   */
+  readonly passThrough?: boolean | undefined;
+  /** Listen beyond loopback. Without `tls` nothing is encrypted, so whoever can reach the proxy can read passwords and data that pass. */
   readonly insecure?: boolean | undefined;
 }
 

@@ -1,11 +1,9 @@
 /** The SQL that walwire/subscribe runs, and its answers from the tables and publications of a `Publisher`. */
-import { formatLsn } from "../../kernel/lsn.ts";
 import { typeOf } from "../../publisher/encoder.ts";
-import type { PublisherSlot } from "../../publisher/publisher.ts";
 import { distinct, entriesOf, filterOf, numbersOf, published, type Statement } from "../../publisher/sql.ts";
 import { ANY_NUMBER, templateOfExample } from "../../publisher/sql-tokens.ts";
 import { catalogQuery } from "../../values/catalog.ts";
-import { ALIVE, stateQuery, WHO } from "../subscribe/questions.ts";
+import { ALIVE, afterFirst, stateAnswer, stateQuery, WHO } from "../subscribe/questions.ts";
 import {
   ancestorsQuery,
   columnsQuery,
@@ -54,9 +52,6 @@ const columnsOfColumns = [
   ],
 ] as unknown as Statement["columns"];
 
-/** The server answers the first statement of this one, which needs no catalog. */
-const state = stateQuery("$text", names);
-
 /** A statement for each form that a query has on some version. */
 function forms(of: Omit<Statement, "template">, ...sql: readonly string[]): readonly Statement[] {
   return [...new Set(sql)].map((each) => ({ ...of, template: templateOfExample(each) }));
@@ -72,16 +67,10 @@ export const subscribeStatements: readonly Statement[] = [
       rows: (publisher, { texts: [slotname], names }, database) => {
         const slot = publisher.slots.find((each) => each.slotname === slotname);
         const missing = names.filter((name) => publisher.publicationOf(name) === undefined);
-        const answer = {
-          slot: slot === undefined ? null : slotRow(slot, database),
-          database,
-          wal_sender_timeout: "60000",
-          missing: missing.length === 0 ? null : missing,
-        };
-        return [[JSON.stringify(answer)]];
+        return [[stateAnswer(slot, database, missing)]];
       },
     },
-    state.slice(state.indexOf(";") + 1),
+    afterFirst(stateQuery("$text", names)),
   ),
   ...forms(
     {
@@ -196,20 +185,3 @@ export const subscribeStatements: readonly Statement[] = [
     existsQuery(example),
   ),
 ];
-
-/** A slot as pg_replication_slots has it. */
-function slotRow(slot: PublisherSlot, database: string): Readonly<Record<string, unknown>> {
-  return {
-    slot_name: slot.slotname,
-    plugin: "pgoutput",
-    slot_type: "logical",
-    database,
-    temporary: slot.temporary,
-    active: slot.activePid !== undefined,
-    active_pid: slot.activePid ?? null,
-    restart_lsn: formatLsn(slot.restartLsn),
-    confirmed_flush_lsn: formatLsn(slot.confirmedFlush),
-    wal_status: "reserved",
-    two_phase: slot.twoPhaseAt !== undefined,
-  };
-}

@@ -353,7 +353,8 @@ export class Connection implements Link {
     await this.#orInterrupted(
       new Promise<void>((resolve, reject) => {
         secure.once("secure", resolve);
-        for (const event of ["error", "close"]) secure.once(event, () => reject(gone));
+        // What fails in a handshake is no error of the socket, and does not close it: a tls.Server would. There is no other event for it.
+        for (const event of ["_tlsError", "error", "end", "close"]) secure.once(event, () => reject(gone));
       }),
     );
     if (isDirect && secure.alpnProtocol !== "postgresql") throw gone;
@@ -384,7 +385,7 @@ export class Connection implements Link {
     const { users } = settings;
     const secret =
       typeof users === "function"
-        ? await this.#orInterrupted(Promise.resolve().then(() => users(user)))
+        ? await this.#orInterrupted(Promise.race([Promise.resolve().then(() => users(user)), this.#clientGone()]))
         : Object.hasOwn(users, user)
           ? users[user]
           : undefined;
@@ -411,6 +412,12 @@ export class Connection implements Link {
       this.say({ type: "Authentication", method, mechanisms: [], data: step.data });
       if (step.type === "final") return;
     }
+  }
+
+  /** Rejects when the client has closed its side: nobody waits for its login any more. */
+  async #clientGone(): Promise<never> {
+    await this.#input.end;
+    throw gone;
   }
 
   /** The end of the login: parameters and the key. */

@@ -19,9 +19,15 @@ export class Input {
   };
   readonly #onEnd = (): void => {
     this.#ended = true;
+    this.#sayEnded();
     this.#settle();
   };
   #ended = false;
+  #sayEnded!: () => void;
+  /** Resolves when the client has closed its side, or is gone; not while more waits than is read ahead. */
+  readonly end = new Promise<void>((resolve) => {
+    this.#sayEnded = resolve;
+  });
   #waiter: Waiter | undefined;
 
   constructor(socket: Socket) {

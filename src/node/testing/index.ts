@@ -5,7 +5,7 @@
 
 import type { StartReplicationCmd } from "../../command/ast.ts";
 import type { PGOutputOptions } from "../../command/check.ts";
-import { ConnectionError, StateError } from "../../kernel/errors.ts";
+import { ConnectionError, ServerError, StateError } from "../../kernel/errors.ts";
 import { type Lsn, toLsn } from "../../kernel/lsn.ts";
 import { checkObject, checkOptions, checkWhole } from "../../kernel/options.ts";
 import "../async-dispose.ts";
@@ -24,6 +24,7 @@ import {
   type WalsenderServer,
   type WalsenderStream,
 } from "../server/index.ts";
+import { answerSubscribe } from "./subscribe-sql.ts";
 import { PATIENCE, TestStream, type WaitLimit } from "./test-stream.ts";
 
 export type { Place, ProxyAction } from "../proxy/index.ts";
@@ -31,7 +32,7 @@ export type { TestStream, WaitLimit } from "./test-stream.ts";
 
 /** Options of `startTestServer`: those of `listen` but for the address. */
 export interface TestServerOptions extends Omit<ListenOptions, "host" | "path" | "insecure" | "tls"> {
-  /** The end of the server's WAL: where new slots begin, and what IDENTIFY_SYSTEM gives. Default: 0/1000000. */
+  /** The end of the server's WAL: where new slots begin, and what IDENTIFY_SYSTEM gives until clients acknowledge more. Default: 0/1000000. */
   readonly position?: Lsn | undefined;
 }
 
@@ -115,6 +116,8 @@ class Testing implements TestServer {
   /** Numbers of connections by the process IDs of their sessions. */
   readonly #connectionOf = new Map<number, number>();
   #streams: TestStream[] = [];
+  /** All that have been started. */
+  readonly #played: TestStream[] = [];
   #waiting: { readonly take: (stream: TestStream) => void; readonly reject: (error: Error) => void }[] = [];
   #isClosed = false;
 
@@ -126,7 +129,7 @@ class Testing implements TestServer {
     const play = (command: StartReplicationCmd, played: PGOutputOptions | undefined, stream: WalsenderStream) =>
       this.#started(new TestStream(command, played, stream, this.#wireOf(stream.session.processId)));
     this.#handlers = {
-      identifySystem: () => ({ systemid, timeline: 1, xlogpos }),
+      identifySystem: () => ({ systemid, timeline: 1, xlogpos: this.#end(xlogpos) }),
       createSlot: ({ slotname, kind, plugin }) => ({
         slot_name: slotname,
         consistent_point: kind === "LOGICAL" ? xlogpos : toLsn(0n),
@@ -137,6 +140,11 @@ class Testing implements TestServer {
       alterSlot: () => {},
       startPhysical: (command, stream) => play(command, undefined, stream),
       startLogical: play,
+      query(sql, { session }) {
+        const answer = answerSubscribe(sql, session.database, xlogpos);
+        if (answer !== undefined) return answer;
+        throw new ServerError({ severity: "ERROR", sqlstate: "0A000", message: "this server does not execute SQL" });
+      },
       ...options.handlers,
     };
   }
@@ -229,7 +237,13 @@ class Testing implements TestServer {
     return this.close();
   }
 
+  /** The end of WAL: a server has what its clients have acknowledged. */
+  #end(position: Lsn): Lsn {
+    return this.#played.reduce((end, { acknowledged }) => (acknowledged > end ? acknowledged : end), position);
+  }
+
   #started(stream: TestStream): Promise<void> {
+    this.#played.push(stream);
     const next = this.#waiting.shift();
     if (next === undefined) this.#streams.push(stream);
     else next.take(stream);

@@ -19,7 +19,7 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
   argument: {
     name: "WHAT",
     count: "optional",
-    help: "emit: the kind, without which the kinds are listed; attack: the URL",
+    help: "emit: the kind, without which the kinds are listed; attack: the URL; minimize: the file",
   },
   options: {
     server: { ...serverOption, default: "18", only: ["emit", "impersonate"] },
@@ -35,8 +35,7 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
       value: "N",
       min: 1,
       max: 1000000000,
-      default: "100",
-      help: "how many inputs, sessions, or runs of the command, at most",
+      help: "how many inputs (100), sessions (attack: as many as fit; impersonate: 100), or runs of the command (10000)",
       only: ["emit", "attack", "impersonate", "minimize"],
     },
     damage: {

@@ -27,7 +27,7 @@ export async function emit({ argument: name, options }: FuzzCall, seedOf: () => 
     return status.good;
   }
   const kind = kindOf(name);
-  const { server, count, damage, corpus, raw } = options;
+  const { server, count = 100, damage, corpus, raw } = options;
   if (!kind.damage.includes(damage)) {
     throw new UsageError(`--damage: ${name} can have ${listed(kind.damage)}, not ${damage}`);
   }

@@ -67,7 +67,7 @@ export async function impersonate({ options }: FuzzCall, seedOf: () => number): 
   const forget = onInterrupt(() => void server.close());
   const running: Promise<void>[] = [];
   try {
-    for (let n = 0; n < options.count; n++) {
+    for (let n = 0; n < (options.count ?? 100); n++) {
       const acts = script ?? scriptOf(seed, n);
       const stream = await server.nextStream({ timeout: 2 ** 31 - 1 });
       const session = new Session(server, stream, options.timeout);

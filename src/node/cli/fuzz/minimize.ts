@@ -41,7 +41,7 @@ export async function minimize({ argument: path, options }: FuzzCall): Promise<S
     const failure = await end(contents);
     if (failure === "status 0") throw new InputError("the command succeeds with this file: there is nothing to keep");
     const fails = async (bytes: Uint8Array): Promise<boolean> => {
-      if (runs >= options.count) return false;
+      if (runs >= (options.count ?? 10_000)) return false;
       progress.show(`${runs} runs, ${inBytes(bytes.length)} `);
       return (await end(bytes)) === failure;
     };

@@ -3,6 +3,7 @@ import { typesOf } from "../../proxy/contents.ts";
 import { type PassingMessage, type ProxyAction, startProxy } from "../../proxy/index.ts";
 import { addressOf, shownAddress } from "../shared/address.ts";
 import { errnoWords } from "../shared/file-error.ts";
+import { readText } from "../shared/input.ts";
 import { onInterrupt } from "../shared/interrupt.ts";
 import { nearest } from "../shared/nearest.ts";
 import { Blocks } from "../shared/output.ts";
@@ -24,7 +25,10 @@ export async function run({ options }: ProxyCall): Promise<Status> {
   const totals = { messages: 0, mismatches: 0, errors: 0 };
   const records = options.record === undefined ? undefined : opened(options.record);
   const proxy = await startProxy({
-    ...{ to, listen, reencode: !options.raw, insecure: options.insecure },
+    ...{ to, listen, reencode: !options.raw, insecure: options.insecure, passThrough: options.passThrough },
+    tls:
+      options.tlsCert === undefined ? undefined : { cert: readText(options.tlsCert), key: readText(options.tlsKey!) },
+    serverTls: serverTlsOf(options),
     onError(error, connection) {
       totals.errors++;
       if (options.jsonl) output.json({ connection, error: { message: error.message } });
@@ -46,7 +50,11 @@ export async function run({ options }: ProxyCall): Promise<Status> {
   }).catch((error: unknown) => {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "BAD_ARGUMENT")
-      throw new UsageError(`--listen: ${options.listen} is beyond this machine: add --insecure`);
+      throw new UsageError(
+        message.startsWith("options.tls:")
+          ? `--tls-cert, --tls-key: ${message.slice("options.tls: ".length)}`
+          : `--listen: ${options.listen} is beyond this machine: add --tls-cert, or --insecure`,
+      );
     throw new UnseenError(`cannot listen on ${options.listen}: ${errnoWords(message)}`);
   });
   process.stderr.write(`walwire: listening on ${shownAddress(proxy.address)}\n`);
@@ -108,6 +116,21 @@ function faultOf(
     look: (message) => (message.from === from && message.types.includes(type) && --left === 0 ? action : undefined),
     hasHappened: () => left <= 0,
   };
+}
+
+/** TLS with the server. @source fe-secure-openssl.c: initialize_SSL */
+function serverTlsOf({ sslmode = "disable", sslrootcert }: ProxyCall["options"]): object | undefined {
+  if (sslmode === "disable") return undefined;
+  const ca = sslrootcert === undefined ? undefined : readText(sslrootcert);
+  switch (sslmode) {
+    case "verify-full":
+      return { ca };
+    case "verify-ca":
+      return { ca, checkServerIdentity: () => undefined };
+    default:
+      // As libpq: with a file of authorities, the certificate is checked as by verify-ca.
+      return ca === undefined ? { rejectUnauthorized: false } : { ca, checkServerIdentity: () => undefined };
+  }
 }
 
 /** @throws UnseenError */

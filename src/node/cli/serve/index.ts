@@ -1,13 +1,12 @@
 /** `walwire serve`: WAL from a directory, or changes from a file, until Ctrl-C. */
-import { readFileSync } from "node:fs";
 import { ArgumentError, drawCaret, ParseError } from "../../../kernel/errors.ts";
 import { listen, type WalsenderServer } from "../../server/index.ts";
 import { addressOf, shownAddress } from "../shared/address.ts";
-import { errnoWords } from "../shared/file-error.ts";
+import { readText } from "../shared/input.ts";
 import { onInterrupt } from "../shared/interrupt.ts";
 import { printable } from "../shared/people.ts";
 import { type Status, status } from "../shared/status.ts";
-import { UnseenError, UsageError } from "../shared/usage.ts";
+import { UsageError } from "../shared/usage.ts";
 import type { ServeCall } from "./declaration.ts";
 import { publishSource } from "./publish.ts";
 import type { Source } from "./source.ts";
@@ -20,8 +19,9 @@ export async function run({ options }: ServeCall): Promise<Status> {
     throw new UsageError("missing --wal or --publish: the directory of segments, or the file of changes");
   }
   const where = addressOf("--listen", options.listen, 0);
-  const users = options.users === undefined ? undefined : usersOf(options.users, read(options.users));
-  const tls = options.tlsCert === undefined ? undefined : { cert: read(options.tlsCert), key: read(options.tlsKey!) };
+  const users = options.users === undefined ? undefined : usersOf(options.users, readText(options.users));
+  const tls =
+    options.tlsCert === undefined ? undefined : { cert: readText(options.tlsCert), key: readText(options.tlsKey!) };
   const say = (text: string): void => void process.stderr.write(`walwire: ${text}\n`);
   try {
     const source = wal === undefined ? await publishSource(publish!, options) : await walSource(wal, options);
@@ -77,15 +77,6 @@ async function untilInterrupted(
     throw error;
   } finally {
     stop();
-  }
-}
-
-/** @throws UnseenError */
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new UnseenError(`${path}: ${errnoWords((error as Error).message)}`);
   }
 }
 

@@ -1,5 +1,7 @@
 /** The input of subcommands: a text, standard input, a URL. */
-import { InputError, UsageError } from "./usage.ts";
+import { readFileSync } from "node:fs";
+import { errnoWords } from "./file-error.ts";
+import { InputError, UnseenError, UsageError } from "./usage.ts";
 
 /**
  * The argument; without one or for `-`, standard input without the newline at its end.
@@ -23,6 +25,15 @@ export async function readStandardInput(): Promise<string> {
     return decoder.decode(Buffer.concat(chunks));
   } catch {
     throw new InputError("standard input is not UTF-8");
+  }
+}
+
+/** A small file, such as a certificate. @throws UnseenError */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UnseenError(`${path}: ${errnoWords((error as Error).message)}`);
   }
 }
 

@@ -8,14 +8,18 @@
 import { createReadStream, type Dirent, type Stats } from "node:fs";
 import { lstat, readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { encodeBaseBackupMessage } from "../../../basebackup/index.ts";
 import { commandCapabilities } from "../../../command/capabilities.ts";
 import type { BaseBackupOptions } from "../../../command/check.ts";
 import type { ResultSetRow } from "../../../command/results/rows.ts";
 import { type BackupLabel, parseBackupLabel } from "../../../files/backup-label.ts";
-import { parseBackupManifest } from "../../../files/manifest/index.ts";
+import { parseBackupManifest, printBackupManifest } from "../../../files/manifest/index.ts";
+import { formatLastModified } from "../../../files/manifest/print.ts";
+import { printTablespaceMap } from "../../../files/tablespace-map.ts";
 import { FileError } from "../../../kernel/errors.ts";
 import { toLsn } from "../../../kernel/lsn.ts";
+import { pgTimeFromDate } from "../../../kernel/time.ts";
 import { segmentName, segmentNumber, segmentStart } from "../../../kernel/wal-names.ts";
 import { errorOf } from "../../../session/server/words.ts";
 import { tarHeader, tarPadding } from "../../base-backup/tar-header.ts";
@@ -25,6 +29,9 @@ import type { WalFiles } from "./files.ts";
 
 /** Bytes of a piece of a file. @source basebackup.c: SINK_BUFFER_LENGTH */
 const PIECE = 32 * 1024;
+
+/** How often a second the rate is looked at. @source basebackup_throttle.c */
+const THROTTLING_FREQUENCY = 8;
 
 const SYMLINK = "2";
 const DIRECTORY = "5";
@@ -62,11 +69,15 @@ export class StoredBackup {
     const server = out.session.version;
     refuse(options);
     const label = parseBackupLabel(await this.#read("backup_label"), { server });
-    const manifest = options.manifest === "no" ? undefined : await this.#manifest();
+    if (label.incrementalFromLsn !== undefined) {
+      throw errorOf("FEATURE_NOT_SUPPORTED", "the stored backup is incremental, and is not sent");
+    }
     const end = await this.#end(label, server);
     const tablespaces = await this.#tablespaces();
+    const map = options.tablespaceMap ? mapOf(tablespaces, server) : undefined;
+    const manifest = options.manifest === "no" ? undefined : await this.#manifest(map, server);
     const oneStream = commandCapabilities.supports(server, "baseBackupOneStream");
-    const sink = new ArchiveSink(out, oneStream);
+    const sink = new ArchiveSink(out, oneStream, options.maxRate);
 
     const rows: ResultSetRow<"BACKUP_TABLESPACES">[] = [];
     for (const tablespace of [...tablespaces, undefined]) {
@@ -84,7 +95,10 @@ export class StoredBackup {
     }
     await sink.begin("base.tar", "");
     await sink.member(await this.#member("backup_label"));
+    if (map !== undefined) await sink.contents("tablespace_map", map);
     for await (const member of walk(this.#path, "")) {
+      // The links are made from the map.
+      if (map !== undefined && member.stat.isSymbolicLink() && member.name.startsWith("pg_tblspc/")) continue;
       if (!apart.has(member.name) && !member.name.startsWith("pg_wal/")) await sink.member(member);
       // Of pg_wal only the directories that a server needs.
       else if (member.name.startsWith("pg_wal/") && member.stat.isDirectory()) await sink.member(member);
@@ -106,13 +120,24 @@ export class StoredBackup {
     }
   }
 
-  async #manifest(): Promise<Uint8Array> {
+  /** As it is stored; with a map, which is no file of the backup, as one that has it. */
+  async #manifest(map: Uint8Array | undefined, server: number): Promise<Uint8Array> {
+    let bytes: Uint8Array;
     try {
-      return await this.#read("backup_manifest");
+      bytes = await this.#read("backup_manifest");
     } catch (error) {
       if (!isMissing((error as Error).cause)) throw error;
       throw errorOf("FEATURE_NOT_SUPPORTED", "the stored backup has no manifest", { hint: "Ask for none." });
     }
+    if (map === undefined) return bytes;
+    const manifest = parseBackupManifest(bytes, { server });
+    const files = manifest.files.filter(({ path }) => path !== "tablespace_map");
+    files.push({
+      ...{ path: "tablespace_map", encoded: false, size: BigInt(map.length) },
+      lastModified: formatLastModified(pgTimeFromDate(new Date())),
+      ...{ checksumAlgorithm: "NONE", checksum: undefined },
+    });
+    return printBackupManifest({ ...manifest, files }, { server });
   }
 
   /** Where the backup ends: by its manifest, else by the record that ends it. */
@@ -204,15 +229,51 @@ function refuse({ incremental, target, compression }: BaseBackupOptions): void {
   }
 }
 
+/** @source xlog.c: do_pg_backup_start */
+function mapOf(tablespaces: readonly Tablespace[], server: number): Uint8Array {
+  return printTablespaceMap(
+    tablespaces.map(({ oid, location }) => ({ oid, path: location })),
+    { server },
+  );
+}
+
+/** Keeps what is sent below a rate. @source basebackup_throttle.c: throttle */
+class Throttle {
+  /** Bytes between two looks at the clock, and milliseconds that they must take. */
+  readonly #sample: number;
+  readonly #time = 1000 / THROTTLING_FREQUENCY;
+  #counter = 0;
+  #last = performance.now();
+
+  /** @param maxRate Kilobytes a second. */
+  constructor(maxRate: number) {
+    this.#sample = (maxRate * 1024) / THROTTLING_FREQUENCY;
+  }
+
+  /** Resolves when so many bytes may be sent. */
+  async sent(bytes: number): Promise<void> {
+    this.#counter += bytes;
+    if (this.#counter < this.#sample) return;
+    const due = this.#last + Math.floor(this.#counter / this.#sample) * this.#time;
+    const wait = due - performance.now();
+    if (wait > 0) await sleep(wait);
+    this.#counter %= this.#sample;
+    this.#last = performance.now();
+  }
+}
+
 /** Archives, as the copy streams of a version. @source basebackup_copy.c: bbsink_copystream_begin_archive, bbsink_copytblspc_begin_archive */
 class ArchiveSink {
   readonly #out: BaseBackupOutput;
   readonly #oneStream: boolean;
+  readonly #throttle: Throttle | undefined;
   #done = 0n;
 
-  constructor(out: BaseBackupOutput, oneStream: boolean) {
+  /** @param maxRate Kilobytes a second; 0 is no limit. */
+  constructor(out: BaseBackupOutput, oneStream: boolean, maxRate: number) {
     this.#out = out;
     this.#oneStream = oneStream;
+    this.#throttle = maxRate > 0 ? new Throttle(maxRate) : undefined;
   }
 
   async begin(archive: string, tablespacePath: string): Promise<void> {
@@ -232,6 +293,7 @@ class ArchiveSink {
     for (let at = 0; at < data.length; at += PIECE) {
       const piece = data.subarray(at, at + PIECE);
       this.#done += BigInt(piece.length);
+      await this.#throttle?.sent(piece.length);
       await this.#out.send(this.#oneStream ? encodeBaseBackupMessage({ type: "Data", data: piece }) : piece);
     }
   }
@@ -241,6 +303,7 @@ class ArchiveSink {
     else await this.#out.openCopy();
     for (let at = 0; at < manifest.length; at += PIECE) {
       const data = manifest.subarray(at, at + PIECE);
+      await this.#throttle?.sent(data.length);
       await this.#out.send(this.#oneStream ? encodeBaseBackupMessage({ type: "Data", data }) : data);
     }
     if (!this.#oneStream) await this.#out.closeCopy();
@@ -266,6 +329,14 @@ class ArchiveSink {
       );
     }
     await this.bytes(tarHeader({ ...file, size: BigInt(file.size), uid: 0n, gid: 0n }));
+  }
+
+  /** A file that is not on this machine. */
+  async contents(path: string, contents: Uint8Array): Promise<void> {
+    const mtime = Math.floor(Date.now() / 1000);
+    await this.header({ path, size: contents.length, mode: 0o600, mtime, typeflag: "0" });
+    await this.bytes(contents);
+    await this.bytes(tarPadding(BigInt(contents.length)));
   }
 
   /** @throws FileError if a file has not as many bytes as it had */

@@ -24,6 +24,8 @@ import { attackSession } from "./sessions.ts";
 import { type Session, sessionJson, sessionOf, shownSession } from "./steps.ts";
 import { type Address, isOfServer, open, type Parameters, talk } from "./talk.ts";
 
+/** Sessions that come from one seed: those that are left of them when the time is over are made, but not had. */
+const ROUND = 50;
 /** Sessions that a finding may take to become small. */
 const SHRINKS = 100;
 /** The same where each takes a time limit. */
@@ -69,11 +71,15 @@ async function run(attacker: Attacker, call: FuzzCall, seed: number): Promise<St
     }
   };
   const isOver = (): boolean => isStopped || Date.now() > deadline;
-  for (let left = options.count, round = 0; left > 0 && !isOver() && findings.length < options.findings; round++) {
-    const before = attacker.sessions;
-    const finding = await attacker.search({ seed: (seed + round) >>> 0, count: left, known: findings, isOver });
-    left -= Math.max(1, attacker.sessions - before);
-    if (finding === undefined) break;
+  for (
+    let left = options.count ?? Infinity, round = 0;
+    left > 0 && !isOver() && findings.length < options.findings;
+    round++
+  ) {
+    const count = Math.min(left, ROUND);
+    left -= count;
+    const finding = await attacker.search({ seed: (seed + round) >>> 0, count, known: findings, isOver });
+    if (finding === undefined) continue;
     findings.push(finding);
     progress.clear();
     if (options.jsonl) process.stdout.write(`${JSON.stringify(findingJson(finding))}\n`);
