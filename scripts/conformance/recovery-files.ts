@@ -1,9 +1,9 @@
 /** backup_label, tablespace_map and timeline histories, good and damaged: what a server says that is to start from them. */
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkBackupLabel, parseTablespaceMap, parseTimeLineHistory } from "../../src/files/index.ts";
 import { ParseError } from "../../src/kernel/errors.ts";
-import type { OwnServer } from "../../test/servers/index.ts";
+import { type OwnServer, startServer } from "../../test/servers/index.ts";
 import { Image } from "../../test/start-alone.ts";
 import { backUp, labels, maps, timelines } from "../../test/text-files.ts";
 import type { Kind } from "./kind.ts";
@@ -30,19 +30,21 @@ export const recoveryFiles: Kind<RecoveryFileInput, RecoveryFileSaid> = {
       all.map((content) => ({ name: name as RecoveryFileInput["name"], content })),
     ),
 
-  async ask(server, inputs) {
-    const { labelFile } = await backUp(server, "recovery files");
-    const image = new Image(server, { tables: false });
-    // A logical slot of another file's rows would be complained of first.
-    for (const slot of readdirSync(join(image.directory, "pg_replslot"))) {
-      rmSync(join(image.directory, "pg_replslot", slot), { recursive: true });
-    }
+  async ask({ major }, inputs) {
+    // Its own: in the WAL of a server that others have used, there may be a checkpoint just where a label says.
+    const server = await startServer({ major });
     try {
-      const said: (RecoveryFileSaid | undefined)[] = [];
-      for (const input of inputs) said.push(await startsFrom(server, image, labelFile, input));
-      return said;
+      const { labelFile } = await backUp(server, "recovery files");
+      const image = new Image(server, { tables: false });
+      try {
+        const said: (RecoveryFileSaid | undefined)[] = [];
+        for (const input of inputs) said.push(await startsFrom(server, image, labelFile, input));
+        return said;
+      } finally {
+        image.remove();
+      }
     } finally {
-      image.remove();
+      await server.stop();
     }
   },
 

@@ -162,7 +162,7 @@ test.for([
       const tars = readdirSync(at("taken")).filter((name) => name.endsWith(".tar"));
       const size = tars.reduce((sum, name) => sum + statSync(join(at("taken"), name)).size, 0);
       // A busy machine takes longer, never less.
-      expect(seconds).toBeGreaterThan((size / (rate * 1024 * 1024)) * 0.8);
+      expect(seconds).toBeGreaterThan((size / (rate * 1024 * 1024)) * 0.5);
       extract("base.tar", "restored");
       extract(tars.find((name) => name !== "base.tar")!, "new");
       renameSync(join(at("taken"), "backup_manifest"), join(at("restored"), "backup_manifest"));
