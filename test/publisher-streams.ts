@@ -28,12 +28,14 @@ export async function sentTo(
   const messages: PgoutputMessage[] = [];
   const positions: Lsn[] = [];
   const { signal } = new AbortController();
-  for await (const step of streamSteps(publisher, encoder, {
-    restartLsn,
-    startpoint: confirmedFlush,
-    twoPhaseAt,
-    signal,
-  })) {
+  for await (const step of oneByOne(
+    streamSteps(publisher, encoder, {
+      restartLsn,
+      startpoint: confirmedFlush,
+      twoPhaseAt,
+      signal,
+    }),
+  )) {
     if (step.type === "send") for (const { data } of step.messages) messages.push(decoder.decode(data));
     else {
       positions.push(step.lsn);
@@ -41,4 +43,9 @@ export async function sentTo(
     }
   }
   return { messages, positions };
+}
+
+/** The steps of a stream, which come several at once. */
+export async function* oneByOne<T>(several: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, undefined> {
+  for await (const each of several) yield* each;
 }

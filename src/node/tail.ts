@@ -9,7 +9,6 @@ import { parseCommand, printCommand } from "../command/index.ts";
 import type { PgoutputMessage } from "../generated/logical.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from "../generated/physical.ts";
 import { invalidLsn } from "../kernel/lsn.ts";
-import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
 import { requireCapability } from "../kernel/version.ts";
 import { listed } from "../kernel/words.ts";
 import { logicalCapabilities } from "../logical/capabilities.ts";
@@ -20,6 +19,7 @@ import { quoteIdentifier } from "../text/identifier.ts";
 import { traceMessage } from "../wire/trace.ts";
 import type { QueryResult, ReplicationConnection } from "./client.ts";
 import type { Conversation, Names } from "./conversation.ts";
+import { now } from "./now.ts";
 import { TailError } from "./tail-error.ts";
 
 export interface TailOptions {
@@ -222,10 +222,6 @@ export function mustBeLogical(walLevel: string | null | undefined): void {
   throw new TailError(
     `the server has wal_level = ${walLevel}, expected logical: set wal_level = logical in postgresql.conf and restart it`,
   );
-}
-
-function now(): PgTime {
-  return pgTimeFromDate(new Date());
 }
 
 /** Plugin options of pgoutput: publication names are a list of identifiers, each in double quotes. */

@@ -23,6 +23,7 @@ import { logicalCapabilities } from "../logical/capabilities.ts";
 import type { PgoutputProtocol, PgoutputStreaming } from "../logical/protocol.ts";
 import { type RowReader, rowReader } from "../values/row.ts";
 import { codecIn, type TypeMap } from "../values/type-map.ts";
+import { newBytes } from "../wire/parts.ts";
 import { TupleData, type TupleValue } from "../wire/tuple.ts";
 import { publisherCapabilities } from "./capabilities.ts";
 import type { ChangeRecord, PreparedOutcome, Sent, TransactionHeader, TransactionOrigin } from "./changes.ts";
@@ -97,8 +98,8 @@ const OPERATION: Readonly<Record<number, Operation>> = {
 /**
  * Makes the messages of one stream. It belongs to one connection: which tables a subscriber has been told of is its state.
  *
- * Per transaction: `begin`, `change` for each of its records, `end`. Each returns what is to be sent, in order; memory is that of one
- * record.
+ * Per transaction: `begin`, `changes` for its records, `end`. Each returns what is to be sent, in order; memory is that of the records
+ * given at once. What is sent may be a view of a record.
  */
 export class PgoutputEncoder {
   readonly #catalog: Catalog;
@@ -157,13 +158,18 @@ export class PgoutputEncoder {
     return this.#take();
   }
 
-  /** A step of the transaction. @source pgoutput.c: pgoutput_change, pgoutput_truncate, pgoutput_message, pgoutput_stream_abort */
-  change(record: ChangeRecord): readonly Sent[] {
+  /** Steps of the transaction. @source pgoutput.c: pgoutput_change, pgoutput_truncate, pgoutput_message, pgoutput_stream_abort */
+  changes(records: Iterable<ChangeRecord>): readonly Sent[] {
+    for (const record of records) this.#record(record);
+    return this.#take();
+  }
+
+  #record(record: ChangeRecord): void {
     const open = this.#mustBeOpen();
     const { xid } = open.header;
     open.lastLsn = record.lsn;
     if (record.type === "abort") {
-      if (open.stream === undefined) return [];
+      if (open.stream === undefined) return;
       this.#stopSegment(record.lsn);
       const parallel = this.#options.streaming === "parallel";
       this.#send(record.lsn, {
@@ -173,19 +179,17 @@ export class PgoutputEncoder {
         abortLsn: parallel ? record.lsn : undefined,
         abortTime: parallel ? record.time : undefined,
       });
-      return this.#take();
+      return;
     }
     const { message, lsn } = record;
     if (open.stream === undefined) {
-      if (record.rolledBack) return [];
-      this.#change(message, lsn, undefined);
+      if (!record.rolledBack) this.#change(message, lsn, undefined);
     } else {
       if (open.segment >= this.#workMemory) this.#stopSegment(lsn);
       if (open.stream !== "inside") this.#startSegment(lsn);
       open.segment += message.length;
       this.#change(message, lsn, message[0] === TAG.message ? xid : xid + record.subtransaction);
     }
-    return this.#take();
   }
 
   /** The transaction ends. @source pgoutput.c: pgoutput_commit_txn, pgoutput_prepare_txn, pgoutput_stream_commit, pgoutput_stream_prepare_txn */
@@ -502,7 +506,7 @@ function putU32(bytes: Uint8Array, at: number, value: number): void {
 
 /** A message as it is in a segment: the transaction stands behind the tag. */
 function withXid(message: Uint8Array, xid: number): Uint8Array {
-  const bytes = new Uint8Array(message.length + 4);
+  const bytes = newBytes(message.length + 4);
   bytes[0] = message[0]!;
   putU32(bytes, 1, xid);
   bytes.set(message.subarray(1), 5);
@@ -516,8 +520,9 @@ function withLsn(message: Uint8Array, lsn: Lsn, xid: number | undefined): Uint8A
   return bytes;
 }
 
-/** A change of one table with its oid. */
+/** A change of one table with its oid, which is the id of the table's first form: then nothing need be copied. */
 function withRelation(message: Uint8Array, relationId: number, xid: number | undefined): Uint8Array {
+  if (xid === undefined && u32(message, 1) === relationId) return message;
   const bytes = xid === undefined ? message.slice() : withXid(message, xid);
   putU32(bytes, xid === undefined ? 1 : 5, relationId);
   return bytes;

@@ -10,6 +10,7 @@ import { DecodeError } from "../kernel/errors.ts";
 import { formatLsn, type Lsn, toLsn } from "../kernel/lsn.ts";
 import type { PgTime } from "../kernel/time.ts";
 import { readCString, writeCString } from "../wire/cstring.ts";
+import { viewOf } from "../wire/parts.ts";
 import { Reader } from "../wire/reader.ts";
 import { encodeWith, type Writer } from "../wire/writer.ts";
 import type { ChangeRecord, TransactionHeader } from "./changes.ts";
@@ -96,44 +97,68 @@ function writeText(w: Writer, text: string | undefined): void {
 }
 
 /**
- * The pieces from a position, where one begins, up to another.
+ * The pieces from a position, where one begins, up to another: as many at once as one read brings.
  *
- * @throws DecodeError for a piece that is damaged or unfinished; its offset counts from the start of the log.
+ * @throws DecodeError for a piece that is damaged or unfinished, once those before it were given; its offset counts from the start of the
+ *   log.
  */
 export async function* readPieces(
   store: PublisherStore,
   from: Lsn,
   to: Lsn,
-): AsyncGenerator<PlacedPiece, void, undefined> {
-  let buffer = new Uint8Array(0);
-  let at = 0;
+): AsyncGenerator<readonly PlacedPiece[], void, undefined> {
   let lsn: bigint = from;
-  const need = async (length: number): Promise<void> => {
-    if (lsn + BigInt(length) > to) damaged(lsn, "it ends early", "TRUNCATED");
-    while (buffer.length - at < length) {
-      const next = lsn + BigInt(buffer.length - at);
-      const missing = length - (buffer.length - at);
-      const chunk = await store.read(toLsn(next), Number(min(to - next, BigInt(Math.max(READ, missing)))));
-      if (chunk.length === 0) damaged(lsn, "the store has no more of it", "TRUNCATED");
-      if (at === buffer.length) buffer = chunk as Uint8Array<ArrayBuffer>;
-      else {
-        const joined = new Uint8Array(buffer.length - at + chunk.length);
-        joined.set(buffer.subarray(at));
-        joined.set(chunk, buffer.length - at);
-        buffer = joined;
-      }
-      at = 0;
-    }
-  };
+  /** What was read from there on. */
+  let bytes: Uint8Array = new Uint8Array(0);
   while (lsn < to) {
-    await need(HEADER);
-    const length = HEADER + new DataView(buffer.buffer, buffer.byteOffset + at).getUint32(0);
-    await need(length);
-    const piece = decodePiece(buffer.subarray(at, at + length), toLsn(lsn));
-    at += length;
-    lsn += BigInt(length);
-    yield piece;
+    const pieces: PlacedPiece[] = [];
+    let at = 0;
+    let missing = missingAt(bytes, at);
+    for (; missing === 0; missing = missingAt(bytes, at)) {
+      const length = lengthAt(bytes, at);
+      try {
+        pieces.push(decodePiece(viewOf(bytes, at, at + length), toLsn(lsn)));
+      } catch (error) {
+        // It is met again.
+        if (pieces.length > 0) break;
+        throw error;
+      }
+      at += length;
+      lsn += BigInt(length);
+    }
+    bytes = viewOf(bytes, at, bytes.length);
+    if (pieces.length > 0) {
+      yield pieces;
+      continue;
+    }
+    const next = lsn + BigInt(bytes.length);
+    if (next + BigInt(missing) > to) damaged(lsn, "it ends early", "TRUNCATED");
+    const chunk = await store.read(toLsn(next), Number(min(to - next, BigInt(Math.max(READ, missing)))));
+    if (chunk.length === 0) damaged(lsn, "the store has no more of it", "TRUNCATED");
+    bytes = bytes.length === 0 ? chunk : joined(bytes, chunk);
   }
+}
+
+/** Bytes of the piece there. */
+function lengthAt(bytes: Uint8Array, at: number): number {
+  return HEADER + u32(bytes, at);
+}
+
+/** How many bytes must come before it is known how long the piece there is, or before it is whole. */
+function missingAt(bytes: Uint8Array, at: number): number {
+  const left = bytes.length - at;
+  return Math.max(0, (left < HEADER ? HEADER : lengthAt(bytes, at)) - left);
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(a.length + b.length);
+  bytes.set(a);
+  bytes.set(b, a.length);
+  return bytes;
 }
 
 function min(a: bigint, b: bigint): bigint {
@@ -145,8 +170,9 @@ export function decodePiece(bytes: Uint8Array, lsn: Lsn): PlacedPiece {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (view.getUint32(4) !== crc32cOf(bytes, CHECKED, bytes.length, 0)) damaged(lsn, "its checksum differs");
   if (view.getBigUint64(8) !== lsn) damaged(lsn, "it is of another position");
-  const r = new Reader(bytes.subarray(HEADER));
-  const placed = { lsn, endLsn: toLsn(lsn + BigInt(bytes.length)) };
+  const r = new Reader(bytes);
+  r.offset = HEADER;
+  const pieceEnd = toLsn(lsn + BigInt(bytes.length));
   const type = KINDS[r.u8("piece.type")];
   switch (type) {
     case "begin": {
@@ -161,18 +187,22 @@ export function decodePiece(bytes: Uint8Array, lsn: Lsn): PlacedPiece {
       const name = readText(r);
       const commitLsn = r.lsn("origin.commitLsn");
       const origin = name === undefined ? undefined : { name, commitLsn };
-      return { ...placed, type, prepare, header: { xid, subtransactions, time, finalLsn, endLsn, gid, origin, size } };
+      const header = { xid, subtransactions, time, finalLsn, endLsn, gid, origin, size };
+      return { type, lsn, endLsn: pieceEnd, prepare, header };
     }
     case "changes":
-      return { ...placed, type, bytes: bytes.subarray(HEADER + 1) };
+      return { type, lsn, endLsn: pieceEnd, bytes: r.rest() };
     case "end":
-      return { ...placed, type, beginLsn: r.lsn("beginLsn") };
-    case "outcome":
-      return { ...placed, type, committed: r.bool("committed"), time: r.time("time"), beginLsn: r.lsn("beginLsn") };
+      return { type, lsn, endLsn: pieceEnd, beginLsn: r.lsn("beginLsn") };
+    case "outcome": {
+      const committed = r.bool("committed");
+      const time = r.time("time");
+      return { type, lsn, endLsn: pieceEnd, committed, time, beginLsn: r.lsn("beginLsn") };
+    }
     case "message":
-      return { ...placed, type, message: bytes.subarray(HEADER + 1) };
+      return { type, lsn, endLsn: pieceEnd, message: r.rest() };
     case "mark":
-      return { ...placed, type, mark: readCString(r, "mark") };
+      return { type, lsn, endLsn: pieceEnd, mark: readCString(r, "mark") };
     default:
       return damaged(lsn, "it is of no kind that there is");
   }

@@ -565,8 +565,8 @@ export class Publisher {
   }
 
   async #applyPrepared({ beginLsn, header }: Prepared): Promise<void> {
-    for await (const piece of readPieces(this.#store, beginLsn, header.endLsn)) {
-      if (piece.type === "changes") this.#apply(recordsOf(piece));
+    for await (const pieces of readPieces(this.#store, beginLsn, header.endLsn)) {
+      for (const piece of pieces) if (piece.type === "changes") this.#apply(recordsOf(piece));
     }
   }
 
@@ -676,7 +676,7 @@ export class Publisher {
   }
 
   /** @internal The pieces of the log from one position, where a transaction begins or ended, up to another. @throws DecodeError */
-  pieces(from: Lsn, to: Lsn): AsyncGenerator<PlacedPiece, void, undefined> {
+  pieces(from: Lsn, to: Lsn): AsyncGenerator<readonly PlacedPiece[], void, undefined> {
     return readPieces(this.#store, from, to);
   }
 
@@ -818,33 +818,35 @@ export class Publisher {
     if (this.#rows !== undefined) await this.#loadRows(start, this.#rows);
     const byBegin = new Map<Lsn, Prepared>();
     let open: Extract<PlacedPiece, { type: "begin" }> | undefined;
-    for await (const piece of this.pieces(start, this.#queue.end)) {
-      const isNew = piece.lsn >= this.#rowsLsn;
-      switch (piece.type) {
-        case "begin":
-          open = piece;
-          this.#nextXid = Math.max(FIRST_XID, piece.header.xid + piece.header.subtransactions + 1);
-          if (piece.prepare) {
-            const prepared = { header: piece.header, beginLsn: piece.lsn, outcomeLsn: undefined };
-            byBegin.set(piece.lsn, prepared);
-            this.#prepared.set(piece.header.gid!, prepared);
+    for await (const pieces of this.pieces(start, this.#queue.end)) {
+      for (const piece of pieces) {
+        const isNew = piece.lsn >= this.#rowsLsn;
+        switch (piece.type) {
+          case "begin":
+            open = piece;
+            this.#nextXid = Math.max(FIRST_XID, piece.header.xid + piece.header.subtransactions + 1);
+            if (piece.prepare) {
+              const prepared = { header: piece.header, beginLsn: piece.lsn, outcomeLsn: undefined };
+              byBegin.set(piece.lsn, prepared);
+              this.#prepared.set(piece.header.gid!, prepared);
+            }
+            break;
+          case "changes":
+            if (isNew && open?.prepare === false) this.#apply(recordsOf(piece));
+            break;
+          case "mark":
+            this.#mark = piece.mark;
+            break;
+          case "outcome": {
+            const prepared = byBegin.get(piece.beginLsn);
+            // It was prepared before the log begins, so every slot has it.
+            if (prepared === undefined) break;
+            prepared.outcomeLsn = piece.lsn;
+            this.#prepared.delete(prepared.header.gid!);
+            this.#resolved.push(prepared);
+            if (isNew && piece.committed && this.#rows !== undefined) await this.#applyPrepared(prepared);
+            break;
           }
-          break;
-        case "changes":
-          if (isNew && open?.prepare === false) this.#apply(recordsOf(piece));
-          break;
-        case "mark":
-          this.#mark = piece.mark;
-          break;
-        case "outcome": {
-          const prepared = byBegin.get(piece.beginLsn);
-          // It was prepared before the log begins, so every slot has it.
-          if (prepared === undefined) break;
-          prepared.outcomeLsn = piece.lsn;
-          this.#prepared.delete(prepared.header.gid!);
-          this.#resolved.push(prepared);
-          if (isNew && piece.committed && this.#rows !== undefined) await this.#applyPrepared(prepared);
-          break;
         }
       }
     }
@@ -906,9 +908,11 @@ async function wholeEnd(store: PublisherStore, start: Lsn, tail: Lsn, end: Lsn):
   let whole = start;
   let inside = false;
   try {
-    for await (const piece of readPieces(store, start, end)) {
-      inside = piece.type === "begin" || piece.type === "changes" || piece.type === "mark";
-      if (!inside) whole = piece.endLsn;
+    for await (const pieces of readPieces(store, start, end)) {
+      for (const { type, endLsn } of pieces) {
+        inside = type === "begin" || type === "changes" || type === "mark";
+        if (!inside) whole = endLsn;
+      }
     }
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;

@@ -26,50 +26,70 @@ export interface StreamStart {
 }
 
 /**
- * The steps of a stream, which ends only with its signal, or with the publisher. Memory is that of one piece of the log.
+ * The steps of a stream, those of one read of the log at a time. It ends only with its signal, or with the publisher. Memory is that of one
+ * read, or of one piece of the log if that is longer.
  *
- * @throws DecodeError for a log that is damaged; what the encoder throws.
+ * @throws DecodeError for a log that is damaged; what the encoder throws. What comes before has been given then.
  * @source decode.c: DecodeCommit, DecodePrepare, DecodeAbort; reorderbuffer.c: ReorderBufferFinishPrepared
  */
 export async function* streamSteps(
   publisher: Publisher,
   encoder: PgoutputEncoder,
   { restartLsn, startpoint, twoPhaseAt, signal }: StreamStart,
-): AsyncGenerator<StreamStep, void, undefined> {
+): AsyncGenerator<readonly StreamStep[], void, undefined> {
   let at = restartLsn;
   for (;;) {
     const end = publisher.end;
-    // Passing over a transaction means to read on behind it.
+    // Passing over a transaction that is longer than one read means to read on behind it.
     while (at < end && !signal.aborted) {
-      let next: Lsn | undefined;
-      for await (const piece of publisher.pieces(at, end)) {
+      let next = at;
+      let read = at;
+      for await (const pieces of publisher.pieces(at, end)) {
         if (signal.aborted) return;
-        if (piece.type === "begin") {
-          const { header, prepare } = piece;
-          if (header.finalLsn < startpoint || !encoder.wants(header.origin) || (prepare && twoPhaseAt === undefined)) {
-            next = header.endLsn;
-            break;
+        let steps: StreamStep[] = [];
+        try {
+          for (const piece of pieces) {
+            read = piece.endLsn;
+            if (piece.lsn < next) continue;
+            if (piece.type === "begin") {
+              const { header, prepare } = piece;
+              if (
+                header.finalLsn < startpoint ||
+                !encoder.wants(header.origin) ||
+                (prepare && twoPhaseAt === undefined)
+              ) {
+                next = header.endLsn;
+                steps.push(position(publisher, next));
+              } else steps.push(send(encoder.begin(header, piece.lsn, prepare)));
+            } else if (piece.type === "changes") {
+              steps.push(send(encoder.changes(recordsOf(piece))));
+            } else if (piece.type === "end") {
+              steps.push(send(encoder.end()), position(publisher, piece.endLsn));
+            } else if (piece.type !== "mark") {
+              if (piece.lsn >= startpoint) {
+                if (piece.type === "message") steps.push(send(encoder.message(piece.message, piece.lsn)));
+                else {
+                  const before = steps;
+                  steps = [];
+                  yield before;
+                  yield* outcome(publisher, encoder, piece, twoPhaseAt, signal);
+                }
+              }
+              steps.push(position(publisher, piece.endLsn));
+            }
           }
-          yield send(encoder.begin(header, piece.lsn, prepare));
-        } else if (piece.type === "changes") {
-          yield send(changes(encoder, piece));
-        } else if (piece.type === "end") {
-          yield send(encoder.end());
-          yield { type: "position", lsn: piece.endLsn, caughtUp: piece.endLsn === publisher.end };
-        } else if (piece.type !== "mark") {
-          if (piece.lsn >= startpoint) {
-            if (piece.type === "message") yield send(encoder.message(piece.message, piece.lsn));
-            else yield* outcome(publisher, encoder, piece, twoPhaseAt, signal);
-          }
-          yield { type: "position", lsn: piece.endLsn, caughtUp: piece.endLsn === publisher.end };
+        } catch (error) {
+          yield steps;
+          throw error;
         }
+        yield steps;
+        if (next > read) break;
       }
-      at = next ?? end;
-      if (next !== undefined) yield { type: "position", lsn: next, caughtUp: next === publisher.end };
+      at = next > read ? next : end;
     }
     if (signal.aborted) return;
     if (publisher.end === at) {
-      yield { type: "position", lsn: at, caughtUp: true };
+      yield [position(publisher, at)];
       await publisher.grown(at, signal);
       // It is closed: there will be nothing more.
       if (publisher.end === at) return;
@@ -77,14 +97,12 @@ export async function* streamSteps(
   }
 }
 
-function send(messages: readonly Sent[]): StreamStep {
-  return { type: "send", messages };
+function position({ end }: Publisher, lsn: Lsn): StreamStep {
+  return { type: "position", lsn, caughtUp: lsn === end };
 }
 
-function changes(encoder: PgoutputEncoder, piece: Extract<PlacedPiece, { type: "changes" }>): readonly Sent[] {
-  const messages: Sent[] = [];
-  for (const record of recordsOf(piece)) messages.push(...encoder.change(record));
-  return messages;
+function send(messages: readonly Sent[]): StreamStep {
+  return { type: "send", messages };
 }
 
 /** What became of a prepared transaction: the whole of it, if it was not sent when it was prepared. */
@@ -94,25 +112,28 @@ async function* outcome(
   piece: Extract<PlacedPiece, { type: "outcome" }>,
   twoPhaseAt: Lsn | undefined,
   signal: Stop,
-): AsyncGenerator<StreamStep, void, undefined> {
+): AsyncGenerator<readonly StreamStep[], void, undefined> {
   const { committed, time, lsn, endLsn, beginLsn } = piece;
   let prepared: TransactionHeader | undefined;
-  for await (const each of publisher.pieces(beginLsn, lsn)) {
-    if (signal.aborted) return;
-    if (each.type === "begin") {
-      prepared = each.header;
-      if (!encoder.wants(prepared.origin)) return;
-      const whole = committed && (twoPhaseAt === undefined || prepared.finalLsn < twoPhaseAt);
-      if (!whole) break;
-      const prepare = twoPhaseAt !== undefined;
-      yield send(encoder.begin(prepare ? prepared : { ...prepared, finalLsn: lsn, endLsn, time }, each.lsn, prepare));
-    } else if (each.type === "changes") {
-      yield send(changes(encoder, each));
-    } else {
-      yield send(encoder.end());
-      break;
+  reading: for await (const pieces of publisher.pieces(beginLsn, lsn)) {
+    for (const each of pieces) {
+      if (signal.aborted) return;
+      if (each.type === "begin") {
+        prepared = each.header;
+        if (!encoder.wants(prepared.origin)) return;
+        const whole = committed && (twoPhaseAt === undefined || prepared.finalLsn < twoPhaseAt);
+        if (!whole) break reading;
+        const prepare = twoPhaseAt !== undefined;
+        const header = prepare ? prepared : { ...prepared, finalLsn: lsn, endLsn, time };
+        yield [send(encoder.begin(header, each.lsn, prepare))];
+      } else if (each.type === "changes") {
+        yield [send(encoder.changes(recordsOf(each)))];
+      } else {
+        yield [send(encoder.end())];
+        break reading;
+      }
     }
   }
   if (twoPhaseAt !== undefined && prepared !== undefined)
-    yield send(encoder.outcome({ committed, lsn, endLsn, time, prepared }));
+    yield [send(encoder.outcome({ committed, lsn, endLsn, time, prepared }))];
 }

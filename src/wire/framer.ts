@@ -317,14 +317,20 @@ export function* framesOf(framer: Framer, chunk: Uint8Array): Generator<Frame> {
  */
 export function encodeFrame(tag: string, body: Uint8Array): Uint8Array {
   if (typeof tag !== "string" || tag.length !== 1 || tag > "\u00ff") refuseArgument("tag", "one character", tag);
-  mustBeBytes(body, "body");
-  const length = lengthOf(body);
-  if (length > MAX_ALLOC_SIZE) {
-    throw new EncodeError("Frame.bytes", `Frame.bytes.length is ${length}, expected at most ${MAX_ALLOC_SIZE}`);
-  }
+  const length = checkBody(body);
   const frame = new Uint8Array(HEADER + length);
   frame[0] = tag.charCodeAt(0);
   new DataView(frame.buffer).setUint32(1, 4 + length);
   frame.set(body, HEADER);
   return frame;
+}
+
+/** @returns the length of a frame's body. @throws ArgumentError for anything but bytes; EncodeError for too many */
+export function checkBody(body: Uint8Array): number {
+  mustBeBytes(body, "body");
+  const length = lengthOf(body);
+  if (length > MAX_ALLOC_SIZE) {
+    throw new EncodeError("Frame.bytes", `Frame.bytes.length is ${length}, expected at most ${MAX_ALLOC_SIZE}`);
+  }
+  return length;
 }

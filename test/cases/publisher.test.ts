@@ -21,7 +21,7 @@ import type { Table } from "../../src/publisher/tables.ts";
 import type { PublisherTransaction } from "../../src/publisher/transaction.ts";
 import { Child } from "../publisher-child.ts";
 import { folder, publisherProgram } from "../publisher-program.ts";
-import { sentTo } from "../publisher-streams.ts";
+import { oneByOne, sentTo } from "../publisher-streams.ts";
 import { seed, times } from "../seed.ts";
 
 async function open(
@@ -468,12 +468,14 @@ test("only the last message of a transaction has the position of its end, which 
     const { restartLsn, confirmedFlush: startpoint } = slot;
     let sent: bigint[] = [];
     let count = 0;
-    for await (const step of streamSteps(publisher, encoder, {
-      restartLsn,
-      startpoint,
-      twoPhaseAt: startpoint,
-      signal,
-    })) {
+    for await (const step of oneByOne(
+      streamSteps(publisher, encoder, {
+        restartLsn,
+        startpoint,
+        twoPhaseAt: startpoint,
+        signal,
+      }),
+    )) {
       if (step.type === "send") sent.push(...step.messages.map(({ lsn }) => lsn));
       else if (sent.length > 0) {
         expect(sent.pop()).toBe(step.lsn);

@@ -2,6 +2,7 @@
  * The same tables and transactions on live servers and in a Publisher: subscribers are sent the same messages. Compared is everything but
  * positions, times, and the numbers of transactions, tables and types, which are compared by what they name.
  */
+
 import { describe, expect, onTestFinished, test } from "vitest";
 import { supports } from "../../src/capabilities.ts";
 import type { PgoutputMessage, RelationColumn } from "../../src/generated/logical.ts";
@@ -15,6 +16,7 @@ import type { Table } from "../../src/publisher/tables.ts";
 import type { PublisherTransaction } from "../../src/publisher/transaction.ts";
 import { TypeMap } from "../../src/values/type-map.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
+import { oneByOne } from "../publisher-streams.ts";
 import { captureStream, checked, type RawConnection, type Server } from "../servers/index.ts";
 import { liveMajors, liveServer } from "../servers/live.ts";
 
@@ -483,12 +485,14 @@ async function fromPublisher(
   const payloads: Uint8Array[] = [];
   const { restartLsn, confirmedFlush, twoPhaseAt } = slot;
   const signal = new AbortController().signal;
-  for await (const step of streamSteps(publisher, encoder, {
-    restartLsn,
-    startpoint: confirmedFlush,
-    twoPhaseAt,
-    signal,
-  })) {
+  for await (const step of oneByOne(
+    streamSteps(publisher, encoder, {
+      restartLsn,
+      startpoint: confirmedFlush,
+      twoPhaseAt,
+      signal,
+    }),
+  )) {
     if (step.type === "send") payloads.push(...step.messages.map(({ data }) => data));
     else if (step.caughtUp) break;
   }

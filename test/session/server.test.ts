@@ -255,6 +255,32 @@ describe("a physical stream", () => {
     expect(await client.identifySystem()).toMatchObject({ timeline: 1 });
   });
 
+  test("has sent what it was given once send resolves: the bytes may be written to again", async () => {
+    const lengths = Array.from({ length: 300 }, (_, i) => [1, 100, 4071, 4095, 4096, 20_000, 300_000][i % 7]!);
+    const memory = new Uint8Array(300_000);
+    const server = await start({
+      handlers: {
+        startPhysical: async (_, stream) => {
+          for (const [i, length] of lengths.entries()) {
+            await stream.send(xlogData(BigInt(i), memory.subarray(0, length).fill(i)));
+          }
+          memory.fill(255);
+          return { next_tli: 2, next_tli_startpos: lsn(0x3000000n) };
+        },
+      },
+    });
+    const client = await clientOf(server, { replication: "true" });
+    await client.startReplication("START_REPLICATION 0/1000000 TIMELINE 1", { feedback: new Feedback() });
+    const received: number[] = [];
+    for (let message = await receive(client); message !== undefined; message = await receive(client)) {
+      if (message.type !== "XLogData") continue;
+      const { data } = message;
+      expect(data.every((byte) => byte === received.length % 256)).toBe(true);
+      received.push(data.length);
+    }
+    expect(received).toEqual(lengths);
+  });
+
   test("has no CopyBothResponse where there is nothing to stream", async () => {
     const { path } = await ourServer({
       handlers: { startPhysical: () => ({ next_tli: 2, next_tli_startpos: lsn(16n) }) },

@@ -271,12 +271,37 @@ describe("damaged directories", () => {
     expect(await outcome(copy())).toBeUndefined();
   });
 
-  test("a byte in a record", async () => {
+  /** Change a byte in the middle of a file. */
+  function flip(file: string): void {
+    const bytes = readFileSync(file);
+    bytes[MiB / 2 + 100]! ^= 1;
+    writeFileSync(file, bytes);
+  }
+
+  test("a byte in a record where WAL ends", async () => {
+    const path = copy();
+    const [last] = readdirSync(path).filter((name) => name.endsWith(".partial"));
+    flip(join(path, last!));
+    expect(await outcome(path)).toBeUndefined();
+    const { directory } = await served(path);
+    expect(directory.end - startOf(last!.slice(0, 24))).toBeLessThanOrEqual(MiB / 2 + 100);
+  });
+
+  // As by a walsender: whoever replays WAL checks it.
+  test("a byte in a record behind which WAL goes on: it is sent as it is", async () => {
+    const path = copy();
+    flip(join(path, third()));
+    const { host, directory } = await served(path);
+    const { bytes, error } = await receive(host, startOf(third()), directory.end);
+    expect(error).toBeUndefined();
+    expect(bytes.subarray(0, MiB).equals(readFileSync(join(path, third())))).toBe(true);
+  });
+
+  test("a page within a segment that is not one", async () => {
     const path = copy();
     const file = readFileSync(join(path, third()));
-    file[MiB / 2 + 100]! ^= 1;
-    writeFileSync(join(path, third()), file);
-    expect(await outcome(path)).toMatch(/incorrect resource manager data checksum in record at|invalid/);
+    writeFileSync(join(path, third()), file.fill(0, MiB / 2));
+    expect(await outcome(path)).toMatch(/^invalid (magic number 0000|record length)/);
   });
 
   test("a hole", async () => {

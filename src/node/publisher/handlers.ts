@@ -1,10 +1,10 @@
 /** What a walsender answers for a Publisher. */
+
 import type { CreateReplicationSlotCmd } from "../../command/ast.ts";
 import type { PGOutputOptions } from "../../command/check.ts";
 import { ServerError } from "../../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../../kernel/lsn.ts";
 import { checkOptions, checkType } from "../../kernel/options.ts";
-import { type PgTime, pgTimeFromDate } from "../../kernel/time.ts";
 import { publisherCapabilities } from "../../publisher/capabilities.ts";
 import { copyRows } from "../../publisher/copy.ts";
 import { PgoutputEncoder } from "../../publisher/encoder.ts";
@@ -12,6 +12,7 @@ import type { AcquiredSlot, CopySnapshot, Publisher } from "../../publisher/publ
 import { answerSql } from "../../publisher/sql.ts";
 import { matchTemplate, templateOf, tokensOf } from "../../publisher/sql-tokens.ts";
 import { streamSteps } from "../../publisher/stream.ts";
+import { now } from "../now.ts";
 import type { SqlAnswer, WalsenderHandlers, WalsenderSession, WalsenderStream } from "../server/handlers.ts";
 import { subscribeStatements } from "./subscribe-sql.ts";
 
@@ -256,33 +257,30 @@ async function serve(
   stream.open();
   const { restartLsn, twoPhaseAt } = slot;
   const start = { restartLsn, startpoint, twoPhaseAt, signal: stream.signal };
-  for await (const step of streamSteps(publisher, encoder, start)) {
-    if (step.type === "send") {
-      for (const { lsn, data } of step.messages) {
-        await stream.send({ type: "XLogData", dataStart: lsn, walEnd: lsn, sendTime: now(), data });
+  for await (const steps of streamSteps(publisher, encoder, start)) {
+    for (const step of steps) {
+      if (step.type === "send") {
+        for (const { lsn, data } of step.messages) {
+          await stream.send({ type: "XLogData", dataStart: lsn, walEnd: lsn, sendTime: now(), data });
+        }
+        continue;
       }
-      continue;
+      positions.push(step.lsn);
+      if (positions.length > MAX_POSITIONS) positions = positions.filter((_, i) => i % 2 === 1);
+      if (!step.caughtUp) continue;
+      // The subscriber knows only what was sent to it: tables that wait for this position would wait. @source walsender.c: WalSndWaitForWal
+      const { write, flush } = stream.feedback;
+      if (flush < step.lsn && write < step.lsn) {
+        await stream.send({ type: "Keepalive", walEnd: step.lsn, sendTime: now(), replyRequested: false });
+      }
+      stream.caughtUp(step.lsn);
     }
-    positions.push(step.lsn);
-    if (positions.length > MAX_POSITIONS) positions = positions.filter((_, i) => i % 2 === 1);
-    if (!step.caughtUp) continue;
-    // The subscriber knows only what was sent to it: tables that wait for this position would wait. @source walsender.c: WalSndWaitForWal
-    const { write, flush } = stream.feedback;
-    if (flush < step.lsn && write < step.lsn) {
-      await stream.send({ type: "Keepalive", walEnd: step.lsn, sendTime: now(), replyRequested: false });
-    }
-    stream.caughtUp(step.lsn);
   }
 }
 
 /** Part of the name of a snapshot. @source snapmgr.c: ExportSnapshot */
 function hex(n: number): string {
   return n.toString(16).toUpperCase().padStart(8, "0");
-}
-
-/** The clock. */
-function now(): PgTime {
-  return pgTimeFromDate(new Date());
 }
 
 /** @throws ServerError for a slot that this publisher cannot have */

@@ -6,17 +6,18 @@
  *
  * @source receivelog.c: ReceiveXlogStream
  */
+
 import { setImmediate } from "node:timers/promises";
 import { decodeResultSet, type ResultSetRow } from "../../command/results/rows.ts";
 import { decodeWalSenderMessage, encodeWalReceiverMessage, type XLogData } from "../../generated/physical.ts";
 import { ConnectionError, FileError, ProtocolError, refuseArgument } from "../../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../../kernel/lsn.ts";
-import { type PgTime, pgTimeFromDate } from "../../kernel/time.ts";
 import { endOfWal } from "../../kernel/wal-end.ts";
 import { segmentName, segmentOffset, walFileName } from "../../kernel/wal-names.ts";
 import { encodeText } from "../../wire/text.ts";
 import type { AbortSignalLike } from "../abort-signal.ts";
 import type { ReplicationConnection } from "../client.ts";
+import { now } from "../now.ts";
 import { strerror } from "../strerror.ts";
 import type { Walfile, WalWriteMethod } from "./method.ts";
 import { type WalStop, woken } from "./stop.ts";
@@ -434,10 +435,6 @@ function failure(path: string, what: string, cause: unknown): unknown {
 function bytesOf(text: string): Uint8Array {
   const bytes = new Uint8Array(3 * text.length);
   return bytes.subarray(0, encodeText(text, bytes, 0));
-}
-
-function now(): PgTime {
-  return pgTimeFromDate(new Date());
 }
 
 function ignore(): void {}

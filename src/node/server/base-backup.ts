@@ -3,8 +3,7 @@ import type { ResultSetName } from "../../command/results/result-sets.ts";
 import type { ResultSetRow, ResultSetValue } from "../../command/results/rows.ts";
 import { StateError } from "../../kernel/errors.ts";
 import type { BackendMessage } from "../../session/messages.ts";
-import { mustBeBytes } from "../../wire/check.ts";
-import { encodeFrame } from "../../wire/framer.ts";
+import { checkBody } from "../../wire/framer.ts";
 import type { BaseBackupOutput, CommandContext, WalsenderSession, WalsenderSignal } from "./handlers.ts";
 import type { Link } from "./link.ts";
 
@@ -51,9 +50,8 @@ export class ServerBaseBackup implements BaseBackupOutput {
 
   async send(data: Uint8Array): Promise<void> {
     this.#expect("copying", "send");
-    mustBeBytes(data, "data");
-    this.#link.write(encodeFrame("d", data));
-    await this.#link.drained();
+    checkBody(data);
+    await this.#link.copyData(data);
     this.signal.throwIfAborted();
   }
 

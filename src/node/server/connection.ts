@@ -27,7 +27,8 @@ import { decodeText, encodeText } from "../../wire/text.ts";
 import { runQuery } from "./commands.ts";
 import type { WalsenderHandlers, WalsenderSession, WalsenderSignal } from "./handlers.ts";
 import { Input } from "./input.ts";
-import { gone, type Incoming, type Link } from "./link.ts";
+import { gone, type Incoming, type Link, nothing } from "./link.ts";
+import { Outbox } from "./outbox.ts";
 import type { ServerSettings } from "./settings.ts";
 
 /** What a connection needs of its server. */
@@ -54,6 +55,9 @@ const LONGEST_SASL = 1024;
 const large: ReadonlySet<number> = new Set(Array.from("QFBPd", (tag) => tag.charCodeAt(0)));
 /** How long a client may take to read the last message, in milliseconds. */
 const LINGER = 1000;
+
+/** Type and length of a CopyData: every one is copied at once. */
+const header = Uint8Array.of(0x64, 0, 0, 0, 0);
 
 /** Nothing but Sync ends it. @source postgres.c: ignore_till_sync */
 const extended = "PBEDCH";
@@ -87,11 +91,13 @@ export class Connection implements Link {
   #drain: Promise<void> | undefined;
   /** Nothing waits any more until the client has read what was sent. */
   readonly #hurry = new AbortController();
-  #isCorked = false;
+  #outbox: Outbox;
+  #isClosed = false;
 
   constructor(host: Host, socket: Socket) {
     this.host = host;
     this.#socket = socket;
+    this.#outbox = new Outbox(socket);
     this.#input = this.#attach(socket);
     this.closed = this.#run();
     const over = async (): Promise<void> => {
@@ -119,32 +125,42 @@ export class Connection implements Link {
     this.write(joined(messages.map(encodeBackendMessage)));
   }
 
-  /** Send bytes, which must not be written to until `drained` resolves. */
+  /** Send bytes, which must not be written to any more. They leave together at the end of the turn. */
   write(bytes: Uint8Array): void {
-    const socket = this.#socket;
-    if (socket.destroyed || socket.writableEnded) return;
-    if (!this.#isCorked) {
-      this.#isCorked = true;
-      socket.cork();
-      process.nextTick(() => {
-        this.#isCorked = false;
-        socket.uncork();
-      });
-    }
-    socket.write(bytes);
+    void this.#outbox.write(bytes);
   }
 
-  /** Resolves when more may be sent, the client is gone, or the session ends at a shutdown. */
-  drained(): Promise<void> {
+  /**
+   * Send a CopyData.
+   *
+   * @param head What comes before the data: it is short, and copied.
+   * @returns a promise that resolves when the data may be written to, and more may be sent, or the client is gone; undefined if that is
+   *   now.
+   */
+  copyData(data: Uint8Array, head: Uint8Array = nothing): Promise<void> | undefined {
+    const length = head.length + data.length + 4;
+    header[1] = length >>> 24;
+    header[2] = length >>> 16;
+    header[3] = length >>> 8;
+    header[4] = length;
+    this.write(header);
+    this.write(head);
+    return this.#outbox.write(data) ?? this.drained();
+  }
+
+  /** Resolves when more may be sent, the client is gone, or the session ends at a shutdown; undefined if it may be sent now. */
+  drained(): Promise<void> | undefined {
     const socket = this.#socket;
     const { signal } = this.#hurry;
-    if (!socket.writableNeedDrain || socket.destroyed || signal.aborted) return Promise.resolve();
+    // Between its destruction and its close nothing may be sent: a handler that goes on at once would never let the close come.
+    if (!(socket.writableNeedDrain || (socket.destroyed && !this.#isClosed)) || signal.aborted) return undefined;
     this.#drain ??= new Promise((resolve) => {
       const settle = (): void => {
         socket.off("drain", settle).off("close", settle);
         signal.removeEventListener("abort", settle);
         this.#drain = undefined;
-        resolve();
+        // Not at once: a receiver that reads as fast as it comes would take the turns of all others.
+        setImmediate(resolve);
       };
       socket.on("drain", settle).on("close", settle);
       signal.addEventListener("abort", settle);
@@ -203,7 +219,9 @@ export class Connection implements Link {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => {
       // The socket under TLS closes, too.
-      if (socket === this.#socket) this.command?.abort(gone);
+      if (socket !== this.#socket) return;
+      this.#isClosed = true;
+      this.command?.abort(gone);
     });
     socket.setNoDelay?.(true);
     return new Input(socket);
@@ -243,6 +261,7 @@ export class Connection implements Link {
     this.#stage = "over";
     if (socket.destroyed) return;
     if (bytes !== undefined) this.write(bytes);
+    this.#outbox.flush();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, LINGER);
       const settle = (): void => {
@@ -326,12 +345,10 @@ export class Connection implements Link {
     const back = [first, rest].filter((each) => each !== undefined && each.length > 0) as Uint8Array[];
     if (back.length > 0) socket.unshift(joined(back));
     // The answer must be on its way before the handshake.
-    if (this.#isCorked) {
-      this.#isCorked = false;
-      socket.uncork();
-    }
+    this.#outbox.flush();
     const secure = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: ["postgresql"] });
     this.#socket = secure;
+    this.#outbox = new Outbox(secure);
     this.#input = this.#attach(secure);
     await this.#orInterrupted(
       new Promise<void>((resolve, reject) => {

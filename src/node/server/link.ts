@@ -8,6 +8,8 @@ import type { ServerSettings } from "./settings.ts";
 /** Thrown to end a connection without a word. */
 export const gone = new ConnectionError("the client has ended the connection");
 
+export const nothing: Uint8Array = new Uint8Array(0);
+
 /** A message of the client: its type byte and body; a type that no message has, without a body. */
 export interface Incoming {
   readonly tag: number;
@@ -30,10 +32,18 @@ export interface Link {
   onShutDown: (() => void) | undefined;
   /** Send messages. They leave together at the end of the turn. */
   say(...messages: readonly BackendMessage[]): void;
-  /** Send bytes, which must not be written to until `drained` resolves. */
+  /** Send bytes, which must not be written to any more. */
   write(bytes: Uint8Array): void;
-  /** Resolves when more may be sent, or the client is gone. */
-  drained(): Promise<void>;
+  /**
+   * Send a CopyData.
+   *
+   * @param head What comes before the data: it is short, and copied.
+   * @returns a promise that resolves when the data may be written to, and more may be sent, or the client is gone; undefined if that is
+   *   now.
+   */
+  copyData(data: Uint8Array, head?: Uint8Array): Promise<void> | undefined;
+  /** Resolves when more may be sent, or the client is gone; undefined if it may be sent now. */
+  drained(): Promise<void> | undefined;
   /** The next message, which stays the next until `consume`; undefined if there is none: the client is gone. */
   peek(): Promise<Incoming | undefined>;
   consume(): void;

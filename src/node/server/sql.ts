@@ -6,7 +6,7 @@ import type { BackendMessage } from "../../session/messages.ts";
 import { encodingName, reportedParameters } from "../../session/server/parameters.ts";
 import { knownStatement } from "../../session/server/sql.ts";
 import { errorOf, noticeResponse } from "../../session/server/words.ts";
-import { encodeFrame } from "../../wire/framer.ts";
+import { checkBody } from "../../wire/framer.ts";
 import type { AnswerColumn, CommandContext, SqlAnswer, WalsenderSignal } from "./handlers.ts";
 import type { Link } from "./link.ts";
 
@@ -130,9 +130,9 @@ async function say(link: Link, answer: SqlAnswer, signal: WalsenderSignal): Prom
   link.say(start);
   for await (const data of answer.data) {
     signal.throwIfAborted();
-    link.write(encodeFrame("d", data));
+    checkBody(data);
     count++;
-    await link.drained();
+    await link.copyData(data);
     signal.throwIfAborted();
   }
   signal.throwIfAborted();

@@ -3,6 +3,7 @@
  *
  * @source walsender.c: WalSndLoop, ProcessRepliesIfAny, ProcessStandbyMessage
  */
+
 import {
   decodeWalReceiverMessage,
   encodeWalSenderMessage,
@@ -11,19 +12,18 @@ import {
 } from "../../generated/physical.ts";
 import { ConnectionError, DecodeError } from "../../kernel/errors.ts";
 import type { Lsn } from "../../kernel/lsn.ts";
-import { type PgTime, pgTimeFromDate } from "../../kernel/time.ts";
 import { endOfWal } from "../../kernel/wal-end.ts";
 import { physicalContext } from "../../physical/context.ts";
 import { SendLoop } from "../../session/server/send-loop.ts";
 import { errorOf, fatal, shutdownError } from "../../session/server/words.ts";
-import { mustBeObject } from "../../wire/check.ts";
-import { encodeFrame } from "../../wire/framer.ts";
+import { isBytes, MAX_ALLOC_SIZE, mustBeObject } from "../../wire/check.ts";
 import { decodeText } from "../../wire/text.ts";
+import { now } from "../now.ts";
 import type { ReceiverPositions, WalsenderSession, WalsenderSignal, WalsenderStream } from "./handlers.ts";
-import { gone, type Incoming, type Link } from "./link.ts";
+import { gone, type Incoming, type Link, nothing } from "./link.ts";
 
-/** Messages from here on are not copied once more to get a header. */
-const LONG = 4096;
+/** The longest data that an XLogData can have, in bytes. */
+const LONGEST = MAX_ALLOC_SIZE - 25;
 
 /** How long a handler may take to return at a shutdown after the stream is over, in milliseconds. */
 const LINGER = 1000;
@@ -128,18 +128,14 @@ export class ServerStream implements WalsenderStream {
   async send(message: WalSenderMessage): Promise<void> {
     this.signal.throwIfAborted();
     mustBeObject(message, "message");
-    const bytes = encodeWalSenderMessage(message);
+    const data = dataOf(message);
+    const head = encodeWalSenderMessage(message.type === "XLogData" ? { ...message, data: nothing } : message);
     this.open();
     this.#loop!.sent(this.#endOf(message));
-    if (bytes.length < LONG) this.#link.write(encodeFrame("d", bytes));
-    else {
-      const header = new Uint8Array(5);
-      header[0] = 0x64;
-      new DataView(header.buffer).setUint32(1, bytes.length + 4);
-      this.#link.write(header);
-      this.#link.write(bytes);
-    }
-    await this.#link.drained();
+    const room = this.#link.copyData(data, head);
+    // Most messages need not wait: then a promise would take longer than all else.
+    if (room === undefined) return;
+    await room;
     this.signal.throwIfAborted();
   }
 
@@ -194,7 +190,7 @@ export class ServerStream implements WalsenderStream {
       for (let step = loop.due(now()); step !== undefined; step = loop.due(now())) {
         switch (step.type) {
           case "keepalive":
-            this.#link.write(encodeFrame("d", encodeWalSenderMessage(step.message)));
+            void this.#link.copyData(encodeWalSenderMessage(step.message));
             break;
           case "copyDone":
             this.#link.say({ type: "CopyDone" });
@@ -288,7 +284,11 @@ export class ServerStream implements WalsenderStream {
   }
 }
 
-/** The clock. */
-function now(): PgTime {
-  return pgTimeFromDate(new Date());
+/** The data of an XLogData, which is not copied to encode it. @throws EncodeError */
+function dataOf(message: WalSenderMessage): Uint8Array {
+  if (message.type !== "XLogData") return nothing;
+  const { data } = message;
+  // What cannot be written throws.
+  if (!isBytes(data) || data.length > LONGEST) encodeWalSenderMessage(message);
+  return data;
 }

@@ -120,7 +120,29 @@ export class WalFiles {
     return name === undefined ? undefined : readSmall(this.path, name);
   }
 
-  /** The file that has the byte at a position of the history, open. @throws FileError */
+  /**
+   * The file that has the byte at a position, open, if all of its segment is on one timeline, there, and not where WAL ends. Its records
+   * are not checked.
+   *
+   * @returns undefined if there is none: `open` says what there is.
+   * @throws FileError
+   */
+  openWhole(position: Lsn): Promise<{ readonly file: SegmentFile; readonly opened: OpenSegment } | undefined> {
+    return this.#despiteRenames(async () => {
+      const number = segmentNumber(position, this.segmentSize);
+      const first = segmentStart(number, this.segmentSize);
+      const last = toLsn(first + BigInt(this.segmentSize - 1));
+      const tli = tliOfPointInHistory(first, this.#history);
+      const name = this.#names.get(number)?.get(tli ?? 0);
+      const isInner = last + 1n < this.#end && tliOfPointInHistory(last, this.#history) === tli;
+      if (name === undefined || !isInner) return undefined;
+      const file = this.#fileOf(name);
+      const opened = await file.openWhole();
+      return opened && { file, opened };
+    });
+  }
+
+  /** The file that has the byte at a position of the history, open. What is certain of it was checked. @throws FileError */
   open(position: Lsn): Promise<(LocatedWal & { readonly opened: OpenSegment }) | MissingWal> {
     return this.#despiteRenames(async () => {
       const found = await this.#locate(position);

@@ -29,8 +29,8 @@ export interface WalDirectoryOptions {
 /**
  * A directory of WAL segments.
  *
- * Every byte is read and checked before it is served: records with their checksums, and the headers of pages. Files may be added, grow, and
- * lose the suffix `.partial` meanwhile.
+ * Where WAL ends, records are checked before they are served; of segments behind which WAL goes on, the headers of pages. Files may be
+ * added, grow, and lose the suffix `.partial` meanwhile.
  */
 export class WalDirectory {
   /** The directory. */

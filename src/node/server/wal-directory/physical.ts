@@ -10,9 +10,9 @@ import type { ResultSetRow } from "../../../command/results/rows.ts";
 import { judgeStartReplication, tliOfPointInHistory, tliSwitchPoint } from "../../../files/timeline-questions.ts";
 import { ServerError } from "../../../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, toLsn } from "../../../kernel/lsn.ts";
-import { pgTimeFromDate } from "../../../kernel/time.ts";
 import { segmentName, segmentOffset } from "../../../kernel/wal-names.ts";
 import { errorOf } from "../../../session/server/words.ts";
+import { now } from "../../now.ts";
 import type { WalsenderHandlers, WalsenderStream } from "../handlers.ts";
 import type { WalFiles } from "./files.ts";
 import { noLogicalDecoding, type SlotStore } from "./slots.ts";
@@ -155,13 +155,16 @@ class PhysicalSender {
 
   /** Send what one file has. */
   async #send(upTo: Lsn, walEnd: Lsn): Promise<void> {
-    const found = await this.#files.open(this.#position);
+    const whole = await this.#files.openWhole(this.#position);
+    const found = whole === undefined ? await this.#files.open(this.#position) : { ...whole, limit: whole.file.end };
     if (found.file === undefined) throw this.#missing(found.problem);
     const { file, limit, opened } = found;
     const end = limit < upTo ? limit : upTo;
+    // Fresh memory for each read would take as long as the read.
+    const buffer = Buffer.allocUnsafeSlow(this.#length(READ, end));
     try {
       while (this.#position < end) {
-        const bytes = Buffer.allocUnsafeSlow(this.#length(READ, end));
+        const bytes = buffer.subarray(0, this.#length(READ, end));
         const offset = segmentOffset(this.#position, this.#files.segmentSize);
         const count = await opened.read(bytes, offset);
         if (count < bytes.length) {
@@ -169,7 +172,9 @@ class PhysicalSender {
           const message = `could not read from WAL segment ${file.name}, offset ${offset}: read ${count} of ${bytes.length}`;
           throw errorOf("INTERNAL_ERROR", message);
         }
-        await this.#sendBytes(bytes, walEnd);
+        const good = whole === undefined ? count : file.goodPages(bytes, this.#position);
+        await this.#sendBytes(bytes.subarray(0, good), walEnd);
+        if (good < count) return;
       }
     } finally {
       await opened.close();
@@ -178,13 +183,15 @@ class PhysicalSender {
 
   async #sendBytes(bytes: Uint8Array, walEnd: Lsn): Promise<void> {
     const end = toLsn(this.#position + BigInt(bytes.length));
+    const sent: Promise<void>[] = [];
     for (let at = 0; at < bytes.length; ) {
       const data = bytes.subarray(at, at + this.#length(MAX_SEND_SIZE, end));
       const dataStart = this.#position;
-      await this.#stream.send({ type: "XLogData", dataStart, walEnd, sendTime: pgTimeFromDate(new Date()), data });
+      sent.push(this.#stream.send({ type: "XLogData", dataStart, walEnd, sendTime: now(), data }));
       at += data.length;
       this.#position = toLsn(dataStart + BigInt(data.length));
     }
+    await Promise.all(sent);
   }
 
   /** How many bytes are next: all up to an end, or whole pages. @source walsender.c: XLogSendPhysical */
