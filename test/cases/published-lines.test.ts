@@ -12,7 +12,7 @@ import { MemoryStore, Publisher } from "../../src/publisher/index.ts";
 import { law } from "../laws/law.ts";
 import { sentTo } from "../publisher-streams.ts";
 
-const fruit = `{"type":"Table","table":"fruit","columns":[{"name":"id","type":"int4","key":true},{"name":"name","type":"text"},{"name":"at","type":"timestamptz"}]}`;
+const fruit = `{"type":"Table","table":"fruit","columns":[{"name":"id","type":"int4","key":true},{"name":"name","type":"text"},{"name":"at","type":"timestamptz"},{"name":"doc","type":"jsonb"}]}`;
 
 /** Publishes lines one by one, each with its number as the mark, until one cannot be. */
 async function publisher() {
@@ -62,7 +62,7 @@ test("publishes transactions, changes that are one by themselves, and messages",
     `{"type":"Insert","table":"fruit","row":{"id":1,"name":"apple","at":"2026-01-31T12:00:00Z"}}`,
     "",
     `{"type":"Insert",${common},"row":{"id":2}}`,
-    `{"type":"Update",${common},"row":{"id":2,"name":"pear"}}`,
+    `{"type":"Update",${common},"row":{"id":2,"name":"pear","doc":"{}"}}`,
     `{"type":"Update",${common},"row":{"name":"fig","id":3},"old":{"id":2}}`,
     `{"type":"Update",${common},"row":{"name":"date"},"old":{"id":3}}`,
     `{"type":"Delete",${common},"old":{"id":1}}`,
@@ -75,7 +75,16 @@ test("publishes transactions, changes that are one by themselves, and messages",
   );
   expect(await sent(of)).toEqual([
     ...["+ 1,apple", "commit"],
-    ...["of o", "+ 2,", "= 2,pear,same ", "= 3,fig,same 2", "= 3,date,same ", "- 1", "true p é", "commit then"],
+    ...[
+      "of o",
+      "+ 2,",
+      "= 2,pear,same,{} ",
+      "= 3,fig,same,same 2",
+      "= 3,date,same,same ",
+      "- 1",
+      "true p é",
+      "commit then",
+    ],
     ...["false q A", "truncate 1 true", "commit"],
   ]);
   expect(of.mark).toBe("14");
@@ -127,13 +136,17 @@ describe("a line that cannot be published names its place, and what is before it
     [insert(`{"id":1,"nmae":"x"}`), 'column "nmae" of relation "fruit" does not exist', `"x"}}`],
     [insert(`{"id":"1.5"}`), 'int4 is "1.5", expected a whole number', `"1.5"}}`],
     [insert(`{"id":1,"name":{"a":1}}`), "text is an object, expected text or a number", `{"a":1}}}`],
+    [insert(`{"id":1,"doc":"{bad"}`), 'jsonb is "{bad", expected JSON text', `"{bad"}}`],
     [insert("7"), "row: expected an object with the values of columns", "7}"],
     [`{"type":"Update","table":"fruit","row":{"name":"x"}}`, "row.id is missing, a column of the key", `{"name":"x"}}`],
     [`{"type":"Delete","table":"fruit"}`, "old: expected an object", `{"type":"Delete","table":"fruit"}`],
+    [`{"type":"Delete","table":"fruit","old":{"name":"x"}}`, "old.id is missing, a column of the key", `{"name":"x"}}`],
+    [insert(`{"name":"x"}`), "row.id is missing, a column of the key", `{"name":"x"}}`],
+    [insert(`{"name":"x","id":null}`), "row.id: expected a value, as the column is of the key, got null", "null}}"],
     [
-      `{"type":"Delete","table":"fruit","old":{"name":"x"}}`,
-      "old.id: expected a value of the key, got null",
-      `{"name":"x"}}`,
+      `{"type":"Update","table":"fruit","row":{"id":null},"old":{"id":1}}`,
+      "row.id: expected a value, as the column is of the key, got null",
+      `null},"old":{"id":1}}`,
     ],
     [`{"type":"Commit","xid":5,"changes":2}`, "changes is 2, but the transaction has 0: lines are missing", "2}"],
     [`{"type":"Commit"}`, "xid is missing: which transaction ends?", `"Commit"}`],

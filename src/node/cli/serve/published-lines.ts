@@ -8,7 +8,6 @@ import type { ColumnDeclaration, Table, TableDeclaration } from "../../../publis
 import type { PublisherTransaction } from "../../../publisher/transaction.ts";
 import { valueOfJson } from "../../../values/json.ts";
 import { TypeMap } from "../../../values/type-map.ts";
-import { unchanged } from "../../../wire/tuple.ts";
 import { placeInJson } from "../shared/json-place.ts";
 import { nearest } from "../shared/nearest.ts";
 import { badLine, type FileLine } from "./published-file.ts";
@@ -122,7 +121,7 @@ export class PublishedLines {
       case "CopyRow": {
         const table = this.#table(object);
         this.#mustNotBeOpen();
-        this.#copying(line).insert(table, this.#row(object, "row", table, null));
+        this.#copying(line).insert(table, this.#row(object, "row", table));
         return undefined;
       }
       case "CopyEnd":
@@ -181,17 +180,10 @@ export class PublishedLines {
       if (type === "Truncate") return truncate(open, table, object);
       const { transaction } = open;
       endTruncate(open);
-      if (type === "Insert") return transaction.insert(table, this.#row(object, "row", table, null));
-      const old = object.old === undefined && type === "Update" ? undefined : this.#row(object, "old", table, null);
+      if (type === "Insert") return transaction.insert(table, this.#row(object, "row", table));
+      const old = object.old === undefined && type === "Update" ? undefined : this.#row(object, "old", table);
       if (type === "Delete") return transaction.delete(table, old!);
-      const row = this.#row(object, "row", table, unchanged);
-      for (const i of table.primaryKey) {
-        const { name } = table.columns[i]!;
-        if (row[name] !== unchanged) continue;
-        if (old === undefined) throw new Wrong(["row"], `row.${name} is missing, a column of the key`);
-        row[name] = old[name];
-      }
-      return transaction.update(table, row, old);
+      return transaction.update(table, this.#row(object, "row", table), old);
     });
   }
 
@@ -286,8 +278,8 @@ export class PublishedLines {
     throw new Wrong(["xid"], `the transaction ${xid}, which begins in line ${line}, has no Commit`);
   }
 
-  #row(object: Members, name: "row" | "old", table: Table, missing: unknown): Row {
-    return rowOf(object, name, table, this.#publisher.typeMap, missing);
+  #row(object: Members, name: "row" | "old", table: Table): Row {
+    return rowOf(object, name, table, this.#publisher.typeMap);
   }
 
   #table(object: Members): Table {
@@ -323,15 +315,15 @@ function endTruncate(open: Open): void {
 }
 
 /** @throws Wrong */
-function rowOf(object: Members, name: "row" | "old", table: Table, typeMap: TypeMap, missing: unknown): Row {
+function rowOf(object: Members, name: "row" | "old", table: Table, typeMap: TypeMap): Row {
   const given = object[name];
   if (!isObject(given)) throw new Wrong([name], `${name}: expected an object with the values of columns`);
   const row: Row = Object.create(null);
   let left = Object.keys(given).length;
   for (const { name: column, typeId } of table.columns) {
-    const isThere = Object.hasOwn(given, column);
-    row[column] = isThere ? typedValue([name, column], given[column], typeId, typeMap) : missing;
-    if (isThere) left--;
+    if (!Object.hasOwn(given, column)) continue;
+    row[column] = typedValue([name, column], given[column], typeId, typeMap);
+    left--;
   }
   if (left === 0) return row;
   const unknown = Object.keys(given).find((each) => !Object.hasOwn(row, each))!;
