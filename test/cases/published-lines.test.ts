@@ -101,6 +101,20 @@ test("publishes the lines of docs/publisher.md and docs/tail.md", async () => {
   expect((await sent(of)).slice(2)).toEqual(["+ 1,9.50", "= 2,9.50 1", "- 2", "commit then"]);
 });
 
+test("publishes rows of a table whose replica identity is full, NULLs too", async () => {
+  const { publisher: of, publish } = await publisher();
+  await publish(
+    `{"type":"Table","table":"t","columns":[{"name":"a","type":"int4","key":true},{"name":"b","type":"text","key":true}],"replicaIdentity":"full"}`,
+    `{"type":"Insert","table":"t","row":{"a":1,"b":null}}`,
+    `{"type":"Update","table":"t","row":{"b":"x"},"old":{"a":1,"b":null}}`,
+    `{"type":"Delete","table":"t","old":{"a":1,"b":"x"}}`,
+  );
+  expect(await sent(of)).toEqual(["+ 1,", "commit", "= 1,x 1", "commit", "- 1", "commit"]);
+  await expect(publish(`{"type":"Delete","table":"t","old":{"a":1}}`)).rejects.toThrow(
+    "old.b: expected a value, null for NULL",
+  );
+});
+
 test("publishes copies of tables, and prepared transactions", async () => {
   const { publisher: of, publish } = await publisher();
   await publish(

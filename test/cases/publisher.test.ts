@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -407,12 +408,16 @@ describe("the owner of a directory", () => {
     await openOwnedBy(`${process.ppid}\nbefore a reboot:1\n`);
   });
 
-  test.runIf(onLinux)("is not a zombie", async () => {
-    // What the shell has started ends, and the program that the shell becomes never asks how.
-    const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  test.runIf(onLinux)("is not a zombie", { timeout: 60_000 }, async () => {
+    // cat ends with its input, and sleep, which the shell has become by then, never asks how.
+    const script = "cat <&3 & echo $!; exec sleep 60";
+    const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore", "pipe"] });
     try {
-      const [text] = (await once(parent.stdout, "data")) as [Buffer];
+      const [text] = (await once(parent.stdout!, "data")) as [Buffer];
       const zombie = Number(text);
+      const program = () => readFileSync(`/proc/${parent.pid}/comm`, "latin1");
+      await expect.poll(program, { timeout: 20_000 }).toBe("sleep\n");
+      (parent.stdio[3] as Writable).end();
       const state = () => readFileSync(`/proc/${zombie}/stat`, "latin1").split(") ")[1]?.[0];
       await expect.poll(state, { timeout: 20_000 }).toBe("Z");
       await openOwnedBy(`${zombie}\n`);

@@ -157,10 +157,13 @@ export class PublishedLines {
     const { columns } = object;
     if (!Array.isArray(columns)) throw new Wrong(["columns"], "columns: expected an array", `for example ${example}`);
     const identity = optional(object, "replicaIdentity", "string");
+    const declared = columns.map(columnOf);
+    // Of the replica identity full tail says that every column has `key`, as servers do: which of them are the primary key is not known.
+    const isKeyUnknown = identity === "full" && declared.every(({ key }) => key === true);
     const declaration = {
       schema,
       name,
-      columns: columns.map(columnOf),
+      columns: isKeyUnknown ? declared.map((column) => ({ ...column, key: false })) : declared,
       // Those columns have `key` that the index has.
       replicaIdentity: identity === "index" ? "default" : identity,
     } as TableDeclaration;
