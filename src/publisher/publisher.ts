@@ -621,6 +621,11 @@ export class Publisher {
     return this.#slot(slotname);
   }
 
+  /** @internal Check that a slot is there and that nobody uses it. @throws ServerError 42704, 55006 */
+  mustBeFree(slotname: string): void {
+    mustBeIdle(this.#slot(slotname));
+  }
+
   /**
    * Drop a slot.
    *

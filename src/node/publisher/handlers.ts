@@ -176,7 +176,11 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
       await publisher.alterSlot(slotname, { failover, twoPhase });
     },
 
-    plugin: (slotname) => (publisher.slots.some((slot) => slot.slotname === slotname) ? "pgoutput" : undefined),
+    // Whether it is free is found before its options are looked at.
+    plugin: (slotname) => {
+      publisher.mustBeFree(slotname);
+      return "pgoutput";
+    },
 
     async startLogical({ slotname, startpoint }, given, stream) {
       const acquired = publisher.acquireSlot(slotname!, stream.session.processId);
