@@ -11,8 +11,26 @@ export type { CommandArbitraryOptions } from "./command.ts";
 export { command, commandText } from "./command.ts";
 export { resultSetValue } from "./command-results.ts";
 export { damaged, damagedFrames } from "./damage.ts";
+export {
+  controlFile,
+  type FileArbitraryOptions,
+  logicalSnapshot,
+  replicationOrigins,
+  slotState,
+  walSummary,
+} from "./files.ts";
 export { backupManifest, backupManifestText } from "./manifest.ts";
 export { lsn, pgoutputMessage, pgTime, walReceiverMessage, walSenderMessage, wireText } from "./messages.ts";
+export { type ServerCommand, type ServerCommandsOptions, type ServerPeer, serverCommands } from "./server-commands.ts";
+export {
+  type AnswerLines,
+  answerLines,
+  type ModelSession,
+  type ModelSlot,
+  type ServerEvent,
+  ServerModel,
+  type ServerModelOptions,
+} from "./server-model.ts";
 export { backendMessage, frontendMessage, startupPacket } from "./session.ts";
 export { almostPgoutputStream, type PgoutputStreamOptions, pgoutputStream } from "./streams.ts";
 export type { StandbyNamesArbitraryOptions } from "./syncrep.ts";

@@ -118,7 +118,15 @@ function numeric(): fc.Arbitrary<string> {
       const number = (whole.replace(/^0+/, "") || "0") + (fraction === "" ? "" : `.${fraction}`);
       return (negative && /[1-9]/.test(number) ? "-" : "") + number;
     });
-  return fc.oneof({ weight: 30, arbitrary: number }, fc.constantFrom("NaN", "Infinity", "-Infinity"));
+  // Few bytes in binary format, and thousands of digits as text.
+  const great = fc
+    .tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1000, max: 20_000 }))
+    .map(([first, zeros]) => `${first}${"0".repeat(zeros)}`);
+  return fc.oneof(
+    { weight: 120, arbitrary: number },
+    { weight: 4, arbitrary: fc.constantFrom("NaN", "Infinity", "-Infinity") },
+    { weight: 1, arbitrary: great },
+  );
 }
 
 /** Values of a type, made by reading random bytes. */

@@ -51,7 +51,8 @@ export interface SnapshotFormat {
   readonly legacy: boolean;
 }
 
-function formatOf(has: StateFileCapabilities): SnapshotFormat {
+/** The format of a version. */
+export function snapshotFormat(has: StateFileCapabilities): SnapshotFormat {
   const version = has.snapshotInSlotCreation ? 6 : has.snapshotCatchange ? 5 : has.snapshotTwoPhase ? 4 : 2;
   return { version, context: has, legacy: !has.slotChecksumCrc32c };
 }
@@ -60,7 +61,7 @@ function formatOf(has: StateFileCapabilities): SnapshotFormat {
 export const allSnapshotFormats: readonly SnapshotFormat[] = /* @__PURE__ */ rangesOf(
   stateFileCapabilities,
   "replicationSlots",
-).map(({ since }) => formatOf(stateFileCapabilities.of(since)));
+).map(({ since }) => snapshotFormat(stateFileCapabilities.of(since)));
 
 function checksumOf(file: Uint8Array, { legacy }: SnapshotFormat): number {
   const bytes = file.subarray(NOT_CHECKSUMMED_SIZE);
@@ -212,7 +213,7 @@ export function judgeSnapshot(file: Uint8Array, options: JudgeSnapshotOptions = 
   checkOptions(options, ["server", "name"]);
   checkText("options.name", options.name ?? "");
   const has = stateFileCapabilities.of(options.server ?? defaultServer);
-  const format = formatOf(has);
+  const format = snapshotFormat(has);
   const path = `pg_logical/snapshots/${options.name ?? "X-X.snap"}`;
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   const short = (at: number, wanted: bigint | number) =>

@@ -24,7 +24,7 @@ import { MemoryStore, Publisher } from "../../src/publisher/index.ts";
 import { law } from "../laws/law.ts";
 import { sentTo } from "../publisher-streams.ts";
 
-const fruit = `{"type":"Table","table":"fruit","columns":[{"name":"id","type":"int4","key":true},{"name":"name","type":"text"},{"name":"at","type":"timestamptz"}]}`;
+const fruit = `{"type":"Table","table":"fruit","columns":[{"name":"id","type":"int4","key":true},{"name":"name","type":"text"},{"name":"at","type":"timestamptz"},{"name":"doc","type":"jsonb"}]}`;
 
 /** The mark of a line: the lines here are of no file. */
 const markOf = (line: number) => ({ offset: 0, line, crc32c: 0 });
@@ -78,7 +78,7 @@ test("publishes transactions, changes that are one by themselves, and messages",
     `{"type":"Insert","table":"fruit","row":{"id":1,"name":"apple","at":"2026-01-31T12:00:00Z"}}`,
     "",
     `{"type":"Insert",${common},"row":{"id":2}}`,
-    `{"type":"Update",${common},"row":{"id":2,"name":"pear"}}`,
+    `{"type":"Update",${common},"row":{"id":2,"name":"pear","doc":"{}"}}`,
     `{"type":"Update",${common},"row":{"name":"fig","id":3},"old":{"id":2}}`,
     `{"type":"Update",${common},"row":{"name":"date"},"old":{"id":3}}`,
     `{"type":"Delete",${common},"old":{"id":1}}`,
@@ -91,7 +91,16 @@ test("publishes transactions, changes that are one by themselves, and messages",
   );
   expect(await sent(of)).toEqual([
     ...["+ 1,apple", "commit"],
-    ...["of o", "+ 2,", "= 2,pear,same ", "= 3,fig,same 2", "= 3,date,same ", "- 1", "true p é", "commit then"],
+    ...[
+      "of o",
+      "+ 2,",
+      "= 2,pear,same,{} ",
+      "= 3,fig,same,same 2",
+      "= 3,date,same,same ",
+      "- 1",
+      "true p é",
+      "commit then",
+    ],
     ...["false q A", "truncate 1 true", "commit"],
   ]);
   expect(lineOf(of)).toBe(14);
@@ -106,6 +115,20 @@ test("publishes the lines of docs/publisher.md and docs/tail.md", async () => {
   const orders = `{"type":"Table","table":"orders","columns":[{"name":"id","type":"int4","key":true},{"name":"price","type":"numeric"}]}`;
   await publish(orders, .../<!-- lines: jsonl -->\n```json\n([\s\S]*?)```/.exec(read("tail"))![1]!.trim().split("\n"));
   expect((await sent(of)).slice(2)).toEqual(["+ 1,9.50", "= 2,9.50 1", "- 2", "commit then"]);
+});
+
+test("publishes rows of a table whose replica identity is full, NULLs too", async () => {
+  const { publisher: of, publish } = await publisher();
+  await publish(
+    `{"type":"Table","table":"t","columns":[{"name":"a","type":"int4","key":true},{"name":"b","type":"text","key":true}],"replicaIdentity":"full"}`,
+    `{"type":"Insert","table":"t","row":{"a":1,"b":null}}`,
+    `{"type":"Update","table":"t","row":{"b":"x"},"old":{"a":1,"b":null}}`,
+    `{"type":"Delete","table":"t","old":{"a":1,"b":"x"}}`,
+  );
+  expect(await sent(of)).toEqual(["+ 1,", "commit", "= 1,x 1", "commit", "- 1", "commit"]);
+  await expect(publish(`{"type":"Delete","table":"t","old":{"a":1}}`)).rejects.toThrow(
+    "old.b: expected a value, null for NULL",
+  );
 });
 
 test("publishes copies of tables, and prepared transactions", async () => {
@@ -246,13 +269,17 @@ describe("a line that cannot be published names its place, and what is before it
     [insert(`{"id":1,"nmae":"x"}`), 'column "nmae" of relation "fruit" does not exist', `"x"}}`],
     [insert(`{"id":"1.5"}`), 'int4 is "1.5", expected a whole number', `"1.5"}}`],
     [insert(`{"id":1,"name":{"a":1}}`), "text is an object, expected text or a number", `{"a":1}}}`],
+    [insert(`{"id":1,"doc":"{bad"}`), 'jsonb is "{bad", expected JSON text', `"{bad"}}`],
     [insert("7"), "row: expected an object with the values of columns", "7}"],
     [`{"type":"Update","table":"fruit","row":{"name":"x"}}`, "row.id is missing, a column of the key", `{"name":"x"}}`],
     [`{"type":"Delete","table":"fruit"}`, "old: expected an object", `{"type":"Delete","table":"fruit"}`],
+    [`{"type":"Delete","table":"fruit","old":{"name":"x"}}`, "old.id is missing, a column of the key", `{"name":"x"}}`],
+    [insert(`{"name":"x"}`), "row.id is missing, a column of the key", `{"name":"x"}}`],
+    [insert(`{"name":"x","id":null}`), "row.id: expected a value, as the column is of the key, got null", "null}}"],
     [
-      `{"type":"Delete","table":"fruit","old":{"name":"x"}}`,
-      "old.id: expected a value of the key, got null",
-      `{"name":"x"}}`,
+      `{"type":"Update","table":"fruit","row":{"id":null},"old":{"id":1}}`,
+      "row.id: expected a value, as the column is of the key, got null",
+      `null},"old":{"id":1}}`,
     ],
     [`{"type":"Commit","xid":5,"changes":2}`, "changes is 2, but the transaction has 0: lines are missing", "2}"],
     [

@@ -54,6 +54,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   arbitraries: {
     from: [
       ...["kernel", "text", "wire", "generated/physical", "generated/logical", "generated/basebackup"],
+      ...["generated/files"],
       ...["command", "syncrep", "physical", "logical", "values", "files", "wal", "basebackup", "session"],
     ],
     packages: /^fast-check$/,

@@ -60,6 +60,7 @@ export class RawConnection {
   #waiters: Waiter[] = [];
 
   #end: Error | undefined;
+  #processId = 0;
 
   /** Connects and sends nothing; {@link RawConnection.open} goes on from there. */
   private constructor(path: string) {
@@ -108,6 +109,7 @@ export class RawConnection {
             `The server asks for authentication method ${body.readUInt32BE(0)}; this client knows trust only.`,
           );
         }
+        if (type === "K") connection.#processId = body.readUInt32BE(0);
         if (type === "Z") return connection;
       }
     } catch (error) {
@@ -140,6 +142,11 @@ export class RawConnection {
   query(text: string | Uint8Array): Promise<Message[]> {
     this.send("Q", typeof text === "string" ? text : cString(text));
     return this.until("Z");
+  }
+
+  /** The process ID of the server process. */
+  get processId(): number {
+    return this.#processId;
   }
 
   /** Whether the server has ended it, or we have. */

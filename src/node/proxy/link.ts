@@ -89,7 +89,7 @@ export class Link {
             // What a connection dies of, the other side learns as its end.
             socket.on("error", (cause) => {
               this.#losses.add(cause);
-              if (socket !== server || server.bytesRead > 0) return;
+              if (socket !== server || server.bytesRead > 0 || this.#isClosed) return;
               const message = `cannot reach the server: ${cause.message}`;
               options.onError(new ConnectionError(message, "CONNECTION_LOST", { cause }));
             });
@@ -146,6 +146,7 @@ export class Link {
     if (serverTls === undefined) return;
     try {
       if (server.connecting) await once(server, "connect");
+      if (this.#isClosed) return;
       server.write(encodeStartupPacket({ type: "SSLRequest" }));
       await once(server, "readable");
       const answer = String((server.read() as Buffer | null)?.toString("latin1"));

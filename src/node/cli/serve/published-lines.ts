@@ -8,7 +8,6 @@ import type { ColumnDeclaration, Table, TableDeclaration } from "../../../publis
 import type { PublisherTransaction } from "../../../publisher/transaction.ts";
 import { valueOfJson } from "../../../values/json.ts";
 import { TypeMap } from "../../../values/type-map.ts";
-import { unchanged } from "../../../wire/tuple.ts";
 import { parseJsonExactly, placeInJson } from "../shared/json-place.ts";
 import { nearest } from "../shared/nearest.ts";
 import { badLine, type FileLine, type FileMark } from "./published-file.ts";
@@ -146,7 +145,7 @@ export class PublishedLines {
         const table = this.#table(object);
         this.#mustNotBeOpen();
         const [name, copy] = this.#copyOf(table);
-        const row = this.#row(object, "row", table, null);
+        const row = this.#row(object, "row", table);
         this.#copyInto(line, (into) => into.insert(table, row));
         this.#copies.set(name, { ...copy, rows: copy.rows + 1 });
         return undefined;
@@ -185,10 +184,13 @@ export class PublishedLines {
     const { columns } = object;
     if (!Array.isArray(columns)) throw new Wrong(["columns"], "columns: expected an array", `for example ${example}`);
     const identity = optional(object, "replicaIdentity", "string");
+    const declared = columns.map(columnOf);
+    // Of the replica identity full tail says that every column has `key`, as servers do: which of them are the primary key is not known.
+    const isKeyUnknown = identity === "full" && declared.every(({ key }) => key === true);
     const declaration = {
       schema,
       name,
-      columns: columns.map(columnOf),
+      columns: isKeyUnknown ? declared.map((column) => ({ ...column, key: false })) : declared,
       // Those columns have `key` that the index has.
       replicaIdentity: identity === "index" ? "default" : identity,
     } as TableDeclaration;
@@ -208,17 +210,10 @@ export class PublishedLines {
       if (type === "Truncate") return truncate(open, table, object);
       const { transaction } = open;
       endTruncate(open);
-      if (type === "Insert") return transaction.insert(table, this.#row(object, "row", table, null));
-      const old = object.old === undefined && type === "Update" ? undefined : this.#row(object, "old", table, null);
+      if (type === "Insert") return transaction.insert(table, this.#row(object, "row", table));
+      const old = object.old === undefined && type === "Update" ? undefined : this.#row(object, "old", table);
       if (type === "Delete") return transaction.delete(table, old!);
-      const row = this.#row(object, "row", table, unchanged);
-      for (const i of table.primaryKey) {
-        const { name } = table.columns[i]!;
-        if (row[name] !== unchanged) continue;
-        if (old === undefined) throw new Wrong(["row"], `row.${name} is missing, a column of the key`);
-        row[name] = old[name];
-      }
-      return transaction.update(table, row, old);
+      return transaction.update(table, this.#row(object, "row", table), old);
     });
   }
 
@@ -345,8 +340,8 @@ export class PublishedLines {
     throw new Wrong(["xid"], `the transaction ${xid}, which begins in line ${line}, has no Commit`);
   }
 
-  #row(object: Members, name: "row" | "old", table: Table, missing: unknown): Row {
-    return rowOf(object, name, table, this.#publisher.typeMap, missing);
+  #row(object: Members, name: "row" | "old", table: Table): Row {
+    return rowOf(object, name, table, this.#publisher.typeMap);
   }
 
   #table(object: Members): Table {
@@ -382,15 +377,15 @@ function endTruncate(open: Open): void {
 }
 
 /** @throws Wrong */
-function rowOf(object: Members, name: "row" | "old", table: Table, typeMap: TypeMap, missing: unknown): Row {
+function rowOf(object: Members, name: "row" | "old", table: Table, typeMap: TypeMap): Row {
   const given = object[name];
   if (!isObject(given)) throw new Wrong([name], `${name}: expected an object with the values of columns`);
   const row: Row = Object.create(null);
   let left = Object.keys(given).length;
   for (const { name: column, typeId } of table.columns) {
-    const isThere = Object.hasOwn(given, column);
-    row[column] = isThere ? typedValue([name, column], given[column], typeId, typeMap) : missing;
-    if (isThere) left--;
+    if (!Object.hasOwn(given, column)) continue;
+    row[column] = typedValue([name, column], given[column], typeId, typeMap);
+    left--;
   }
   if (left === 0) return row;
   const unknown = Object.keys(given).find((each) => !Object.hasOwn(row, each))!;
