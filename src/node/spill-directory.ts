@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { refuseArgument } from "../kernel/errors.ts";
 import type { SpillStore } from "../logical/transactions.ts";
 import { lengthOf, mustBeBytes } from "../wire/check.ts";
-import { processExists } from "./process-exists.ts";
+import { processExists } from "./owner-file.ts";
 
 /** A part of the file. */
 interface Part {

@@ -66,6 +66,7 @@ export function checkedPublication(name: string, declaration: PublicationDeclara
   const byId = new Map<number, PublishedTable>();
   for (const [i, each] of tables.entries()) {
     const path = `publication.tables[${i}]`;
+    if (typeof each !== "object" || each === null) refuseArgument(path, "a table, or an object with one", each);
     const entry: PublishedTable = "table" in each ? each : { table: each };
     checkTable(`${path}.table`, entry.table);
     if (byId.has(entry.table.relationId)) refuseArgument(path, "each table once", entry.table.name);

@@ -1,7 +1,7 @@
 /** Publisher: an application's tables and transactions, for subscribers that speak PostgreSQL's logical replication. */
 import { ArgumentError, DecodeError, refuseArgument, ServerError, StateError } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, parseLsn, toLsn } from "../kernel/lsn.ts";
-import { checkOptions, checkType, checkWhole } from "../kernel/options.ts";
+import { checkObject, checkOptions, checkType, checkWhole } from "../kernel/options.ts";
 import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
 import { TypeMap } from "../values/type-map.ts";
 import { TupleData } from "../wire/tuple.ts";
@@ -28,8 +28,7 @@ import {
   type RowInput,
   recordsOfTransaction,
   type TransactionContext,
-  valuesOf,
-  writerOf,
+  wholeRow,
 } from "./transaction.ts";
 
 /** What a publisher takes. */
@@ -64,7 +63,7 @@ export interface PublisherOptions {
 
 /** The rows of tables at one moment. */
 export interface PublisherSnapshot {
-  /** The rows of a table. */
+  /** The rows of a table, each as `insert` takes it. */
   rows(table: Table): Iterable<RowInput> | AsyncIterable<RowInput>;
   /** Called once, when they are no longer needed. */
   close?(): unknown;
@@ -252,8 +251,10 @@ export class Publisher {
     this.#queue = new AppendQueue(store, end);
     this.#snapshot = snapshot;
     this.#streamRolledBack = options.streamRolledBack ?? false;
-    this.#context = { typeMap, limit, now };
     this.#tables = [...tables];
+    const hasTable = (table: unknown) =>
+      typeof table === "object" && table !== null && this.#tables[(table as Table).id - FIRST_NORMAL_OID] === table;
+    this.#context = { typeMap, limit, now, hasTable };
     for (const table of tables) this.#byName.set(nameOf(table), table);
     if (keepRows) this.#rows = new KeptRows((id) => this.tableForm(id));
   }
@@ -282,15 +283,21 @@ export class Publisher {
     checkWhole("options.transactionMemory", transactionMemory ?? 0, 0, Number.MAX_SAFE_INTEGER);
     checkWhole("options.workMemory", workMemory ?? 0, 0, Number.MAX_SAFE_INTEGER);
     const { start, tail, end } = await store.open();
-    const stored = (await loadJson(store, DOCUMENT.tables)) as StoredTables | undefined;
-    // A log without tables is one that has just been made.
-    const tables = stored ?? { systemid: String(newSystemId(now ?? (() => pgTimeFromDate(new Date())))), tables: [] };
-    const whole = await wholeEnd(store, start, tail, end);
-    if (whole !== end) await store.cut(whole);
-    const publisher = new Publisher(options, store, whole, tables);
-    if (stored === undefined) await publisher.#saveTables();
-    await publisher.#recover(start);
-    return publisher;
+    try {
+      const stored = (await loadJson(store, DOCUMENT.tables)) as StoredTables | undefined;
+      // A log without tables is one that has just been made.
+      const tables = stored ?? { systemid: String(newSystemId(now ?? (() => pgTimeFromDate(new Date())))), tables: [] };
+      const whole = await wholeEnd(store, start, tail, end);
+      if (whole !== end) await store.cut(whole);
+      const publisher = new Publisher(options, store, whole, tables);
+      if (stored === undefined) await publisher.#saveTables();
+      await publisher.#recover(start);
+      return publisher;
+    } catch (error) {
+      // What is wrong with the store is the error, not what closing it may throw.
+      await store.close().catch(() => {});
+      throw error;
+    }
   }
 
   /** The end of the log: everything that is stored is before it. */
@@ -434,17 +441,21 @@ export class Publisher {
     return endLsn;
   }
 
-  /** Store what is being written, save the slots, and close the store. */
+  /** Store what is being written, save the slots, and close the store, in every case. @throws what the store throws */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#queue.close();
     await this.#savingRows;
-    await this.#saveSlots();
-    await this.#store.close();
+    try {
+      await this.#saveSlots();
+    } finally {
+      await this.#store.close();
+    }
   }
 
   async #write(write: (transaction: PublisherTransaction) => unknown, options: CommitOptions): Promise<Committed> {
+    if (typeof write !== "function") refuseArgument("write", "a function that writes the transaction", write);
     const transaction = this.begin();
     try {
       await write(transaction);
@@ -520,6 +531,7 @@ export class Publisher {
   }
 
   async #resolve(gid: string, committed: boolean, options: MarkOptions): Promise<Committed> {
+    mustBeGid(gid);
     const mark = markOf(options);
     this.#mustBeOpen();
     let result!: Committed;
@@ -581,7 +593,10 @@ export class Publisher {
    * @throws ServerError 42710 if there is one of this name; what the store throws.
    */
   async createSlot(slotname: string, options: SlotOptions = {}): Promise<CreatedSlot> {
+    mustBeSlotName(slotname);
+    checkOptions(options, ["temporary", "twoPhase", "failover", "snapshot"]);
     const { temporary = false, twoPhase = false, failover = false, snapshot = false } = options;
+    for (const [name, value] of Object.entries(options)) checkType(`options.${name}`, value, "boolean");
     const created = await this.#queue.between(() => {
       if (this.#slots.has(slotname)) throw serverError("42710", `replication slot "${slotname}" already exists`);
       const at = this.#queue.end;
@@ -622,6 +637,8 @@ export class Publisher {
     slotname: string,
     options: { readonly wait?: boolean | undefined; readonly signal?: Stop | undefined } = {},
   ): Promise<void> {
+    checkOptions(options, ["wait", "signal"]);
+    checkType("options.wait", options.wait, "boolean");
     const slot = this.#slot(slotname);
     while (options.wait === true && slot.activePid !== undefined && options.signal?.aborted !== true) {
       await this.#released(options.signal);
@@ -637,6 +654,8 @@ export class Publisher {
     slotname: string,
     options: { readonly failover?: boolean | undefined; readonly twoPhase?: boolean | undefined },
   ): Promise<void> {
+    checkOptions(options, ["failover", "twoPhase"]);
+    for (const [name, value] of Object.entries(options)) checkType(`options.${name}`, value, "boolean");
     const slot = this.#slot(slotname);
     mustBeIdle(slot);
     const { failover = slot.failover, twoPhase } = options;
@@ -704,6 +723,7 @@ export class Publisher {
   }
 
   #slot(slotname: string): SlotState {
+    mustBeSlotName(slotname);
     const slot = this.#slots.get(slotname);
     if (slot === undefined) throw serverError("42704", `replication slot "${slotname}" does not exist`);
     return slot;
@@ -727,8 +747,7 @@ export class Publisher {
       lsn,
       async *rows(table) {
         if (given === undefined) return;
-        const writer = writerOf(table, typeMap);
-        for await (const row of given.rows(table)) yield writer(valuesOf(table, "row", row));
+        for await (const row of given.rows(table)) yield wholeRow(table, typeMap, row);
       },
       async close() {
         await given?.close?.();
@@ -927,8 +946,15 @@ function mustBeGid(gid: unknown): void {
   refuseArgument("gid", `text of 1 to ${MAX_GID} bytes`, gid);
 }
 
+/** @throws ArgumentError. What a name may be the walsender looks at. */
+function mustBeSlotName(slotname: unknown): void {
+  if (typeof slotname !== "string") refuseArgument("slotname", "a string", slotname);
+}
+
 /** @throws ArgumentError */
-function markOf({ mark }: MarkOptions): string | undefined {
+function markOf(options: MarkOptions): string | undefined {
+  checkObject("options", options);
+  const { mark } = options;
   checkType("options.mark", mark, "string");
   return mark;
 }

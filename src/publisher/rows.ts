@@ -6,9 +6,15 @@ import type { Table } from "./tables.ts";
 /** The rows of one table in its present form. */
 interface Kept {
   table: Table;
-  rows: Map<string, TupleData>;
+  rows: Map<string, Row>;
   /** A snapshot has the map: it is copied before the next change. */
   shared: boolean;
+}
+
+/** A row, and how often it is there: without a key, more than once. Snapshots share it, so it is replaced and never changed. */
+interface Row {
+  readonly tuple: TupleData;
+  readonly count: number;
 }
 
 /** A snapshot: it does not change. */
@@ -18,7 +24,7 @@ export interface RowsSnapshot {
 }
 
 /**
- * Rows are found by their primary key; those of a table without one by all of their values, so that equal rows are one.
+ * Rows are found by their primary key; those of a table without one by all of their values, and equal ones are counted.
  *
  * Memory: the bytes of each row, and its key as text.
  */
@@ -48,7 +54,7 @@ export class KeptRows {
       case "Truncate":
         for (const id of change.relationIds) {
           const kept = this.#of(this.#table(id));
-          for (const row of kept.rows.values()) this.size -= row.bytes.length;
+          for (const row of kept.rows.values()) this.size -= sizeOf(row);
           kept.rows = new Map();
           kept.shared = false;
         }
@@ -66,19 +72,17 @@ export class KeptRows {
     return {
       *rows(relationId) {
         const kept = tables.get(relationId);
-        if (kept !== undefined) for (const row of kept.rows.values()) yield { table: kept.table, row };
+        if (kept === undefined) return;
+        for (const { tuple, count } of kept.rows.values()) {
+          for (let i = 0; i < count; i++) yield { table: kept.table, row: tuple };
+        }
       },
     };
   }
 
-  /** The rows as they are now, as Insert messages that `apply` takes. */
-  *messages(): Generator<Uint8Array> {
-    const snapshot = this.snapshot();
-    for (const relationId of [...this.#tables.keys()]) {
-      for (const { table, row } of snapshot.rows(relationId)) {
-        yield encodePgoutputMessage({ type: "Insert", relationId: table.id, newTuple: row });
-      }
-    }
+  /** The rows as they are at the call, as Insert messages that `apply` takes. */
+  messages(): Iterable<Uint8Array> {
+    return insertsOf(this.snapshot(), [...this.#tables.keys()]);
   }
 
   #of(table: Table): Kept {
@@ -99,14 +103,15 @@ export class KeptRows {
   /** The table was declared otherwise: columns are found by their names, new ones are NULL. */
   #reform(kept: Kept, table: Table): void {
     const from = table.columns.map(({ name }) => kept.table.columns.findIndex((each) => each.name === name));
-    const rows = new Map<string, TupleData>();
+    const rows = new Map<string, Row>();
     this.size = 0;
-    for (const row of kept.rows.values()) {
-      const tuple = TupleData.of(from.map((i) => (i < 0 ? null : row.get(i))));
-      rows.set(keyOf(table, tuple), tuple);
+    for (const { tuple: before, count } of kept.rows.values()) {
+      const tuple = TupleData.of(from.map((i) => (i < 0 ? null : before.get(i))));
+      const key = keyOf(table, tuple);
+      rows.set(key, { tuple, count: isKeyed(table) ? 1 : count + (rows.get(key)?.count ?? 0) });
     }
     Object.assign(kept, { table, rows, shared: false });
-    for (const { rows } of this.#tables.values()) for (const row of rows.values()) this.size += row.bytes.length;
+    for (const { rows } of this.#tables.values()) for (const row of rows.values()) this.size += sizeOf(row);
   }
 
   #put(table: Table, given: TupleData, old: TupleData | undefined): void {
@@ -116,20 +121,42 @@ export class KeptRows {
     const before = old === undefined ? key : keyOf(table, old);
     const values = given.toArray();
     if (values.includes(unchanged)) {
-      const row = kept.rows.get(before);
+      const row = kept.rows.get(before)?.tuple;
       tuple = TupleData.of(values.map((value, i) => (value === unchanged ? (row?.get(i) ?? null) : value)));
       key = keyOf(table, tuple);
     }
-    if (before !== key) this.#remove(kept, before);
-    this.size += tuple.bytes.length - (kept.rows.get(key)?.bytes.length ?? 0);
+    if (isKeyed(table) ? before !== key : old !== undefined) this.#remove(kept, before);
+    const same = kept.rows.get(key);
     // The bytes of a message may be a view of a whole piece of the log.
-    kept.rows.set(key, TupleData.of(tuple.toArray()));
+    const row = { tuple: TupleData.of(tuple.toArray()), count: isKeyed(table) ? 1 : 1 + (same?.count ?? 0) };
+    this.size += sizeOf(row) - sizeOf(same);
+    kept.rows.set(key, row);
   }
 
+  /** Remove a row: one of those that are equal. */
   #remove(kept: Kept, key: string): void {
-    this.size -= kept.rows.get(key)?.bytes.length ?? 0;
-    kept.rows.delete(key);
+    const row = kept.rows.get(key);
+    if (row === undefined) return;
+    this.size -= row.tuple.bytes.length;
+    if (row.count === 1) kept.rows.delete(key);
+    else kept.rows.set(key, { ...row, count: row.count - 1 });
   }
+}
+
+function* insertsOf(snapshot: RowsSnapshot, relationIds: readonly number[]): Generator<Uint8Array> {
+  for (const relationId of relationIds) {
+    for (const { table, row } of snapshot.rows(relationId)) {
+      yield encodePgoutputMessage({ type: "Insert", relationId: table.id, newTuple: row });
+    }
+  }
+}
+
+function isKeyed({ primaryKey }: Table): boolean {
+  return primaryKey.length > 0;
+}
+
+function sizeOf(row: Row | undefined): number {
+  return row === undefined ? 0 : row.tuple.bytes.length * row.count;
 }
 
 /** What a row is found by: JSON, as no separator is safe in a text. */

@@ -3,6 +3,7 @@ import type { RelationColumn } from "../generated/logical.ts";
 import { refuseArgument } from "../kernel/errors.ts";
 import { checkObject, checkOneOf, checkOptions, checkWhole } from "../kernel/options.ts";
 import { builtins } from "../values/builtin.ts";
+import { typeOfSql } from "./type-names.ts";
 
 /** A column of a table that is declared. */
 export interface ColumnDeclaration {
@@ -89,7 +90,15 @@ function typeIdOf(path: string, type: string | number): number {
     return type;
   }
   const typeId = typeof type === "string" ? builtins().oids.get(type) : undefined;
-  return typeId ?? refuseArgument(path, "the name of a built-in type, such as int4 or text, or an oid", type);
+  return typeId ?? refuseArgument(path, expectedType(type), type);
+}
+
+function expectedType(type: unknown): string {
+  const { name, typeModifier } = (typeof type === "string" && typeOfSql(type)) || {};
+  if (name === undefined || !builtins().oids.has(name)) {
+    return "the name of a built-in type, such as int4 or text, or an oid";
+  }
+  return typeModifier === undefined ? `${name}, its name in pg_type` : `${name} with the typeModifier ${typeModifier}`;
 }
 
 /** A name of something in a database. @throws ArgumentError */

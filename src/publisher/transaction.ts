@@ -4,15 +4,15 @@ import { ArgumentError, refuseArgument, StateError } from "../kernel/errors.ts";
 import { invalidLsn } from "../kernel/lsn.ts";
 import { checkOptions, checkType } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
-import { type Row, rowWriter } from "../values/row.ts";
+import { absent, type Row, rowWriter } from "../values/row.ts";
 import type { TypeMap } from "../values/type-map.ts";
 import { isBytes } from "../wire/check.ts";
 import { bytesOf } from "../wire/reader.ts";
 import { type TupleData, unchanged } from "../wire/tuple.ts";
 import { type NewRecord, sizeOfRecord } from "./log.ts";
-import { checkTable, type Table } from "./tables.ts";
+import type { Table } from "./tables.ts";
 
-/** A row: its values by position, or by the names of its columns. Columns that are not named are NULL. */
+/** A row: its values by position, or by the names of its columns. What a column that is not named means, each use says. */
 export type RowInput = Row | Readonly<Record<string, unknown>>;
 
 declare const brand: unique symbol;
@@ -38,6 +38,8 @@ export interface TransactionContext {
   /** Bytes of changes that a transaction can have. */
   readonly limit: number;
   readonly now: () => PgTime;
+  /** Whether it is a table of the publisher. */
+  readonly hasTable: (table: unknown) => boolean;
 }
 
 /** For a publisher: the records of a transaction, which ends with this. */
@@ -72,46 +74,51 @@ export class PublisherTransaction {
     this.#context = context;
   }
 
-  /** Insert a row. @throws EncodeError for a value that is not of its column's type; ArgumentError for anything but a row of the table */
+  /**
+   * Insert a row.
+   *
+   * @param row The row. A column that is not named is NULL; those of the primary key must have a value.
+   * @throws EncodeError for a value that is not of its column's type; ArgumentError for anything but a row of the table
+   */
   insert(table: Table, row: RowInput): void {
-    checkTable("table", table);
-    const newTuple = this.#row(table, "row", row);
-    for (let i = 0; i < newTuple.length; i++) {
-      if (newTuple.kind(i) === "unchanged") refuseArgument(`row.${table.columns[i]!.name}`, "a value", unchanged);
-    }
+    this.#mustBeOurs("table", table);
+    const newTuple = wholeRow(table, this.#context.typeMap, row);
     this.#change(encodePgoutputMessage({ type: "Insert", relationId: table.id, newTuple }));
   }
 
   /**
    * Update a row.
    *
-   * @param row The new row, with all columns. `unchanged` of walwire/values is a value that stays as it is.
-   * @param old The old row, if a column of the primary key changes or the replica identity is full: of a primary key its columns suffice.
+   * @param row The new row. A column that is not named, or is `unchanged` of walwire/values, stays as it is; a column of the primary key
+   *   must have a value here or in `old`.
+   * @param old The old row, if a column of the primary key changes or the replica identity is full: then all of it; otherwise the columns
+   *   of the primary key suffice.
    * @throws as `insert`; ArgumentError for a table without a replica identity, or without an old row where the replica identity is full.
    */
   update(table: Table, row: RowInput, old?: RowInput): void {
-    checkTable("table", table);
+    this.#mustBeOurs("table", table);
     mustHaveIdentity(table, "update table", "updates");
-    const newTuple = this.#row(table, "row", row);
-    let oldTuple: OldTuple | undefined;
-    if (table.replicaIdentity === "full") {
-      if (old === undefined) refuseArgument("old", "the old row, as the replica identity is full", old);
-      oldTuple = { type: "full", tuple: this.#row(table, "old", old) };
-    } else if (old !== undefined) {
-      const tuple = this.#key(table, old);
-      if (table.primaryKey.some((i) => tuple.get(i) !== newTuple.get(i))) oldTuple = { type: "key", tuple };
-    }
+    const full = table.replicaIdentity === "full";
+    if (full && old === undefined) refuseArgument("old", "the old row, as the replica identity is full", old);
+    const before = old === undefined ? undefined : identityOf(table, old);
+    const values = valuesOf(table, "row", row).map((value, i) => {
+      if (value !== undefined && value !== unchanged) return value;
+      return full || table.primaryKey.includes(i) ? before?.[i] : unchanged;
+    });
+    mustHaveKey(table, "row", values);
+    const newTuple = this.#tuple(table, values);
+    const tuple = before && this.#tuple(table, before);
+    const isSent = full || table.primaryKey.some((i) => tuple?.get(i) !== newTuple.get(i));
+    const oldTuple: OldTuple | undefined = tuple && isSent ? { type: full ? "full" : "key", tuple } : undefined;
     this.#change(encodePgoutputMessage({ type: "Update", relationId: table.id, oldTuple, newTuple }));
   }
 
-  /** Delete a row. @param old The row: of a primary key its columns suffice. @throws as `update` */
+  /** Delete a row. @param old The row: all of it if the replica identity is full, otherwise its primary key suffices. @throws as `update` */
   delete(table: Table, old: RowInput): void {
-    checkTable("table", table);
+    this.#mustBeOurs("table", table);
     mustHaveIdentity(table, "delete from table", "deletes");
-    const full = table.replicaIdentity === "full";
-    const oldTuple: OldTuple = full
-      ? { type: "full", tuple: this.#row(table, "old", old) }
-      : { type: "key", tuple: this.#key(table, old) };
+    const type = table.replicaIdentity === "full" ? "full" : "key";
+    const oldTuple: OldTuple = { type, tuple: this.#tuple(table, identityOf(table, old)) };
     this.#change(encodePgoutputMessage({ type: "Delete", relationId: table.id, oldTuple }));
   }
 
@@ -126,7 +133,7 @@ export class PublisherTransaction {
     checkType("options.restartIdentity", restartIdentity, "boolean");
     const list = Array.isArray(tables) ? (tables as readonly Table[]) : [tables as Table];
     if (list.length === 0) refuseArgument("tables", "at least one table", tables);
-    for (const [i, table] of list.entries()) checkTable(`tables[${i}]`, table);
+    for (const [i, table] of list.entries()) this.#mustBeOurs(`tables[${i}]`, table);
     const relationIds = list.map(({ id }) => id);
     this.#change(encodePgoutputMessage({ type: "Truncate", options: { cascade, restartIdentity }, relationIds }));
   }
@@ -179,6 +186,11 @@ export class PublisherTransaction {
     throw new StateError("the savepoint does not exist");
   }
 
+  /** @throws ArgumentError. The log names tables by their ids, which another publisher gives to others. */
+  #mustBeOurs(path: string, table: Table): void {
+    if (!this.#context.hasTable(table)) refuseArgument(path, "a table that `table` of this publisher returned", table);
+  }
+
   #mustBeOpen(): void {
     if (this.#over) throw new StateError("the transaction is over");
   }
@@ -207,19 +219,47 @@ export class PublisherTransaction {
     return level.number!;
   }
 
-  #row(table: Table, path: string, row: RowInput): TupleData {
-    return writerOf(table, this.#context.typeMap)(valuesOf(table, path, row));
+  #tuple(table: Table, values: Row): TupleData {
+    return writerOf(table, this.#context.typeMap)(values);
   }
+}
 
-  /** The primary key of a row; everything else is NULL, as a server sends it. */
-  #key(table: Table, old: RowInput): TupleData {
-    const given = valuesOf(table, "old", old);
-    const key = table.columns.map((_, i) => (table.primaryKey.includes(i) ? given[i] : null));
-    for (const i of table.primaryKey) {
-      if (key[i] === null || key[i] === undefined)
-        refuseArgument(`old.${table.columns[i]!.name}`, "a value of the key", key[i]);
-    }
-    return this.#row(table, "old", key);
+/** A row that is inserted or copied. @throws EncodeError, ArgumentError */
+export function wholeRow(table: Table, typeMap: TypeMap, row: RowInput): TupleData {
+  const given = valuesOf(table, "row", row);
+  mustHaveKey(table, "row", given);
+  const values = given.map((value) => (value === undefined ? null : value));
+  mustHaveValues(table, "row", values);
+  return writerOf(table, typeMap)(values);
+}
+
+/** What is sent of an old row: all of it, or its primary key, and then everything else is NULL, as a server has it. @throws ArgumentError */
+function identityOf(table: Table, old: RowInput): Row {
+  const given = valuesOf(table, "old", old);
+  mustHaveKey(table, "old", given);
+  if (table.replicaIdentity !== "full") {
+    return table.columns.map((_, i) => (table.primaryKey.includes(i) ? given[i] : null));
+  }
+  mustHaveValues(table, "old", given);
+  return given;
+}
+
+/** @throws ArgumentError */
+function mustHaveKey({ columns, primaryKey }: Table, path: string, values: Row): void {
+  for (const i of primaryKey) {
+    const value = values[i];
+    const name = `${path}.${columns[i]!.name}`;
+    if (value === undefined || value === unchanged)
+      throw new ArgumentError(name, `${name} is missing, a column of the key`);
+    if (value === null || value === absent) refuseArgument(name, "a value, as the column is of the key", null);
+  }
+}
+
+/** @throws ArgumentError */
+function mustHaveValues({ columns }: Table, path: string, values: Row): void {
+  for (const [i, value] of values.entries()) {
+    if (value === undefined || value === unchanged)
+      refuseArgument(`${path}.${columns[i]!.name}`, "a value, null for NULL", value);
   }
 }
 
@@ -227,27 +267,28 @@ export class PublisherTransaction {
 const writers = new WeakMap<TypeMap, WeakMap<Table, (row: Row) => TupleData>>();
 
 /** Writes the rows of a table. */
-export function writerOf(table: Table, typeMap: TypeMap): (row: Row) => TupleData {
+function writerOf(table: Table, typeMap: TypeMap): (row: Row) => TupleData {
   const ofMap = writers.get(typeMap) ?? new WeakMap<Table, (row: Row) => TupleData>();
   const writer = ofMap.get(table) ?? rowWriter(table, typeMap);
   writers.set(typeMap, ofMap.set(table, writer));
   return writer;
 }
 
-/** The values of a row by position. @throws ArgumentError */
-export function valuesOf(table: Table, path: string, row: RowInput): Row {
+/** The values of a row by position, undefined for a column that is not named. @throws ArgumentError */
+function valuesOf(table: Table, path: string, row: RowInput): Row {
   if (Array.isArray(row)) {
     if (row.length !== table.columns.length) refuseArgument(path, `${table.columns.length} values`, row);
+    const missing = row.indexOf(undefined);
+    if (missing >= 0) refuseArgument(`${path}.${table.columns[missing]!.name}`, "a value, null for NULL", undefined);
     return row as Row;
   }
   if (typeof row !== "object" || row === null)
     refuseArgument(path, "an array of values, or an object by name of column", row);
   const names = new Set(table.columns.map(({ name }) => name));
   for (const name of Object.keys(row)) if (!names.has(name)) refuseArgument(path, `columns of ${table.name}`, name);
-  return table.columns.map(({ name }) => {
-    const value = Object.hasOwn(row, name) ? (row as Readonly<Record<string, unknown>>)[name] : undefined;
-    return value === undefined ? null : value;
-  });
+  return table.columns.map(({ name }) =>
+    Object.hasOwn(row, name) ? (row as Readonly<Record<string, unknown>>)[name] : undefined,
+  );
 }
 
 /** @throws ArgumentError in the server's words. @source execReplication.c: CheckCmdReplicaIdentity */

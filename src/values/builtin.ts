@@ -12,7 +12,7 @@ import { bool, cid, int2, int4, int8, oid, oid8, pgLsnOf, xid, xid8 } from "./nu
 import { numeric } from "./numeric.ts";
 import * as packed from "./packed.ts";
 import { multirangeOf, rangeOf } from "./range.ts";
-import { bytea, charOf, jsonb, jsonpath, named, textCodec } from "./text.ts";
+import { bytea, charOf, json, jsonb, jsonpath, named, textCodec } from "./text.ts";
 import { date, interval, time, timestamp, timestamptz, timetz } from "./time.ts";
 
 type Row = readonly [oid: number, arrayOid: number, codec: Codec];
@@ -36,7 +36,7 @@ export function builtinTypes(server: Server = defaultServer): readonly Row[] {
     [28, 1011, xid],
     [29, 1012, cid],
     [30, 1013, vectorOf("oidvector", oid, 26)],
-    [114, 199, textCodec("json")],
+    [114, 199, json],
     [142, 143, textCodec("xml")],
     [600, 1017, packed.point],
     [601, 1018, packed.lseg],

@@ -10,6 +10,8 @@ import { badText, type Codec } from "./codec.ts";
 
 const NEGATIVE = 0x4000;
 const MAX_SCALE = 0x3fff;
+/** Digits before the point: 32768 groups of four. */
+const MAX_WHOLE = 131_072;
 
 /** Values that are not numbers: the sign, and the scale, which numeric_send takes from bits with another meaning. */
 const specials: Readonly<Record<string, { readonly sign: number; readonly scale: number }>> = {
@@ -27,7 +29,16 @@ function isNumeric(text: string): boolean {
 
 function mustBeNumeric(value: string): string {
   if (typeof value !== "string" || !isNumeric(value)) refuse(`${wanted}, in a string`, value, "numeric");
+  // Shorter than this it is within both.
+  if (value.length > MAX_SCALE) mustFit(value);
   return value;
+}
+
+/** @source numeric.c: make_result */
+function mustFit(value: string): void {
+  const [whole = "", fraction = ""] = value.replace("-", "").split(".");
+  if (whole.length > MAX_WHOLE) refuse(`at most ${MAX_WHOLE} digits before the point`, value, "numeric");
+  if (fraction.length > MAX_SCALE) refuse(`at most ${MAX_SCALE} digits after the point`, value, "numeric");
 }
 
 export const numeric: Codec<string> = {
@@ -80,7 +91,6 @@ export const numeric: Codec<string> = {
     const point = text.indexOf(".");
     const whole = text.slice(negative ? 1 : 0, point === -1 ? undefined : point);
     const fraction = point === -1 ? "" : text.slice(point + 1);
-    if (fraction.length > MAX_SCALE) refuse(`at most ${MAX_SCALE} digits after the point`, value, "numeric");
 
     const digits = "0".repeat(-whole.length & 3) + whole + fraction + "0".repeat(-fraction.length & 3);
     const groups: number[] = [];
@@ -89,7 +99,6 @@ export const numeric: Codec<string> = {
     if (first === -1) return encodeNumeric([], 0, 0, fraction.length);
     const last = groups.findLastIndex((group) => group !== 0);
     const weight = Math.ceil(whole.length / 4) - 1 - first;
-    if (weight > 0x7fff) refuse("at most 131072 digits before the point", value, "numeric");
     return encodeNumeric(groups.slice(first, last + 1), weight, negative ? NEGATIVE : 0, fraction.length);
   },
 };

@@ -15,6 +15,7 @@ import {
   mustBeString,
   mustBeText,
   mustHaveLength,
+  partOfJson,
   textOf,
 } from "./codec.ts";
 
@@ -46,7 +47,40 @@ export function versioned(name: string): Codec<string> {
   };
 }
 
-export const jsonb = /* @__PURE__ */ versioned("jsonb");
+/**
+ * json or jsonb, of which a value that is written must be valid. What a server sends is, so reading does not look: for a value of 106
+ * bytes that would take 1,350 ns instead of 140.
+ */
+function jsonOf(codec: Codec<string>, isAllowed: (json: string) => boolean): Codec<string> {
+  const { name, writeText, writeBinary } = codec;
+  const checked = (value: string): string => {
+    try {
+      JSON.parse(writeText(value));
+    } catch (error) {
+      if (error instanceof SyntaxError) refuse("JSON text", value, name);
+      throw error;
+    }
+    return isAllowed(value) ? value : refuse("JSON text without \\u0000 and half a surrogate pair", value, name);
+  };
+  return {
+    ...codec,
+    writeText: checked,
+    writeBinary: (value) => writeBinary(checked(value)),
+    fromJson: (json) => checked(partOfJson(codec, json) as string),
+  };
+}
+
+/** Escapes that jsonb has no character for. @source jsonapi.c: json_lex_string */
+function hasCharacters(json: string): boolean {
+  if (!json.includes("\\u")) return true;
+  for (const [, lone] of json.matchAll(/\\(?:ud[89ab]..\\ud[c-f]..|(u0000|ud[89a-f]..)|.)/gi)) {
+    if (lone !== undefined) return false;
+  }
+  return true;
+}
+
+export const json = /* @__PURE__ */ jsonOf(/* @__PURE__ */ textCodec("json"), () => true);
+export const jsonb = /* @__PURE__ */ jsonOf(/* @__PURE__ */ versioned("jsonb"), hasCharacters);
 export const jsonpath = /* @__PURE__ */ versioned("jsonpath");
 
 /** A type whose text and binary values differ: the text is a name or an amount, the binary value a number (an oid, a count). */

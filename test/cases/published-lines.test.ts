@@ -1,18 +1,34 @@
 /** The lines of `walwire serve --publish`: what is published, what is wrong with a line, and how a file is followed. */
-import { appendFileSync, mkdtempSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { formatPgTime } from "../../src/kernel/time.ts";
-import { PublishedFile } from "../../src/node/cli/serve/published-file.ts";
+import { type FileMark, PublishedFile } from "../../src/node/cli/serve/published-file.ts";
 import { PublishedLines } from "../../src/node/cli/serve/published-lines.ts";
-import { placeInJson } from "../../src/node/cli/shared/json-place.ts";
+import { parseJsonExactly, placeInJson } from "../../src/node/cli/shared/json-place.ts";
 import { MemoryStore, Publisher } from "../../src/publisher/index.ts";
 import { law } from "../laws/law.ts";
 import { sentTo } from "../publisher-streams.ts";
 
-const fruit = `{"type":"Table","table":"fruit","columns":[{"name":"id","type":"int4","key":true},{"name":"name","type":"text"},{"name":"at","type":"timestamptz"}]}`;
+const fruit = `{"type":"Table","table":"fruit","columns":[{"name":"id","type":"int4","key":true},{"name":"name","type":"text"},{"name":"at","type":"timestamptz"},{"name":"doc","type":"jsonb"}]}`;
+
+/** The mark of a line: the lines here are of no file. */
+const markOf = (line: number) => ({ offset: 0, line, crc32c: 0 });
+const lineOf = ({ mark }: Publisher): number => JSON.parse(mark!).line;
 
 /** Publishes lines one by one, each with its number as the mark, until one cannot be. */
 async function publisher() {
@@ -22,7 +38,7 @@ async function publisher() {
   const lines = new PublishedLines(publisher);
   let number = 0;
   const publish = (...texts: readonly string[]) =>
-    lines.publish(texts.map((text) => ({ text, number: ++number, mark: String(number) })));
+    lines.publish(texts.map((text) => ({ text, number: ++number, mark: markOf(number) })));
   return { publisher, publish };
 }
 
@@ -62,7 +78,7 @@ test("publishes transactions, changes that are one by themselves, and messages",
     `{"type":"Insert","table":"fruit","row":{"id":1,"name":"apple","at":"2026-01-31T12:00:00Z"}}`,
     "",
     `{"type":"Insert",${common},"row":{"id":2}}`,
-    `{"type":"Update",${common},"row":{"id":2,"name":"pear"}}`,
+    `{"type":"Update",${common},"row":{"id":2,"name":"pear","doc":"{}"}}`,
     `{"type":"Update",${common},"row":{"name":"fig","id":3},"old":{"id":2}}`,
     `{"type":"Update",${common},"row":{"name":"date"},"old":{"id":3}}`,
     `{"type":"Delete",${common},"old":{"id":1}}`,
@@ -75,10 +91,19 @@ test("publishes transactions, changes that are one by themselves, and messages",
   );
   expect(await sent(of)).toEqual([
     ...["+ 1,apple", "commit"],
-    ...["of o", "+ 2,", "= 2,pear,same ", "= 3,fig,same 2", "= 3,date,same ", "- 1", "true p é", "commit then"],
+    ...[
+      "of o",
+      "+ 2,",
+      "= 2,pear,same,{} ",
+      "= 3,fig,same,same 2",
+      "= 3,date,same,same ",
+      "- 1",
+      "true p é",
+      "commit then",
+    ],
     ...["false q A", "truncate 1 true", "commit"],
   ]);
-  expect(of.mark).toBe("14");
+  expect(lineOf(of)).toBe(14);
 });
 
 test("publishes the lines of docs/publisher.md and docs/tail.md", async () => {
@@ -90,6 +115,20 @@ test("publishes the lines of docs/publisher.md and docs/tail.md", async () => {
   const orders = `{"type":"Table","table":"orders","columns":[{"name":"id","type":"int4","key":true},{"name":"price","type":"numeric"}]}`;
   await publish(orders, .../<!-- lines: jsonl -->\n```json\n([\s\S]*?)```/.exec(read("tail"))![1]!.trim().split("\n"));
   expect((await sent(of)).slice(2)).toEqual(["+ 1,9.50", "= 2,9.50 1", "- 2", "commit then"]);
+});
+
+test("publishes rows of a table whose replica identity is full, NULLs too", async () => {
+  const { publisher: of, publish } = await publisher();
+  await publish(
+    `{"type":"Table","table":"t","columns":[{"name":"a","type":"int4","key":true},{"name":"b","type":"text","key":true}],"replicaIdentity":"full"}`,
+    `{"type":"Insert","table":"t","row":{"a":1,"b":null}}`,
+    `{"type":"Update","table":"t","row":{"b":"x"},"old":{"a":1,"b":null}}`,
+    `{"type":"Delete","table":"t","old":{"a":1,"b":"x"}}`,
+  );
+  expect(await sent(of)).toEqual(["+ 1,", "commit", "= 1,x 1", "commit", "- 1", "commit"]);
+  await expect(publish(`{"type":"Delete","table":"t","old":{"a":1}}`)).rejects.toThrow(
+    "old.b: expected a value, null for NULL",
+  );
 });
 
 test("publishes copies of tables, and prepared transactions", async () => {
@@ -113,6 +152,109 @@ test("publishes copies of tables, and prepared transactions", async () => {
   ]);
 });
 
+test("goes on with copies after a restart, several of them mixed", async () => {
+  const store = new MemoryStore();
+  const pear = fruit.replace("fruit", "pear");
+  const row = (table: string, id: number) => `{"type":"CopyRow","table":"${table}","row":{"id":${id}}}`;
+  const texts = [
+    ...[fruit, `{"type":"CopyBegin","table":"fruit"}`, pear, row("fruit", 1), `{"type":"CopyBegin","table":"pear"}`],
+    ...[row("pear", 1), row("fruit", 2), `{"type":"CopyEnd","table":"pear","count":1}`, row("fruit", 3)],
+    ...[`{"type":"CopyEnd","table":"fruit","count":3}`, `{"type":"Insert","table":"pear","row":{"id":2}}`],
+  ];
+  const all = texts.map((text, i) => ({ text, number: i + 1, mark: markOf(i + 1) }));
+  // Each line by itself, and a restart after each: from the last mark on, as after a crash.
+  for (let end = 1; end <= all.length; end++) {
+    const publisher = await Publisher.open({ store, keepRows: true });
+    const done = publisher.mark === undefined ? 0 : lineOf(publisher);
+    await new PublishedLines(publisher).publish(all.slice(done, end));
+    await publisher.close();
+  }
+  const publisher = await Publisher.open({ store, keepRows: true });
+  expect(lineOf(publisher)).toBe(all.length);
+  expect(JSON.parse(publisher.mark!).copies).toBeUndefined();
+  const count = async (name: string): Promise<number> => {
+    const snapshot = await publisher.snapshot();
+    const table = publisher.tables.find((each) => each.name === name)!;
+    let rows = 0;
+    for await (const _ of snapshot.rows(table)) rows++;
+    return rows;
+  };
+  expect([await count("fruit"), await count("pear")]).toEqual([3, 2]);
+});
+
+test.each<[string, string, string]>([
+  [
+    `{"type":"CopyEnd","table":"fruit","count":3}`,
+    "count is 3, but the copy has 1 since line 2: lines are missing",
+    "3}",
+  ],
+  [
+    `{"type":"CopyEnd","table":"fruit","count":0}`,
+    "count is 0, but the copy has 1 since line 2: lines are too many",
+    "0}",
+  ],
+  [
+    `{"type":"Insert","table":"fruit","row":{"id":2}}`,
+    'the copy of "public.fruit", which begins in line 2, has no CopyEnd',
+    `"Insert","table":"fruit","row":{"id":2}}`,
+  ],
+  [`{"type":"CopyRow","table":"fruit","row":{"id":"x"}}`, 'int4 is "x"', `"x"}}`],
+])("a copy that is not whole: %s", async (text, message, rest) => {
+  const { publisher: of, publish } = await publisher();
+  await publish(fruit, `{"type":"CopyBegin","table":"fruit"}`);
+  const published = publish(`{"type":"CopyRow","table":"fruit","row":{"id":1}}`, text);
+  const error = await published.then(
+    () => expect.unreachable(),
+    (reason: unknown) => reason as { message: string; line: number; text: string; offset: number },
+  );
+  expect(error).toMatchObject({ name: "ParseError", line: 4, message: expect.stringContaining(message) });
+  expect(error.text.slice(error.offset)).toBe(rest);
+  // The line is corrected, and read again: it was not taken for published.
+  expect(lineOf(of)).toBe(3);
+});
+
+test("a copy that begins again has its rows from there on", async () => {
+  const { publisher: of, publish } = await publisher();
+  const begin = `{"type":"CopyBegin","table":"fruit"}`;
+  const row = `{"type":"CopyRow","table":"fruit","row":{"id":1}}`;
+  await publish(fruit, begin, row, begin, row, `{"type":"CopyEnd","table":"fruit","count":1}`);
+  expect(await sent(of)).toEqual([
+    ...["truncate 1 false", "+ 1,", "commit"],
+    ...["truncate 1 false", "+ 1,", "commit"],
+  ]);
+});
+
+test("a transaction without changes is one; TRUNCATE of several tables counts once or as its lines", async () => {
+  const { publish } = await publisher();
+  const truncate = `{"type":"Truncate","xid":5,"table":"fruit"}`;
+  await publish(fruit, `{"type":"Commit","xid":9}`, `{"type":"Commit","xid":9,"changes":0}`);
+  await publish(truncate, truncate, `{"type":"Commit","xid":5,"changes":1}`);
+  await publish(truncate, truncate, `{"type":"Commit","xid":5,"changes":2}`);
+  await expect(publish(truncate, truncate, `{"type":"Commit","xid":5,"changes":3}`)).rejects.toThrow(
+    "lines are missing",
+  );
+  await expect(publish(`{"type":"Commit","xid":5,"changes":-1}`)).rejects.toThrow("lines are too many");
+});
+
+test("numbers have the digits that the line has", async () => {
+  const { publisher: of, publish } = await publisher();
+  const names = ["int8", "numeric", "float8", "float8", "xid8", "money", "_int8"];
+  const columns = names.map((type, i) => ({ name: `c${i}`, type }));
+  await publish(
+    JSON.stringify({ type: "Table", table: "n", columns }),
+    `{"type":"Insert","table":"n","row":{"c0":9007199254740993,"c1":1.50,"c2":-0,"c3":1.50E+2,"c4":18446744073709551615,"c6":[9223372036854775807,-7,null]}}`,
+  );
+  const { messages } = await sentTo(of, "s", {});
+  const inserted = messages.find((message) => message.type === "Insert")!;
+  expect(inserted.newTuple.toArray()).toEqual([
+    ...["9007199254740993", "1.50", "-0", "150", "18446744073709551615", null, "{9223372036854775807,-7,NULL}"],
+  ]);
+  const wrong = (column: string, number: string) =>
+    publish(`{"type":"Insert","table":"n","row":{"${column}":${number}}}`);
+  await expect(wrong("c0", "9007199254740990.6")).rejects.toThrow('int8 is "9007199254740990.6"');
+  await expect(wrong("c3", "1e400")).rejects.toThrow('float8 is "1e+400"');
+});
+
 describe("a line that cannot be published names its place, and what is before it is", () => {
   const insert = (row: string) => `{"type":"Insert","table":"fruit","row":${row}}`;
   test.each<[string, string, string]>([
@@ -127,15 +269,29 @@ describe("a line that cannot be published names its place, and what is before it
     [insert(`{"id":1,"nmae":"x"}`), 'column "nmae" of relation "fruit" does not exist', `"x"}}`],
     [insert(`{"id":"1.5"}`), 'int4 is "1.5", expected a whole number', `"1.5"}}`],
     [insert(`{"id":1,"name":{"a":1}}`), "text is an object, expected text or a number", `{"a":1}}}`],
+    [insert(`{"id":1,"doc":"{bad"}`), 'jsonb is "{bad", expected JSON text', `"{bad"}}`],
     [insert("7"), "row: expected an object with the values of columns", "7}"],
     [`{"type":"Update","table":"fruit","row":{"name":"x"}}`, "row.id is missing, a column of the key", `{"name":"x"}}`],
     [`{"type":"Delete","table":"fruit"}`, "old: expected an object", `{"type":"Delete","table":"fruit"}`],
+    [`{"type":"Delete","table":"fruit","old":{"name":"x"}}`, "old.id is missing, a column of the key", `{"name":"x"}}`],
+    [insert(`{"name":"x"}`), "row.id is missing, a column of the key", `{"name":"x"}}`],
+    [insert(`{"name":"x","id":null}`), "row.id: expected a value, as the column is of the key, got null", "null}}"],
     [
-      `{"type":"Delete","table":"fruit","old":{"name":"x"}}`,
-      "old.id: expected a value of the key, got null",
-      `{"name":"x"}}`,
+      `{"type":"Update","table":"fruit","row":{"id":null},"old":{"id":1}}`,
+      "row.id: expected a value, as the column is of the key, got null",
+      `null},"old":{"id":1}}`,
     ],
     [`{"type":"Commit","xid":5,"changes":2}`, "changes is 2, but the transaction has 0: lines are missing", "2}"],
+    [
+      `{"type":"Insert","xid":1.5,"table":"fruit","row":{}}`,
+      "xid: expected a whole number from 1 to 4294967295, got 1.5",
+      `1.5,"table":"fruit","row":{}}`,
+    ],
+    [`{"type":"Commit","xid":0}`, "xid: expected a whole number from 1 to 4294967295, got 0", "0}"],
+    [`{"type":"Prepare","xid":4294967296,"gid":"g"}`, "xid: expected a whole number", `4294967296,"gid":"g"}`],
+    [`{"type":"CopyRow","table":"fruit"}`, 'the copy of "public.fruit" has no CopyBegin', `"CopyRow","table":"fruit"}`],
+    [`{"type":"CopyEnd","table":"fruit"}`, 'the copy of "public.fruit" has no CopyBegin', `"CopyEnd","table":"fruit"}`],
+    [insert(`{"id":9223372036854775807}`), 'int4 is "9223372036854775807", expected', "9223372036854775807}}"],
     [`{"type":"Commit"}`, "xid is missing: which transaction ends?", `"Commit"}`],
     [
       `{"type":"Insert","xid":"5","table":"fruit","row":{}}`,
@@ -147,6 +303,11 @@ describe("a line that cannot be published names its place, and what is before it
       `{"type":"Table","table":"t","columns":[{"name":"a","type":"int5"}]}`,
       "table.columns[0].type: expected the name of a built-in type",
       `"int5"}]}`,
+    ],
+    [
+      `{"type":"Table","table":"t","columns":[{"name":"a","type":"bigint"}]}`,
+      "table.columns[0].type: expected int8, its name in pg_type",
+      `"bigint"}]}`,
     ],
     [`{"type":"Table","table":"t","columns":[{"name":"a"}]}`, "table.columns[0].type: expected", `{"name":"a"}]}`],
     [`{"type":"Table","table":"t"}`, "columns: expected an array", `{"type":"Table","table":"t"}`],
@@ -166,7 +327,7 @@ describe("a line that cannot be published names its place, and what is before it
     expect(error).toMatchObject({ name: "ParseError", line: 3, message: expect.stringContaining(message) });
     expect(error.text.slice(error.offset)).toBe(rest);
     expect(await sent(of)).toEqual(["+ 1,before", "commit"]);
-    expect(of.mark).toBe("2");
+    expect(lineOf(of)).toBe(2);
   });
 
   test.each([insert(`{"id":3}`), `{"type":"Insert","xid":6,"table":"fruit","row":{"id":3}}`])(
@@ -183,7 +344,7 @@ test("a transaction larger than a block of the file, or than memory allows, is o
   const publisher = await Publisher.open({ transactionMemory: 2000 });
   const lines = new PublishedLines(publisher);
   let number = 0;
-  const publish = (text: string) => lines.publish([{ text, number: ++number, mark: String(number) }]);
+  const publish = (text: string) => lines.publish([{ text, number: ++number, mark: markOf(number) }]);
   await publish(fruit);
   const change = `{"type":"Insert","xid":5,"table":"fruit","row":{"id":1,"name":"${"x".repeat(900)}"}}`;
   await publish(change);
@@ -201,7 +362,7 @@ describe("a file", () => {
     onTestFinished(() => rmSync(path, { recursive: true }));
     return join(path, "f.jsonl");
   };
-  const open = async (path: string, mark?: string) => {
+  const open = async (path: string, mark?: FileMark) => {
     const file = await PublishedFile.open(path, mark);
     onTestFinished(() => file.close());
     return file;
@@ -240,6 +401,8 @@ describe("a file", () => {
     const another = "is not the file of which 8 bytes have been published";
     writeFileSync(path, "one\ntwx\n");
     await expect(open(path, two!.mark)).rejects.toThrow(another);
+    writeFileSync(path, "onx\ntwo\n");
+    await expect(open(path, two!.mark)).rejects.toThrow(another);
     writeFileSync(path, "one\n");
     await expect(open(path, two!.mark)).rejects.toThrow(another);
     const file = await open(path);
@@ -262,10 +425,43 @@ describe("a file", () => {
     expect(await texts(file)).toEqual(["three"]);
   });
 
-  test("of lines that are not UTF-8 is an error of the line", async () => {
+  test("is another one if any byte before the mark is", async () => {
     const path = folder();
-    writeFileSync(path, Buffer.from("ok\n\xff\n", "latin1"));
-    await expect((await open(path)).next()).rejects.toMatchObject({ line: 2, message: "the line is not UTF-8" });
+    const bytes = Buffer.from("first\n\nthird line\n");
+    writeFileSync(path, bytes);
+    const { mark } = (await (await open(path)).next()).at(-1)!;
+    for (let i = 0; i < bytes.length; i++) {
+      const changed = Buffer.from(bytes);
+      changed[i]! ^= 1;
+      writeFileSync(path, changed);
+      await expect(open(path, mark)).rejects.toThrow("is not the file");
+    }
+    writeFileSync(path, `${bytes}more\n`);
+    expect(await texts(await open(path, mark))).toEqual(["more"]);
+  });
+
+  test("of lines that are not UTF-8, or too long, shows where", async () => {
+    const path = folder();
+    for (const [line, offset] of [
+      ["ab\xff", 2],
+      ["\xff", 0],
+      ["\xef\xbf\xbdx\xef\xbf", 2],
+      ["\xc3\xa9\xef\xbf\xbd\xe2\x82(", 2],
+    ] as const) {
+      writeFileSync(path, Buffer.from(`ok\n${line}\n`, "latin1"));
+      await expect((await open(path)).next()).rejects.toMatchObject({ line: 2, offset });
+    }
+    const handle = openSync(path, "w");
+    writeSync(handle, `short\n{"type":"Insert"`);
+    ftruncateSync(handle, 66_000_000 + 2_000_000);
+    closeSync(handle);
+    const file = await open(path);
+    expect(await texts(file)).toEqual(["short"]);
+    await expect(file.next()).rejects.toMatchObject({
+      line: 2,
+      message: "the line is longer than 67108864 bytes",
+      text: expect.stringMatching(/^{"type":"Insert"/),
+    });
   });
 
   test("is a regular one that can be read", async () => {
@@ -321,3 +517,18 @@ describe("the place of a value in JSON", () => {
     }),
   );
 });
+
+law(
+  "numbers of JSON are values if JSON.parse keeps their digits, and their text if not",
+  fc.property(fc.jsonValue(), fc.bigInt(), fc.nat(), fc.nat(2), (json, big, scale, indent) => {
+    const number = `${big}${scale === 0 ? "" : `.${scale}`}`;
+    const text = JSON.stringify({ "5.50": json, '\\"': [json, "7.0"] }, undefined, indent).replace(
+      /}$/,
+      `,"n":[${number}, 1.0]}`,
+    );
+    const plain = JSON.stringify(JSON.parse(text)) as string;
+    const exact = String(Number(number)) === number ? Number(number) : number;
+    // fc's numbers are as JSON.stringify writes them, but for those whose text JSON.parse does not give back.
+    expect(parseJsonExactly(text)).toEqual({ ...JSON.parse(plain), n: [exact, "1.0"] });
+  }),
+);

@@ -1,6 +1,9 @@
 /** Publisher and its stores: what was acknowledged is sent to every slot once, whatever is restarted, cut off or full. */
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
@@ -19,6 +22,7 @@ import { MemoryStore, type PublisherStore } from "../../src/publisher/store.ts";
 import { streamSteps } from "../../src/publisher/stream.ts";
 import type { Table } from "../../src/publisher/tables.ts";
 import type { PublisherTransaction } from "../../src/publisher/transaction.ts";
+import { type TupleData, unchanged } from "../../src/wire/tuple.ts";
 import { Child } from "../publisher-child.ts";
 import { folder, publisherProgram } from "../publisher-program.ts";
 import { oneByOne, sentTo } from "../publisher-streams.ts";
@@ -350,7 +354,10 @@ test("damage before the last file is an error, and is never passed over", async 
   }
   writeFileSync(path, bytes);
   rmSync(join(directory, "log", names[1]!));
-  await expect(Publisher.open({ store: new DirectoryStore(directory) })).rejects.toThrow(FileError);
+  // A store that cannot be opened is not in use.
+  for (let i = 0; i < 2; i++) {
+    await expect(Publisher.open({ store: new DirectoryStore(directory) })).rejects.toThrow("has a gap before");
+  }
 });
 
 test("two publishers cannot use one directory", async () => {
@@ -359,6 +366,151 @@ test("two publishers cannot use one directory", async () => {
   await expect(open(new DirectoryStore(directory))).rejects.toThrow(`is in use by process ${process.pid}`);
   await publisher.close();
   await (await open(new DirectoryStore(directory))).publisher.close();
+});
+
+test("a publisher that cannot save at its end has released its store", async () => {
+  const directory = folder();
+  const { publisher } = await open(new DirectoryStore(directory));
+  // As a full disk, it keeps the slots from being saved.
+  const inTheWay = join(directory, "slots.document.tmp");
+  mkdirSync(inTheWay);
+  await expect(publisher.close()).rejects.toThrow(FileError);
+  expect(readdirSync(directory)).not.toContain("owner.pid");
+  rmSync(inTheWay, { recursive: true });
+  await (await open(new DirectoryStore(directory))).publisher.close();
+});
+
+describe("the owner of a directory", () => {
+  const openOwnedBy = async (owner: string) => {
+    const directory = folder();
+    writeFileSync(join(directory, "owner.pid"), owner);
+    const store = new DirectoryStore(directory);
+    await store.open();
+    await store.close();
+  };
+
+  test("is a process that runs, and is named with the file", async () => {
+    await expect(openOwnedBy(`${process.ppid}\n`)).rejects.toThrow(
+      new RegExp(`is in use by process ${process.ppid}: stop it, or remove ".*/owner.pid" if`),
+    );
+  });
+
+  test("is not one that is gone, or whose file was not finished", async () => {
+    await openOwnedBy("");
+    await openOwnedBy("0\n");
+    await openOwnedBy("4194305\n");
+    await openOwnedBy(`${process.pid}\n`);
+  });
+
+  const onLinux = process.platform === "linux";
+
+  test.runIf(onLinux)("is not another process that has its number now", async () => {
+    await openOwnedBy(`${process.ppid}\nbefore a reboot:1\n`);
+  });
+
+  test.runIf(onLinux)("is not a zombie", { timeout: 60_000 }, async () => {
+    // cat ends with its input, and sleep, which the shell has become by then, never asks how.
+    const script = "cat <&3 & echo $!; exec sleep 60";
+    const parent = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "ignore", "pipe"] });
+    try {
+      const [text] = (await once(parent.stdout!, "data")) as [Buffer];
+      const zombie = Number(text);
+      const program = () => readFileSync(`/proc/${parent.pid}/comm`, "latin1");
+      await expect.poll(program, { timeout: 20_000 }).toBe("sleep\n");
+      (parent.stdio[3] as Writable).end();
+      const state = () => readFileSync(`/proc/${zombie}/stat`, "latin1").split(") ")[1]?.[0];
+      await expect.poll(state, { timeout: 20_000 }).toBe("Z");
+      await openOwnedBy(`${zombie}\n`);
+    } finally {
+      parent.kill("SIGKILL");
+      await once(parent, "close");
+    }
+  });
+});
+
+test("a directory of other files is left as it is", async () => {
+  const directory = folder();
+  const open = () => Publisher.open({ store: new DirectoryStore(directory) });
+  writeFileSync(join(directory, "index.html"), "");
+  await expect(open()).rejects.toThrow('has other files, such as "index.html", and no store of a publisher');
+  expect(readdirSync(directory)).toEqual(["index.html"]);
+  rmSync(join(directory, "index.html"));
+  mkdirSync(join(directory, "log"));
+  writeFileSync(join(directory, "log", "access.log"), "");
+  await expect(open()).rejects.toThrow('such as "access.log"');
+  rmSync(join(directory, "log", "access.log"));
+  await (await open()).close();
+  // What is put beside a store does not matter.
+  writeFileSync(join(directory, "README"), "");
+  await (await open()).close();
+});
+
+test("a row says what each column is", async () => {
+  const publisher = await Publisher.open();
+  const columns = [
+    { name: "symbol", type: "text", key: true },
+    { name: "value", type: "numeric" },
+    { name: "note", type: "text" },
+  ];
+  const price = await publisher.table({ name: "price", columns });
+  const full = await publisher.table({ name: "full", columns, replicaIdentity: "full" });
+  const elsewhere = await (await Publisher.open()).table({ name: "price", columns });
+  publisher.publication("all", { tables: "all" });
+  await publisher.createSlot("s");
+  const { end } = publisher;
+  const missing = "row.symbol is missing, a column of the key";
+  const isNull = "row.symbol: expected a value, as the column is of the key, got null";
+  const wrong: readonly [message: string, write: (t: PublisherTransaction) => void][] = [
+    [missing, (t) => t.insert(price, { value: "1" })],
+    [isNull, (t) => t.insert(price, [null, "1", null])],
+    [isNull, (t) => t.insert(full, [null, "1", null])],
+    ["row.note: expected a value, null for NULL, got undefined", (t) => t.insert(price, ["A", "1", undefined])],
+    ["row.note: expected a value, null for NULL, got", (t) => t.insert(price, ["A", "1", unchanged])],
+    [missing, (t) => t.update(price, { value: "9" })],
+    [isNull, (t) => t.update(price, { symbol: null }, { symbol: "A" })],
+    ["old.symbol is missing, a column of the key", (t) => t.update(price, { symbol: "A" }, { value: "9" })],
+    ["old.note: expected a value, null for NULL", (t) => t.update(full, ["A", "1", "n"], { symbol: "A", value: "1" })],
+    ["old.note: expected a value, null for NULL", (t) => t.delete(full, { symbol: "A", value: "1" })],
+    ["old.symbol is missing, a column of the key", (t) => t.delete(price, { value: "1" })],
+    ["a table that `table` of this publisher returned", (t) => t.insert(elsewhere, ["A", "1", null])],
+  ];
+  for (const [message, write] of wrong) {
+    const error = await publisher.transaction(write).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ArgumentError);
+    expect((error as Error).message).toContain(message);
+  }
+  expect(publisher.end).toBe(end);
+  await expect(publisher.transaction(undefined as never)).rejects.toThrow("write: expected a function");
+
+  await publisher.transaction((t) => {
+    t.insert(price, { symbol: "A" });
+    t.update(price, { symbol: "A", value: "9" });
+    t.update(price, { note: "x" }, { symbol: "A" });
+    t.update(price, { symbol: "B" }, { symbol: "A" });
+    t.update(full, { value: "9" }, ["A", "1", null]);
+  });
+  const { messages } = await sentTo(publisher, "s");
+  const show = (tuple: TupleData | undefined) =>
+    tuple?.toArray().map((value) => (value === unchanged ? "same" : value));
+  expect(
+    messages.flatMap((message) =>
+      message.type === "Insert" || message.type === "Update"
+        ? [[show(message.newTuple), message.type === "Update" ? show(message.oldTuple?.tuple) : undefined]]
+        : [],
+    ),
+  ).toEqual([
+    [["A", null, null], undefined],
+    [["A", "9", "same"], undefined],
+    [["A", "same", "x"], undefined],
+    [
+      ["B", "same", "same"],
+      ["A", null, null],
+    ],
+    [
+      ["A", "9", null],
+      ["A", "1", null],
+    ],
+  ]);
 });
 
 test("a value or a call that cannot be is an error of that call, and nothing is stored", async () => {

@@ -4,6 +4,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ArgumentError, WalwireError } from "../../src/kernel/errors.ts";
+import { Publisher } from "../../src/publisher/publisher.ts";
+import { PublisherTransaction } from "../../src/publisher/transaction.ts";
+import { seed, times } from "../seed.ts";
 import { hostileValue } from "./grammar.ts";
 import { law } from "./law.ts";
 
@@ -123,6 +126,48 @@ describe.each([...calls.values()])("%s", (_, call) => {
   );
 });
 
+const publisher = await Publisher.open();
+const table = await publisher.table({ name: "t", columns: [{ name: "a", type: "int4", key: true }] });
+await publisher.createSlot("s");
+
+describe("methods of a publisher", () => {
+  /** Not called: internal, or its end. */
+  const internal = new Set(["constructor", "close", "begin", "commit", "pieces", "grown", "tableForm", "acquireSlot"]);
+  const methodsOf = ({ prototype }: { readonly prototype: object }) =>
+    Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) =>
+      typeof value === "function" && !internal.has(name) ? [[name, value as Call] as const] : [],
+    );
+  const first = fc.constantFrom<() => unknown>(...["s", "g", table, [table], () => {}].map((each) => () => each));
+  const some = fc.tuple(fc.oneof(first, throwing), args).map(([one, rest]) => [one, ...rest]);
+  const any = fc.oneof(args, some);
+  test.each(methodsOf(Publisher))("%s", async (_, method) => {
+    await fc.assert(
+      fc.asyncProperty(any, (makers) =>
+        attempt(
+          method.bind(publisher),
+          makers.map((make) => make()),
+        ),
+      ),
+      { seed, numRuns: Math.ceil(300 * times) },
+    );
+  });
+  test.each(methodsOf(PublisherTransaction))("of a transaction: %s", async (_, method) => {
+    const call: Call = (...given) =>
+      publisher.transaction((t) => {
+        method.apply(t, given);
+      });
+    await fc.assert(
+      fc.asyncProperty(any, (makers) =>
+        attempt(
+          call,
+          makers.map((make) => make()),
+        ),
+      ),
+      { seed, numRuns: Math.ceil(300 * times) },
+    );
+  });
+});
+
 describe("an argument that is missing or of another type is named", () => {
   const named = new Map([...calls.values()].map(([name, call]) => [name, call]));
   test.each<[name: string, path: string, args: readonly unknown[]]>([
@@ -143,6 +188,10 @@ describe("an argument that is missing or of another type is named", () => {
     ["./verify-backup verifyBackup", "options", ["a", { walDirectory: "b" }]],
     ["./verify-backup verifyBackupChain", "directories[1]", [["a", 5]]],
     ["./verify-backup verifyBackupChain", "directories", ["a"]],
+    ["./publisher publisherHandlers", "publisher", []],
+    ["./server listen", "options", [5]],
+    ["./proxy startProxy", "options", []],
+    ["./testing startTestServer", "options", [5]],
     ["./combine-backup combineBackup", "output", [["a"]]],
     ["./combine-backup combineBackup", "directories[0]", [[5], "b"]],
   ])("%s: %s", async (name, path, given) => {

@@ -82,6 +82,16 @@ function damagedText(text: fc.Arbitrary<string>): fc.Arbitrary<string> {
     );
 }
 
+/** What is written; undefined for what is not JSON: json and jsonb are read as they come, and checked when they are written. */
+function writeOr<T>(write: () => T, name: string): T | undefined {
+  try {
+    return write();
+  } catch (error) {
+    if (!/^_?jsonb?$/.test(name) || !(error instanceof EncodeError)) throw error;
+    return undefined;
+  }
+}
+
 /** The value that a reader gives, if it does not refuse. */
 function readOr<T>(read: () => T): { value: T } | undefined {
   try {
@@ -154,8 +164,9 @@ describe.each(types)("$name", ({ name, oid, codec }) => {
         if (read === undefined) return;
         // A string may have no bytes; readers are given only what does.
         if (/\p{Cs}/u.test(text)) return;
-        const again = codec.readText(codec.writeText(read.value));
-        expect(isDeepStrictEqual(again, read.value), text).toBe(true);
+        const written = writeOr(() => codec.writeText(read.value), name);
+        if (written === undefined) return;
+        expect(isDeepStrictEqual(codec.readText(written), read.value), text).toBe(true);
       },
     ),
     runs,
@@ -171,7 +182,8 @@ describe.each(types)("$name", ({ name, oid, codec }) => {
         (bytes) => {
           const read = readOr(() => codec.readBinary(bytes));
           if (read === undefined) return;
-          const again = codec.writeBinary(read.value);
+          const again = writeOr(() => codec.writeBinary(read.value), name);
+          if (again === undefined) return;
           if (isExact) expect(toHex(again)).toBe(toHex(bytes));
           expect(isDeepStrictEqual(codec.readBinary(again), read.value), toHex(bytes)).toBe(true);
         },

@@ -96,6 +96,25 @@ test("asks for passwords where there are users", async () => {
   expect(await closed).toBe(0);
 });
 
+test("gives a base backup if it has one, and says how if it has none", async () => {
+  const backup = join(folder, "backup");
+  const { host, port, user } = server;
+  const url = `postgres://${user}@/?host=${encodeURIComponent(host)}&port=${port}`;
+  const made = await spawnWalwire(compiled.dist, ["base-backup", "-d", url, "-D", backup, "--checkpoint", "fast"]);
+  expect(made.status, made.stderr).toBe(0);
+  const without = await serve();
+  const address = ({ connection }: typeof without) => `postgres://u@${connection.host}:${connection.port}/`;
+  const none = await spawnWalwire(compiled.dist, ["base-backup", "-d", address(without), "-D", join(folder, "none")]);
+  expect(none.stderr).toContain("this server has WAL only, and no base backup");
+  expect(none.status).not.toBe(0);
+  const copy = join(folder, "backup-copy");
+  const call = ["base-backup", "-d", address(await serve("--base-backup", backup)), "-D", copy, "--wal-method", "none"];
+  const given = await spawnWalwire(compiled.dist, call);
+  expect(given.status, given.stderr).toBe(0);
+  const manifest = (of: string) => readFileSync(join(of, "backup_manifest"));
+  expect(manifest(copy).equals(manifest(backup))).toBe(true);
+});
+
 test.each<[args: readonly string[], status: number, words: string]>([
   [[], 2, "missing --wal or --publish"],
   [["--wal", "/no/such/folder"], 3, "/no/such/folder"],
@@ -104,6 +123,8 @@ test.each<[args: readonly string[], status: number, words: string]>([
     2,
     '--listen: expected HOST:PORT, PORT or the path of a Unix socket, got "x"',
   ],
+  [["--publish", "a", "--publish", "b"], 2, "--publish is given twice"],
+  [["--publish", "a", "--base-backup", "b"], 2, "--base-backup requires --wal"],
   [["--wal", "d", "--tls-key", "k"], 2, "--tls-key requires --tls-cert"],
 ])("%j is an error", async (args, code, words) => {
   const { status, stdout, stderr } = await spawnWalwire(compiled.dist, ["serve", ...args]);

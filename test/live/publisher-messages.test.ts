@@ -264,7 +264,8 @@ const steps = (origin: string): readonly Step[] => [
       range: { lower: 1, upper: 5, bounds: "[)" },
     };
     t.insert(typed, whole);
-    t.update(typed, { ...whole, mood: "ok" });
+    const nulls = Object.fromEntries(typed.columns.map(({ name }) => [name, null]));
+    t.update(typed, { ...nulls, ...whole, mood: "ok" });
   }),
   transaction(
     [

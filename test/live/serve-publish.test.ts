@@ -63,12 +63,12 @@ const declared = [
 /** The Nth transaction inserts row N, updates row N - 1, deletes row N - 3 and logs its number. */
 function transaction(n: number): string {
   const changes = [
-    { type: "Insert", xid: n, table: "item", row: { id: n, value: `value ${n}` } },
-    ...(n < 1 ? [] : [{ type: "Update", xid: n, table: "item", row: { id: n - 1, value: "updated" } }]),
-    ...(n < 3 ? [] : [{ type: "Delete", xid: n, table: "item", old: { id: n - 3 } }]),
-    { type: "Insert", xid: n, table: "log", row: { line: `${n}` } },
+    { type: "Insert", xid: n + 1, table: "item", row: { id: n, value: `value ${n}` } },
+    ...(n < 1 ? [] : [{ type: "Update", xid: n + 1, table: "item", row: { id: n - 1, value: "updated" } }]),
+    ...(n < 3 ? [] : [{ type: "Delete", xid: n + 1, table: "item", old: { id: n - 3 } }]),
+    { type: "Insert", xid: n + 1, table: "log", row: { line: `${n}` } },
   ];
-  const end = { type: "Commit", xid: n, changes: changes.length };
+  const end = { type: "Commit", xid: n + 1, changes: changes.length };
   return [...changes, end].map((each) => `${JSON.stringify(each)}\n`).join("");
 }
 

@@ -5,15 +5,15 @@
  * last one can have an append that a crash has left unfinished. Documents are replaced by renaming.
  */
 import { constants } from "node:fs";
-import { type FileHandle, open, readdir, readFile, rm, stat, unlink, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { type FileHandle, open, readdir, rm, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
 import { FileError, refuseArgument, StateError } from "../../kernel/errors.ts";
 import { type Lsn, toLsn } from "../../kernel/lsn.ts";
 import { checkOptions, checkType, checkWhole } from "../../kernel/options.ts";
 import { FIRST_LSN, type LogExtent, type PublisherStore } from "../../publisher/store.ts";
 import { durableRename, fsyncParent, fsyncPath } from "../durable.ts";
 import { makeDirectories } from "../make-directories.ts";
-import { processExists } from "../process-exists.ts";
+import { takeOwnerFile } from "../owner-file.ts";
 import { strerror } from "../strerror.ts";
 
 /** Options of a DirectoryStore. */
@@ -29,9 +29,10 @@ interface Segment {
   size: number;
 }
 
-/** Directories that this process has open. */
-const openHere = new Set<string>();
 const NAME = /^([0-9A-F]{16})\.log$/;
+const DOCUMENT_NAME = /^[a-z]+\.document$/;
+/** What is in the directory of a store before it has a document. */
+const FIRST_NAME = /^(log|owner\.pid|[a-z]+\.document\.tmp)$/;
 /** Small pieces are joined up to this size before they are written. */
 const WRITE = 1_048_576;
 /** Bytes of a document that are read at once. */
@@ -49,7 +50,7 @@ export class DirectoryStore implements PublisherStore {
   /** Why nothing more can be appended: it is not known what the file has. */
   #broken: FileError | undefined;
 
-  /** @param directory It is made if it does not exist; its parent must. @throws ArgumentError for an invalid argument. */
+  /** @param directory It is made if it does not exist; its parent must. If it exists, it is empty or has a store. @throws ArgumentError for an invalid argument. */
   constructor(directory: string, options: DirectoryStoreOptions = {}) {
     if (typeof directory !== "string" || directory === "") refuseArgument("directory", "a path", directory);
     checkOptions(options, ["segmentSize"]);
@@ -61,9 +62,15 @@ export class DirectoryStore implements PublisherStore {
     this.#log = join(directory, "log");
   }
 
-  /** Open it. @throws FileError if the system fails, another process uses the directory, or files of the log are missing. */
+  /**
+   * Open it.
+   *
+   * @throws FileError if the system fails, the directory has other files and no store, another process uses it, or files of the log are
+   *   missing.
+   */
   async open(): Promise<LogExtent> {
     if (this.#isOpen) throw new StateError("the store is open");
+    await this.#mustBeStore();
     await this.#try("create directory", this.#log, async () => {
       makeDirectories(this.#log);
       await fsyncPath(this.directory, true);
@@ -72,6 +79,15 @@ export class DirectoryStore implements PublisherStore {
     await this.#lock();
     this.#isOpen = true;
     this.#broken = undefined;
+    try {
+      return await this.#openLog();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async #openLog(): Promise<LogExtent> {
     const names = await this.#try("read directory", this.#log, () => readdir(this.#log));
     const starts = names.flatMap((name) => NAME.exec(name)?.[1] ?? []).sort();
     this.#segments = [];
@@ -212,14 +228,32 @@ export class DirectoryStore implements PublisherStore {
     });
   }
 
-  /** Close its files, so that another process can open it. */
+  /** Close its files, so that another process can open it. @throws FileError */
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    await this.#handle?.close();
+    const handle = this.#handle;
     this.#handle = undefined;
-    openHere.delete(resolve(this.directory));
-    await rm(this.#lockPath, { force: true });
+    try {
+      await this.#try("close file", this.#log, async () => handle?.close());
+    } finally {
+      await this.#try("remove file", this.#lockPath, () => rm(this.#lockPath, { force: true }));
+    }
+  }
+
+  /** A directory of other files, which may be named by mistake, is left as it is. */
+  async #mustBeStore(): Promise<void> {
+    const { directory } = this;
+    const names = await this.#try("read directory", directory, () => namesIn(directory));
+    if (names.some((name) => DOCUMENT_NAME.test(name))) return;
+    const log = await this.#try("read directory", this.#log, () => namesIn(this.#log));
+    const foreign = names.find((name) => !FIRST_NAME.test(name)) ?? log.find((name) => !NAME.test(name));
+    if (foreign === undefined) return;
+    throw new FileError(
+      directory,
+      `"${directory}" has other files, such as "${foreign}", and no store of a publisher: use a new or an empty directory`,
+      "BAD_FILE",
+    );
   }
 
   #documentPath(name: string): string {
@@ -231,25 +265,16 @@ export class DirectoryStore implements PublisherStore {
     return join(this.directory, "owner.pid");
   }
 
-  /** One process at a time, as postmaster.pid has it: a file of a process that is gone does not count. */
+  /** One process at a time, as postmaster.pid has it. */
   async #lock(): Promise<void> {
     const path = this.#lockPath;
-    for (;;) {
-      try {
-        await writeFile(path, `${process.pid}\n`, { flag: "wx" });
-        openHere.add(resolve(this.directory));
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw fileError("create file", path, error);
-      }
-      const text = await readFile(path, "latin1").catch(() => "");
-      const pid = Number.parseInt(text, 10);
-      // One of our own number that is not open here is dead: it ran before a restart of the machine or container.
-      if (pid > 0 && (pid === process.pid ? openHere.has(resolve(this.directory)) : processExists(pid))) {
-        throw new FileError(path, `"${this.directory}" is in use by process ${pid}: "${path}" says so`, "BAD_FILE");
-      }
-      await rm(path, { force: true });
-    }
+    const owner = await this.#try("create file", path, () => takeOwnerFile(path));
+    if (owner === undefined) return;
+    throw new FileError(
+      path,
+      `"${this.directory}" is in use by process ${owner}: stop it, or remove "${path}" if that process is another program`,
+      "BAD_FILE",
+    );
   }
 
   #mustBeOpen(): Segment {
@@ -261,11 +286,17 @@ export class DirectoryStore implements PublisherStore {
     const path = join(this.#log, `${start.toString(16).toUpperCase().padStart(16, "0")}.log`);
     await this.#try("create file", path, async () => {
       const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
-      await fsyncParent(path);
-      await this.#handle?.close();
+      try {
+        await fsyncParent(path);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+      const before = this.#handle;
       this.#handle = handle;
+      this.#segments.push({ path, start, size: 0 });
+      await before?.close();
     });
-    this.#segments.push({ path, start, size: 0 });
   }
 
   async #openLast(): Promise<void> {
@@ -280,6 +311,13 @@ export class DirectoryStore implements PublisherStore {
       throw fileError(what, path, error);
     }
   }
+}
+
+/** The names in a directory; none if it does not exist. */
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return readdir(directory).catch((error: NodeJS.ErrnoException) =>
+    error.code === "ENOENT" ? [] : Promise.reject(error),
+  );
 }
 
 function endOf({ start, size }: Segment): bigint {

@@ -2,13 +2,13 @@
 
 import type { CreateReplicationSlotCmd } from "../../command/ast.ts";
 import type { PGOutputOptions } from "../../command/check.ts";
-import { ServerError } from "../../kernel/errors.ts";
+import { refuseArgument, ServerError } from "../../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../../kernel/lsn.ts";
 import { checkOptions, checkType } from "../../kernel/options.ts";
 import { publisherCapabilities } from "../../publisher/capabilities.ts";
 import { copyRows } from "../../publisher/copy.ts";
 import { PgoutputEncoder } from "../../publisher/encoder.ts";
-import type { AcquiredSlot, CopySnapshot, Publisher } from "../../publisher/publisher.ts";
+import { type AcquiredSlot, type CopySnapshot, Publisher } from "../../publisher/publisher.ts";
 import { answerSql } from "../../publisher/sql.ts";
 import { matchTemplate, templateOf, tokensOf } from "../../publisher/sql-tokens.ts";
 import { streamSteps } from "../../publisher/stream.ts";
@@ -60,12 +60,13 @@ const MAX_POSITIONS = 4096;
 /**
  * The handlers of a walsender that publishes: slots, streams, and the SQL that subscriptions of PostgreSQL 10 to 18 run.
  *
- * @throws ArgumentError for invalid options.
+ * @throws ArgumentError for anything but a publisher, and for invalid options.
  * @example
  * const handlers = publisherHandlers(await Publisher.open());
  * typeof handlers.startLogical // "function"
  */
 export function publisherHandlers(publisher: Publisher, options: PublisherHandlersOptions = {}): WalsenderHandlers {
+  if (!(publisher instanceof Publisher)) refuseArgument("publisher", "a Publisher", publisher);
   checkOptions(options, ["query", "onError"]);
   const { query, onError } = options;
   checkType("options.query", query, "function");

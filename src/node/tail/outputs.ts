@@ -1,10 +1,10 @@
 /** Outputs of `walwire tail`: what it writes is acknowledged to the server once the output has it. */
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { type FileHandle, open, readFile, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatLsn, invalidLsn, type Lsn, parseLsn } from "../../kernel/lsn.ts";
 import { durableRename, fsyncParent } from "../durable.ts";
-import { processExists } from "../process-exists.ts";
+import { takeOwnerFile } from "../owner-file.ts";
 import type { CopiedTable, SubscriptionState, SubscriptionStore } from "../subscribe/index.ts";
 import { TailError } from "../tail-error.ts";
 
@@ -224,7 +224,7 @@ function sizeOf(path: string, size: number, state: State | undefined): number {
   return state.size;
 }
 
-/** FILE.lock, with the number of the process that writes FILE. */
+/** FILE.lock, which says which process writes FILE. */
 class Lock {
   readonly #path: string;
   readonly #onExit = (): void => rmSync(this.#path, { force: true });
@@ -237,31 +237,11 @@ class Lock {
   /** @throws TailError if another process has it */
   static async take(file: string): Promise<Lock> {
     const path = `${file}.lock`;
-    for (;;) {
-      try {
-        await writeFile(path, `${process.pid}\n`, { flag: "wx" });
-        return new Lock(path);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-      const owner = Lock.#owner(path);
-      // One of our own number is dead: it ran before a restart of the machine or container.
-      if (owner !== undefined && owner !== process.pid && processExists(owner)) {
-        throw new TailError(
-          `${file} is written by the process ${owner}: stop it, choose another --output, or remove ${path} if that process is another program`,
-        );
-      }
-      rmSync(path, { force: true });
-    }
-  }
-
-  static #owner(path: string): number | undefined {
-    try {
-      const pid = Number(readFileSync(path, "utf8"));
-      return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
-    } catch {
-      return undefined;
-    }
+    const owner = await takeOwnerFile(path);
+    if (owner === undefined) return new Lock(path);
+    throw new TailError(
+      `${file} is written by the process ${owner}: stop it, choose another --output, or remove ${path} if that process is another program`,
+    );
   }
 
   release(): void {

@@ -45,7 +45,7 @@ the third row that the server sends, add: --at server:Insert:3 --do cut.`,
     record: {
       type: "string",
       value: "DIRECTORY",
-      help: "write what CopyData holds into an empty directory, a file for each copy and side; walwire decode reads them",
+      help: "write what CopyData holds into an empty directory, a file for each copy and side, which walwire decode reads, but for those that end in .raw",
     },
     at: {
       type: "string",

@@ -21,6 +21,12 @@ then, in a database: CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1 port=5433'
       help: "keep replication slots there, in files as those of pg_replslot; else they are gone at the end",
       requires: ["wal"],
     },
+    "base-backup": {
+      type: "string",
+      value: "DIRECTORY",
+      help: "what pg_basebackup gets: a base backup in the plain format; else there is none",
+      requires: ["wal"],
+    },
     publish: { type: "string", value: "FILE", help: "the file of lines, to which other programs append" },
     state: {
       type: "string",

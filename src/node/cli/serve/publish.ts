@@ -5,7 +5,7 @@ import { DirectoryStore, Publisher, publisherHandlers } from "../../publisher/in
 import { UsageError } from "../shared/usage.ts";
 import type { ServeCall } from "./declaration.ts";
 import { PublishedFile } from "./published-file.ts";
-import { PublishedLines } from "./published-lines.ts";
+import { markOf, PublishedLines } from "./published-lines.ts";
 import type { Source } from "./source.ts";
 
 /** Milliseconds between two looks whether the file has grown. */
@@ -22,7 +22,7 @@ export async function publishSource(path: string, options: ServeCall["options"])
   let file: PublishedFile | undefined;
   try {
     publisher.publication(publication, { tables: "all" });
-    file = await PublishedFile.open(path, publisher.mark);
+    file = await PublishedFile.open(path, markOf(publisher));
     const lines = new PublishedLines(publisher);
     const publishAll = async (from: PublishedFile): Promise<void> => {
       for (let next = await from.next(); next.length > 0; next = await from.next()) await lines.publish(next);

@@ -14,17 +14,16 @@ export interface FileLine {
   /** Its number, from 1. */
   readonly number: number;
   /** What says, in a later run, that everything up to its end has been published. */
-  readonly mark: string;
+  readonly mark: FileMark;
 }
 
-/** What a mark says. */
-interface Mark {
-  /** Bytes up to the end of the line. */
+/** The end of a line. */
+export interface FileMark {
+  /** Bytes up to there. */
   readonly offset: number;
-  /** Its number. */
+  /** The number of the line. */
   readonly line: number;
-  /** The CRC-32C of its last bytes, and how many these are: another file has others there. */
-  readonly length: number;
+  /** The CRC-32C of these bytes: another file has another one. */
   readonly crc32c: number;
 }
 
@@ -32,33 +31,33 @@ interface Mark {
 const READ = 1_048_576;
 /** The longest line, in bytes: as of other lines of JSON that are read. */
 const MAX_LINE = 67_108_864;
-/** The most bytes of a line that its mark is made of. */
-const MARKED = 4096;
+/** Bytes of a line that is too long, to show. */
+const SHOWN = 200;
 const NEWLINE = 0x0a;
 
 /** A file of lines, which other programs append to. What has been read is not read again: its bytes must stay as they are. */
 export class PublishedFile {
   readonly #path: string;
   readonly #handle: FileHandle;
-  /** Bytes and lines that were given. */
-  #offset: number;
-  #line: number;
+  /** The end of the last line that was given. */
+  #mark: FileMark;
   /** What was read of the line that is not complete. */
   #rest: Buffer[] = [];
   #restLength = 0;
 
-  private constructor(path: string, handle: FileHandle, offset: number, line: number) {
+  private constructor(path: string, handle: FileHandle, mark: FileMark) {
     this.#path = path;
     this.#handle = handle;
-    this.#offset = offset;
-    this.#line = line;
+    this.#mark = mark;
   }
 
   /**
+   * Open a file. Up to the mark it is read, for its checksum: a gigabyte takes about a second.
+   *
    * @param mark The mark of the last line that has been published.
    * @throws UnseenError; InputError for a file that is not regular, or not the one that has this mark
    */
-  static async open(path: string, mark: string | undefined): Promise<PublishedFile> {
+  static async open(path: string, mark: FileMark | undefined): Promise<PublishedFile> {
     const handle = await open(path, "r").catch((error: unknown) => Promise.reject(fileError(path, error)));
     try {
       if (!(await handle.stat()).isFile()) {
@@ -66,11 +65,9 @@ export class PublishedFile {
           `${path} is not a regular file: what comes from a pipe cannot be read again after a restart`,
         );
       }
-      const { offset, line, length, crc32c }: Mark =
-        mark === undefined ? { offset: 0, line: 0, length: 0, crc32c: 0 } : JSON.parse(mark);
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(length), 0, length, offset - length);
-      if (bytesRead !== length || crc32cOf(buffer, 0, length, 0) !== crc32c) throw anotherFile(path, offset);
-      return new PublishedFile(path, handle, offset, line);
+      const { offset = 0, line = 0, crc32c = 0 } = mark ?? {};
+      if ((await crc32cOfFile(handle, offset)) !== crc32c) throw anotherFile(path, offset);
+      return new PublishedFile(path, handle, { offset, line, crc32c });
     } catch (error) {
       await handle.close();
       throw error;
@@ -79,7 +76,7 @@ export class PublishedFile {
 
   /** Lines that were given, those of earlier runs too. */
   get lines(): number {
-    return this.#line;
+    return this.#mark.line;
   }
 
   /**
@@ -91,7 +88,7 @@ export class PublishedFile {
    */
   async next(): Promise<readonly FileLine[]> {
     for (;;) {
-      const from = this.#offset + this.#restLength;
+      const from = this.#mark.offset + this.#restLength;
       const { size, ino } = await this.#handle.stat();
       const end = Math.min(size, (await stateSizeOf(this.#path)) ?? size);
       if (size < from) throw anotherFile(this.#path, from);
@@ -105,7 +102,7 @@ export class PublishedFile {
       this.#rest.push(bytes);
       this.#restLength += bytesRead;
       if (bytes.includes(NEWLINE)) return this.#lines();
-      if (this.#restLength > MAX_LINE) throw badLine("", this.#line + 1, `the line is longer than ${MAX_LINE} bytes`);
+      if (this.#restLength > MAX_LINE) throw this.#tooLong();
     }
   }
 
@@ -127,18 +124,25 @@ export class PublishedFile {
   }
 
   #lineOf(bytes: Buffer, start: number, end: number): FileLine {
-    const line = ++this.#line;
-    this.#offset += end + 1 - start;
-    const contents = bytes.subarray(start, end);
-    if (!isUtf8(contents)) throw badLine("", line, "the line is not UTF-8");
-    // Windows programs may begin with a byte order mark.
-    const text = contents.toString("utf8").replace(line === 1 ? /^\ufeff/ : "", "");
-    const from = Math.max(start, end + 1 - MARKED);
-    const mark: Mark = {
-      ...{ offset: this.#offset, line, length: end + 1 - from },
-      crc32c: crc32cOf(bytes, from, end + 1, 0),
+    const mark: FileMark = {
+      offset: this.#mark.offset + end + 1 - start,
+      line: this.#mark.line + 1,
+      crc32c: crc32cOf(bytes, start, end + 1, this.#mark.crc32c),
     };
-    return { text, number: line, mark: JSON.stringify(mark) };
+    this.#mark = mark;
+    const { line } = mark;
+    const contents = bytes.subarray(start, end);
+    const decoded = contents.toString("utf8");
+    if (!isUtf8(contents)) throw badLine(decoded, line, "the line is not UTF-8", firstInvalid(contents, decoded));
+    // Windows programs may begin with a byte order mark.
+    const text = line === 1 ? decoded.replace(/^\ufeff/, "") : decoded;
+    return { text, number: line, mark };
+  }
+
+  #tooLong(): ParseError {
+    const start = this.#rest[0]!.toString("utf8", 0, SHOWN);
+    const advice = "a line can have 64 MiB: keep large values elsewhere, and publish where they are";
+    return badLine(start, this.#mark.line + 1, `the line is longer than ${MAX_LINE} bytes`, 0, advice);
   }
 
   /** @throws InputError if another file has its name now */
@@ -146,6 +150,32 @@ export class PublishedFile {
     const there = await stat(this.#path).catch(() => undefined);
     if (there?.ino !== ino)
       throw new InputError(`${this.#path} was moved away: append to it, or publish the new one with another --state`);
+  }
+}
+
+/** The CRC-32C of the first `length` bytes; undefined if there are not so many. */
+async function crc32cOfFile(handle: FileHandle, length: number): Promise<number | undefined> {
+  const room = Buffer.allocUnsafe(Math.min(READ, length));
+  let crc32c = 0;
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await handle.read(room, 0, Math.min(READ, length - at), at);
+    if (bytesRead === 0) return undefined;
+    crc32c = crc32cOf(room, 0, bytesRead, crc32c);
+    at += bytesRead;
+  }
+  return crc32c;
+}
+
+/** Where the first U+FFFD is that stands for bytes that are not UTF-8. */
+function firstInvalid(bytes: Buffer, decoded: string): number {
+  let start = 0;
+  let at = 0;
+  for (;;) {
+    const found = decoded.indexOf("\ufffd", start);
+    at += Buffer.byteLength(decoded.slice(start, found));
+    if (bytes.toString("hex", at, at + 3) !== "efbfbd") return found;
+    at += 3;
+    start = found + 1;
   }
 }
 

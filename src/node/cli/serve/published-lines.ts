@@ -8,10 +8,9 @@ import type { ColumnDeclaration, Table, TableDeclaration } from "../../../publis
 import type { PublisherTransaction } from "../../../publisher/transaction.ts";
 import { valueOfJson } from "../../../values/json.ts";
 import { TypeMap } from "../../../values/type-map.ts";
-import { unchanged } from "../../../wire/tuple.ts";
-import { placeInJson } from "../shared/json-place.ts";
+import { parseJsonExactly, placeInJson } from "../shared/json-place.ts";
 import { nearest } from "../shared/nearest.ts";
-import { badLine, type FileLine } from "./published-file.ts";
+import { badLine, type FileLine, type FileMark } from "./published-file.ts";
 
 type Path = readonly (string | number)[];
 type Members = Readonly<Record<string, unknown>>;
@@ -38,7 +37,26 @@ interface Open {
   changes: number;
   /** Lines of TRUNCATE that follow one another are one, so that tables that refer to one another can be truncated. */
   truncated: { readonly tables: Table[]; readonly options: TruncateOptions } | undefined;
-  hasTruncated: boolean;
+  /** Lines of TRUNCATE. */
+  truncates: number;
+}
+
+/** A copy whose CopyEnd has not come. */
+interface OpenCopy {
+  /** The line of its CopyBegin. */
+  readonly line: number;
+  readonly rows: number;
+}
+
+/** What is stored with the last line that has been published: after a restart, its copies go on. */
+export interface Mark extends FileMark {
+  /** By the name of the table as `nameOf` has it. Undefined: there are none. */
+  readonly copies?: readonly (readonly [name: string, copy: OpenCopy])[] | undefined;
+}
+
+/** The mark of a publisher whose lines were published; undefined if none were. */
+export function markOf({ mark }: Publisher): Mark | undefined {
+  return mark === undefined ? undefined : JSON.parse(mark);
 }
 
 interface TruncateOptions {
@@ -58,9 +76,11 @@ const TIMESTAMPTZ = 1184;
 export class PublishedLines {
   readonly #publisher: Publisher;
   #open: Open | undefined;
+  /** Copies of several tables can be mixed: walwire tail has several workers. */
+  readonly #copies: Map<string, OpenCopy>;
   /** Copied rows that are not stored yet. */
   #copy: PublisherTransaction | undefined;
-  /** The last line of `#copy`. */
+  /** The last line of `#copy`, after which `#copies` is as it is. */
   #copied!: FileLine;
   readonly #tables = new Map<string, Table>();
   /** What is being stored. */
@@ -68,6 +88,7 @@ export class PublishedLines {
 
   constructor(publisher: Publisher) {
     this.#publisher = publisher;
+    this.#copies = new Map(markOf(publisher)?.copies);
     for (const table of publisher.tables) this.#tables.set(nameOf(table.namespace, table.name), table);
   }
 
@@ -116,19 +137,24 @@ export class PublishedLines {
         const table = this.#table(object);
         this.#mustNotBeOpen();
         this.#endCopy();
-        this.#copying(line).truncate(table);
+        this.#copyInto(line, (copy) => copy.truncate(table));
+        this.#copies.set(nameOf(table.namespace, table.name), { line: line.number, rows: 0 });
         return undefined;
       }
       case "CopyRow": {
         const table = this.#table(object);
         this.#mustNotBeOpen();
-        this.#copying(line).insert(table, this.#row(object, "row", table, null));
+        const [name, copy] = this.#copyOf(table);
+        const row = this.#row(object, "row", table);
+        this.#copyInto(line, (into) => into.insert(table, row));
+        this.#copies.set(name, { ...copy, rows: copy.rows + 1 });
         return undefined;
       }
       case "CopyEnd":
-        return undefined;
+        return this.#copyEnd(object, line);
     }
     this.#endCopy();
+    if (types.includes(type as string)) this.#mustNotCopy();
     switch (type) {
       case "Insert":
       case "Update":
@@ -141,9 +167,9 @@ export class PublishedLines {
       case "Prepare":
         return this.#end(type, object, line);
       case "CommitPrepared":
-        return this.#storeNow(this.#publisher.commitPrepared(textOf(object, "gid"), { mark: line.mark }), line);
+        return this.#storeNow(this.#publisher.commitPrepared(textOf(object, "gid"), this.#marked(line)), line);
       case "RollbackPrepared":
-        return this.#storeNow(this.#publisher.rollbackPrepared(textOf(object, "gid"), { mark: line.mark }), line);
+        return this.#storeNow(this.#publisher.rollbackPrepared(textOf(object, "gid"), this.#marked(line)), line);
       default: {
         const near = typeof type === "string" ? nearest(type, types)[0] : undefined;
         const given = type === undefined ? "type is missing" : `type is ${JSON.stringify(type)}`;
@@ -158,10 +184,13 @@ export class PublishedLines {
     const { columns } = object;
     if (!Array.isArray(columns)) throw new Wrong(["columns"], "columns: expected an array", `for example ${example}`);
     const identity = optional(object, "replicaIdentity", "string");
+    const declared = columns.map(columnOf);
+    // Of the replica identity full tail says that every column has `key`, as servers do: which of them are the primary key is not known.
+    const isKeyUnknown = identity === "full" && declared.every(({ key }) => key === true);
     const declaration = {
       schema,
       name,
-      columns: columns.map(columnOf),
+      columns: isKeyUnknown ? declared.map((column) => ({ ...column, key: false })) : declared,
       // Those columns have `key` that the index has.
       replicaIdentity: identity === "index" ? "default" : identity,
     } as TableDeclaration;
@@ -181,17 +210,10 @@ export class PublishedLines {
       if (type === "Truncate") return truncate(open, table, object);
       const { transaction } = open;
       endTruncate(open);
-      if (type === "Insert") return transaction.insert(table, this.#row(object, "row", table, null));
-      const old = object.old === undefined && type === "Update" ? undefined : this.#row(object, "old", table, null);
+      if (type === "Insert") return transaction.insert(table, this.#row(object, "row", table));
+      const old = object.old === undefined && type === "Update" ? undefined : this.#row(object, "old", table);
       if (type === "Delete") return transaction.delete(table, old!);
-      const row = this.#row(object, "row", table, unchanged);
-      for (const i of table.primaryKey) {
-        const { name } = table.columns[i]!;
-        if (row[name] !== unchanged) continue;
-        if (old === undefined) throw new Wrong(["row"], `row.${name} is missing, a column of the key`);
-        row[name] = old[name];
-      }
-      return transaction.update(table, row, old);
+      return transaction.update(table, this.#row(object, "row", table), old);
     });
   }
 
@@ -200,7 +222,7 @@ export class PublishedLines {
     const content = contentOf(object.content);
     if (object.transactional === false) {
       this.#mustNotBeOpen();
-      return this.#storeNow(this.#publisher.message(prefix, content, { mark: line.mark }), line);
+      return this.#storeNow(this.#publisher.message(prefix, content, this.#marked(line)), line);
     }
     return this.#inTransaction(object, line, (open) => {
       endTruncate(open);
@@ -217,27 +239,25 @@ export class PublishedLines {
   }
 
   #openOf(object: Members, { number }: FileLine): Open {
-    const xid = optional(object, "xid", "number");
+    const xid = xidOf(object);
     if (xid === undefined || this.#open?.xid !== xid) this.#mustNotBeOpen();
     if (this.#open !== undefined) return this.#open;
     const transaction = this.#publisher.begin();
-    const open = { transaction, xid: xid ?? 0, line: number, changes: 0, truncated: undefined, hasTruncated: false };
+    const open = { transaction, xid: xid ?? 0, line: number, changes: 0, truncated: undefined, truncates: 0 };
     if (xid !== undefined) this.#open = open;
     return open;
   }
 
   #end(type: "Commit" | "Prepare", object: Members, line: FileLine): Promise<void> | undefined {
-    if (optional(object, "xid", "number") === undefined)
-      throw new Wrong(["type"], "xid is missing: which transaction ends?");
+    if (xidOf(object) === undefined) throw new Wrong(["type"], "xid is missing: which transaction ends?");
     const open = this.#openOf(object, line);
     const changes = optional(object, "changes", "number");
-    // A TRUNCATE of several tables has a line for each.
-    if (changes !== undefined && changes !== open.changes && !open.hasTruncated) {
+    // A TRUNCATE of several tables is one change, and has a line for each.
+    const fewest = open.changes - Math.max(0, open.truncates - 1);
+    if (changes !== undefined && !(changes >= fewest && changes <= open.changes)) {
       const since = open.changes === 0 ? "" : ` since line ${open.line}`;
-      throw new Wrong(
-        ["changes"],
-        `changes is ${changes}, but the transaction has ${open.changes}${since}: lines are missing`,
-      );
+      const why = changes > open.changes ? "lines are missing" : "lines are too many";
+      throw new Wrong(["changes"], `changes is ${changes}, but the transaction has ${open.changes}${since}: ${why}`);
     }
     this.#open = undefined;
     const origin = optional(object, "origin", "string");
@@ -250,20 +270,54 @@ export class PublishedLines {
 
   #commit(open: Open, line: FileLine, options: CommitOptions): Promise<void> | undefined {
     endTruncate(open);
-    const stored = this.#publisher.commit(open.transaction, { ...options, mark: line.mark });
+    const stored = this.#publisher.commit(open.transaction, { ...options, ...this.#marked(line) });
     return options.gid === undefined ? this.#store(stored, line) : this.#storeNow(stored, line);
   }
 
-  #copying(line: FileLine): PublisherTransaction {
+  #copyInto(line: FileLine, write: (copy: PublisherTransaction) => void): void {
+    const copy = this.#copy ?? this.#publisher.begin();
+    write(copy);
+    this.#copy = copy;
     this.#copied = line;
-    this.#copy ??= this.#publisher.begin();
-    return this.#copy;
+  }
+
+  /** @throws Wrong */
+  #copyOf({ namespace, name }: Table): readonly [name: string, copy: OpenCopy] {
+    const key = nameOf(namespace, name);
+    const copy = this.#copies.get(key);
+    if (copy !== undefined) return [key, copy];
+    throw new Wrong(["type"], `the copy of ${shown(`${namespace}.${name}`)} has no CopyBegin`);
+  }
+
+  #copyEnd(object: Members, line: FileLine): undefined {
+    const [name, copy] = this.#copyOf(this.#table(object));
+    const count = optional(object, "count", "number");
+    if (count !== undefined && count !== copy.rows) {
+      const why = count > copy.rows ? "lines are missing" : "lines are too many";
+      throw new Wrong(["count"], `count is ${count}, but the copy has ${copy.rows} since line ${copy.line}: ${why}`);
+    }
+    this.#copies.delete(name);
+    this.#copied = line;
+  }
+
+  /** @throws Wrong */
+  #mustNotCopy(): void {
+    const [open] = this.#copies;
+    if (open === undefined) return;
+    const [name, { line }] = open;
+    const table = (JSON.parse(name) as string[]).join(".");
+    throw new Wrong(["type"], `the copy of ${shown(table)}, which begins in line ${line}, has no CopyEnd`);
+  }
+
+  #marked({ mark }: FileLine): { readonly mark: string } {
+    const copies = this.#copies.size === 0 ? undefined : [...this.#copies];
+    return { mark: JSON.stringify({ ...mark, copies } satisfies Mark) };
   }
 
   /** Rows of a copy are stored as they come: a table may be larger than a transaction can be. */
   #endCopy(): void {
     if (this.#copy === undefined) return;
-    this.#store(this.#publisher.commit(this.#copy, { mark: this.#copied.mark }), this.#copied);
+    this.#store(this.#publisher.commit(this.#copy, this.#marked(this.#copied)), this.#copied);
     this.#copy = undefined;
   }
 
@@ -286,8 +340,8 @@ export class PublishedLines {
     throw new Wrong(["xid"], `the transaction ${xid}, which begins in line ${line}, has no Commit`);
   }
 
-  #row(object: Members, name: "row" | "old", table: Table, missing: unknown): Row {
-    return rowOf(object, name, table, this.#publisher.typeMap, missing);
+  #row(object: Members, name: "row" | "old", table: Table): Row {
+    return rowOf(object, name, table, this.#publisher.typeMap);
   }
 
   #table(object: Members): Table {
@@ -312,7 +366,7 @@ function truncate(open: Open, table: Table, object: Members): void {
     endTruncate(open);
     open.truncated = { tables: [table], options: { cascade, restartIdentity } };
   }
-  open.hasTruncated = true;
+  open.truncates++;
 }
 
 function endTruncate(open: Open): void {
@@ -323,15 +377,15 @@ function endTruncate(open: Open): void {
 }
 
 /** @throws Wrong */
-function rowOf(object: Members, name: "row" | "old", table: Table, typeMap: TypeMap, missing: unknown): Row {
+function rowOf(object: Members, name: "row" | "old", table: Table, typeMap: TypeMap): Row {
   const given = object[name];
   if (!isObject(given)) throw new Wrong([name], `${name}: expected an object with the values of columns`);
   const row: Row = Object.create(null);
   let left = Object.keys(given).length;
   for (const { name: column, typeId } of table.columns) {
-    const isThere = Object.hasOwn(given, column);
-    row[column] = isThere ? typedValue([name, column], given[column], typeId, typeMap) : missing;
-    if (isThere) left--;
+    if (!Object.hasOwn(given, column)) continue;
+    row[column] = typedValue([name, column], given[column], typeId, typeMap);
+    left--;
   }
   if (left === 0) return row;
   const unknown = Object.keys(given).find((each) => !Object.hasOwn(row, each))!;
@@ -389,6 +443,13 @@ function optional<K extends keyof Kinds>(object: Members, name: string, kind: K)
 }
 
 /** @throws Wrong */
+function xidOf(object: Members): number | undefined {
+  const xid = optional(object, "xid", "number");
+  if (xid === undefined || (Number.isInteger(xid) && xid >= 1 && xid <= 0xffffffff)) return xid;
+  throw new Wrong(["xid"], `xid: expected a whole number from 1 to ${0xffffffff}, got ${xid}`);
+}
+
+/** @throws Wrong */
 function textOf(object: Members, name: string): string {
   const text = optional(object, name, "string");
   if (text === undefined) throw new Wrong([name], `${name} is missing`);
@@ -397,7 +458,7 @@ function textOf(object: Members, name: string): string {
 
 /** @throws Wrong, SyntaxError */
 function parsed(text: string): Members {
-  const value: unknown = JSON.parse(text);
+  const value = parseJsonExactly(text);
   if (!isObject(value)) throw new Wrong([], "expected an object");
   return value;
 }

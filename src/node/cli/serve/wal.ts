@@ -6,8 +6,8 @@ import type { ServeCall } from "./declaration.ts";
 import type { Source } from "./source.ts";
 
 /** Serve what is there, and what comes. */
-export async function walSource(path: string, { slots }: ServeCall["options"]): Promise<Source> {
-  const directory = await WalDirectory.open(path, { slots });
+export async function walSource(path: string, { slots, baseBackup }: ServeCall["options"]): Promise<Source> {
+  const directory = await WalDirectory.open(path, { slots, backup: baseBackup });
   const { server, systemid, timeline, end, handlers } = directory;
   return {
     ...{ server, systemid, handlers },

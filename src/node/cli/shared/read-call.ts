@@ -40,7 +40,10 @@ export function readCall<D extends Declaration>(declaration: D, args: readonly s
       unknownOption(rawName, options);
     const read = readValue(option, rawName, value, inlineValue === true);
     if (option.type !== "boolean" && option.many) given.set(name, [...((given.get(name) as unknown[]) ?? []), read]);
-    else given.set(name, read);
+    else {
+      if (option.type !== "boolean" && given.has(name)) throw new UsageError(`--${name} is given twice`);
+      given.set(name, read);
+    }
   }
   const verb = declaration.verbs === undefined ? undefined : verbOf(declaration, positionals.shift());
   const argument = argumentOf(declaration, positionals, given);

@@ -31,7 +31,12 @@ export function physicalHandlers(
   backup: StoredBackup | undefined,
 ): WalsenderHandlers {
   return {
-    ...(backup !== undefined && { baseBackup: (_, options, out) => backup.send(options, out) }),
+    baseBackup(_, options, out) {
+      if (backup !== undefined) return backup.send(options, out);
+      throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", "this server has WAL only, and no base backup", {
+        hint: "Start it with a base backup in the plain format: walwire serve --base-backup DIRECTORY, or the option backup of WalDirectory.",
+      });
+    },
     async identifySystem() {
       await files.refresh();
       return { systemid: files.identity.systemIdentifier, timeline: files.timeline, xlogpos: files.end };
