@@ -108,6 +108,6 @@ test("the generated codec reads it, writes it, and has its type", async () => {
   expect(text).toContain("function readSequence(");
   expect(text).toContain("function writeSequence(");
   const dispatch = (start: string) => text.slice(text.indexOf(start), text.indexOf("\n}\n", text.indexOf(start)));
-  expect(dispatch("export function decodePgoutputMessage")).toMatch(/case 0x71:[\s\S]*readSequence\(/);
+  expect(dispatch("function readPgoutputMessage")).toMatch(/case 0x71:[\s\S]*readSequence\(/);
   expect(dispatch("function writePgoutputMessage")).toMatch(/case "Sequence":[\s\S]*writeSequence/);
 });

