@@ -352,7 +352,7 @@ describe.for(some)("PostgreSQL %i", (major) => {
       /publication p does not exist .*SELECT pg_drop.*'\) and add --create-slot; or.*--skip-missing/,
     );
     const { status, stdout, stderr } = await run(server, database, ...call, "--skip-missing");
-    if (server.major < 18) return expect([status, stderr]).toEqual([1, expect.stringMatching(/skipMissing.* 18/)]);
+    if (server.major < 18) return expect([status, stderr]).toEqual([3, expect.stringMatching(/skipMissing.* 18/)]);
     expect([status, idsIn(stdout)]).toEqual([0, [2]]);
   });
 
