@@ -16,10 +16,10 @@ unpackPackage(`${folder}/walwire`);
 // in full against src; and one server is enough.
 const files = ["test/laws", "test/cases", "test/vectors", "test/session", "test/live/demo.test.ts"];
 const passedOver = [
-  "test/cases/{cli-{command,decode,decode-bytes,decode-file,fuzz,sync,wal},conformance,verify-backup,wal-files}.test.ts",
+  "test/cases/{cli-{command,decode,decode-bytes,decode-file,fuzz,sync,wal},combine-backup,conformance,verify-backup,wal-files}.test.ts",
   // They wait for time limits.
-  "test/session/{fuzz-attack,receive-wal,server,server-hostile}.test.ts",
-  "test/laws/{command,framer,lalr,syncrep,syncrep-*,values}.test.ts",
+  "test/session/{conversation,fuzz-attack,hostile,receive-wal,server,server-hostile}.test.ts",
+  "test/laws/{command,conversation,framer,lalr,syncrep,syncrep-*,values}.test.ts",
 ];
 const { status } = spawnSync("npx", ["vitest", "run", ...files, ...passedOver.map((path) => `--exclude=${path}`)], {
   cwd: root,
