@@ -9,7 +9,7 @@ import { WalwireError } from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
 import { fuzz } from "../../src/node/cli/fuzz/declaration.ts";
-import { impersonate } from "../../src/node/cli/fuzz/impersonate.ts";
+import { impersonate } from "../../src/node/cli/fuzz/impersonate/index.ts";
 import { readCall } from "../../src/node/cli/shared/read-call.ts";
 import {
   decodeBackendMessage,
