@@ -1,6 +1,7 @@
 /** Streams for readers that are not told that it is a test: names, values and times that a server can have, from where it is on. */
 import * as fc from "fast-check";
 import type { PgoutputMessage, Relation } from "../generated/logical.ts";
+import { logicalCapabilities } from "../logical/capabilities.ts";
 import { TypeMap } from "../values/type-map.ts";
 import { type TupleValue, unchanged } from "../wire/tuple.ts";
 import { modelCapabilities } from "./capabilities.ts";
@@ -43,6 +44,7 @@ export function playedStream(options: PlayedStreamOptions): fc.Arbitrary<Pgoutpu
     columns: table === undefined ? columns : fc.constant(table.columns),
     value: value(binary ?? false),
     text: name,
+    truncates: logicalCapabilities.supports(server, "publishTruncate"),
     strays: table === undefined && modelCapabilities.supports(server, "strayMessages"),
     isApplied: table !== undefined,
   };

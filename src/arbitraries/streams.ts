@@ -57,6 +57,7 @@ export function pgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrar
       .oneof(fc.constantFrom(null, unchanged), wireText(), ...(binary ? [fc.uint8Array({ maxLength: 12 })] : []))
       .map((value) => () => value),
     text: wireText(),
+    truncates: true,
     strays: true,
     isApplied: false,
   });
@@ -75,11 +76,13 @@ export interface StreamParts {
   readonly value: fc.Arbitrary<(typeId: number) => TupleValue>;
   /** Names of prepared transactions and origins. */
   readonly text: fc.Arbitrary<string>;
+  /** 10 does not publish TRUNCATE. */
+  readonly truncates: boolean;
   /** Also what only 18 sent before 18.7. */
   readonly strays: boolean;
   /**
    * Can a subscription apply it? Then the first column has the id of the transaction, so that no transaction waits for the rows of another;
-   * a table is truncated only while no other transaction has locked it; and all that is prepared here, and nothing else, is finished.
+   * a table is truncated only while no other transaction has locked it; and all that began here, and nothing else, is finished.
    */
   readonly isApplied: boolean;
 }
@@ -206,12 +209,14 @@ interface Step {
 
 function step(
   { streaming = "off", twoPhase, messages }: PgoutputStreamOptions,
-  { columns, value, text, strays }: StreamParts,
+  { columns, value, text, truncates, strays }: StreamParts,
 ): fc.Arbitrary<Step> {
   const streams = streaming !== "off";
   const change: fc.Arbitrary<Change> = fc.record({
     type: fc.constantFrom(
-      ...(["Insert", "Insert", "Update", "Update", "Delete", "Truncate", "Alter"] as const),
+      ...(["Insert", "Insert", "Update", "Update", "Delete"] as const),
+      ...(truncates ? (["Truncate"] as const) : []),
+      ...(["Alter"] as const),
       ...(messages ? (["Message"] as const) : []),
     ),
     table: fc.nat(),
@@ -288,10 +293,16 @@ class Server {
 
   run(steps: readonly Step[]): PgoutputMessage[] {
     for (const each of steps) this.#run(each);
-    if (this.#isApplied)
-      for (const { xid, gid } of this.#prepared.slice())
-        this.#finish({ pick: 0, how: xid % 2 === 0 ? "commit" : "abort", gid });
+    if (this.#isApplied) this.#finishAll();
     return this.#sent;
+  }
+
+  #finishAll(): void {
+    for (const each of this.#streamed.slice())
+      this.#end(each, { how: each.xid % 2 === 0 ? "commit" : "abort", gid: "" });
+    for (const { xid, gid } of this.#prepared.slice()) {
+      this.#finish({ pick: 0, how: xid % 2 === 0 ? "commit" : "abort", gid });
+    }
   }
 
   #run(step: Step): void {
@@ -348,7 +359,7 @@ class Server {
     this.#send({ type: "StreamStop" });
   }
 
-  #end(streamed: Streamed, { how, gid }: Step): void {
+  #end(streamed: Streamed, { how, gid }: Pick<Step, "how" | "gid">): void {
     const { xid, subxids } = streamed;
     this.#streamed.splice(this.#streamed.indexOf(streamed), 1);
     switch (how) {

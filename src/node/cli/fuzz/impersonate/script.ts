@@ -8,9 +8,9 @@ import { InputError, UnseenError } from "../../shared/usage.ts";
 export type Kind = "WAL" | "pgoutput" | "text";
 
 /** What breaks the protocol, in any stream: the client must close the connection, and must not confirm what came so. */
-const frameViolations = ["letter", "short", "type", "length"] as const;
+export const frameViolations = ["letter", "short", "type", "length"] as const;
 /** What no stream of pgoutput has: a subscription of PostgreSQL rejects each. */
-const pgoutputViolations = ["tag", "torn", "marker", "column", "relation", "segment", "commit"] as const;
+export const pgoutputViolations = ["tag", "torn", "marker", "column", "relation", "segment", "commit"] as const;
 export type PgoutputViolation = (typeof pgoutputViolations)[number];
 const violations = ["gap", ...frameViolations, ...pgoutputViolations] as const;
 export type Violation = (typeof violations)[number];

@@ -66,7 +66,8 @@ export class Session {
     }
     let problem: string | undefined;
     try {
-      for (const act of isEnding(script.at(-1)?.act) ? script : [...script, { act: "end" } as const]) {
+      const end = { act: this.kind === "WAL" ? "end" : "shutdown" } as const;
+      for (const act of isEnding(script.at(-1)?.act) ? script : [...script, end]) {
         problem = (await this.#act(act)) ?? this.#look();
         if (problem !== undefined || isEnding(act.act)) break;
       }
@@ -185,7 +186,7 @@ export class Session {
     return xid;
   }
 
-  /** A whole stream. In its midst a reply is asked for. */
+  /** A whole stream. In its last transaction, before the changes, a reply is asked for: nothing of it may be confirmed. */
   async #changes(seed: number): Promise<string | undefined> {
     const { protocol, streaming, twoPhase, messages, binary } = this.#stream.options!;
     const stream = playedStream({
@@ -195,12 +196,12 @@ export class Session {
       table: this.#played.isForSubscription ? subscribedTable : undefined,
     });
     const [all] = fc.sample(stream, { seed: seed | 0, numRuns: 1 }) as [PgoutputMessage[]];
-    const middle = all.length >> 1;
-    await this.#messages(all.slice(0, middle));
-    const before = await this.#ask();
-    await this.#messages(all.slice(middle));
+    const begun = all.findLastIndex(({ type }) => type === "Begin" || type === "BeginPrepare") + 1;
+    await this.#messages(all.slice(0, begun));
+    const problem = (await this.#answered(await this.#ask())) ?? this.#look();
+    await this.#messages(all.slice(begun));
     this.#next = toLsn(this.#next + SPACE);
-    return this.#answered(before);
+    return problem;
   }
 
   /** Messages of pgoutput. Each has the position of the server, which ends of transactions move. */
@@ -260,7 +261,9 @@ export class Session {
         ? undefined
         : `the client neither closes the connection nor goes on after ${sayings.letter}`;
     }
-    return (await this.#until(isClosed)) ? undefined : `the client does not close the connection after ${sayings[what]}`;
+    return (await this.#until(isClosed))
+      ? undefined
+      : `the client does not close the connection after ${sayings[what]}`;
   }
 
   /** Look at the status updates that have come. */
