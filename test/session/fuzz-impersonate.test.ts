@@ -11,6 +11,7 @@ import { decodeWalSenderMessage, encodeWalReceiverMessage } from "../../src/gene
 import { WalwireError } from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
+import { serverVersionNum } from "../../src/kernel/version.ts";
 import { logicalCapabilities } from "../../src/logical/capabilities.ts";
 import { fuzz } from "../../src/node/cli/fuzz/declaration.ts";
 import { impersonate } from "../../src/node/cli/fuzz/impersonate/index.ts";
@@ -162,7 +163,7 @@ const scripts: readonly (readonly object[])[] = [
 const withOneTransaction = Array.from({ length: 1000 }, (_, i) => i).find((i) => {
   const options = {
     protocol: 1,
-    server: 180000,
+    server: serverVersionNum("18"),
     lsn: 0x1000000n,
     time: 0n,
     xid: 0x8000_0000,
