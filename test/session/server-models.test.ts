@@ -15,12 +15,9 @@ const sessions: readonly ModelSession[] = [
   { replication: "true", database: "" },
 ];
 
-/**
- * Commands that need no WAL, no other plugin and no SQL but that of transactions. Nor temporary slots: a publisher does not keep them for
- * their session, nor drop them at an error.
- */
+/** Commands that need no WAL, no other plugin and no SQL but that of transactions. */
 const accepted = [
-  /^CREATE_REPLICATION_SLOT \S+ LOGICAL pgoutput( NOEXPORT_SNAPSHOT| \(SNAPSHOT 'nothing'.*\))$/,
+  /^CREATE_REPLICATION_SLOT \S+( TEMPORARY)? LOGICAL pgoutput( NOEXPORT_SNAPSHOT| \(SNAPSHOT 'nothing'.*\))$/,
   /^(DROP|ALTER)_REPLICATION_SLOT /,
   /^START_REPLICATION SLOT \S+ LOGICAL 0\/0/,
   /^(BEGIN|COMMIT|ROLLBACK)/,
