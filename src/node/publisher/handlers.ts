@@ -14,6 +14,7 @@ import { matchTemplate, templateOf, tokensOf } from "../../publisher/sql-tokens.
 import { streamSteps } from "../../publisher/stream.ts";
 import { now } from "../now.ts";
 import type { SqlAnswer, WalsenderHandlers, WalsenderSession, WalsenderStream } from "../server/handlers.ts";
+import { mustHaveRoom } from "../server/max-slots.ts";
 import { subscribeStatements } from "./subscribe-sql.ts";
 
 /** Options of `publisherHandlers`. */
@@ -73,6 +74,8 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
   const sessions = new WeakMap<WalsenderSession, Held>();
   const exported = new Map<string, SharedSnapshot>();
   let exports = 0;
+  /** Slots that are not there yet. */
+  let creating = 0;
 
   const held = (session: WalsenderSession): Held => {
     let of = sessions.get(session);
@@ -140,13 +143,20 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
       const { snapshot, twoPhase, failover } = given;
       await next(session);
       const of = held(session);
-      const created = await publisher.createSlot(command.slotname, {
-        temporary: command.temporary,
-        user: session,
-        twoPhase,
-        failover,
-        snapshot: snapshot === "use" || snapshot === "export",
-      });
+      const { slots } = publisher;
+      if (slots.every(({ slotname }) => slotname !== command.slotname)) mustHaveRoom(slots.length + creating, session);
+      creating++;
+      const created = await publisher
+        .createSlot(command.slotname, {
+          temporary: command.temporary,
+          user: session,
+          twoPhase,
+          failover,
+          snapshot: snapshot === "use" || snapshot === "export",
+        })
+        .finally(() => {
+          creating--;
+        });
       if (created.snapshot !== undefined) {
         const shared = new SharedSnapshot(created.snapshot);
         if (snapshot === "use") of.snapshot = { shared, transaction: session.transactionNumber };

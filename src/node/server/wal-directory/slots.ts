@@ -15,7 +15,6 @@ import type { ReplicationSlotPersistentData } from "../../../files/index.ts";
 import { decodeSlotState, encodeSlotState } from "../../../files/slot-state.ts";
 import { DecodeError, FileError } from "../../../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../../../kernel/lsn.ts";
-import { sessionCapabilities } from "../../../session/capabilities.ts";
 import { freeSlot, SlotUse, type SlotWaitOptions } from "../../../session/server/slot-use.ts";
 import { errorOf } from "../../../session/server/words.ts";
 import { judgeSlotName } from "../../../text/slot-name.ts";
@@ -23,9 +22,7 @@ import { durableRename, fsyncParent, fsyncPath } from "../../durable.ts";
 import { makeDirectories } from "../../make-directories.ts";
 import { strerror } from "../../strerror.ts";
 import type { WalsenderSession } from "../handlers.ts";
-
-/** The default of max_replication_slots. */
-const MAX_SLOTS = "10";
+import { mustHaveRoom, quoted } from "../max-slots.ts";
 
 class Slot {
   data: ReplicationSlotPersistentData;
@@ -80,11 +77,7 @@ export class SlotStore {
     if (command.kind === "LOGICAL") throw noLogicalDecoding(session);
     const { slotname: name, temporary } = command;
     if (this.#slots.has(name)) throw errorOf("DUPLICATE_OBJECT", `replication slot "${name}" already exists`);
-    if (this.#slots.size >= Number(session.parameter("max_replication_slots") ?? MAX_SLOTS)) {
-      const setting = quoted("max_replication_slots", session);
-      const hint = `Free one or increase ${setting}.`;
-      throw errorOf("CONFIGURATION_LIMIT_EXCEEDED", "all replication slots are in use", { hint });
-    }
+    mustHaveRoom(this.#slots.size, session);
     const data: ReplicationSlotPersistentData = {
       name,
       database: 0,
@@ -247,10 +240,6 @@ export class SlotStore {
 export function noLogicalDecoding(session: WalsenderSession): Error {
   const message = `logical decoding requires ${quoted("wal_level", session)} >= ${quoted("logical", session)}`;
   return errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", message);
-}
-
-function quoted(name: string, { version }: WalsenderSession): string {
-  return sessionCapabilities.supports(version, "parameterNamesQuoted") ? `"${name}"` : name;
 }
 
 function failure(path: string, what: string, cause: unknown): FileError {
