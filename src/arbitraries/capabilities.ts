@@ -6,6 +6,8 @@ export const modelCapabilities = /* @__PURE__ */ new CapabilityTable({
   slotAdvance: { since: [110000] },
   /** walsender.c: StartLogicalReplication: CreateDecodingContext after CopyBothResponse */
   streamOpensFirst: { since: [100000], until: 110000 },
+  /** slotfuncs.c: pg_replication_slot_advance: "WAL LSN" instead of "wal lsn" */
+  invalidLsnInCapitals: { since: [120000] },
   /** slotfuncs.c: copy_replication_slot, commit 9f06d79ef8 */
   slotCopy: { since: [120000] },
   /** slot.c: InvalidateObsoleteReplicationSlots, commit c655077639; system_views.sql: wal_status */

@@ -673,7 +673,8 @@ export class ServerModel {
   #advance(session: number, slotname: string, lsn: string): void {
     const has = modelCapabilities.of(this.server);
     if (lsn === "0/0") {
-      throw errorOf(has.invalidLsnHasCode ? "INVALID_PARAMETER_VALUE" : "INTERNAL_ERROR", "invalid target WAL LSN");
+      const what = has.invalidLsnInCapitals ? "WAL LSN" : "wal lsn";
+      throw errorOf(has.invalidLsnHasCode ? "INVALID_PARAMETER_VALUE" : "INTERNAL_ERROR", `invalid target ${what}`);
     }
     const slot = this.#acquire(session, slotname);
     this.#mustBeValid(slot);

@@ -67,6 +67,7 @@ export class Connection implements Link {
   readonly #stopping = new AbortController();
   readonly stopping: AbortSignal = this.#stopping.signal;
   readonly #ending = new AbortController();
+  #untilError = new AbortController();
   parameters!: SessionParameters;
   session!: WalsenderSession;
   secretKey: Uint8Array = new Uint8Array(0);
@@ -102,6 +103,7 @@ export class Connection implements Link {
     this.closed = this.#run();
     const over = async (): Promise<void> => {
       await Promise.all(this.background);
+      this.#untilError.abort(gone);
       this.#ending.abort(gone);
     };
     this.ended = this.closed.then(over, over);
@@ -454,6 +456,9 @@ export class Connection implements Link {
         return connection.transaction;
       },
       signal: this.#ending.signal,
+      get untilError() {
+        return connection.#untilError.signal;
+      },
     };
     this.say(...this.#changedParameters(), {
       type: "BackendKeyData",
@@ -493,6 +498,8 @@ export class Connection implements Link {
         const answer = this.#asServerError(error);
         if (answer.severity !== "ERROR") throw answer;
         this.say(errorResponse(answer));
+        this.#untilError.abort(answer);
+        this.#untilError = new AbortController();
         if (this.transaction === "T") this.transaction = "E";
         skipping = extended.includes(type);
         sendReady = !skipping;
