@@ -47,7 +47,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   dissect: {
     from: [
       ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
-      ...["physical", "logical", "basebackup", "files", "wal"],
+      ...["physical", "logical", "basebackup", "files", "wal", "session"],
     ],
   },
   index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },
