@@ -67,12 +67,15 @@ export function follow(url, onRow) {
 }`;
 
 const page = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
-const examples = [...page.matchAll(/^```js\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/gm)];
+const examples = Array.from(
+  page.matchAll(/^```js\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/gm),
+  ([, code, output]) => [code!, output!] as const,
+);
 
-test.each(examples)("an example prints what the page says", async (_, code, output) => {
+test.each(examples)("an example prints what the page says", async (code, output) => {
   expect(examples).toHaveLength(2);
   writeFileSync(join(folder, "my-consumer.mjs"), here(consumer));
-  writeFileSync(join(folder, "main.mjs"), here(code!));
+  writeFileSync(join(folder, "main.mjs"), here(code));
   // pg is found from there.
   const run = promisify(execFile)(process.execPath, [join(folder, "main.mjs")], { timeout: 60_000 });
   const { stdout } = await run;
