@@ -161,18 +161,8 @@ export class Histories {
         // The postmaster has noticed when it has ended another one.
         await victim.close();
         await witness.until("nothing").catch(() => {});
-        for (const kept of this.#idle.values()) {
-          for (const connection of kept) await connection.close();
-        }
-        this.#idle.clear();
-        for (;;) {
-          try {
-            await server.sql("SELECT 1");
-            return;
-          } catch {
-            await sleep(5);
-          }
-        }
+        await this.#recovered();
+        return;
       }
       case "remove WAL": {
         await server.sql("ALTER SYSTEM SET max_slot_wal_keep_size = 0");
@@ -189,6 +179,29 @@ export class Histories {
         return;
       }
     }
+  }
+
+  /**
+   * Wait until the server is there again. A new connection says so: one that is kept, as by `sql`, may still answer when the postmaster
+   * has ended others.
+   */
+  async #recovered(): Promise<void> {
+    await this.#closeIdle();
+    for (;;) {
+      try {
+        const connection = await this.#server.connect();
+        await connection.query("SELECT 1");
+        await connection.close();
+        return;
+      } catch {
+        await sleep(5);
+      }
+    }
+  }
+
+  async #closeIdle(): Promise<void> {
+    for (const kept of this.#idle.values()) for (const connection of kept) await connection.close();
+    this.#idle.clear();
   }
 
   /**
@@ -210,8 +223,7 @@ export class Histories {
   }
 
   async #dropAll(): Promise<void> {
-    for (const kept of this.#idle.values()) for (const connection of kept) await connection.close();
-    this.#idle.clear();
+    await this.#closeIdle();
     await this.#server.sql(
       "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND NOT temporary",
     );
