@@ -185,6 +185,7 @@ function streamProblem(
   stream: LogicalStream | undefined,
 ): Problem | undefined {
   let isOpen = false;
+  let isDone = false;
   const decoder = stream === undefined || stream === "text" ? undefined : new PgoutputDecoder(stream);
   /** Where the next WAL begins, and the ends that were told. */
   let next = start === undefined ? undefined : parseLsn(start.lsn);
@@ -192,10 +193,14 @@ function streamProblem(
   for (const message of messages) {
     if (message.type === "CopyBothResponse") isOpen = true;
     if (message.type === "CopyDone" || message.type === "ErrorResponse") isOpen = false;
+    isDone = message.type === "CopyDone" || (isDone && message.type === "CopyData");
     if (message.type !== "CopyData") continue;
-    if (!isOpen) return said("the server sends CopyData outside of a stream", "CopyData outside");
+    const outside = said("the server sends CopyData outside of a stream", "CopyData outside");
+    if (!isOpen && !isDone) return outside;
     try {
       const inside = decodeWalSenderMessage(message.data, physicalContext(server));
+      // Servers tell the position of a stream of changes once more after CopyDone. @source walsender.c: WalSndWaitForWal
+      if (!isOpen && (stream === undefined || inside.type !== "Keepalive")) return outside;
       if (inside.type === "PrimaryStatusUpdate")
         return said("the server sends PrimaryStatusUpdate unasked", "PrimaryStatusUpdate");
       if (stream !== undefined && inside.type === "XLogData") {

@@ -276,7 +276,10 @@ function changesSession(server: number): fc.Arbitrary<Session> {
   const between = fc.oneof(
     { weight: 8, arbitrary: fc.constant<readonly Step[]>([]) },
     { weight: 1, arbitrary: fc.constant<readonly Step[]>([query("IDENTIFY_SYSTEM"), { type: "ready", status: "I" }]) },
-    { weight: 1, arbitrary: create.map(([, step]): readonly Step[] => [step, made]) },
+    {
+      weight: 1,
+      arbitrary: fc.constant<readonly Step[]>([of("CREATE_REPLICATION_SLOT $slot TEMPORARY LOGICAL pgoutput"), made]),
+    },
     { weight: 1, arbitrary: fc.constant(drop) },
   );
   return fc
@@ -304,7 +307,9 @@ export function streamOf({ steps }: Session, server: number): LogicalStream | un
   if (start === undefined) return undefined;
   if (plugin !== "pgoutput") return "text";
   const verdict = judgeCommand(start, { server });
-  return verdict.type === "command" && verdict.options?.type === "PGOutputOptions" ? verdict.options : "text";
+  if (verdict.type !== "command" || verdict.options?.type !== "PGOutputOptions") return "text";
+  const { protocol, streaming } = verdict.options;
+  return { protocol, streaming };
 }
 
 // ---- First packets ----
