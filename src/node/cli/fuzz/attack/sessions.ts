@@ -96,6 +96,8 @@ function mayLeaveQuoteOpen(text: string): boolean {
 const fixed = [
   ...["IDENTIFY_SYSTEM", "SHOW server_version", "SHOW DATESTYLE", "SHOW walwire_nope", "SHOW walwire.nope", noTimeline],
   ...["DROP_REPLICATION_SLOT walwire_nope", "DROP_REPLICATION_SLOT walwire_nope WAIT", "", " ; "],
+  // Rejected for its name.
+  'CREATE_REPLICATION_SLOT "walwire-nope" TEMPORARY PHYSICAL',
   "START_REPLICATION SLOT walwire_nope 0/1000000",
   "START_REPLICATION SLOT walwire_nope LOGICAL 0/0 (proto_version '1', publication_names 'a')",
 ];
@@ -274,13 +276,13 @@ function changesSession(server: number): fc.Arbitrary<Session> {
     );
   const drop: readonly Step[] = [of("DROP_REPLICATION_SLOT $slot"), { type: "ready", status: "I" }];
   const between = fc.oneof(
-    { weight: 8, arbitrary: fc.constant<readonly Step[]>([]) },
+    { weight: 4, arbitrary: fc.constant<readonly Step[]>([]) },
     { weight: 1, arbitrary: fc.constant<readonly Step[]>([query("IDENTIFY_SYSTEM"), { type: "ready", status: "I" }]) },
     {
       weight: 1,
       arbitrary: fc.constant<readonly Step[]>([of("CREATE_REPLICATION_SLOT $slot TEMPORARY LOGICAL pgoutput"), made]),
     },
-    { weight: 1, arbitrary: fc.constant(drop) },
+    { weight: 3, arbitrary: fc.constant(drop) },
   );
   return fc
     .tuple(create, between, ofPgoutput, ofTestDecoding, talkInStream(server))
