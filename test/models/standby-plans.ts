@@ -11,14 +11,15 @@ import type { Lsn } from "../../src/kernel/lsn.ts";
 import { parseSynchronousStandbyNames, printSynchronousStandbyNames } from "../../src/syncrep/index.ts";
 import {
   type ObservedPrimary,
-  planSynchronousStandbys,
   type PlanStep,
-  settingAfterTakeover,
+  planSynchronousStandbys,
   type StandbyPlan,
   type StandbyWait,
+  settingAfterTakeover,
   type TakeoverRule,
   type WantedStandbys,
 } from "../../src/syncrep/plan/index.ts";
+import { randomNumbers } from "../random.ts";
 
 /** What the control plane does, so that tests can break it. */
 export interface Planner {
@@ -80,7 +81,7 @@ interface Value {
 }
 
 const values = new Map<string, Value>();
-function valueOf(text: string): Value {
+function valueNamed(text: string): Value {
   let value = values.get(text);
   if (value === undefined) {
     const config = parseSynchronousStandbyNames(text);
@@ -130,10 +131,20 @@ function has(state: State, node: Node): boolean {
   return state.timelines.every(({ returned }, t) => returned === 0 || lengthOn(state, node, t) >= returned);
 }
 
+const setsOf = new WeakMap<TakeoverRule, readonly number[]>();
+
 /** Sets of voters that the rule takes, as bits. */
-function takeoverSets(state: State): number[] {
-  const { rule } = state;
+function takeoverSets({ rule }: State): readonly number[] {
   if (rule === undefined) return [];
+  let sets = setsOf.get(rule);
+  if (sets === undefined) {
+    sets = setsOfVoters(rule);
+    setsOf.set(rule, sets);
+  }
+  return sets;
+}
+
+function setsOfVoters(rule: TakeoverRule): readonly number[] {
   const voters = rule.voters.map(indexOf);
   const sets: number[] = [];
   for (let bits = 1; bits < 1 << voters.length; bits++) {
@@ -182,11 +193,11 @@ function release(state: State): State {
 
 /** @source syncrep.c: SyncRepReleaseWaiters, SyncRepGetSyncRecPtr */
 function releasedBy({ nodes }: State, p: number): number {
-  const priorityOf = (i: number): number => valueOf(nodes[i]!.value).priorities[i]!;
+  const priorityOf = (i: number): number => valueNamed(nodes[i]!.value).priorities[i]!;
   const candidates = [...nodes.keys()].filter((i) => i !== p && nodes[i]!.follows === p && priorityOf(i) > 0);
   let most = 0;
   for (const walsender of candidates) {
-    const { quorum, number } = valueOf(nodes[walsender]!.value);
+    const { quorum, number } = valueNamed(nodes[walsender]!.value);
     if (number === 0 || candidates.length < number) continue;
     const chosen = quorum ? candidates : [...candidates].sort((a, b) => priorityOf(a) - priorityOf(b)).slice(0, number);
     if (!chosen.includes(walsender)) continue;
@@ -208,7 +219,7 @@ function look(state: State): ObservedPrimary {
     .map((i) => ({
       ...{ applicationName: names[i]!, state: "streaming" as const },
       ...{ writeLsn: lsn(nodes[i]!.length), flushLsn: lsn(nodes[i]!.length), replayLsn: lsn(nodes[i]!.length) },
-      syncPriority: valueOf(nodes[i]!.value).priorities[i]!,
+      syncPriority: valueNamed(nodes[i]!.value).priorities[i]!,
       isWaiting: nodes[i]!.value === value,
     }));
   return { value, position: lsn(length), standbys, commitsWait: state.waits[leader]! };
@@ -222,17 +233,18 @@ function planned(state: State, by: Planner): State {
   const primary = names[leader]!;
   // Whoever names the nodes names the primary with them.
   if (!wanted.nodes.includes(primary)) return state;
-  const observed = look(state);
-  const { value } = observed;
-  const key = JSON.stringify([primary, rule, wanted, wait, observed], (_, each) =>
-    typeof each === "bigint" ? Number(each) : each,
-  );
-  let known = plans.get(by);
-  if (known === undefined) plans.set(by, (known = new Map()));
-  let plan = known.get(key);
+  const { value, length } = nodes[leader]!;
+  let key = `${leader},${numberOfPlain(rule)},${numberOfPlain(wanted)},${numberOfPlain(wait)},${numberOf(value)},${length},${state.waits[leader]}`;
+  nodes.forEach((node, i) => {
+    if (i !== leader && node.follows === leader) key += `;${i},${node.length},${numberOf(node.value)}`;
+  });
+  const made = plans.get(by) ?? new Map<string, Pick<StandbyPlan, "steps" | "wait">>();
+  plans.set(by, made);
+  let plan = made.get(key);
   if (plan === undefined) {
-    if (known.size > 500_000) known.clear();
-    known.set(key, (plan = by.plan({ primary, value, rule }, wanted, observed, { wait })));
+    if (made.size > 500_000) made.clear();
+    plan = by.plan({ primary, value, rule }, wanted, look(state), { wait });
+    made.set(key, plan);
   }
   const [step] = plan.steps as readonly (PlanStep | undefined)[];
   const looked = { ...state, wait: plan.wait };
@@ -292,13 +304,15 @@ export function successors(
         add(`${name} writes`, { ...state, nodes: put(nodes, i, longer), commits: state.commits + 1 });
       }
       const waits = node.value !== "";
-      if (waits !== state.waits[i]) add(`the checkpointer of ${name} reads the value`, { ...state, waits: put(state.waits, i, waits) });
+      if (waits !== state.waits[i])
+        add(`the checkpointer of ${name} reads the value`, { ...state, waits: put(state.waits, i, waits) });
     } else if (from !== undefined) {
       const { timeline, length, value } = from;
       if (timeline !== node.timeline || length !== node.length) {
         add(`${name} receives`, { ...state, nodes: put(nodes, i, { ...node, timeline, length }) });
       }
-      if (value !== node.value) add(`the walsender of ${name} reads the value`, { ...state, nodes: put(nodes, i, { ...node, value }) });
+      if (value !== node.value)
+        add(`the walsender of ${name} reads the value`, { ...state, nodes: put(nodes, i, { ...node, value }) });
       add(`${name} disconnects`, { ...state, nodes: put(nodes, i, { ...node, follows: -1, value: "" }) });
     }
     if (i !== leader && node.follows !== leader) add(`${name} joins`, joined(state, i));
@@ -313,23 +327,46 @@ export function successors(
   }
   if (state.takeovers < limits.takeovers) {
     for (const set of takeoverSets(state)) {
-      add(`${names[furthest(state, set)]} takes over, seen ${names.filter((_, i) => (set >> i) & 1)}`, takenOver(state, set, by));
+      add(
+        `${names[furthest(state, set)]} takes over, seen ${names.filter((_, i) => (set >> i) & 1)}`,
+        takenOver(state, set, by),
+      );
     }
   }
   return next;
 }
 
+const numbers = new Map<string, number>();
+
+/** A number for each text, since keys of states are kept by the million. */
+function numberOf(text: string): number {
+  const number = numbers.get(text) ?? numbers.size;
+  numbers.set(text, number);
+  return number;
+}
+
+const known = new WeakMap<object, number>();
+
+/** The number of a plain object, which does not change. */
+function numberOfPlain(value: object | undefined): number {
+  if (value === undefined) return -1;
+  let number = known.get(value);
+  if (number === undefined) {
+    number = numberOf(JSON.stringify(value));
+    known.set(value, number);
+  }
+  return number;
+}
+
 /** The same text for the same state. */
 function keyOf(state: State): string {
   const { nodes, waits, leader, rule, timelines, commits, takeovers, changes, wanted, wait } = state;
-  return JSON.stringify([
-    nodes.map(({ timeline, length, follows, value }, i) => [timeline, length, follows, value, waits[i] ? 1 : 0]),
-    [leader, rule?.voters.join(""), rule?.quorum],
-    timelines.map(({ parent, at, returned }) => [parent, at, returned]),
-    [commits, takeovers, changes],
-    [wanted.nodes.join(""), wanted.copies, wanted.syncrepMethod, wanted.whenMissing],
-    wait && [wait.value, wait.since, wait.inEffect, wait.lsn, wait.mustWait],
-  ]);
+  let key = `${leader},${numberOfPlain(rule)},${commits},${takeovers},${changes},${numberOfPlain(wanted)},${numberOfPlain(wait)}`;
+  for (const { timeline, length, follows, value } of nodes)
+    key += `;${timeline},${length},${follows},${numberOf(value)}`;
+  for (const each of waits) key += each ? "+" : "-";
+  for (const { parent, at, returned } of timelines) key += `;${parent},${at},${returned}`;
+  return key;
 }
 
 export interface Explored {
@@ -357,7 +394,8 @@ export function explore(
   let transitions = 0;
   for (let depth = 0; ; depth++) {
     const done = { states: seen.size, transitions, depth };
-    if (level.length === 0 || depth === bounds.depth) return { ...done, complete: level.length === 0, history: undefined };
+    if (level.length === 0 || depth === bounds.depth)
+      return { ...done, complete: level.length === 0, history: undefined };
     const following: Entry[] = [];
     for (const entry of level) {
       for (const [what, state] of successors(entry.state, limits, wanteds, by)) {
@@ -373,22 +411,76 @@ export function explore(
         }
         following.push(next);
       }
-      if (seen.size > bounds.most) return { ...done, states: seen.size, transitions, complete: false, history: undefined };
+      if (seen.size > bounds.most)
+        return { ...done, states: seen.size, transitions, complete: false, history: undefined };
     }
     level = following;
   }
 }
 
 /** All that can be wanted of so many nodes. */
-export function allWanted(nodes: number, syncrepMethods: readonly WantedStandbys["syncrepMethod"][] = ["QUORUM"]): WantedStandbys[] {
+export function allWanted(
+  nodes: number,
+  syncrepMethods: readonly WantedStandbys["syncrepMethod"][] = ["QUORUM"],
+  whenMissing: readonly WantedStandbys["whenMissing"][] = ["wait"],
+): WantedStandbys[] {
   const wanteds: WantedStandbys[] = [];
   for (let bits = 1; bits < 1 << nodes; bits++) {
     const members = names.slice(0, nodes).filter((_, i) => (bits >> i) & 1);
-    for (let copies = 0; copies < members.length; copies++) {
-      for (const syncrepMethod of copies === 0 ? syncrepMethods.slice(0, 1) : syncrepMethods) {
-        wanteds.push({ nodes: members, copies, syncrepMethod });
+    wanteds.push({ nodes: members, copies: 0 });
+    for (let copies = 1; copies < members.length; copies++) {
+      for (const method of syncrepMethods) {
+        for (const when of whenMissing)
+          wanteds.push({ nodes: members, copies, syncrepMethod: method, whenMissing: when });
       }
     }
   }
   return wanteds;
+}
+
+/** One random history, without limits. The number is its seed. */
+export function walk(
+  seed: number,
+  nodes: number,
+  length: number,
+  by: Planner = planner,
+): { readonly length: number; readonly history: readonly string[] | undefined } {
+  const random = randomNumbers(seed);
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+  const none = { nodes, commits: length, takeovers: 0, changes: 0 };
+  const members = 1 + Math.floor(random() * nodes);
+  let state = release(atRest(none, members, Math.floor(random() * members)));
+  const history = ["start"];
+  for (let n = 0; n < length; n++) {
+    let next: readonly [string, State] | undefined;
+    const chance = random();
+    if (chance < 0.04) {
+      const others = names.slice(0, nodes).filter((_, i) => i !== state.leader && random() < 0.6);
+      const wanted: WantedStandbys = {
+        nodes: [names[state.leader]!, ...others],
+        copies: Math.floor(random() * (others.length + 1)),
+        syncrepMethod: pick(["QUORUM", "PRIORITY"] as const),
+        whenMissing: pick(["wait", "lower"] as const),
+      };
+      next = [`wanted: ${JSON.stringify(wanted)}`, { ...state, wanted }];
+    } else if (chance < 0.07) {
+      const sets = takeoverSets(state);
+      // Those with few nodes are the hard ones.
+      const least = Math.min(...sets.map((set) => set.toString(2).replaceAll("0", "").length));
+      const small = sets.filter((set) => set.toString(2).replaceAll("0", "").length === least);
+      if (small.length > 0) {
+        const set = pick(small);
+        next = [
+          `${names[furthest(state, set)]} takes over, seen ${names.filter((_, i) => (set >> i) & 1)}`,
+          release(takenOver(state, set, by)),
+        ];
+      }
+    } else if (chance < 0.3) next = ["the planner acts", release(planned(state, by))];
+    else next = pick(successors(state, none, [], by));
+    if (next === undefined) continue;
+    history.push(next[0]);
+    state = next[1];
+    if (lost(state) !== undefined) return { length: n + 1, history };
+  }
+  return { length, history: undefined };
 }

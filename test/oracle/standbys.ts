@@ -14,6 +14,7 @@ import { toPgTime } from "../../src/kernel/time.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
 import type { SyncRepConfig } from "../../src/syncrep/index.ts";
 import { evaluateSynchronousStandbys, type SyncLevel, type SyncRepStandby } from "../../src/syncrep/questions.ts";
+import { randomNumbers } from "../random.ts";
 import { checked, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { setting, standbyNames } from "../standbys.ts";
 
@@ -696,15 +697,4 @@ function rowsOf(messages: readonly Message[]): Record<string, string | null>[] {
     }
   }
   return rows;
-}
-
-/** Numbers of 0 to 1, the same for the same seed: fast-check's, which are drawn one at a time here. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
