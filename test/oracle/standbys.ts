@@ -516,7 +516,7 @@ type Positions = readonly [Lsn, Lsn, Lsn];
 const kinds = [...Array<"streaming">(6).fill("streaming"), "silent", "startup"] as const;
 type Kind = (typeof kinds)[number] | "catchup";
 
-class FakeStandby {
+export class FakeStandby {
   readonly name: string;
   readonly #kind: Kind;
   readonly #connection: RawConnection | Socket;
@@ -660,7 +660,7 @@ function settingText({ syncrepMethod, numSync, memberNames }: SyncRepConfig, ser
   return `${syncrepMethod === "QUORUM" ? "ANY" : "FIRST"} ${numSync} (${list})`;
 }
 
-function lsnText(lsn: bigint): string {
+export function lsnText(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`;
 }
 
@@ -671,7 +671,7 @@ function endOfRecord(inserted: bigint): bigint {
 }
 
 /** The rows of an answer, by the names of their columns. */
-function rowsOf(messages: readonly Message[]): Record<string, string | null>[] {
+export function rowsOf(messages: readonly Message[]): Record<string, string | null>[] {
   let columns: string[] = [];
   const rows: Record<string, string | null>[] = [];
   for (const { type, body } of messages) {

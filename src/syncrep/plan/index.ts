@@ -2,6 +2,7 @@
  * walwire/syncrep/plan: the next value of `synchronous_standby_names`, in steps that lose no commit; who may take over; what differs between two values.
  */
 
+export { type AcknowledgingSets, compareStandbyNames, type StandbyNamesComparison } from "./compare.ts";
 export { type PlanFinding, type PlanFindingCode, planFindingCodes } from "./findings.ts";
 export {
   type CurrentStandbys,

@@ -39,6 +39,7 @@ import {
 import {
   advanceWait,
   checkObserved,
+  checkWait,
   type ObservedPrimary,
   type StandbyWait,
   type WaitSql,
@@ -160,6 +161,7 @@ export function planSynchronousStandbys(
   options: PlanOptions = {},
 ): StandbyPlan {
   const server = serverOf(options);
+  if (options.wait !== undefined) checkWait(options.wait);
   const { primary, config, rule } = checkCurrent(current, server);
   const target = checkWanted(wanted, primary, server, observed);
   const { nodes, copies } = target;

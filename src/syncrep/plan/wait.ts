@@ -190,7 +190,7 @@ export function waitInWords({ names, number, mustWait, inEffect, lsn, satisfied 
 }
 
 /** @throws ArgumentError */
-function checkWait(wait: StandbyWait): void {
+export function checkWait(wait: StandbyWait): void {
   checkObject("wait", wait);
   const { value, names, number, since, lsn } = wait;
   if (typeof value !== "string") refuseArgument("wait.value", "a string", value);
