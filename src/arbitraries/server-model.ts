@@ -75,8 +75,11 @@ export interface ModelSlot {
   readonly session: number | undefined;
 }
 
-/** What happens to a whole server: it crashes and recovers, it makes a checkpoint, it removes all WAL that it does not need itself. */
-export type ServerEvent = "crash" | "checkpoint" | "remove WAL";
+/**
+ * What happens to a whole server: it crashes and recovers, it is shut down and started again, it makes a checkpoint, it removes all
+ * WAL that it does not need itself.
+ */
+export type ServerEvent = "crash" | "restart" | "checkpoint" | "remove WAL";
 
 /**
  * An answer, a line for each message, without what nobody can know: `columns slot_name|lsn`, `row a|LSN`, `complete SELECT 1`,
@@ -146,7 +149,8 @@ export class ServerModel {
   /** Is this session in a copy stream whose WAL no slot keeps? When WAL is removed, nobody knows whether it has sent all of it. */
   isUnprotected(session: number): boolean {
     const stream = this.#open[session]?.stream;
-    return stream !== undefined && this.#slots.get(stream.slotname ?? "")?.reserved !== true;
+    const slot = this.#slots.get(stream?.slotname ?? "");
+    return stream !== undefined && (slot?.reserved !== true || this.#isLost(slot));
   }
 
   /** The state of a session's transaction. */
@@ -230,9 +234,17 @@ export class ServerModel {
           else Object.assign(slot, { session: undefined, reserved: slot.savedReserved });
         }
         break;
+      case "restart":
+        // A stream ends when its client has all WAL, or ends it: with what words depends on that. @source walsender.c: WalSndDone
+        for (const [session, of] of this.#open.entries()) {
+          if (of === undefined) continue;
+          ended.set(session, of.stream === undefined ? [errorLine(fieldsOf(shutdownError())), "closed"] : ["closed"]);
+          this.#end(session);
+        }
+        break;
       case "remove WAL": {
         // Whoever uses such a slot is terminated, then the slot is invalidated. @source slot.c: InvalidatePossiblyObsoleteSlot
-        const obsolete = [...this.#slots.values()].filter(({ reserved, invalidated }) => reserved && !invalidated);
+        const obsolete = [...this.#slots.values()].filter((slot) => slot.reserved && !this.#isLost(slot));
         for (const session of new Set(obsolete.map((slot) => slot.session))) {
           if (session === undefined) continue;
           this.#end(session);
@@ -264,7 +276,7 @@ export class ServerModel {
         catalog_xmin: slot.kind === "LOGICAL" ? "some" : undefined,
         restart_lsn: slot.reserved ? "some" : undefined,
         confirmed_flush_lsn: slot.kind === "LOGICAL" ? "some" : undefined,
-        wal_status: slot.invalidated ? "lost" : slot.reserved ? "kept" : undefined,
+        wal_status: this.#walStatus(slot),
         two_phase: flag(slot.twoPhase),
         // At first it meant any reason, of a logical slot.
         conflicting: slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated && !has.slotInvalidationReason),
@@ -293,6 +305,18 @@ export class ServerModel {
     const { length } = this.prefix;
     const ours = length === 0 ? "" : ` WHERE substr(slot_name::text, 1, ${length}) = '${this.prefix}'`;
     return `SELECT ${columns.join(", ")} FROM pg_replication_slots${ours} ORDER BY slot_name`;
+  }
+
+  /** @source slotfuncs.c: pg_get_replication_slots */
+  #walStatus(slot: Slot): string | undefined {
+    // A walsender that still runs might have gone on to WAL that is there.
+    if (this.#isLost(slot)) return slot.reserved && slot.session !== undefined ? "kept" : "lost";
+    return slot.reserved ? "kept" : slot.invalidated ? "lost" : undefined;
+  }
+
+  /** The slot was invalidated and stays so. Before 16 a client that confirms a position of a physical slot makes it valid again. */
+  #isLost({ invalidated }: Slot): boolean {
+    return invalidated && modelCapabilities.supports(this.server, "invalidationLasts");
   }
 
   #slotColumns(): readonly string[] {
@@ -720,6 +744,9 @@ export class ServerModel {
       const isNew = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
       const code = isNew ? "OBJECT_NOT_IN_PREREQUISITE_STATE" : "FEATURE_NOT_SUPPORTED";
       throw errorOf(code, "cannot copy a replication slot that doesn't reserve WAL");
+    }
+    if (source.invalidated && modelCapabilities.supports(this.server, "invalidSlotsAreNotCopied")) {
+      throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", `cannot copy invalidated replication slot "${from}"`);
     }
     const slot = this.#newSlot(session, to, {
       kind,

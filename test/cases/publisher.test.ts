@@ -199,8 +199,10 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
               if (slot === undefined) break;
               const { positions } = await sentTo(publisher, slot.name);
               const position = positions[Math.floor((positions.length * each.part) / 101)]!;
-              const acquired = publisher.acquireSlot(slot.name, 7);
-              expect(() => publisher.acquireSlot(slot.name, 8)).toThrow(`"${slot.name}" is active for PID 7`);
+              const acquired = publisher.acquireSlot(slot.name, { processId: 7 });
+              expect(() => publisher.acquireSlot(slot.name, { processId: 8 })).toThrow(
+                `"${slot.name}" is active for PID 7`,
+              );
               await acquired.confirm(position, position);
               acquired.release();
               if (position > slot.confirmed) slot.confirmed = position;

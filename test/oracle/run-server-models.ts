@@ -10,23 +10,35 @@ const { values } = parseArgs({
     runs: { type: "string", default: "1000" },
     seed: { type: "string", default: String(Date.now() & 0x7fffffff) },
     majors: { type: "string", default: majors.join() },
+    seconds: { type: "string", default: "Infinity" },
     width: { type: "string", default: "20" },
-    events: { type: "string", default: "crash,checkpoint,remove WAL" },
+    events: { type: "string", default: "crash,restart,checkpoint,remove WAL" },
   },
 });
 const [runs, seed, width] = [Number(values.runs), Number(values.seed), Number(values.width)];
+/** At most so many seconds for each major. */
+const limit = Number(values.seconds);
 
 for (const major of values.majors.split(",").map(Number)) {
   const events = values.events.split(",").filter((event) => event !== "" && (major >= 13 || event !== "remove WAL"));
-  const server = await startServer({ major, settings });
+  const server = await startServer({ major, settings, restarts: true });
   const histories = new Histories(server, events as ServerEvent[]);
   await histories.prepare();
   const started = performance.now();
+  let count = 0;
   await fc.assert(
-    fc.asyncProperty(histories.arbitrary(width), (each) => histories.run(each)),
-    { seed, numRuns: Math.ceil(runs / width), endOnFailure: true },
+    fc.asyncProperty(histories.arbitrary(width), async (each) => {
+      await histories.run(each);
+      count += width;
+    }),
+    {
+      seed,
+      numRuns: Math.ceil(runs / width),
+      endOnFailure: true,
+      ...(Number.isFinite(limit) ? { interruptAfterTimeLimit: limit * 1000 } : {}),
+    },
   );
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`PostgreSQL ${major}: ${Math.ceil(runs / width) * width} histories, seed ${seed}, ${seconds} s`);
+  console.log(`PostgreSQL ${major}: ${count} histories, seed ${seed}, ${seconds} s`);
   await server.stop();
 }

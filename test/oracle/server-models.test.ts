@@ -13,12 +13,13 @@ const WIDTH = 12;
 /** Servers before 13 keep the WAL of every slot. */
 const eventsOf = (major: number): ServerEvent[] => [
   "crash",
+  "restart",
   "checkpoint",
   ...(major < 13 ? [] : ["remove WAL" as const]),
 ];
 
 test.each(longTestMajors)("PostgreSQL %i", { timeout: 300_000 }, async (major) => {
-  const server = await startServer({ major, settings });
+  const server = await startServer({ major, settings, restarts: true });
   onTestFinished(() => server.stop());
   const histories = new Histories(server, eventsOf(major));
   await histories.prepare();

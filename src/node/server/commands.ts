@@ -27,6 +27,7 @@ import { decodeText } from "../../wire/text.ts";
 import { ServerBaseBackup } from "./base-backup.ts";
 import type { CommandContext, WalsenderSignal } from "./handlers.ts";
 import type { Link } from "./link.ts";
+import { noRoom } from "./max-slots.ts";
 import { runSql } from "./sql.ts";
 import { ServerStream } from "./stream.ts";
 import { manifestPieces } from "./upload.ts";
@@ -136,11 +137,7 @@ class CommandRun {
       case "CreateReplicationSlotCmd": {
         const options = this.#check(command) as CreateReplicationSlotOptions;
         this.#checkSnapshot(command.kind, options);
-        if (handlers.createSlot === undefined) {
-          throw errorOf("CONFIGURATION_LIMIT_EXCEEDED", "all replication slots are in use", {
-            hint: "Free one or increase max_replication_slots.",
-          });
-        }
+        if (handlers.createSlot === undefined) throw noRoom(this.#context.session);
         const row = await this.#ask(() => handlers.createSlot!(command, options, this.#context));
         return this.#answer(command, ["CREATE_REPLICATION_SLOT", row]);
       }
