@@ -69,17 +69,18 @@ export interface ModelSlot {
   readonly reserved: boolean;
   /** The same on disk, where a crash leaves it. */
   readonly savedReserved: boolean;
-  /** Its WAL was removed. */
-  readonly invalidated: boolean;
+  /** Why nobody can use it: its WAL was removed, or it was idle for too long. */
+  readonly invalidated: "wal_removed" | "idle_timeout" | undefined;
   /** The session that uses it, by number. A temporary slot is always in use. */
   readonly session: number | undefined;
 }
 
 /**
  * What happens to a whole server: it crashes and recovers, it is shut down and started again, it makes a checkpoint, it removes all
- * WAL that it does not need itself.
+ * WAL that it does not need itself (max_slot_wal_keep_size, since 13), all its slots that are not in use have been idle for too long
+ * (idle_replication_slot_timeout, since 18).
  */
-export type ServerEvent = "crash" | "restart" | "checkpoint" | "remove WAL";
+export type ServerEvent = "crash" | "restart" | "checkpoint" | "remove WAL" | "idle timeout";
 
 /**
  * An answer, a line for each message, without what nobody can know: `columns slot_name|lsn`, `row a|LSN`, `complete SELECT 1`,
@@ -243,14 +244,16 @@ export class ServerModel {
         }
         break;
       case "remove WAL": {
-        // Whoever uses such a slot is terminated, then the slot is invalidated. @source slot.c: InvalidatePossiblyObsoleteSlot
-        const obsolete = [...this.#slots.values()].filter((slot) => slot.reserved && !this.#isLost(slot));
-        for (const session of new Set(obsolete.map((slot) => slot.session))) {
-          if (session === undefined) continue;
-          this.#end(session);
-          ended.set(session, [errorLine(fieldsOf(shutdownError())), "closed"]);
+        const has = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
+        for (const slot of this.#invalidate(ended, () => has)) {
+          Object.assign(slot, { reserved: false, savedReserved: false, invalidated: "wal_removed" });
         }
-        for (const slot of obsolete) Object.assign(slot, { reserved: false, savedReserved: false, invalidated: true });
+        break;
+      }
+      case "idle timeout": {
+        const has = modelCapabilities.supports(this.server, "idleReplicationSlotTimeout");
+        const isIdle = ({ session, slotname }: Slot) => this.#open[session!]?.stream?.slotname !== slotname;
+        for (const slot of this.#invalidate(ended, (each) => has && isIdle(each))) slot.invalidated = "idle_timeout";
         break;
       }
       default:
@@ -259,6 +262,24 @@ export class ServerModel {
     // Each of them makes a checkpoint. @source slot.c: CheckPointReplicationSlots
     for (const slot of this.#slots.values()) slot.savedReserved = slot.reserved;
     return ended;
+  }
+
+  /**
+   * Whoever uses a slot that is to be invalidated is terminated, and a session has its temporary slots also when they are idle.
+   *
+   * @returns those that are to be invalidated.
+   * @source slot.c: InvalidatePossiblyObsoleteSlot
+   */
+  #invalidate(ended: Map<number, AnswerLines>, isObsolete: (slot: Slot) => boolean): readonly Slot[] {
+    const obsolete = [...this.#slots.values()].filter(
+      (slot) => slot.reserved && !this.#isLost(slot) && isObsolete(slot),
+    );
+    for (const session of new Set(obsolete.map((slot) => slot.session))) {
+      if (session === undefined) continue;
+      this.#end(session);
+      ended.set(session, [errorLine(fieldsOf(shutdownError())), "closed"]);
+    }
+    return obsolete;
   }
 
   /** The rows of pg_replication_slots, as `slotsQuery` asks for them. */
@@ -279,10 +300,11 @@ export class ServerModel {
         wal_status: this.#walStatus(slot),
         two_phase: flag(slot.twoPhase),
         // At first it meant any reason, of a logical slot.
-        conflicting: slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated && !has.slotInvalidationReason),
+        conflicting:
+          slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated !== undefined && !has.slotInvalidationReason),
         failover: flag(slot.failover),
         synced: "f",
-        invalidation_reason: slot.invalidated ? "wal_removed" : undefined,
+        invalidation_reason: slot.invalidated,
       };
       return `row ${this.#slotColumns()
         .map((name) => values[name] ?? "null")
@@ -311,12 +333,12 @@ export class ServerModel {
   #walStatus(slot: Slot): string | undefined {
     // A walsender that still runs might have gone on to WAL that is there.
     if (this.#isLost(slot)) return slot.reserved && slot.session !== undefined ? "kept" : "lost";
-    return slot.reserved ? "kept" : slot.invalidated ? "lost" : undefined;
+    return slot.reserved ? "kept" : slot.invalidated && "lost";
   }
 
   /** The slot was invalidated and stays so. Before 16 a client that confirms a position of a physical slot makes it valid again. */
   #isLost({ invalidated }: Slot): boolean {
-    return invalidated && modelCapabilities.supports(this.server, "invalidationLasts");
+    return invalidated !== undefined && modelCapabilities.supports(this.server, "invalidationLasts");
   }
 
   #slotColumns(): readonly string[] {
@@ -523,9 +545,9 @@ export class ServerModel {
 
   /** @source slot.c: ReplicationSlotAcquire, from 18 on with error_if_invalid */
   #mustBeValid({ slotname, invalidated }: Slot): void {
-    if (!invalidated || !modelCapabilities.supports(this.server, "invalidSlotsAreNotAcquired")) return;
+    if (invalidated === undefined || !modelCapabilities.supports(this.server, "invalidSlotsAreNotAcquired")) return;
     throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", `can no longer access replication slot "${slotname}"`, {
-      detail: 'This replication slot has been invalidated due to "wal_removed".',
+      detail: `This replication slot has been invalidated due to "${invalidated}".`,
     });
   }
 
@@ -562,7 +584,7 @@ export class ServerModel {
       ...of,
       database: of.kind === "LOGICAL" ? this.sessions[session]!.database : undefined,
       savedReserved: of.reserved,
-      invalidated: false,
+      invalidated: undefined,
       session: of.temporary ? session : undefined,
     };
   }
