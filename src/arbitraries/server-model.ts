@@ -69,14 +69,18 @@ export interface ModelSlot {
   readonly reserved: boolean;
   /** The same on disk, where a crash leaves it. */
   readonly savedReserved: boolean;
-  /** Its WAL was removed. */
-  readonly invalidated: boolean;
+  /** Why nobody can use it: its WAL was removed, or it was idle for too long. */
+  readonly invalidated: "wal_removed" | "idle_timeout" | undefined;
   /** The session that uses it, by number. A temporary slot is always in use. */
   readonly session: number | undefined;
 }
 
-/** What happens to a whole server: it crashes and recovers, it makes a checkpoint, it removes all WAL that it does not need itself. */
-export type ServerEvent = "crash" | "checkpoint" | "remove WAL";
+/**
+ * What happens to a whole server: it crashes and recovers, it is shut down and started again, it makes a checkpoint, it removes all
+ * WAL that it does not need itself (max_slot_wal_keep_size, since 13), all its slots that are not in use have been idle for too long
+ * (idle_replication_slot_timeout, since 18).
+ */
+export type ServerEvent = "crash" | "restart" | "checkpoint" | "remove WAL" | "idle timeout";
 
 /**
  * An answer, a line for each message, without what nobody can know: `columns slot_name|lsn`, `row a|LSN`, `complete SELECT 1`,
@@ -146,7 +150,8 @@ export class ServerModel {
   /** Is this session in a copy stream whose WAL no slot keeps? When WAL is removed, nobody knows whether it has sent all of it. */
   isUnprotected(session: number): boolean {
     const stream = this.#open[session]?.stream;
-    return stream !== undefined && this.#slots.get(stream.slotname ?? "")?.reserved !== true;
+    const slot = this.#slots.get(stream?.slotname ?? "");
+    return stream !== undefined && (slot?.reserved !== true || this.#isLost(slot));
   }
 
   /** The state of a session's transaction. */
@@ -230,15 +235,25 @@ export class ServerModel {
           else Object.assign(slot, { session: undefined, reserved: slot.savedReserved });
         }
         break;
-      case "remove WAL": {
-        // Whoever uses such a slot is terminated, then the slot is invalidated. @source slot.c: InvalidatePossiblyObsoleteSlot
-        const obsolete = [...this.#slots.values()].filter(({ reserved, invalidated }) => reserved && !invalidated);
-        for (const session of new Set(obsolete.map((slot) => slot.session))) {
-          if (session === undefined) continue;
+      case "restart":
+        // A stream ends when its client has all WAL, or ends it: with what words depends on that. @source walsender.c: WalSndDone
+        for (const [session, of] of this.#open.entries()) {
+          if (of === undefined) continue;
+          ended.set(session, of.stream === undefined ? [errorLine(fieldsOf(shutdownError())), "closed"] : ["closed"]);
           this.#end(session);
-          ended.set(session, [errorLine(fieldsOf(shutdownError())), "closed"]);
         }
-        for (const slot of obsolete) Object.assign(slot, { reserved: false, savedReserved: false, invalidated: true });
+        break;
+      case "remove WAL": {
+        const has = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
+        for (const slot of this.#invalidate(ended, () => has)) {
+          Object.assign(slot, { reserved: false, savedReserved: false, invalidated: "wal_removed" });
+        }
+        break;
+      }
+      case "idle timeout": {
+        const has = modelCapabilities.supports(this.server, "idleReplicationSlotTimeout");
+        const isIdle = ({ session, slotname }: Slot) => this.#open[session!]?.stream?.slotname !== slotname;
+        for (const slot of this.#invalidate(ended, (each) => has && isIdle(each))) slot.invalidated = "idle_timeout";
         break;
       }
       default:
@@ -247,6 +262,24 @@ export class ServerModel {
     // Each of them makes a checkpoint. @source slot.c: CheckPointReplicationSlots
     for (const slot of this.#slots.values()) slot.savedReserved = slot.reserved;
     return ended;
+  }
+
+  /**
+   * Whoever uses a slot that is to be invalidated is terminated, and a session has its temporary slots also when they are idle.
+   *
+   * @returns those that are to be invalidated.
+   * @source slot.c: InvalidatePossiblyObsoleteSlot
+   */
+  #invalidate(ended: Map<number, AnswerLines>, isObsolete: (slot: Slot) => boolean): readonly Slot[] {
+    const obsolete = [...this.#slots.values()].filter(
+      (slot) => slot.reserved && !this.#isLost(slot) && isObsolete(slot),
+    );
+    for (const session of new Set(obsolete.map((slot) => slot.session))) {
+      if (session === undefined) continue;
+      this.#end(session);
+      ended.set(session, [errorLine(fieldsOf(shutdownError())), "closed"]);
+    }
+    return obsolete;
   }
 
   /** The rows of pg_replication_slots, as `slotsQuery` asks for them. */
@@ -264,13 +297,14 @@ export class ServerModel {
         catalog_xmin: slot.kind === "LOGICAL" ? "some" : undefined,
         restart_lsn: slot.reserved ? "some" : undefined,
         confirmed_flush_lsn: slot.kind === "LOGICAL" ? "some" : undefined,
-        wal_status: slot.invalidated ? "lost" : slot.reserved ? "kept" : undefined,
+        wal_status: this.#walStatus(slot),
         two_phase: flag(slot.twoPhase),
         // At first it meant any reason, of a logical slot.
-        conflicting: slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated && !has.slotInvalidationReason),
+        conflicting:
+          slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated !== undefined && !has.slotInvalidationReason),
         failover: flag(slot.failover),
         synced: "f",
-        invalidation_reason: slot.invalidated ? "wal_removed" : undefined,
+        invalidation_reason: slot.invalidated,
       };
       return `row ${this.#slotColumns()
         .map((name) => values[name] ?? "null")
@@ -293,6 +327,18 @@ export class ServerModel {
     const { length } = this.prefix;
     const ours = length === 0 ? "" : ` WHERE substr(slot_name::text, 1, ${length}) = '${this.prefix}'`;
     return `SELECT ${columns.join(", ")} FROM pg_replication_slots${ours} ORDER BY slot_name`;
+  }
+
+  /** @source slotfuncs.c: pg_get_replication_slots */
+  #walStatus(slot: Slot): string | undefined {
+    // A walsender that still runs might have gone on to WAL that is there.
+    if (this.#isLost(slot)) return slot.reserved && slot.session !== undefined ? "kept" : "lost";
+    return slot.reserved ? "kept" : slot.invalidated && "lost";
+  }
+
+  /** The slot was invalidated and stays so. Before 16 a client that confirms a position of a physical slot makes it valid again. */
+  #isLost({ invalidated }: Slot): boolean {
+    return invalidated !== undefined && modelCapabilities.supports(this.server, "invalidationLasts");
   }
 
   #slotColumns(): readonly string[] {
@@ -499,9 +545,9 @@ export class ServerModel {
 
   /** @source slot.c: ReplicationSlotAcquire, from 18 on with error_if_invalid */
   #mustBeValid({ slotname, invalidated }: Slot): void {
-    if (!invalidated || !modelCapabilities.supports(this.server, "invalidSlotsAreNotAcquired")) return;
+    if (invalidated === undefined || !modelCapabilities.supports(this.server, "invalidSlotsAreNotAcquired")) return;
     throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", `can no longer access replication slot "${slotname}"`, {
-      detail: 'This replication slot has been invalidated due to "wal_removed".',
+      detail: `This replication slot has been invalidated due to "${invalidated}".`,
     });
   }
 
@@ -538,7 +584,7 @@ export class ServerModel {
       ...of,
       database: of.kind === "LOGICAL" ? this.sessions[session]!.database : undefined,
       savedReserved: of.reserved,
-      invalidated: false,
+      invalidated: undefined,
       session: of.temporary ? session : undefined,
     };
   }
@@ -720,6 +766,9 @@ export class ServerModel {
       const isNew = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
       const code = isNew ? "OBJECT_NOT_IN_PREREQUISITE_STATE" : "FEATURE_NOT_SUPPORTED";
       throw errorOf(code, "cannot copy a replication slot that doesn't reserve WAL");
+    }
+    if (source.invalidated && modelCapabilities.supports(this.server, "invalidSlotsAreNotCopied")) {
+      throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", `cannot copy invalidated replication slot "${from}"`);
     }
     const slot = this.#newSlot(session, to, {
       kind,

@@ -29,6 +29,16 @@ export const syncStandbyRows = {
   candidatesInArrayOrder: { since: [100013, 110008, 120003, 130000] },
 } as const;
 
+/** What a primary's views show of its walsenders. */
+export const planCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** pg_proc.h: pg_current_wal_insert_lsn, commits 806091c96f and d10c626de4 */
+  walFunctionNames: { since: [100000] },
+  /** pgstat.c: pgstat_bestart, commit fc70a4b0df */
+  walSenderWaits: { since: [100000] },
+  /** syncrep.c: SyncRepWaitForLSN, commit 2e57790836 */
+  waitsFromTheStart: { since: [130021, 140018, 150013, 160009, 170005, 180000] },
+});
+
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable(syncrepRows);
 export const syncStandbyCapabilities = /* @__PURE__ */ new CapabilityTable(syncStandbyRows);
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;

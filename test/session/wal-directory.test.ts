@@ -279,7 +279,9 @@ test("a stored backup that is incremental is not sent", async () => {
       empty("X"),
     ]),
   );
-  expect(said).toContain("E ERROR ERROR 0A000 the stored backup is incremental, and is not sent");
+  expect(said.join("\n")).toContain(
+    "E ERROR ERROR 0A000 the stored backup is incremental, and is not sent HINT Combine it",
+  );
 });
 
 describe("damaged directories", () => {

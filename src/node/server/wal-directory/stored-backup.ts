@@ -69,8 +69,11 @@ export class StoredBackup {
     const server = out.session.version;
     refuse(options);
     const label = parseBackupLabel(await this.#read("backup_label"), { server });
+    // Who asks for a backup gets a whole one: nothing in the answer could say otherwise, and no server starts from this one.
     if (label.incrementalFromLsn !== undefined) {
-      throw errorOf("FEATURE_NOT_SUPPORTED", "the stored backup is incremental, and is not sent");
+      throw errorOf("FEATURE_NOT_SUPPORTED", "the stored backup is incremental, and is not sent", {
+        hint: "Combine it with the backups that it depends on by walwire combine-backup, and serve the result.",
+      });
     }
     const end = await this.#end(label, server);
     const tablespaces = await this.#tablespaces();
