@@ -1,4 +1,5 @@
 /** Plans for the cases that people ask about, by kind. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Lsn } from "../../src/kernel/lsn.ts";
 import { parseSynchronousStandbyNames } from "../../src/syncrep/index.ts";
@@ -290,4 +291,13 @@ describe("comparison", () => {
     );
     expect([onlyBefore.exist, onlyAfter.exist]).toEqual([isBefore, isAfter]);
   });
+});
+
+test("the example of the guide prints what it says", () => {
+  const page = readFileSync(new URL("../../docs/synchronous-standby-names.md", import.meta.url), "utf8");
+  const [, code, output] = /^```js\nimport .*\n\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```$/m.exec(page)!;
+  const lines: string[] = [];
+  const run = new Function("planSynchronousStandbys", "console", code!);
+  run(planSynchronousStandbys, { log: (line: string) => lines.push(`${line}\n`) });
+  expect(lines.join("")).toBe(output);
 });
