@@ -1,4 +1,4 @@
-/** `walwire sync diff` and `walwire sync plan`: what they print, and how they end. */
+/** `walwire sync diff`, `plan`, and `check --setting synchronized_standby_slots`: what they print, and how they end. */
 import { describe, expect, test } from "vitest";
 import { runWalwire } from "../walwire.ts";
 
@@ -99,5 +99,62 @@ describe("plan", () => {
       "1. Let a node take over when all of a, b and c were seen.\n2. Set the empty value.\n",
     );
     expect(run.stdout).toContain("warning LOWERED: Commits return when they are on the primary only");
+  });
+});
+
+describe("check --setting synchronized_standby_slots", () => {
+  const slots = (...args: string[]) => ["sync", "check", "--setting", "synchronized_standby_slots", ...args];
+  const rows = [
+    { slot_name: "a", slot_type: "physical", active: true, restart_lsn: "0/90" },
+    { slot_name: "b", slot_type: "physical", active: true, restart_lsn: "0/80" },
+    { slot_name: "idle", slot_type: "physical", active: false, restart_lsn: "0/70" },
+    { slot_name: "sub", slot_type: "logical", active: true, restart_lsn: "0/10", failover: true },
+  ];
+
+  test("gives the verdict, with the server's message", async () => {
+    const run = await runWalwire(slots("ANY 1 (a, b)"));
+    expect([run.status, run.stderr]).toEqual([1, ""]);
+    expect(run.stdout).toContain(
+      'ERROR:  22023: invalid value for parameter "synchronized_standby_slots": "ANY 1 (a, b)"',
+    );
+    expect(run.stdout).toContain("Write names of slots with commas between them: all of them must have caught up.");
+    expect((await runWalwire(slots("*", "--json"))).stdout).toContain('"sqlstate": "42602"');
+  });
+
+  test.each([
+    [["a, b"], 0, "→ b is 16 bytes behind, at 0/80."],
+    [["a"], 0, "✔ All of them have caught up."],
+    [["a, idle"], 4, "✘ idle is 32 bytes behind, at 0/70, and no standby uses it"],
+    [["a, none"], 4, "✘ There is no slot none: create it, or leave it out."],
+    [["a, A"], 0, "warning DUPLICATE: a stands twice: write it once."],
+    [["a, A", "--strict"], 1, "info FOLDED"],
+    [[""], 0, "Logical failover slots wait for no slot."],
+  ])("%j ends with %i", async (args, status, says) => {
+    const run = await runWalwire([...slots(...args), "--slots", "-"], { input: JSON.stringify(rows) });
+    expect([run.status, run.stderr]).toEqual([status, ""]);
+    expect(run.stdout).toContain(says);
+    expect(run.stdout).toContain("Logical failover slots: sub.");
+  });
+
+  test("answers programs", async () => {
+    const run = await runWalwire([...slots("b, idle", "--json"), "--slots", "-"], { input: JSON.stringify(rows) });
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      ...{ ok: false, verdict: "blocked", slots: ["b", "idle"], caughtUp: false, oldest: "0/70", waiting: ["sub"] },
+      blockers: [
+        { reason: "behind", behind: 16 },
+        { reason: "inactive", behind: 32 },
+      ],
+    });
+  });
+
+  test.each([
+    [["a", "--conf", "x"], 2, "mutually exclusive"],
+    [["a", "--also", "18"], 2, "--also are mutually exclusive"],
+    [["a", "--server", "16"], 2, "synchronized_standby_slots is not in PostgreSQL 16"],
+    [["a", "--slots", "-"], 3, "standard input: [0].slot_type must be physical or logical"],
+  ])("%j is wrong", async (args, status, says) => {
+    const run = await runWalwire(slots(...args), { input: '[{"slot_name": "a"}]' });
+    expect(run.status).toBe(status);
+    expect(run.stderr).toContain(says);
   });
 });

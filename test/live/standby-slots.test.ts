@@ -8,6 +8,7 @@ import { rowsOf } from "../oracle/standbys.ts";
 import { seed, times } from "../seed.ts";
 import { checked, errorFields, type OwnServer, type RawConnection, startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
+import { runWalwire } from "../walwire.ts";
 
 const value = fc
   .array(
@@ -110,6 +111,17 @@ describe.for(liveMajors.filter((major) => major >= 17))("PostgreSQL %i", (major)
         }));
         const said = standbySlotsHaveCaughtUp(names, slots, lsn);
         expect([names, said.caughtUp, said.waiting]).toEqual([names, false, ["sub"]]);
+        const url = `postgres://postgres@/postgres?host=${encodeURIComponent(server.host)}&port=${server.port}`;
+        const run = await runWalwire([
+          "sync",
+          "check",
+          "--setting",
+          "synchronized_standby_slots",
+          "--from",
+          url,
+          "--json",
+        ]);
+        expect(JSON.parse(run.stdout)).toMatchObject({ slots: names, warning: said.warning ?? null, waiting: ["sub"] });
         const answer = reader.query("SELECT count(*) FROM pg_logical_slot_peek_changes('sub', NULL, NULL)");
         const waits = `SELECT wait_event FROM pg_stat_activity WHERE pid = ${pid}`;
         await expect.poll(async () => (await sql(waits))[0]!.wait_event).toBe("WaitForStandbyConfirmation");

@@ -1,5 +1,6 @@
 /** A running primary: its version, its setting, its standbys. Nothing is changed there. */
 import { loadPg } from "../../pg.ts";
+import { askSlots, type SlotPrimary } from "../../standby-slots.ts";
 import { askPrimary, observePrimary, type Primary } from "../../standbys.ts";
 import { UnseenError } from "../shared/usage.ts";
 
@@ -16,7 +17,16 @@ export function readObserved(url: string): ReturnType<typeof observePrimary> {
   return asking(url, observePrimary);
 }
 
-async function asking<T>(url: string, ask: (...args: Parameters<typeof askPrimary>) => Promise<T>): Promise<T> {
+/** The same for slots. @throws as readPrimary. */
+export function readSlotPrimary(url: string): Promise<SlotPrimary> {
+  return asking(url, askSlots, "pg_replication_slots");
+}
+
+async function asking<T>(
+  url: string,
+  ask: (...args: Parameters<typeof askPrimary>) => Promise<T>,
+  view = "pg_stat_replication",
+): Promise<T> {
   const { Client } = await loadPg();
   const client = new Client({
     connectionString: url,
@@ -31,7 +41,7 @@ async function asking<T>(url: string, ask: (...args: Parameters<typeof askPrimar
     return await ask(
       async (sql) => (await client.query(sql)).rows,
       (problem) => {
-        throw new UnseenError(`pg_stat_replication: ${problem}`);
+        throw new UnseenError(`${view}: ${problem}`);
       },
     );
   } finally {

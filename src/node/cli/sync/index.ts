@@ -166,6 +166,10 @@ async function runCall(syncCall: SyncCall): Promise<Status> {
     const { answerDiff, answerPlan } = await import("./changes.ts");
     return name === "diff" ? answerDiff(syncCall) : answerPlan(syncCall);
   }
+  if (options.setting === "synchronized_standby_slots") {
+    const { answerSlots } = await import("./slots.ts");
+    return answerSlots(syncCall);
+  }
   const verb = verbs[name];
   const { conf, from, standbys, also, strict, unsafe, write, format, json, jsonl } = options;
   const fromInput = jsonl || (conf === undefined && (argument ?? (from === undefined ? "-" : "")) === "-");
