@@ -73,6 +73,8 @@ export interface ModelSlot {
   readonly invalidated: "wal_removed" | "idle_timeout" | undefined;
   /** The session that uses it, by number. A temporary slot is always in use. */
   readonly session: number | undefined;
+  /** It has an inactive_since: nobody uses it, and since its session last did, nobody else has tried. */
+  readonly inactive: boolean;
 }
 
 /**
@@ -204,6 +206,8 @@ export class ServerModel {
     const of = this.#of(session);
     if (of.stream === undefined) refuseArgument("session", "a session in a copy stream", session);
     const tags = this.#tags(of.stream);
+    const slot = this.#slots.get(of.stream.slotname ?? "");
+    if (slot !== undefined) slot.inactive = true;
     this.#release(session);
     of.stream = undefined;
     return ["copy done", ...tags, `ready ${of.transaction}`];
@@ -234,6 +238,7 @@ export class ServerModel {
           if (slot.temporary) this.#slots.delete(slot.slotname);
           else Object.assign(slot, { session: undefined, reserved: slot.savedReserved });
         }
+        this.#load();
         break;
       case "restart":
         // A stream ends when its client has all WAL, or ends it: with what words depends on that. @source walsender.c: WalSndDone
@@ -242,6 +247,7 @@ export class ServerModel {
           ended.set(session, of.stream === undefined ? [errorLine(fieldsOf(shutdownError())), "closed"] : ["closed"]);
           this.#end(session);
         }
+        this.#load();
         break;
       case "remove WAL": {
         const has = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
@@ -252,8 +258,8 @@ export class ServerModel {
       }
       case "idle timeout": {
         const has = modelCapabilities.supports(this.server, "idleReplicationSlotTimeout");
-        const isIdle = ({ session, slotname }: Slot) => this.#open[session!]?.stream?.slotname !== slotname;
-        for (const slot of this.#invalidate(ended, (each) => has && isIdle(each))) slot.invalidated = "idle_timeout";
+        for (const slot of this.#invalidate(ended, ({ inactive }) => has && inactive))
+          slot.invalidated = "idle_timeout";
         break;
       }
       default:
@@ -262,6 +268,11 @@ export class ServerModel {
     // Each of them makes a checkpoint. @source slot.c: CheckPointReplicationSlots
     for (const slot of this.#slots.values()) slot.savedReserved = slot.reserved;
     return ended;
+  }
+
+  /** @source slot.c: RestoreSlotFromDisk */
+  #load(): void {
+    for (const slot of this.#slots.values()) slot.inactive = slot.invalidated === undefined;
   }
 
   /**
@@ -305,6 +316,7 @@ export class ServerModel {
         failover: flag(slot.failover),
         synced: "f",
         invalidation_reason: slot.invalidated,
+        inactive_since: slot.inactive ? "some" : undefined,
       };
       return `row ${this.#slotColumns()
         .map((name) => values[name] ?? "null")
@@ -320,6 +332,7 @@ export class ServerModel {
       catalog_xmin: some("catalog_xmin"),
       restart_lsn: some("restart_lsn"),
       confirmed_flush_lsn: some("confirmed_flush_lsn"),
+      inactive_since: some("inactive_since"),
       wal_status:
         "CASE WHEN wal_status IN ('reserved', 'extended', 'unreserved') THEN 'kept' ELSE wal_status END AS wal_status",
     };
@@ -350,6 +363,7 @@ export class ServerModel {
       ...(has.twoPhaseSlots ? ["two_phase"] : []),
       ...(has.slotConflicts ? ["conflicting"] : []),
       ...(has.slotInvalidationReason ? ["failover", "synced", "invalidation_reason"] : []),
+      ...(has.idleReplicationSlotTimeout ? ["inactive_since"] : []),
     ];
   }
 
@@ -495,7 +509,7 @@ export class ServerModel {
             "cannot use a logical replication slot for physical replication",
           );
         }
-        slot.session = session;
+        Object.assign(slot, { session, inactive: false });
       }
     } else {
       const slot = this.#acquire(session, slotname!);
@@ -516,7 +530,7 @@ export class ServerModel {
       }
       const options = this.#check(session, command, slot.plugin) as PGOutputOptions | undefined;
       if (options?.twoPhase) slot.twoPhase = true;
-      slot.session = session;
+      Object.assign(slot, { session, inactive: false });
     }
     of.stream = command;
     return kind === "LOGICAL" && opensFirst ? [] : ["copy both"];
@@ -555,8 +569,11 @@ export class ServerModel {
   #acquire(session: number, slotname: string): Slot {
     const slot = this.#slots.get(slotname);
     if (slot === undefined) throw errorOf("UNDEFINED_OBJECT", `replication slot "${slotname}" does not exist`);
-    if (slot.session !== undefined && slot.session !== session) {
-      throw errorOf("OBJECT_IN_USE", `replication slot "${slotname}" is active for PID ${pidOf(slot.session)}`);
+    const isFree = slot.session === undefined || slot.session === session;
+    // Whoever may not have the slot resets inactive_since as well, for which there is no release.
+    if (slot.invalidated === undefined) slot.inactive = isFree;
+    if (!isFree) {
+      throw errorOf("OBJECT_IN_USE", `replication slot "${slotname}" is active for PID ${pidOf(slot.session!)}`);
     }
     return slot;
   }
@@ -586,12 +603,13 @@ export class ServerModel {
       savedReserved: of.reserved,
       invalidated: undefined,
       session: of.temporary ? session : undefined,
+      inactive: true,
     };
   }
 
   #release(session: number): void {
     for (const slot of this.#slots.values()) {
-      if (slot.session === session && !slot.temporary) slot.session = undefined;
+      if (slot.session === session && !slot.temporary) Object.assign(slot, { session: undefined, inactive: true });
     }
   }
 

@@ -264,12 +264,12 @@ describe("comparison", () => {
 
   test("says what returned before and may be missed after", () => {
     expect(words("ANY 1 (a, b)", "ANY 1 (b, c)")).toEqual([
-      "Before, a commit waits for any 1 of a and b.",
-      "After, a commit waits for any 1 of b and c.",
+      "Before, a commit waits for a or b.",
+      "After, a commit waits for b or c.",
       "Counted in addition: c.",
       "No longer counted: a.",
       "A commit that returned before may be on the primary and a only, which is 1 standby too few for the new value.",
-      "Until any 1 of b and c have flushed what was written before the change was in effect, a takeover that counts on the new value can lose it.",
+      "Before a takeover counts on the new value, wait until what was written before it was in effect is flushed on b or c.",
       "After, a commit may return that is on the primary and c only: a takeover that counts on the old value can lose it.",
     ]);
   });

@@ -1,5 +1,8 @@
 /** Plans of walwire/syncrep/plan, followed on servers whose standbys are fake ones. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { parseLsn } from "../../src/kernel/lsn.ts";
 import { planSynchronousStandbys } from "../../src/syncrep/plan/index.ts";
 import { followPlans } from "../oracle/standby-plans.ts";
@@ -7,6 +10,9 @@ import { FakeStandby, rowsOf, settingsForStandbys } from "../oracle/standbys.ts"
 import { seed, fullTimes as times } from "../seed.ts";
 import { checked, type OwnServer, startServer } from "../servers/index.ts";
 import { longTestMajors } from "../servers/live.ts";
+import { runWalwire } from "../walwire.ts";
+
+const file = join(tmpdir(), `walwire-wait-${process.pid}.json`);
 
 const newest = longTestMajors.at(-1)!;
 
@@ -33,6 +39,43 @@ describe.for(longTestMajors.filter((major) => major !== longTestMajors[0] || maj
         steps.filter(({ type }) => type !== "wait"),
       );
       expect(faults[0], `seed ${seed}`).toContain("returned, and");
+    });
+
+    test.runIf(major === newest)("walwire sync plan --from sees it done", async () => {
+      const position = parseLsn((await server.sql("SELECT pg_current_wal_insert_lsn()")).rows[0]![0]!);
+      const standby = await FakeStandby.open(server, "b", "streaming", position, [position, position, position]);
+      await standby.roundTrip();
+      const url = `postgres://postgres@/postgres?host=${encodeURIComponent(server.host)}&port=${server.port}`;
+      const plan = (...more: string[]) =>
+        runWalwire(["sync", "plan", "--from", url, "--primary", "a", "--nodes", "a,b", "--json", ...more]);
+      const asked = await plan("--rule", "2 of a,b");
+      const steps = JSON.parse(asked.stdout).steps as { readonly type: string; readonly sql: readonly string[] }[];
+      expect(steps.map(({ type }) => type)).toEqual(["value", "wait", "rule"]);
+      for (const sql of [...steps[0]!.sql, "CHECKPOINT", "CHECKPOINT"]) await server.sql(sql);
+      const session = await server.connect({});
+      try {
+        // A commit waits, and the view says so.
+        const commit = session.query("CREATE TABLE plan_from (id int)");
+        await vi.waitFor(async () => {
+          const waiting = await plan("--rule", "2 of a,b");
+          expect(JSON.parse(waiting.stdout).wait).toMatchObject({ inEffect: true, satisfied: false });
+          writeFileSync(file, JSON.stringify(JSON.parse(waiting.stdout).wait));
+        }, 10_000);
+        const now = parseLsn((await server.sql("SELECT pg_current_wal_insert_lsn()")).rows[0]![0]!);
+        standby.positions = [now, now, now];
+        await standby.roundTrip();
+        await commit;
+        await vi.waitFor(async () => {
+          const done = JSON.parse((await plan("--rule", "2 of a,b", "--wait", file)).stdout);
+          expect(done.steps).toEqual([expect.objectContaining({ rule: { voters: ["a", "b"], quorum: 1 } })]);
+        }, 10_000);
+      } finally {
+        await server.sql("ALTER SYSTEM RESET synchronous_standby_names");
+        await server.sql("SELECT pg_reload_conf()");
+        standby.close();
+        await session.close();
+        rmSync(file, { force: true });
+      }
     });
 
     test.runIf(major === newest)("a node that connects twice counts as two, and the plan says so", async () => {

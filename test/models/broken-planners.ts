@@ -1,6 +1,7 @@
 /** Planners with one rule of theirs broken: the model must find the commit that each loses. */
 import { parseSynchronousStandbyNames } from "../../src/syncrep/index.ts";
 import {
+  isTakeoverSafe,
   type ObservedPrimary,
   type PlanStep,
   planSynchronousStandbys,
@@ -58,6 +59,12 @@ const broken: Readonly<Record<string, Partial<Planner>>> = {
     if (!all.some(({ type }) => type === "value")) return rule;
     const number = Math.min(parseSynchronousStandbyNames(current.value)?.numSync ?? 0, wanted.copies);
     return { ...rule, quorum: Math.max(1, rule.voters.length - number) };
+  }),
+  "names a node that the rule lacks": steps((all, [current]) => {
+    const [first, second] = all;
+    const isSafeWith = (value: string) =>
+      isTakeoverSafe(parseSynchronousStandbyNames(value), current.primary, current.rule).safe;
+    return first?.type === "rule" && second?.type === "value" && isSafeWith(second.value) ? all.slice(1) : all;
   }),
   "believes what a session shows": seen((observed) => {
     const { standbys } = evaluateSynchronousStandbys(parseSynchronousStandbyNames(observed.value), observed.standbys);

@@ -444,6 +444,7 @@ export function walk(
   nodes: number,
   length: number,
   by: Planner = planner,
+  onEvent: (what: string, state: State) => void = () => {},
 ): { readonly length: number; readonly history: readonly string[] | undefined } {
   const random = randomNumbers(seed);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
@@ -454,7 +455,7 @@ export function walk(
   for (let n = 0; n < length; n++) {
     let next: readonly [string, State] | undefined;
     const chance = random();
-    if (chance < 0.04) {
+    if (chance < 0.08) {
       const others = names.slice(0, nodes).filter((_, i) => i !== state.leader && random() < 0.6);
       const wanted: WantedStandbys = {
         nodes: [names[state.leader]!, ...others],
@@ -463,7 +464,7 @@ export function walk(
         whenMissing: pick(["wait", "lower"] as const),
       };
       next = [`wanted: ${JSON.stringify(wanted)}`, { ...state, wanted }];
-    } else if (chance < 0.07) {
+    } else if (chance < 0.11) {
       const sets = takeoverSets(state);
       // Those with few nodes are the hard ones.
       const least = Math.min(...sets.map((set) => set.toString(2).replaceAll("0", "").length));
@@ -475,11 +476,12 @@ export function walk(
           release(takenOver(state, set, by)),
         ];
       }
-    } else if (chance < 0.3) next = ["the planner acts", release(planned(state, by))];
+    } else if (chance < 0.35) next = ["the planner acts", release(planned(state, by))];
     else next = pick(successors(state, none, [], by));
     if (next === undefined) continue;
     history.push(next[0]);
     state = next[1];
+    onEvent(...next);
     if (lost(state) !== undefined) return { length: n + 1, history };
   }
   return { length, history: undefined };

@@ -4,7 +4,7 @@ import type { Server } from "../../kernel/version.ts";
 import { counted } from "../../kernel/words.ts";
 import type { SyncRepConfig } from "../ast.ts";
 import { checkConfig } from "../evaluate.ts";
-import { listedNames, MANY } from "../words.ts";
+import { listedNames, MANY, someOf } from "../words.ts";
 import { acknowledgementOf, namesOf } from "./rules.ts";
 
 /** Sets of standbys that let a commit return under one value and are not enough under the other. */
@@ -128,9 +128,10 @@ function words(
   if (left.length > 0) lines.push(`No longer counted: ${listedNames(left, "and")}.`);
   if (onlyBefore.exist) {
     const { sets, missing } = onlyBefore;
+    const enough = b.any ? `${b.number} of the standbys` : some(b);
     lines.push(
       `A commit that returned before may be on ${where(sets[0]!)} only, which is ${counted(missing, "standby", "standbys")} too few for the new value.`,
-      `Until ${b.any ? `${b.number} of the standbys` : some(b)} have flushed what was written before the change was in effect, a takeover that counts on the new value can lose it.`,
+      `Before a takeover counts on the new value, wait until what was written before it was in effect is flushed on ${enough}.`,
     );
   } else lines.push("What returned before is on enough standbys for the new value: the change loses nothing.");
   if (onlyAfter.exist)
@@ -145,12 +146,12 @@ function waits(side: Side): string {
   return `a commit waits for ${some(side)}`;
 }
 
-/** "any 2 of a, b and c", "the first of a and b that streams". */
+/** "any 2 of a, b and c", "a or b", "the first of a and b that streams". */
 function some({ number, names, any, isOrdered }: Side): string {
-  const listed = listedNames([...names.values(), ...(any ? ["* (any standby)"] : [])], "and");
-  if (isOrdered)
-    return number === 1 ? `the first of ${listed} that streams` : `the first ${number} of ${listed} that stream`;
-  return `any ${number} of ${listed}`;
+  const all = [...names.values(), ...(any ? ["any standby"] : [])];
+  if (!isOrdered || number >= all.length) return someOf(number, all);
+  const listed = listedNames(all, "and");
+  return number === 1 ? `the first of ${listed} that streams` : `the first ${number} of ${listed} that stream`;
 }
 
 function where(set: readonly string[]): string {

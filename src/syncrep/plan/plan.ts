@@ -24,7 +24,9 @@ import {
   jointRule,
   mixtureOf,
   type Names,
+  nobody,
   nodeNames,
+  outside,
   plainRule,
   type Rule,
   required,
@@ -173,8 +175,13 @@ export function planSynchronousStandbys(
   const after = acknowledgementOf(next, primary);
   const mixture = mixtureOf(before, after);
   const isSet = meaningOf(config) === meaningOf(next);
-  const between = [rule, final].find((each) => isSafe(each, primary, mixture) && isStricter(each, rule));
-  const joint = isSafe(rule, primary, mixture) ? rule : (between ?? jointRule(rule, nodes, primary, mixture));
+  // An earlier plan that was cut off may have left walsenders with a value of which nothing is known, but that its number is safe with
+  // the rule and its names are voters. So that all mixtures with it are safe, no voter goes yet, and new names become voters first.
+  const covers = (each: Rule | undefined): boolean =>
+    isSafe(each, primary, nobody) ||
+    (isSafe(each, primary, mixture) && outside(nodes, each!.voters) === 0 && outside(rule!.voters, each!.voters) === 0);
+  const joint =
+    [rule, final].find((each) => covers(each) && isStricter(each, rule)) ?? jointRule(rule, nodes, primary, mixture);
 
   const state = (inForce: string, ruled: Rule | undefined, acknowledgement = mixture): PlanState => ({
     value: inForce,
@@ -195,7 +202,7 @@ export function planSynchronousStandbys(
     if (!isStricter(final, joint) && copies > 0) {
       const names = next!.memberNames;
       // Only under a rule that is safe with the empty value can that have been in force, a moment ago.
-      const mustWait = isSafe(joint, primary, { number: 0, names: new Map() });
+      const mustWait = isSafe(joint, primary, nobody);
       const fresh = { value, names, number: copies, mustWait, since: undefined, inEffect: false, lsn: undefined };
       const begun: StandbyWait = { ...fresh, satisfied: false };
       const known = isSame(options.wait, begun) ? options.wait! : begun;

@@ -102,7 +102,7 @@ export interface Acknowledgement {
  * names is certain.
  */
 export function acknowledgementOf(config: SyncRepConfig | undefined, primary: string): Acknowledgement {
-  if (config === undefined) return { number: 0, names: new Map() };
+  if (config === undefined) return nobody;
   const { syncrepMethod, numSync, memberNames } = config;
   const names = new Map(namesOf(memberNames));
   const any = names.delete("*");
@@ -116,6 +116,9 @@ export function acknowledgementOf(config: SyncRepConfig | undefined, primary: st
 export function mixtureOf(a: Acknowledgement, b: Acknowledgement): Acknowledgement {
   return { number: Math.min(a.number, b.number), names: unionOf(a.names, b.names) };
 }
+
+/** A commit is on the primary. */
+export const nobody: Acknowledgement = { number: 0, names: new Map() };
 
 /** A rule with its names folded. */
 export interface Rule {
