@@ -39,6 +39,14 @@ export const planCapabilities = /* @__PURE__ */ new CapabilityTable({
   waitsFromTheStart: { since: [130021, 140018, 150013, 160009, 170005, 180000] },
 });
 
+/** synchronized_standby_slots. */
+export const standbySlotCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** guc_tables.c: synchronized_standby_slots, commits bf279ddd1c and 2357c9223b */
+  synchronizedStandbySlots: { since: [170000] },
+  /** slot.c: validate_sync_standby_slots, commit e0dc4bbfb8 */
+  standbySlotNamesAreChecked: { since: [170007, 180001] },
+});
+
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable(syncrepRows);
 export const syncStandbyCapabilities = /* @__PURE__ */ new CapabilityTable(syncStandbyRows);
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;

@@ -4,6 +4,7 @@ import * as syncrep from "../../src/syncrep/index.ts";
 import * as judge from "../../src/syncrep/judge.ts";
 import * as plan from "../../src/syncrep/plan/index.ts";
 import * as questions from "../../src/syncrep/questions.ts";
+import * as standbySlots from "../../src/syncrep/standby-slots.ts";
 import { lawsOfArguments } from "./arguments.ts";
 
 const config = syncrep.parseSynchronousStandbyNames("ANY 2 (a, b, c)")!;
@@ -64,6 +65,17 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   ],
   advanceWait: [wait, observed, { server: 18 }],
   waitSql: [wait, { server: 18 }],
+  parseSynchronizedStandbySlots: ["a, b", { server: 18 }],
+  lintSynchronizedStandbySlots: ["a, A", { server: 18 }],
+  standbySlotsHaveCaughtUp: [
+    ["a", "b"],
+    [
+      { slotName: "a", slotType: "physical", active: true, restartLsn: 9n, invalidationReason: "wal_removed" },
+      { slotName: "b", slotType: "logical", active: true, restartLsn: 9n, failover: true, synced: false },
+    ],
+    9n,
+    { cascading: false },
+  ],
   compareStandbyNames: [{ ...config }, undefined, { server: 18 }],
   parseSynchronousCommit: ["on", { server: 18 }],
   parsePostgresqlConf: [text, { path: "p" }],
@@ -79,4 +91,4 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   checkedEntries: [[...entries], "a"],
 };
 
-lawsOfArguments({ ...syncrep, ...judge, ...questions, ...plan, ...conf }, calls);
+lawsOfArguments({ ...syncrep, ...judge, ...questions, ...plan, ...standbySlots, ...conf }, calls);

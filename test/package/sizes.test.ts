@@ -132,6 +132,7 @@ describe("for browsers", () => {
     "command/index",
     "syncrep/index",
     "syncrep/plan/index",
+    "syncrep/standby-slots",
     "physical/index",
     "logical/index",
     "values/index",
