@@ -16,7 +16,7 @@ const BLOCK = 512;
 export function backupArchive(end = true): fc.Arbitrary<Uint8Array> {
   const name = fc.oneof(
     fc.constantFrom("PG_VERSION", "base/1/1259", "global/pg_control", "INCREMENTAL.16384"),
-    characters().map((text) => `a${text.replace(/[/\\:]/g, "_")}b`),
+    characters().map((text) => `a${text.replace(/[/\\:\ufffd]/g, "_")}b`),
   );
   const entry = fc.record({
     name,

@@ -110,10 +110,14 @@ export class Histories {
 
   async #history(commands: Iterable<ServerCommand>, running: Running): Promise<void> {
     const { peer, model } = running;
+    let failed = true;
     try {
       await fc.asyncModelRun(() => ({ model, real: peer }), commands);
+      failed = false;
     } finally {
-      await this.#end(running).finally(() => this.#running.delete(running));
+      // The model of a history that failed does not know which connections live.
+      const ended = failed ? Promise.all(peer.open.map((each) => each?.close())) : this.#end(running);
+      await ended.finally(() => this.#running.delete(running));
       await this.#happenIfAllWait();
     }
   }
