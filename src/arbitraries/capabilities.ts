@@ -32,6 +32,8 @@ export const modelCapabilities = /* @__PURE__ */ new CapabilityTable({
   slotInvalidationReason: { since: [170000] },
   /** slotfuncs.c: pg_replication_slot_advance: ERRCODE_INVALID_PARAMETER_VALUE */
   invalidLsnHasCode: { since: [180000] },
+  /** slot.c: CanInvalidateIdleSlot, commit ac0e33136a */
+  idleReplicationSlotTimeout: { since: [180000] },
   /** reorderbuffer.c, pgoutput.c: a Prepare alone until 18.6, StreamAborts of what was not streamed until 18.7 */
   strayMessages: { since: [180000], until: 180006 },
   /** slot.c: ReplicationSlotAcquire: error_if_invalid, commit f41d8468dd */

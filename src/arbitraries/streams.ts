@@ -9,9 +9,22 @@ import type { Message, OldTuple, PgoutputMessage, Relation, Type } from "../gene
 import type { Lsn } from "../kernel/lsn.ts";
 import { checkOneOf, checkOptions } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
+import { logicalCapabilities } from "../logical/capabilities.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../logical/decoder.ts";
+import type { PgoutputProtocol, PgoutputStreaming } from "../logical/protocol.ts";
 import { TupleData, type TupleValue, unchanged } from "../wire/tuple.ts";
 import { lsn, pgoutputMessage, wireText } from "./messages.ts";
+
+/** The newest protocol of pgoutput that a server speaks, with all that it can stream. */
+export function newestPgoutput(server: number): {
+  readonly protocol: PgoutputProtocol;
+  readonly streaming?: PgoutputStreaming;
+} {
+  const has = logicalCapabilities.of(server);
+  if (has.parallelStreaming) return { protocol: 4, streaming: "parallel" };
+  if (has.twoPhaseOption) return { protocol: 3, streaming: "on" };
+  return has.streamingOfTransactions ? { protocol: 2, streaming: "on" } : { protocol: 1 };
+}
 
 /** What was asked for in START_REPLICATION, as for a PgoutputDecoder, and more; each is off where it is not said. */
 export interface PgoutputStreamOptions extends Pick<PgoutputDecoderOptions, "protocol" | "streaming"> {
@@ -420,7 +433,12 @@ class Server {
     const table = this.#tables[i]!;
     const { relationId, replicaIdentity } = table;
     if (change.type === "Alter") {
-      this.#tables[i] = { ...table, columns: change.columns, types: [] };
+      // Other columns, or one whose type has another length, such as varchar(9).
+      const [first, ...others] = table.columns;
+      this.#tables[i] =
+        first !== undefined && change.subtransaction % 2 === 1
+          ? { ...table, columns: [{ ...first, typeModifier: first.typeModifier ^ 1 }, ...others] }
+          : { ...table, columns: change.columns, types: [] };
       for (const tables of this.#announced.values()) tables.delete(relationId);
       return;
     }

@@ -47,6 +47,12 @@ interface Running {
   readonly model: ServerModel;
 }
 
+/** What can happen to a server of a major version. */
+export function eventsOf(major: number): ServerEvent[] {
+  const slots = [...(major < 13 ? [] : ["remove WAL" as const]), ...(major < 18 ? [] : ["idle timeout" as const])];
+  return ["crash", "restart", "checkpoint", ...slots];
+}
+
 /** Histories of a server: `width` of them side by side. */
 export class Histories {
   readonly #server: OwnServer;
@@ -104,10 +110,14 @@ export class Histories {
 
   async #history(commands: Iterable<ServerCommand>, running: Running): Promise<void> {
     const { peer, model } = running;
+    let failed = true;
     try {
       await fc.asyncModelRun(() => ({ model, real: peer }), commands);
+      failed = false;
     } finally {
-      await this.#end(running).finally(() => this.#running.delete(running));
+      // The model of a history that failed does not know which connections live.
+      const ended = failed ? Promise.all(peer.open.map((each) => each?.close())) : this.#end(running);
+      await ended.finally(() => this.#running.delete(running));
       await this.#happenIfAllWait();
     }
   }
@@ -194,20 +204,33 @@ export class Histories {
         return;
       }
       case "remove WAL": {
-        await server.sql("ALTER SYSTEM SET max_slot_wal_keep_size = 0");
-        await server.sql("SELECT pg_reload_conf()");
+        await this.#set("max_slot_wal_keep_size", "0");
         const { rows } = await server.sql("SELECT pg_current_wal_insert_lsn()");
         const old = `restart_lsn <= '${rows[0]![0]}' AND wal_status <> 'lost'`;
         do {
-          // The checkpointer may not have read the setting yet.
           await server.sql("SELECT pg_switch_wal()");
           await this.#checkpoint();
         } while ((await server.sql(`SELECT FROM pg_replication_slots WHERE ${old}`)).rows.length > 0);
-        await server.sql("ALTER SYSTEM RESET max_slot_wal_keep_size");
-        await server.sql("SELECT pg_reload_conf()");
+        await this.#set("max_slot_wal_keep_size", "-1");
+        return;
+      }
+      case "idle timeout": {
+        await sleep(1010);
+        await this.#set("idle_replication_slot_timeout", "1s");
+        await this.#checkpoint();
+        await this.#set("idle_replication_slot_timeout", "0");
         return;
       }
     }
+  }
+
+  /** Set a parameter. The next checkpoint knows it. */
+  async #set(name: string, value: string): Promise<void> {
+    await this.#server.sql(`ALTER SYSTEM SET ${name} = '${value}'`);
+    await this.#server.sql("SELECT pg_reload_conf()");
+    // The postmaster would say so in its own time.
+    const { rows } = await this.#server.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    process.kill(Number(rows[0]![0]), "SIGHUP");
   }
 
   /**
