@@ -53,7 +53,10 @@ import {
 export interface CurrentStandbys {
   /** The name that the primary has as a node. */
   readonly primary: string;
-  /** The value that the server's files set: what a session that begins now shows. */
+  /**
+   * The value that the server's files set, and that a session shows which began after a reload. Reload before you look: a planner may have
+   * died between ALTER SYSTEM and the reload.
+   */
   readonly value: string;
   /** undefined: no node may take over. */
   readonly rule: TakeoverRule | undefined;
