@@ -2,7 +2,14 @@
 import { refuseArgument, WalwireError } from "../kernel/errors.ts";
 import { checkOptions } from "../kernel/options.ts";
 import type { Server } from "../kernel/version.ts";
-import { type DissectedField, type Dissection, isWhole, isWire, type LeafShape } from "../wire/dissect.ts";
+import {
+  type DissectedField,
+  type DissectedForm,
+  type Dissection,
+  isWhole,
+  isWire,
+  type LeafShape,
+} from "../wire/dissect.ts";
 import { type Json, valueJson } from "../wire/json.ts";
 import { unitOf } from "../wire/shape.ts";
 import { traceValue } from "../wire/trace.ts";
@@ -25,7 +32,12 @@ export function formatDissectedField(
 
 function textOf({ form, value }: DissectedField, server: Server | undefined): string {
   if (isWhole(form)) return "";
-  return isWire(form) ? String(value) : traceValue({ form } as LeafShape, value, server);
+  return isWire(form) ? String(value) : traceValue(shapeOf(form), value, server);
+}
+
+/** The shape of a leaf, for its value. */
+function shapeOf(form: DissectedForm): LeafShape {
+  return { form: form === "text" ? "cstring" : form } as LeafShape;
 }
 
 /**
@@ -50,7 +62,7 @@ function jsonOf(field: DissectedField | Dissection, server: Server | undefined):
   const json: Record<string, Json> = { name, form, start, end, doc };
   if (unit !== undefined) json.unit = unit;
   if (isWhole(form)) json.fields = fields.map((each) => jsonOf(each, server));
-  else json.value = isWire(form) ? (value as Json) : valueJson({ form } as LeafShape, value, name, server);
+  else json.value = isWire(form) ? (value as Json) : valueJson(shapeOf(form), value, name, server);
   if ("error" in field && field.error !== undefined) json.error = field.error.toJSON() as Record<string, Json>;
   return json;
 }

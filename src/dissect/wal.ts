@@ -57,7 +57,7 @@ export function dissectWalRecord(
 
 /**
  * Dissect a page of WAL: its header, the rest of a record that began before, and the records that begin on it. The last one can go on
- * on the next page; then what there is of it is shown.
+ * on the next page; then what there is of it is shown. A page of zeros is one to which no WAL was written.
  *
  * @param page One page, from its first byte to its last: its length is the page size.
  * @param options.server The version that wrote it. Default: the newest minor of the major that the page names.
@@ -77,6 +77,11 @@ export function dissectWalPage(page: Uint8Array, options: { readonly server?: Se
     "part",
     "A page of WAL.",
     (d) => {
+      if (bytes.every((byte) => byte === 0)) {
+        // As in a segment that was made ahead, or behind the end of one that was left early.
+        d.bytes("unused", bytes.length, "No WAL was written here.");
+        return;
+      }
       d.struct("header", structs.xLogPageHeaderData);
       if (magic !== format?.magic) {
         const message = `invalid magic number ${magic.toString(16).toUpperCase().padStart(4, "0")}`;

@@ -39,11 +39,11 @@ import { checkText } from "./arguments.ts";
 
 export const BLOCKREFTABLE_MAGIC = 0x652b137b;
 /** Blocks of a chunk. */
-const BLOCKS_PER_CHUNK = 65536;
+export const BLOCKS_PER_CHUNK = 65536;
 /** Words of a bitmap; a chunk with fewer has offsets. */
 const MAX_ENTRIES_PER_CHUNK = 4096;
-const BITMAP_BYTES = 2 * MAX_ENTRIES_PER_CHUNK;
-const ENTRY_BYTES = 24;
+export const BITMAP_BYTES = 2 * MAX_ENTRIES_PER_CHUNK;
+export const ENTRY_BYTES = 24;
 /** The most chunks of a relation: the number of a block has 32 bits. */
 const MAX_CHUNKS = 65536;
 /** `limitBlock` of a fork that was neither made, removed nor truncated. */

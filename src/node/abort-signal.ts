@@ -1,16 +1,11 @@
 /** An AbortSignal, without the types of a platform. */
 import { refuseArgument } from "../kernel/errors.ts";
+import type { Stop } from "../kernel/stop.ts";
 
 /** The part of an AbortSignal that walwire uses. */
-export interface AbortSignalLike {
-  /** Whether it was aborted. */
-  readonly aborted: boolean;
+export interface AbortSignalLike extends Stop {
   /** The error that calls reject with. */
   readonly reason: unknown;
-  /** Listen to `abort`. */
-  addEventListener(type: "abort", listener: () => void): void;
-  /** Stop listening. */
-  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** @throws the signal's reason if it is aborted; ArgumentError if it is not a signal */

@@ -28,7 +28,10 @@ export interface ConnectOptions {
   readonly ssl?: boolean | object | undefined;
   /** "direct" starts TLS without a request first, which servers support from 17 on. */
   readonly sslnegotiation?: "postgres" | "direct" | undefined;
-  /** true for SCRAM-SHA-256-PLUS where the server offers it. */
+  /**
+   * true for SCRAM-SHA-256-PLUS where the server offers it, over TLS from 11 on: the login is bound to the server's certificate. pg cannot
+   * do so with a certificate whose signature uses SHA-224, or RSASSA-PSS with SHA-1.
+   */
   readonly enableChannelBinding?: boolean | undefined;
   /** The name that pg_stat_replication shows, and that synchronous_standby_names is compared with. */
   readonly application_name?: string | undefined;

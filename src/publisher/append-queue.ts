@@ -1,17 +1,8 @@
 /** AppendQueue: what several transactions append goes to the store together, in the order in which it came. */
 import { StateError } from "../kernel/errors.ts";
 import { type Lsn, toLsn } from "../kernel/lsn.ts";
+import type { Stop } from "../kernel/stop.ts";
 import type { PublisherStore } from "./store.ts";
-
-/** The part of an AbortSignal that waiting needs. */
-export interface Stop {
-  /** Whether it was aborted. */
-  readonly aborted: boolean;
-  /** Listen to `abort`. */
-  addEventListener(type: "abort", listener: () => void): void;
-  /** Stop listening. */
-  removeEventListener(type: "abort", listener: () => void): void;
-}
 
 interface Work {
   /** The bytes at a position. */

@@ -2,8 +2,9 @@
  * walwire/publisher: `Publisher`: an application's tables and transactions for subscribers of logical replication; its stores.
  */
 export type { Lsn } from "../kernel/lsn.ts";
+export type { Stop } from "../kernel/stop.ts";
 export type { PgTime } from "../kernel/time.ts";
-export type { Stop } from "./append-queue.ts";
+export type { SlotUser, SlotWaitOptions } from "../session/server/slot-use.ts";
 export type { TransactionOrigin } from "./changes.ts";
 export type { Operation, Publication, PublicationDeclaration, PublishedTable, RowFilter } from "./publications.ts";
 export {

@@ -1,11 +1,14 @@
 /** Publisher: an application's tables and transactions, for subscribers that speak PostgreSQL's logical replication. */
-import { ArgumentError, DecodeError, refuseArgument, ServerError, StateError } from "../kernel/errors.ts";
+import { ArgumentError, DecodeError, refuseArgument, StateError } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn, type Lsn, parseLsn, toLsn } from "../kernel/lsn.ts";
 import { checkObject, checkOptions, checkType, checkWhole } from "../kernel/options.ts";
+import type { Stop } from "../kernel/stop.ts";
 import { type PgTime, pgTimeFromDate } from "../kernel/time.ts";
+import { freeSlot, SlotUse, type SlotUser, type SlotWaitOptions } from "../session/server/slot-use.ts";
+import { errorOf } from "../session/server/words.ts";
 import { TypeMap } from "../values/type-map.ts";
 import { TupleData } from "../wire/tuple.ts";
-import { AppendQueue, type Stop } from "./append-queue.ts";
+import { AppendQueue } from "./append-queue.ts";
 import type { TransactionHeader, TransactionOrigin } from "./changes.ts";
 import {
   encodePiece,
@@ -118,8 +121,10 @@ export interface PreparedTransaction {
 
 /** What a slot takes. */
 export interface SlotOptions {
-  /** It ends with its connection, and is not in the store. Default: false. */
+  /** It is not in the store, and of `user` alone: dropped with the next error or the end of that. Default: false. */
   readonly temporary?: boolean | undefined;
+  /** Who creates it. */
+  readonly user?: SlotUser | undefined;
   /** Prepared transactions are sent when they are prepared. Default: false. */
   readonly twoPhase?: boolean | undefined;
   /** Kept, and of no consequence here. Default: false. */
@@ -165,7 +170,7 @@ export interface PublisherSlot {
   readonly twoPhaseAt: Lsn | undefined;
   /** Set by CREATE_REPLICATION_SLOT or ALTER_REPLICATION_SLOT; nothing here depends on it. */
   readonly failover: boolean;
-  /** It ends with its connection, and is not in the store. */
+  /** It is not in the store, and ends with the next error or the end of its session. */
   readonly temporary: boolean;
   /** Who uses it. */
   readonly activePid: number | undefined;
@@ -180,7 +185,10 @@ export interface CommitOptions extends TransactionOptions {
 }
 
 /** A slot as it is kept here. */
-type SlotState = { -readonly [K in keyof PublisherSlot]: PublisherSlot[K] };
+interface SlotState extends Omit<{ -readonly [K in keyof PublisherSlot]: PublisherSlot[K] }, "activePid"> {
+  readonly use: SlotUse;
+  readonly activePid: number | undefined;
+}
 
 /** A prepared transaction, from its first piece in the log to its outcome. */
 interface Prepared {
@@ -235,8 +243,6 @@ export class Publisher {
   #savingRows: Promise<void> | undefined;
   #nextXid = FIRST_XID;
   #mark: string | undefined;
-  /** Who waits for a slot. */
-  readonly #waiting = new Set<() => void>();
   #saving: Promise<void> | undefined;
   #saveAgain: Promise<void> | undefined;
   #closed = false;
@@ -322,7 +328,7 @@ export class Publisher {
 
   /** The slots. */
   get slots(): readonly PublisherSlot[] {
-    return Array.from(this.#slots.values(), (slot) => ({ ...slot }));
+    return Array.from(this.#slots.values(), slotOf);
   }
 
   /** The prepared transactions. */
@@ -594,71 +600,61 @@ export class Publisher {
    */
   async createSlot(slotname: string, options: SlotOptions = {}): Promise<CreatedSlot> {
     mustBeSlotName(slotname);
-    checkOptions(options, ["temporary", "twoPhase", "failover", "snapshot"]);
-    const { temporary = false, twoPhase = false, failover = false, snapshot = false } = options;
-    for (const [name, value] of Object.entries(options)) checkType(`options.${name}`, value, "boolean");
+    checkOptions(options, ["temporary", "user", "twoPhase", "failover", "snapshot"]);
+    const { user, ...flags } = options;
+    const { temporary = false, twoPhase = false, failover = false, snapshot = false } = flags;
+    checkUser(user);
+    for (const [name, value] of Object.entries(flags)) checkType(`options.${name}`, value, "boolean");
+    if (failover && temporary) throw noFailover();
+    const untilError = user?.untilError;
     const created = await this.#queue.between(() => {
-      if (this.#slots.has(slotname)) throw serverError("42710", `replication slot "${slotname}" already exists`);
+      if (this.#slots.has(slotname)) throw errorOf("DUPLICATE_OBJECT", `replication slot "${slotname}" already exists`);
+      if (untilError?.aborted === true) throw new StateError("the session that creates the slot has failed or ended");
       const at = this.#queue.end;
-      const slot: SlotState = {
-        slotname,
-        confirmedFlush: at,
-        restartLsn: at,
-        twoPhaseAt: twoPhase ? at : undefined,
-        failover,
-        temporary,
-        activePid: undefined,
-      };
+      const positions = { confirmedFlush: at, restartLsn: at, twoPhaseAt: twoPhase ? at : undefined };
+      const owner = temporary ? user : undefined;
+      // What cannot be trimmed now is trimmed with the next save.
+      const use = new SlotUse(slotname, owner, () => void this.#drop(slot).catch(() => {}));
+      const slot = newSlot({ slotname, ...positions, failover, temporary }, use);
       this.#slots.set(slotname, slot);
       return { slot, snapshot: snapshot ? this.#takeSnapshot(at) : undefined };
     });
     if (!temporary) await this.#saveSlots();
-    return { slot: created.slot, snapshot: created.snapshot };
+    return { slot: slotOf(created.slot), snapshot: created.snapshot };
   }
 
   /** A slot by its name. @throws ServerError 42704 */
   slot(slotname: string): PublisherSlot {
-    return this.#slot(slotname);
+    return slotOf(this.#slot(slotname));
   }
 
-  /** @internal Check that a slot is there and that nobody uses it. @throws ServerError 42704, 55006 */
-  mustBeFree(slotname: string): void {
-    mustBeIdle(this.#slot(slotname));
+  /** @internal Check that a slot is there and that nobody else uses it. @throws ServerError 42704, 55006 */
+  mustBeFree(slotname: string, user?: SlotUser): void {
+    this.#slot(slotname).use.mustBeFree(user);
   }
 
   /**
    * Drop a slot.
    *
-   * @param options.wait Wait until nobody uses it.
-   * @param options.signal Ends the waiting.
    * @throws ServerError 42704 if there is none, 55006 if it is in use; what the store throws.
    */
-  async dropSlot(
-    slotname: string,
-    options: { readonly wait?: boolean | undefined; readonly signal?: Stop | undefined } = {},
-  ): Promise<void> {
-    checkOptions(options, ["wait", "signal"]);
-    checkType("options.wait", options.wait, "boolean");
-    const slot = this.#slot(slotname);
-    while (options.wait === true && slot.activePid !== undefined && options.signal?.aborted !== true) {
-      await this.#released(options.signal);
-    }
-    mustBeIdle(this.#slot(slotname));
-    this.#slots.delete(slotname);
-    // A temporary one still holds the log, which saving trims.
-    await this.#saveSlots();
+  async dropSlot(slotname: string, options: SlotWaitOptions = {}): Promise<void> {
+    checkWait(options);
+    await this.#drop(await freeSlot(() => this.#slot(slotname), options));
   }
 
-  /** Change a slot. @throws as `dropSlot` */
+  /** Change a slot. @throws as `dropSlot`; ServerError 0A000 for `failover` of a temporary one */
   async alterSlot(
     slotname: string,
-    options: { readonly failover?: boolean | undefined; readonly twoPhase?: boolean | undefined },
+    changes: { readonly failover?: boolean | undefined; readonly twoPhase?: boolean | undefined },
+    options: SlotWaitOptions = {},
   ): Promise<void> {
-    checkOptions(options, ["failover", "twoPhase"]);
-    for (const [name, value] of Object.entries(options)) checkType(`options.${name}`, value, "boolean");
-    const slot = this.#slot(slotname);
-    mustBeIdle(slot);
-    const { failover = slot.failover, twoPhase } = options;
+    checkOptions(changes, ["failover", "twoPhase"], "changes");
+    for (const [name, value] of Object.entries(changes)) checkType(`changes.${name}`, value, "boolean");
+    checkWait(options);
+    const slot = await freeSlot(() => this.#slot(slotname), options);
+    const { failover = slot.failover, twoPhase } = changes;
+    if (failover && slot.temporary) throw noFailover();
     slot.failover = failover;
     if (twoPhase === false) slot.twoPhaseAt = undefined;
     else if (twoPhase === true) slot.twoPhaseAt ??= slot.confirmedFlush;
@@ -668,13 +664,13 @@ export class Publisher {
   /**
    * Use a slot, alone.
    *
-   * @param pid Who uses it, for the error of the next one.
+   * @param user Who uses it: others get an error until it is released.
    * @throws ServerError 42704, 55006
    */
-  acquireSlot(slotname: string, pid: number): AcquiredSlot {
+  acquireSlot(slotname: string, user: SlotUser): AcquiredSlot {
     const slot = this.#slot(slotname);
-    mustBeIdle(slot);
-    slot.activePid = pid;
+    checkUser(user, "user");
+    slot.use.acquire(user);
     return {
       slot,
       enableTwoPhase: (at) => {
@@ -687,10 +683,7 @@ export class Publisher {
         if (restart > slot.restartLsn) slot.restartLsn = restart;
         return this.#saveSlots();
       },
-      release: () => {
-        slot.activePid = undefined;
-        for (const done of [...this.#waiting]) done();
-      },
+      release: () => slot.use.release(),
     };
   }
 
@@ -709,23 +702,17 @@ export class Publisher {
     return this.#queue.between(() => this.#takeSnapshot(this.#queue.end));
   }
 
-  /** Resolves when some slot is no longer used, or the signal is aborted. */
-  #released(signal: Stop | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        this.#waiting.delete(done);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal?.addEventListener("abort", done);
-    });
+  /** A temporary one still holds the log, which saving trims. */
+  #drop(slot: SlotState): Promise<void> {
+    if (this.#slots.get(slot.slotname) === slot) this.#slots.delete(slot.slotname);
+    slot.use.end();
+    return this.#saveSlots();
   }
 
   #slot(slotname: string): SlotState {
     mustBeSlotName(slotname);
     const slot = this.#slots.get(slotname);
-    if (slot === undefined) throw serverError("42704", `replication slot "${slotname}" does not exist`);
+    if (slot === undefined) throw errorOf("UNDEFINED_OBJECT", `replication slot "${slotname}" does not exist`);
     return slot;
   }
 
@@ -825,14 +812,12 @@ export class Publisher {
     this.#nextXid = stored?.nextXid ?? FIRST_XID;
     this.#mark = stored?.mark;
     for (const { confirmedFlush, restartLsn, twoPhaseAt, ...slot } of stored?.slots ?? []) {
-      this.#slots.set(slot.slotname, {
-        ...slot,
+      const positions = {
         confirmedFlush: parseLsn(confirmedFlush),
         restartLsn: parseLsn(restartLsn),
         twoPhaseAt: twoPhaseAt === undefined ? undefined : parseLsn(twoPhaseAt),
-        temporary: false,
-        activePid: undefined,
-      });
+      };
+      this.#slots.set(slot.slotname, newSlot({ ...slot, ...positions, temporary: false }, new SlotUse(slot.slotname)));
     }
     if (this.#rows !== undefined) await this.#loadRows(start, this.#rows);
     const byBegin = new Map<Lsn, Prepared>();
@@ -900,9 +885,10 @@ interface StoredSlots {
   }[];
 }
 
-/** As initdb makes one: the time in the high half. @source xlog.c: BootStrapXLOG */
+/** As initdb makes one: the seconds since 1970 in the high half. @source xlog.c: BootStrapXLOG */
 function newSystemId(now: () => PgTime): bigint {
-  return (BigInt.asUintN(32, now() / 1_000_000n) << 32n) | BigInt(Math.floor(Math.random() * 2 ** 32));
+  const seconds = (now() - pgTimeFromDate(new Date(0))) / 1_000_000n;
+  return (BigInt.asUintN(32, seconds) << 32n) | BigInt(Math.floor(Math.random() * 2 ** 32));
 }
 
 async function loadJson(store: PublisherStore, name: string): Promise<unknown> {
@@ -1051,13 +1037,38 @@ function reformed(row: TupleData, from: Table, to: Table): TupleData {
   return TupleData.of(position.map((i) => (i < 0 ? null : row.get(i))));
 }
 
-function serverError(sqlstate: string, message: string): ServerError {
-  return new ServerError({ severity: "ERROR", sqlstate, message });
+function newSlot(of: Omit<SlotState, "use" | "activePid">, use: SlotUse): SlotState {
+  return {
+    ...of,
+    use,
+    get activePid() {
+      return use.activePid;
+    },
+  };
 }
 
-function mustBeIdle({ slotname, activePid }: PublisherSlot): void {
-  if (activePid !== undefined)
-    throw serverError("55006", `replication slot "${slotname}" is active for PID ${activePid}`);
+/** A slot as others see it, as it is now. */
+function slotOf({ use: _, ...slot }: SlotState): PublisherSlot {
+  return slot;
+}
+
+/** @throws ArgumentError */
+function checkUser(user: unknown, name = "options.user"): void {
+  if (user === undefined && name.startsWith("options.")) return;
+  checkObject(name, user);
+  checkWhole(`${name}.processId`, (user as SlotUser).processId, 0, 2 ** 31 - 1);
+}
+
+/** @throws ArgumentError */
+function checkWait(options: SlotWaitOptions): void {
+  checkOptions(options, ["wait", "signal", "user"]);
+  checkType("options.wait", options.wait, "boolean");
+  checkUser(options.user);
+}
+
+/** @source slot.c: ReplicationSlotCreate, ReplicationSlotAlter */
+function noFailover(): Error {
+  return errorOf("FEATURE_NOT_SUPPORTED", "cannot enable failover for a temporary replication slot");
 }
 
 function nameOf({ namespace, name }: Pick<Table, "namespace" | "name">): string {

@@ -1,6 +1,6 @@
 /** What a subscriber is sent from a position on: the log of a publisher, through an encoder. */
 import type { Lsn } from "../kernel/lsn.ts";
-import type { Stop } from "./append-queue.ts";
+import type { Stop } from "../kernel/stop.ts";
 import type { Sent, TransactionHeader } from "./changes.ts";
 import type { PgoutputEncoder } from "./encoder.ts";
 import { type PlacedPiece, recordsOf } from "./log.ts";

@@ -4,6 +4,10 @@ import { CapabilityTable } from "../kernel/version.ts";
 export const sessionCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** auth-scram.c, commit 818fd4a67d. The logins, SQL and messages of walsenders before it are others: walwire/server does not play them */
   scram: { since: [100000] },
+  /** auth-scram.c: pg_be_scram_get_mechanisms, commits d3fb72ea6d and c3d41ccf59 */
+  scramChannelBinding: { since: [110000] },
+  /** walsender.c: StartLogicalReplication: CreateDecodingContext after CopyBothResponse */
+  streamOpensFirst: { since: [100000], until: 110000 },
   /** postmaster.c: NEGOTIATE_GSS_CODE, commit b0b39f72b9 */
   gssEncryption: { since: [120000] },
   /** postmaster.c: ProcessStartupPacket; pqcomm.h: PG_PROTOCOL_EARLIEST, commit 0ba0e3f9b5 */

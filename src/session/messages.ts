@@ -478,7 +478,7 @@ export const frontendTypes: ReadonlyMap<number, FrontendMessage["type"]> = /* @_
  * @example decodeBackendMessage({ tag: 0x5a, bytes: hex("49") }) // { type: "ReadyForQuery", status: "I" }
  */
 export function decodeBackendMessage(frame: SessionFrame): BackendMessage {
-  return decode(backend, backendTypes, frame, "BackendMessage.type");
+  return readBackendMessage(bodyOf(frame), frame.tag);
 }
 
 /**
@@ -501,7 +501,7 @@ export function encodeBackendMessage(message: BackendMessage): Uint8Array {
  * @example decodeFrontendMessage({ tag: 0x51, bytes: hex("53484f572061 00") }) // { type: "Query", query: "SHOW a" }
  */
 export function decodeFrontendMessage(frame: SessionFrame): FrontendMessage {
-  return decode(frontend, frontendTypes, frame, "FrontendMessage.type");
+  return readFrontendMessage(bodyOf(frame), frame.tag);
 }
 
 /**
@@ -593,10 +593,7 @@ function writeStartup(w: Writer, packet: StartupPacket): void {
  */
 export function decodeStartupPacket(bytes: Uint8Array): StartupPacket {
   mustBeBytes(bytes);
-  const r = new Reader(plainBytes(bytes));
-  const packet = readStartup(r);
-  r.end("StartupPacket");
-  return packet;
+  return readStartupPacket(new Reader(plainBytes(bytes)));
 }
 
 function readStartup(r: Reader): StartupPacket {
@@ -670,16 +667,36 @@ export function checkFrame(frame: unknown): asserts frame is SessionFrame {
   mustBeBytes(bytes, "frame.bytes");
 }
 
-function decode<M extends { readonly type: string }>(
+/** Read the body of a server's message. @internal */
+export function readBackendMessage(r: Reader, tag: number): BackendMessage {
+  return read(backend, backendTypes, r, tag, "BackendMessage.type");
+}
+
+/** Read the body of a client's message. @internal */
+export function readFrontendMessage(r: Reader, tag: number): FrontendMessage {
+  return read(frontend, frontendTypes, r, tag, "FrontendMessage.type");
+}
+
+/** Read what follows the length of a startup packet. @internal */
+export function readStartupPacket(r: Reader): StartupPacket {
+  const packet = readStartup(r);
+  r.end("StartupPacket");
+  return packet;
+}
+
+/** The body of a frame. It may be a Buffer, whose views would be Buffers. */
+function bodyOf(frame: SessionFrame): Reader {
+  checkFrame(frame);
+  return new Reader(plainBytes(frame.bytes));
+}
+
+function read<M extends { readonly type: string }>(
   entries: Entries<M>,
   types: ReadonlyMap<number, M["type"]>,
-  frame: SessionFrame,
+  r: Reader,
+  tag: number,
   path: string,
 ): M {
-  checkFrame(frame);
-  const { tag } = frame;
-  // The body may be a Buffer, whose views would be Buffers.
-  const r = new Reader(plainBytes(frame.bytes));
   const type: M["type"] =
     types.get(tag) ??
     r.fail("BAD_TAG", 0, `is ${shownTag(tag)}, which is not a message of a walsender connection,`, path);

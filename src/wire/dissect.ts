@@ -4,7 +4,7 @@
  * It interprets a description where a decoder is generated from it. The tests hold that both give the same values and the same
  * errors, so it is the oracle of the decoders, too.
  */
-import { DecodeError } from "../kernel/errors.ts";
+import { DecodeError, ParseError } from "../kernel/errors.ts";
 import { readCString } from "./cstring.ts";
 import { alignmentOf, alignmentOfAll } from "./layout.ts";
 import { NativeReader, wordOf } from "./native.ts";
@@ -28,10 +28,10 @@ import { rowIn } from "./tuple.ts";
 import { readBits, readLiteral, readWord } from "./words.ts";
 
 /**
- * What a field is: the form of its description, `tag` for a byte that says what follows, `message` and `struct` for a whole, `part`
- * for several fields that no struct of PostgreSQL holds together.
+ * What a field is: the form of its description, `tag` for a byte that says what follows, `text` for text without a zero byte behind it,
+ * `message` and `struct` for a whole, `part` for several fields that no struct of PostgreSQL holds together.
  */
-export type DissectedForm = Shape["form"] | "tag" | "message" | "struct" | "part";
+export type DissectedForm = Shape["form"] | "tag" | "text" | "message" | "struct" | "part";
 
 /** A field, or the whole: a leaf with bytes of its own, or a node of other fields. */
 export interface DissectedField {
@@ -53,8 +53,8 @@ export interface DissectedField {
 
 /** The whole of some bytes as a tree of fields. The leaves cover each byte from the first up to `end` once, in order. */
 export interface Dissection extends DissectedField {
-  /** Why the tree ends, as the decoder throws it; undefined if it ends at the last byte. */
-  readonly error: DecodeError | undefined;
+  /** What is wrong, as the decoder throws it: of bytes a DecodeError, of a file of text a ParseError; undefined if nothing is. */
+  readonly error: DecodeError | ParseError | undefined;
 }
 
 /** Writable, while it is made. */
@@ -120,11 +120,11 @@ export class Dissector<R extends Reader = Reader | NativeReader> {
     read: (d: this, root: { name: string; doc: string }) => unknown,
   ): Dissection {
     const root = this.#nodeOf(name, form, doc);
-    let error: DecodeError | undefined;
+    let error: DecodeError | ParseError | undefined;
     try {
       this.#inside(root, () => read(this, root));
     } catch (thrown) {
-      if (!(thrown instanceof DecodeError)) throw thrown;
+      if (!(thrown instanceof DecodeError || thrown instanceof ParseError)) throw thrown;
       error = thrown;
     }
     return { ...root, error };

@@ -15,6 +15,7 @@ import {
   StateError,
 } from "../../src/kernel/errors.ts";
 import type { Lsn } from "../../src/kernel/lsn.ts";
+import { pgTimeFromDate } from "../../src/kernel/time.ts";
 import { DirectoryStore } from "../../src/node/publisher/directory-store.ts";
 import { PgoutputEncoder } from "../../src/publisher/encoder.ts";
 import { Publisher, type PublisherOptions } from "../../src/publisher/publisher.ts";
@@ -199,8 +200,10 @@ describe.each(["memory", "directory"])("a store in %s", (kind) => {
               if (slot === undefined) break;
               const { positions } = await sentTo(publisher, slot.name);
               const position = positions[Math.floor((positions.length * each.part) / 101)]!;
-              const acquired = publisher.acquireSlot(slot.name, 7);
-              expect(() => publisher.acquireSlot(slot.name, 8)).toThrow(`"${slot.name}" is active for PID 7`);
+              const acquired = publisher.acquireSlot(slot.name, { processId: 7 });
+              expect(() => publisher.acquireSlot(slot.name, { processId: 8 })).toThrow(
+                `"${slot.name}" is active for PID 7`,
+              );
               await acquired.confirm(position, position);
               acquired.release();
               if (position > slot.confirmed) slot.confirmed = position;
@@ -639,4 +642,10 @@ test("only the last message of a transaction has the position of its end, which 
     }
     expect(count).toBeGreaterThan(100);
   }
+});
+
+test("its system identifier tells when it was made, as that of a cluster", async () => {
+  const made = new Date("2026-11-30T12:00:00Z");
+  const { systemid } = await Publisher.open({ now: () => pgTimeFromDate(made) });
+  expect(new Date(Number(systemid >> 32n) * 1000)).toEqual(made);
 });

@@ -109,7 +109,7 @@ export async function runPromotion(major: number, seed: number): Promise<Promoti
     await until(60_000, "nothing is delivered", async () => lines.length > before + 5 + random.below(60));
     process.kill(primary.pid, "SIGKILL");
     await promote(standby);
-    proxy.switchTo(standby);
+    await proxy.switchTo(standby);
     await writers.stop();
     await until(60_000, "the standby is not promoted", async () => {
       const { rows } = await standby.sql("SELECT pg_is_in_recovery()");

@@ -408,18 +408,31 @@ export async function runRound({
 
 /** The kinds of messages that come in a round, as the proxy names them. */
 function kindsOf(has: Readonly<Record<"twoPhase" | "messages" | "truncates", boolean>> & { streaming: string }) {
-  let letters = "BCIUDRY";
-  if (has.truncates) letters += "T";
-  if (has.messages) letters += "M";
-  if (has.streaming !== "off") letters += "SEcA";
-  if (has.twoPhase) letters += has.streaming === "off" ? "bPKr" : "bPKrp";
-  // Of the login and the questions; of the start of the stream.
-  const others = ["k", "r", "'Q'", "'R'", "'Z'", "'T'", "'D'", "'C'", "'W'"];
-  return [...letters].map((letter) => `x${letter}`).concat(others);
+  const isStreamed = has.streaming !== "off";
+  return [
+    ...["Begin", "Commit", "Insert", "Update", "Delete", "Relation", "Type", "Keepalive", "StandbyStatusUpdate"],
+    ...(has.truncates ? ["Truncate"] : []),
+    ...(has.messages ? ["Message"] : []),
+    ...(isStreamed ? ["StreamStart", "StreamStop", "StreamCommit", "StreamAbort"] : []),
+    ...(has.twoPhase ? ["BeginPrepare", "Prepare", "CommitPrepared", "RollbackPrepared"] : []),
+    ...(has.twoPhase && isStreamed ? ["StreamPrepare"] : []),
+    ...BEGINNING,
+  ];
 }
 
+/** Of the login and the questions; of the start of the stream. */
+const BEGINNING = [
+  ...["Query", "Authentication", "ReadyForQuery", "RowDescription", "DataRow", "CommandComplete", "CopyBothResponse"],
+];
+
 /** Those of an initial copy: the questions and answers, the response to COPY, its rows, and its end. */
-const COPY_KINDS = ["'Q'", "'T'", "'D'", "'C'", "'H'", "row", "row", "row", "'c'"];
+const COPY_KINDS = [
+  ...["Query", "RowDescription", "DataRow", "CommandComplete", "CopyOutResponse"],
+  ...["CopyData", "CopyData", "CopyData", "CopyDone"],
+];
+
+/** Kinds of which there are many. */
+const common = new Set(["Keepalive", "Begin", "Commit", "Insert", "Update", "Delete", "Relation"]);
 
 interface Scene {
   readonly server: OwnServer;
@@ -464,7 +477,7 @@ async function inject(fault: FaultName, scene: Scene): Promise<void> {
     case "cut message":
       return aim({ does: "cut", part: () => scene.random.next() }, scene);
     case "half-open":
-      return aim({ does: "halfOpen", part: () => scene.random.next() }, scene);
+      return aim({ does: "stall", part: () => scene.random.next() }, scene);
     case "slow bytes":
       return aim({ does: "slow", part: () => 1 }, scene);
   }
@@ -478,12 +491,11 @@ async function aim(
   for (let i = 0; i < AIMS; i++) {
     const isCopy = copies && i === 0;
     const kind = random.pick(isCopy ? COPY_KINDS : kinds);
-    const direction = ["r", "'Q'"].includes(kind) ? "toServer" : "toClient";
-    // Some kinds are rare.
-    const after = random.below(kind === "row" ? 1000 : /^(?:k|x[BCIUDR])$/.test(kind) ? 3 : 1);
-    proxy.arm({ direction, kind, after, does, part: part() });
+    const from = ["StandbyStatusUpdate", "Query"].includes(kind) ? "client" : "server";
+    const after = random.below(kind === "CopyData" ? 1000 : common.has(kind) ? 3 : 1);
+    proxy.arm({ from, kind, after, does, part: part() });
     // A message of a connection's beginning: let there be one.
-    if (!isCopy && kind.startsWith("'")) proxy.cut();
+    if (!isCopy && BEGINNING.includes(kind)) proxy.cut();
     for (const end = Date.now() + AIM; proxy.isArmed && Date.now() < end; ) await sleep(10);
     aims.push({ does, kind, hit: !proxy.isArmed });
     proxy.arm(undefined);

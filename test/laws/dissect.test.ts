@@ -4,33 +4,70 @@ import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { damaged } from "../../src/arbitraries/damage.ts";
+import { walSummary } from "../../src/arbitraries/files.ts";
+import { backupManifest, backupManifestText } from "../../src/arbitraries/manifest.ts";
 import { contextOf, messageOf } from "../../src/arbitraries/messages.ts";
+import { backendMessage, frontendMessage, startupPacket } from "../../src/arbitraries/session.ts";
+import { backupHistory, backupLabelText, tablespaceMapText, timeLineHistoryText } from "../../src/arbitraries/texts.ts";
 import { walRecordFields, walStream } from "../../src/arbitraries/wal.ts";
+import { encodeIncrementalHeader, IncrementalReader } from "../../src/basebackup/incremental.ts";
 import { BaseBackupMessage } from "../../src/basebackup/messages.ts";
 import {
   type DissectedField,
   type Dissection,
+  dissectBackendMessage,
+  dissectBackupHistory,
+  dissectBackupLabel,
+  dissectBackupManifest,
   dissectBaseBackupMessage,
   dissectControlFile,
+  dissectFrontendMessage,
+  dissectIncrementalFile,
   dissectPgoutputMessage,
   dissectReplicationOrigins,
   dissectSlotState,
   dissectSnapshot,
+  dissectStartupPacket,
+  dissectTablespaceMap,
+  dissectTimeLineHistory,
   dissectWalPage,
   dissectWalReceiverMessage,
   dissectWalRecord,
   dissectWalSenderMessage,
+  dissectWalSummary,
   formatDissectedField,
   jsonOfDissection,
 } from "../../src/dissect/index.ts";
-import { decodeControlFile, decodeReplicationOrigins, decodeSlotState, decodeSnapshot } from "../../src/files/index.ts";
+import {
+  decodeControlFile,
+  decodeReplicationOrigins,
+  decodeSlotState,
+  decodeSnapshot,
+  encodeWalSummary,
+  parseBackupHistory,
+  parseBackupLabel,
+  parseTablespaceMap,
+  parseTimeLineHistory,
+  printBackupHistory,
+  WalSummaryReader,
+} from "../../src/files/index.ts";
+import { parseBackupManifest, printBackupManifest } from "../../src/files/manifest/index.ts";
 import { decodeBaseBackupMessage } from "../../src/generated/basebackup.ts";
 import { decodePgoutputMessage } from "../../src/generated/logical.ts";
 import { decodeWalReceiverMessage, decodeWalSenderMessage } from "../../src/generated/physical.ts";
-import { DecodeError } from "../../src/kernel/errors.ts";
+import { DecodeError, ParseError } from "../../src/kernel/errors.ts";
 import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
 import { PgoutputMessage } from "../../src/logical/messages.ts";
 import { WalReceiverMessage, WalSenderMessage } from "../../src/physical/messages.ts";
+import {
+  decodeBackendMessage,
+  decodeFrontendMessage,
+  decodeStartupPacket,
+  encodeBackendMessage,
+  encodeFrontendMessage,
+  encodeStartupPacket,
+  type SessionFrame,
+} from "../../src/session/messages.ts";
 import {
   decodeWalRecord,
   encodeWalRecord,
@@ -40,6 +77,7 @@ import {
   walFormat,
 } from "../../src/wal/index.ts";
 import { DEFAULT_PAGE_SIZE } from "../../src/wal/page.ts";
+import { Framer } from "../../src/wire/framer.ts";
 import type { Family } from "../../src/wire/shape.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
 import { hex, toHex } from "../hex.ts";
@@ -98,11 +136,11 @@ function expectValuesInTree(tree: Dissection): void {
 type TupleColumn = { readonly value?: Uint8Array };
 
 /** A value or a DecodeError. */
-function outcome(run: () => unknown): { value?: unknown; error?: DecodeError } {
+function outcome(run: () => unknown): { value?: unknown; error?: DecodeError | ParseError } {
   try {
     return { value: run() };
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
+    if (!(error instanceof DecodeError || error instanceof ParseError)) throw error;
     return { error };
   }
 }
@@ -151,7 +189,7 @@ describe.each([
       expectSameOutcome(tree, () => decode(bytes, holds as never));
       expectCovered(tree, bytes.length);
       // The tree ends where the field that failed begins, or a part of it.
-      if (tree.error !== undefined) expect(tree.end).toBeLessThanOrEqual(tree.error.offset);
+      if (tree.error !== undefined) expect(tree.end).toBeLessThanOrEqual((tree.error as DecodeError).offset);
     }),
     1000,
   );
@@ -284,6 +322,215 @@ describe("WAL", () => {
     }),
     200,
   );
+});
+
+/** Values by the names of leaves: each that a decoded message has of its own is that of the message. */
+function expectFieldsOf(message: object, tree: Dissection): void {
+  for (const [name, value] of Object.entries(message)) {
+    const field = tree.fields.find((each) => each.name === name);
+    // The letters of an error are elements of a list; what is empty has no bytes.
+    if (field !== undefined && name !== "fields") expect(field.value).toEqual(value);
+    if (name !== "fields") continue;
+    const letters = field!.fields.filter(({ form }) => form === "cstring").map((each) => each.value);
+    expect(letters).toEqual(Object.values(value as object));
+  }
+}
+
+describe("messages around copy streams", () => {
+  const framer = (bytes: Uint8Array): SessionFrame => {
+    const frames = new Framer();
+    frames.push(bytes);
+    const frame = frames.next();
+    frames.end();
+    if (frame === undefined || frame.length + 5 !== bytes.length) throw new DecodeError("TRUNCATED", "", 0, "");
+    return frame;
+  };
+  const targets = [
+    {
+      name: "of a server",
+      bytes: backendMessage().map(encodeBackendMessage),
+      decode: (bytes: Uint8Array) => decodeBackendMessage(framer(bytes)),
+      dissect: dissectBackendMessage,
+    },
+    {
+      name: "of a client",
+      bytes: frontendMessage().map(encodeFrontendMessage),
+      decode: (bytes: Uint8Array) => decodeFrontendMessage(framer(bytes)),
+      dissect: dissectFrontendMessage,
+    },
+    {
+      name: "before the first one",
+      bytes: startupPacket().map(encodeStartupPacket),
+      decode: (bytes: Uint8Array) => decodeStartupPacket(bytes.subarray(4)),
+      dissect: dissectStartupPacket,
+    },
+  ] as const;
+
+  describe.each(targets)("$name", ({ bytes, decode, dissect }) => {
+    law(
+      "the leaves cover a message, and the values are the decoder's",
+      fc.property(bytes, (each) => {
+        const tree = dissect(each);
+        const message = decode(each);
+        expect(tree.error).toBeUndefined();
+        expect(tree.name).toBe(message.type);
+        expect(tree.value).toEqual(message);
+        expectCovered(tree, each.length);
+        expectFieldsOf(message, tree);
+        for (const field of allOf(tree)) expect(field.doc).not.toBe("");
+      }),
+      300,
+    );
+
+    law(
+      "a damaged body has a tree up to the damage, and the decoder's error",
+      fc.property(damaged(bytes.map((each) => each.subarray(5))), bytes, (body, other) => {
+        const whole = new Uint8Array(5 + body.length);
+        whole.set(other.subarray(0, 5));
+        whole.set(body, 5);
+        const isStartup = dissect === dissectStartupPacket;
+        new DataView(whole.buffer).setUint32(isStartup ? 0 : 1, isStartup ? whole.length : 4 + body.length);
+        const tree = dissect(whole);
+        expectSameOutcome(tree, () => decode(whole));
+        expectCovered(tree, whole.length);
+      }),
+      300,
+    );
+
+    law(
+      "damage anywhere is an error of the tree, or none",
+      fc.property(damaged(bytes), (each) => {
+        const tree = dissect(each);
+        expectCovered(tree, each.length);
+        if (tree.error === undefined) expect(tree.value).toEqual(decode(each));
+      }),
+      300,
+    );
+  });
+});
+
+describe("files of base backups, and texts", () => {
+  const utf8 = new TextEncoder();
+  const incremental = fc
+    .tuple(fc.uniqueArray(fc.nat(100), { maxLength: 5 }), fc.nat(100), fc.uint8Array({ maxLength: 5 }))
+    .map(([blocks, truncationBlockLength, more]) => {
+      const header = encodeIncrementalHeader({ truncationBlockLength, blocks }, { blockSize: 16 });
+      const file = new Uint8Array(header.length + 16 * blocks.length + more.length);
+      file.set(header);
+      file.set(more, file.length - more.length);
+      return file;
+    });
+  const eventsOf = (bytes: Uint8Array) => {
+    const reader = new IncrementalReader({ blockSize: 16 });
+    const events = reader.receive(bytes);
+    reader.end();
+    return events;
+  };
+  const summaryEvents = (bytes: Uint8Array) => {
+    const reader = new WalSummaryReader();
+    const events = [...reader.receive(bytes)];
+    reader.end();
+    return events;
+  };
+  const text = (arbitrary: fc.Arbitrary<string>) => arbitrary.map((each) => utf8.encode(each));
+  const targets: readonly {
+    name: string;
+    bytes: fc.Arbitrary<Uint8Array>;
+    decode: (bytes: Uint8Array) => unknown;
+    dissect: (bytes: Uint8Array) => Dissection;
+  }[] = [
+    { name: "WAL summaries", bytes: walSummary(), decode: summaryEvents, dissect: dissectWalSummary },
+    {
+      name: "incremental files",
+      bytes: incremental,
+      decode: eventsOf,
+      dissect: (bytes) => dissectIncrementalFile(bytes, { blockSize: 16 }),
+    },
+    {
+      name: "backup manifests",
+      bytes: fc.oneof(
+        backupManifest().map((each) => printBackupManifest(each)),
+        backupManifestText(),
+      ),
+      decode: (bytes) => parseBackupManifest(bytes),
+      dissect: (bytes) => dissectBackupManifest(bytes),
+    },
+    {
+      name: "backup_label",
+      bytes: text(backupLabelText()),
+      decode: (bytes) => parseBackupLabel(bytes),
+      dissect: (bytes) => dissectBackupLabel(bytes),
+    },
+    {
+      name: "backup histories",
+      bytes: backupHistory().map((each) => printBackupHistory(each)),
+      decode: parseBackupHistory,
+      dissect: dissectBackupHistory,
+    },
+    {
+      name: "tablespace_map",
+      bytes: text(tablespaceMapText()),
+      decode: (bytes) => parseTablespaceMap(bytes),
+      dissect: (bytes) => dissectTablespaceMap(bytes),
+    },
+    {
+      name: "timeline histories",
+      bytes: text(timeLineHistoryText()),
+      decode: (bytes) => parseTimeLineHistory(bytes, 9),
+      dissect: (bytes) => dissectTimeLineHistory(bytes, 9),
+    },
+  ];
+  describe.each(targets)("$name", ({ bytes, decode, dissect }) => {
+    law(
+      "whole or damaged: the leaves cover the bytes, and the value and the error are the reader's",
+      fc.property(fc.oneof(bytes, damaged(bytes)), (file) => {
+        const tree = dissect(file);
+        expectSameOutcome(tree, () => decode(file));
+        expectCovered(tree, file.length);
+        for (const field of allOf(tree)) expect(field.doc).not.toBe("");
+      }),
+      200,
+    );
+  });
+});
+
+test("a manifest: each value where its bytes are", () => {
+  const file = new TextEncoder().encode(
+    '{ "PostgreSQL-Backup-Manifest-Version": 1,\n"Files": [\n{ "Path": "a\\u0041", "Size": 7, "Last-Modified": "x" }\n],\n',
+  );
+  const tree = dissectBackupManifest(file);
+  expect(tree.error?.message).toMatch(/could not parse backup manifest/);
+  const files = tree.fields.find(({ name }) => name === "Files")!;
+  const [path, size] = files.fields.at(-1)!.fields[1]!.fields.filter(({ form }) => form === "part");
+  const shown = (field: DissectedField) => [
+    field.value,
+    new TextDecoder().decode(file.subarray(field.start, field.end)),
+  ];
+  expect(shown(path!.fields.at(-1)!)).toEqual(["aA", '"a\\u0041"']);
+  expect(shown(size!.fields.at(-1)!)).toEqual([7n, "7"]);
+});
+
+test("an incremental file and a WAL summary: the names and places of their fields", () => {
+  const header = encodeIncrementalHeader({ truncationBlockLength: 9, blocks: [3] }, { blockSize: 32 });
+  const tree = dissectIncrementalFile(Uint8Array.from([...header, ...new Uint8Array(32), 1]), { blockSize: 32 });
+  expect(leavesOf(tree).map(({ name, start, end }) => `${name} ${start}-${end}`)).toEqual([
+    ...[
+      "magic 0-4",
+      "count 4-8",
+      "truncationBlockLength 8-12",
+      "[0] 12-16",
+      "padding 16-32",
+      "[0] 32-64",
+      "rest 64-65",
+    ],
+  ]);
+  const entry = { spcOid: 1663, dbOid: 5, relNumber: 16384, forknum: "main", limitBlock: 4294967295 } as const;
+  const summary = dissectWalSummary(encodeWalSummary([{ ...entry, chunks: [{ offsets: [] }, { offsets: [7, 2] }] }]));
+  const relation = summary.fields[1]!.fields[0]!;
+  expect(relation.fields.map(({ name, start, end }) => `${name} ${start}-${end}`)).toEqual([
+    ...["entry 4-28", "sizes 28-32", "chunks 32-36"],
+  ]);
+  expect(leavesOf(relation.fields[2]!).map(({ value }) => value)).toEqual([7, 2]);
 });
 
 test("a message of pgoutput inside XLogData has its places in the payload", () => {

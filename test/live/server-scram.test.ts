@@ -1,12 +1,16 @@
 /** SCRAM-SHA-256 beside PostgreSQL: the same secrets for the same passwords, and the same answers to each message of a client. */
+import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
-import { scramSecret } from "../../src/node/server/index.ts";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/node/client.ts";
+import { startProxy } from "../../src/node/proxy/index.ts";
+import { listen, scramSecret } from "../../src/node/server/index.ts";
 import { type OwnServer, startServer } from "../servers/index.ts";
 import { longTestMajors } from "../servers/live.ts";
 import { expectNothingUncaught } from "../session/hostile-server.ts";
-import { empty, frame, messagesOf, ourServer, query, startup, talk } from "../session/server-talk.ts";
+import { empty, encrypted, frame, messagesOf, ourServer, query, startup, talk } from "../session/server-talk.ts";
+import { secret, startTlsServer, tls } from "../tls-server.ts";
 
 expectNothingUncaught();
 
@@ -99,15 +103,93 @@ const cases: Readonly<Record<string, readonly Buffer[]>> = {
   "half a message": [bytes("p\0\0\0\x20x")],
 };
 
+/** What a client that binds its login to a certificate says first, and last without its proof. */
+const bound = (header = "p=tls-server-end-point,,") => initial(`${header}n=,r=abc`, "SCRAM-SHA-256-PLUS");
+const proof = `,r=abc,p=${"A".repeat(43)}=`;
+const binding = (hash: Buffer, header = "p=tls-server-end-point,,"): string =>
+  `c=${Buffer.concat([bytes(header), hash]).toString("base64")}${proof}`;
+/** ecdsa-with-SHA256, so it is by SHA-256. */
+const hash = createHash("sha256")
+  .update(new X509Certificate(readFileSync(join(tls, "server.crt"))).raw)
+  .digest();
+
+const encryptedCases: Readonly<Record<string, readonly Buffer[]>> = {
+  "no channel binding": [first, answer(`c=biws${proof}`)],
+  "a client that thinks the server has none": [initial("y,,n=,r=abc")],
+  "without a type": [bound("p,,")],
+  "an empty type": [bound("p=,,")],
+  "another type": [bound("p=tls-unique,,")],
+  "a long type": [bound(`p=tls ${"é".repeat(40)},,`)],
+  "an authorization identity": [bound("p=tls-server-end-point,a=x,")],
+  "the mechanism with binding, a message without": [bound("n,,")],
+  "the mechanism with binding, a message that thinks there is none": [bound("y,,")],
+  "the mechanism with binding, an unknown flag": [bound("x,,")],
+  "the mechanism without binding, a message with": [initial("p=tls-server-end-point,,n=,r=abc")],
+  "an unknown mechanism": [initial("n,,n=,r=abc", "SCRAM-SHA-1-PLUS")],
+  "the right certificate, a wrong proof": [bound(), answer(binding(hash))],
+  "another certificate": [bound(), answer(binding(hash.map((byte) => byte ^ 1) as Buffer))],
+  "another hash": [bound(), answer(binding(Buffer.concat([hash, hash])))],
+  "another header": [bound(), answer(binding(hash, "p=tls-unique,,"))],
+  "no certificate": [bound(), answer(binding(Buffer.alloc(0)))],
+  "nothing that binds": [bound(), answer(`c=biws${proof}`)],
+};
+
+describe.each(longTestMajors.filter((major) => major >= 14))("PostgreSQL %i over TLS", (major) => {
+  let live: OwnServer;
+  let verifier: string;
+  const [cert, key] = ["server.crt", "server.key"].map((name) => readFileSync(join(tls, name)));
+
+  beforeAll(async () => {
+    live = await startTlsServer(major);
+    verifier = (await live.sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'secret'")).rows[0]![0]!;
+    return () => live.stop();
+  }, 120_000);
+
+  test.each(Object.entries(encryptedCases))("%s", async (_, messages) => {
+    const ours = await listen({ server: live.versionNum, users: { secret: verifier }, tls: { cert, key } });
+    onTestFinished(() => ours.close({ immediate: true }));
+    const steps = [startup({ user: "secret", replication: "true" }), 42, ...messages];
+    const [theirs, said] = await Promise.all(
+      [live.port, ours.address.port!].map(async (port) => messagesOf(await talk(await encrypted(port), steps))),
+    );
+    const masked = (all: readonly string[]) => all.map((each) => each.replace(/r=abc[^,]+,s=/, "r=abc…,s="));
+    expect(theirs![0]).toContain("SCRAM-SHA-256-PLUS");
+    expect(masked(said!)).toEqual(masked(theirs!));
+  });
+
+  test("our client binds its login to the certificate", async () => {
+    const to = {
+      port: live.port,
+      ...secret,
+      host: "127.0.0.1",
+      ssl: { ca: cert },
+      enableChannelBinding: true,
+    } as const;
+    const client = await connect({ ...to, replication: "true" });
+    await client.identifySystem();
+    await client.disconnect();
+    // Between them the offer is taken away, of which the server is told.
+    const between = await startProxy({
+      to: { host: "127.0.0.1", port: live.port },
+      serverTls: { ca: cert },
+      tls: { cert, key },
+    });
+    onTestFinished(() => between.close());
+    const { port } = between.address as { port: number };
+    const login = connect({ ...to, port, replication: "true" });
+    await expect(login).rejects.toThrow("SCRAM channel binding negotiation error");
+  });
+});
+
 // Three of these errors had other words before.
 describe.each(longTestMajors.filter((major) => major >= 14))("PostgreSQL %i", (major) => {
   let live: OwnServer;
-  let secret: string;
+  let verifier: string;
 
   beforeAll(async () => {
     live = await startServer({ major });
     await live.sql("SET password_encryption = 'scram-sha-256'; CREATE ROLE u LOGIN REPLICATION PASSWORD 'secret'");
-    secret = (await live.sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'u'")).rows[0]![0]!;
+    verifier = (await live.sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'u'")).rows[0]![0]!;
     const hba = join(live.dataDirectory, "pg_hba.conf");
     const trusted = readFileSync(hba, "utf8");
     writeFileSync(hba, `local replication u,nobody scram-sha-256\n${trusted}`);
@@ -133,7 +215,7 @@ describe.each(longTestMajors.filter((major) => major >= 14))("PostgreSQL %i", (m
   });
 
   test.each(Object.entries(cases))("%s", { timeout: 120_000 }, async (_, messages) => {
-    const { path } = await ourServer({ server: live.versionNum, users: { u: secret } });
+    const { path } = await ourServer({ server: live.versionNum, users: { u: verifier } });
     for (const user of ["u", "nobody"]) {
       const steps = [startup({ user, replication: "true" }), request, ...messages];
       const [theirs, ours] = await Promise.all(

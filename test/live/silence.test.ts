@@ -14,10 +14,10 @@ afterAll(dropDatabases);
 const majors = times < 1 ? longTestMajors.slice(-1) : longTestMajors;
 
 const faults: readonly (readonly [string, Omit<Fault, "does">])[] = [
-  ["in a row", { direction: "toClient", kind: "row", after: 100, part: 0.5 }],
-  ["before the end of the rows", { direction: "toClient", kind: "'c'", after: 0, part: 0 }],
-  ["in a command that has not arrived", { direction: "toServer", kind: "'Q'", after: 3, part: 0.5 }],
-  ["in an answer", { direction: "toClient", kind: "'C'", after: 4, part: 0 }],
+  ["in a row", { from: "server", kind: "CopyData", after: 100, part: 0.5 }],
+  ["before the end of the rows", { from: "server", kind: "CopyDone", after: 0, part: 0 }],
+  ["in a command that has not arrived", { from: "client", kind: "Query", after: 3, part: 0.5 }],
+  ["in an answer", { from: "server", kind: "CommandComplete", after: 4, part: 0 }],
 ];
 
 describe.each(majors)("PostgreSQL %d", (major) => {
@@ -43,7 +43,7 @@ describe.each(majors)("PostgreSQL %d", (major) => {
       });
       onTestFinished(() => subscription.stop());
       await subscription.start();
-      proxy.arm({ ...fault, does: "halfOpen" });
+      proxy.arm({ ...fault, does: "stall" });
       for await (const event of subscription) {
         if (event.type === "CopyBegin") rows = new Set();
         if (event.type === "CopyRows") for (const row of event.rows) rows.add(row.id);

@@ -255,7 +255,7 @@ describe.for([...new Set([oldest, newest])])("PostgreSQL %i, a handler that take
     const first = await next();
     // Status updates go out by timer: the server hears of us, though nothing is read, and has no need to ask.
     for (let updates = 0; updates < 12; updates++) {
-      proxy.arm({ direction: "toServer", kind: "r", after: 0, does: "pass", part: 1 });
+      proxy.arm({ from: "client", kind: "StandbyStatusUpdate", after: 0, does: "pass", part: 1 });
       await expect.poll(() => proxy.isArmed, { timeout: 3000 }).toBe(false);
     }
     subscription.confirm(first);

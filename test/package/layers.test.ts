@@ -34,8 +34,8 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
     from: ["kernel", "text", "wire", "command", "session", "generated/basebackup"],
     packages: /^modern-tar$/,
   },
-  // What it sends are messages of pgoutput with rows of typed values.
-  publisher: { from: ["kernel", "text", "wire", "generated/logical", "logical", "values"] },
+  // What it sends are messages of pgoutput with rows of typed values; sessions use its slots.
+  publisher: { from: ["kernel", "text", "wire", "generated/logical", "logical", "values", "session"] },
   // A conversation knows which tags answer a command.
   session: {
     from: [
@@ -47,7 +47,7 @@ const parts: Readonly<Record<string, { readonly from: readonly string[]; readonl
   dissect: {
     from: [
       ...["kernel", "text", "wire", "generated/physical", "generated/logical"],
-      ...["physical", "logical", "basebackup", "files", "wal"],
+      ...["physical", "logical", "basebackup", "files", "wal", "session"],
     ],
   },
   index: { from: ["kernel", "text", "command", "syncrep", "physical", "logical"] },

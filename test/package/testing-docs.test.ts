@@ -1,4 +1,4 @@
-/** The example of docs/testing.md runs, with a consumer of walwire's, and prints what the page says. */
+/** The examples of docs/testing.md run, one with a consumer of walwire's, and print what the page says. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -66,11 +66,16 @@ export function follow(url, onRow) {
   };
 }`;
 
-test("the example prints what the page says", async () => {
-  const page = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
-  const [, code, output] = /^```js\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/m.exec(page)!;
+const page = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
+const examples = Array.from(
+  page.matchAll(/^```js\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/gm),
+  ([, code, output]) => [code!, output!] as const,
+);
+
+test.each(examples)("an example prints what the page says", async (code, output) => {
+  expect(examples).toHaveLength(2);
   writeFileSync(join(folder, "my-consumer.mjs"), here(consumer));
-  writeFileSync(join(folder, "main.mjs"), here(code!));
+  writeFileSync(join(folder, "main.mjs"), here(code));
   // pg is found from there.
   const run = promisify(execFile)(process.execPath, [join(folder, "main.mjs")], { timeout: 60_000 });
   const { stdout } = await run;

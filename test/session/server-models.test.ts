@@ -1,55 +1,76 @@
 /** A publisher behind walwire/server answers as the model of a server says, as far as it has slots: logical ones, of pgoutput. */
-import fc from "fast-check";
-import { expect, test } from "vitest";
-import { type ModelSession, ServerModel, serverCommands } from "../../src/arbitraries/index.ts";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/node/client.ts";
 import { publisherHandlers } from "../../src/node/publisher/index.ts";
 import { Publisher } from "../../src/publisher/index.ts";
-import { ConnectionPeer } from "../oracle/server-models.ts";
-import { seed, times } from "../seed.ts";
-import { RawConnection } from "../servers/raw.ts";
+import { modelled, walksLikeModel } from "./models.ts";
 import { ourServer } from "./server-talk.ts";
 
-const sessions: readonly ModelSession[] = [
-  { replication: "database", database: "postgres" },
-  { replication: "database", database: "postgres" },
-  { replication: "true", database: "" },
-];
-
 /**
- * Commands that need no WAL, no other plugin and no SQL but that of transactions. Nor temporary slots: a publisher does not keep them for
- * their session, nor drop them at an error.
+ * Commands that need no WAL, no other plugin and no SQL but that of transactions. Nor snapshots: whether one may be taken is looked at
+ * before the slot is.
  */
 const accepted = [
-  /^CREATE_REPLICATION_SLOT \S+ LOGICAL pgoutput( NOEXPORT_SNAPSHOT| \(SNAPSHOT 'nothing'.*\))$/,
+  /^CREATE_REPLICATION_SLOT \S+( TEMPORARY)? LOGICAL pgoutput( NOEXPORT_SNAPSHOT| \(SNAPSHOT 'nothing'.*\))$/,
   /^(DROP|ALTER)_REPLICATION_SLOT /,
   /^START_REPLICATION SLOT \S+ LOGICAL 0\/0/,
   /^(BEGIN|COMMIT|ROLLBACK)/,
 ];
 
 // As 10 it answers an error before CopyBothResponse, where PostgreSQL has already sent that.
-test.each([11, 14, 15, 17, 18])("as PostgreSQL %i", { timeout: 120_000 }, async (server) => {
-  let answered = 0;
-  const commands = serverCommands({ server, accepts: (text) => accepted.some((each) => each.test(text)) });
-  await fc.assert(
-    fc.asyncProperty(commands, async (history) => {
+test.each([11, 14, 15, 17, 18])("as PostgreSQL %i", { timeout: 120_000 }, (server) =>
+  walksLikeModel({
+    server,
+    accepted,
+    runs: 100,
+    open: async () => {
       const publisher = await Publisher.open();
       publisher.publication("p", { tables: [] });
       const handlers = publisherHandlers(publisher);
-      const { server: listening, path } = await ourServer({ server, databases: ["postgres"], handlers });
-      const peer = new ConnectionPeer({
-        connect: ({ replication, database }) =>
-          RawConnection.open(path, { user: "postgres", replication, ...(database === "" ? {} : { database }) }),
+      const { server: listening, path } = await ourServer({ ...modelled, server, handlers });
+      return {
+        path,
         position: () => publisher.end,
-      });
-      const model = new ServerModel({ server, sessions });
-      await fc.asyncModelRun(() => ({ model, real: peer }), history);
-      expect(publisher.slots.map(({ slotname }) => slotname).sort()).toEqual(
-        model.slots.map(({ slotname }) => slotname),
-      );
-      answered += peer.answered;
-      await listening.close({ immediate: true });
-    }),
-    { seed, numRuns: Math.ceil(100 * times), endOnFailure: true },
+        async ended(model) {
+          const names = publisher.slots.map(({ slotname }) => slotname).sort();
+          expect(names).toEqual(model.slots.map(({ slotname }) => slotname));
+          await listening.close({ immediate: true });
+        },
+      };
+    },
+  }),
+);
+
+// As a live server: test/session/wal-directory.test.ts asks both.
+test("some commands wait for a temporary slot until its session has an error", async () => {
+  const publisher = await Publisher.open();
+  const { server } = await ourServer({ server: 18, handlers: publisherHandlers(publisher) });
+  const to = {
+    host: dirname(server.address.path!),
+    port: 5432,
+    user: "u",
+    database: "d",
+    replication: "database",
+  } as const;
+  const [holder, dropper, alterer] = [await connect(to), await connect(to), await connect(to)];
+  for (const each of [holder, dropper, alterer]) onTestFinished(() => each.disconnect());
+  await holder.createSlot("held", { plugin: "pgoutput", temporary: true });
+  const { activePid } = publisher.slot("held");
+  await expect(dropper.dropSlot("held")).rejects.toThrow(`replication slot "held" is active for PID ${activePid}`);
+  let answered = 0;
+  const waiting = [dropper.dropSlot("held", { wait: true }), alterer.alterSlot("held", { failover: true })].map(
+    (each) =>
+      each.catch((error: Error) => {
+        answered++;
+        return error.message;
+      }),
   );
-  expect(answered).toBeGreaterThan(10);
+  await sleep(100);
+  expect(answered).toBe(0);
+  await expect(holder.dropSlot("missing")).rejects.toThrow("does not exist");
+  const gone = 'replication slot "held" does not exist';
+  expect(await Promise.all(waiting)).toEqual([gone, gone]);
+  expect(publisher.slots).toEqual([]);
 });

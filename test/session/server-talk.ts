@@ -1,8 +1,11 @@
 /** Bytes that are sent to a server, ours or PostgreSQL's, and all that it says until it closes the connection. */
+
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { onTestFinished } from "vitest";
 import { type ListenOptions, listen, type WalsenderServer } from "../../src/node/server/index.ts";
 import { errorFields, frame } from "../servers/raw.ts";
@@ -51,11 +54,24 @@ function joined(steps: readonly Step[]): Step[] {
   return all;
 }
 
-/** Send, close our side, and collect what comes until the other side is closed. */
-export function talk(path: string, given: readonly Step[], fin = true): Promise<Buffer> {
+/** An encrypted connection to a port of this machine, whoever has it. */
+export async function encrypted(port: number): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+  socket.write(sslRequest);
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  if (answer.toString() !== "S") throw new Error(`the server answered ${answer} to an SSLRequest`);
+  return connectTls({ socket, rejectUnauthorized: false });
+}
+
+/**
+ * Send, close our side, and collect what comes until the other side is closed.
+ *
+ * @param to A Unix socket, or a connection.
+ */
+export function talk(to: string | Socket, given: readonly Step[], fin = true): Promise<Buffer> {
   const steps = joined(given);
   return new Promise((resolve, reject) => {
-    const socket = connect({ path, allowHalfOpen: true });
+    const socket = typeof to === "string" ? connect({ path: to, allowHalfOpen: true }) : to;
     const chunks: Buffer[] = [];
     let [received, next] = [0, 0];
     const timer = setTimeout(() => {
@@ -72,7 +88,7 @@ export function talk(path: string, given: readonly Step[], fin = true): Promise<
       }
       if (fin && next++ === steps.length) socket.end();
     };
-    socket.on("connect", go);
+    socket.on(typeof to === "string" ? "connect" : "secureConnect", go);
     socket.on("data", (chunk) => {
       chunks.push(chunk);
       received += chunk.length;

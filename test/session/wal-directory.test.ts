@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { decodeSlotState } from "../../src/files/slot-state.ts";
@@ -26,6 +27,7 @@ import { emit, Receiving, switchWal } from "../receiving.ts";
 import { type OwnServer, startServer } from "../servers/index.ts";
 import { liveMajors } from "../servers/live.ts";
 import { freshDirectory, served } from "../wal-directories.ts";
+import { modelled, walksLikeModel } from "./models.ts";
 import { empty, messagesOf, query, startup, talk } from "./server-talk.ts";
 
 const MiB = 1024 ** 2;
@@ -141,7 +143,7 @@ describe("in the server's words", () => {
     ["SHOW data_directory_mode"],
     ["BASE_BACKUP (INCREMENTAL)"],
   ])("%s", async (commands) => {
-    const { host } = await served(archive, { backup: archive });
+    const { host } = await served(archive, { backup: backupWith() });
     const [ours, theirs] = [host, server.host].map((directory) => `${directory}/.s.PGSQL.5432`);
     expect(await ask(ours!, ...commands)).toEqual(await ask(theirs!, ...commands));
   });
@@ -162,7 +164,7 @@ describe("in the server's words", () => {
     expect(said[0]).toEqual(said[1]);
   });
 
-  test("a slot that is in use, and one that was temporary", async () => {
+  test("a temporary slot is in use until its session has an error or ends; some commands wait for that", async () => {
     const { host } = await served(archive);
     for (const address of [
       { host, port: 5432 },
@@ -170,15 +172,45 @@ describe("in the server's words", () => {
     ]) {
       const path = `${address.host}/.s.PGSQL.5432`;
       const user = { user: "postgres", replication: "true" } as const;
-      const holder = await connect({ ...address, ...user });
-      await holder.createSlot("held", { temporary: true });
-      expect(await ask(path, "DROP_REPLICATION_SLOT held")).toEqual([
-        'E ERROR ERROR 55006 replication slot "held" is active for PID n',
-      ]);
-      await holder.disconnect();
       const gone = 'E ERROR ERROR 42704 replication slot "held" does not exist';
+      const holder = await connect({ ...address, ...user });
+      for (const waiting of ["DROP_REPLICATION_SLOT held WAIT", "ALTER_REPLICATION_SLOT held (FAILOVER)"]) {
+        await holder.createSlot("held", { temporary: true });
+        expect(await ask(path, "DROP_REPLICATION_SLOT held")).toEqual([
+          'E ERROR ERROR 55006 replication slot "held" is active for PID n',
+        ]);
+        let isAnswered = false;
+        const answer = ask(path, waiting).finally(() => {
+          isAnswered = true;
+        });
+        await sleep(100);
+        expect(isAnswered).toBe(false);
+        await expect(holder.timelineHistory(9)).rejects.toThrow("could not open file");
+        expect(await answer).toEqual([gone]);
+      }
+      await holder.createSlot("held", { temporary: true });
+      await holder.disconnect();
       await expect.poll(() => ask(path, "DROP_REPLICATION_SLOT held")).toEqual([gone]);
     }
+  });
+});
+
+// Which the live servers are held to as well: test/oracle/server-models.test.ts.
+test.each([10, 13, 15, 17, 18])("physical slots as a model of PostgreSQL %i has them", async (version) => {
+  const accepted = [
+    /^CREATE_REPLICATION_SLOT \S+( TEMPORARY)? PHYSICAL/,
+    /^(DROP|ALTER|READ)_REPLICATION_SLOT /,
+    /^START_REPLICATION (SLOT \S+ PHYSICAL )?\$lsn/,
+    /^(BEGIN|COMMIT|ROLLBACK)/,
+  ];
+  await walksLikeModel({
+    server: version,
+    runs: 100,
+    accepted,
+    open: async () => {
+      const { host, directory } = await served(archive, { listening: { ...modelled, server: version } });
+      return { path: join(host, ".s.PGSQL.5432"), position: () => directory.end };
+    },
   });
 });
 
@@ -225,7 +257,8 @@ test("compressed segments are served as they were", async () => {
   expect(directory.end).toBeGreaterThan(startOf(second));
 });
 
-test("a stored backup that is incremental is not sent", async () => {
+/** A directory with a backup_label only, of a whole backup or an incremental one. */
+function backupWith(...more: readonly string[]): string {
   const backup = freshDirectory();
   const lines = [
     "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)",
@@ -235,11 +268,20 @@ test("a stored backup that is incremental is not sent", async () => {
     "START TIME: 2026-11-30 00:00:00 UTC",
     "LABEL: l",
     "START TIMELINE: 1",
-    "INCREMENTAL FROM LSN: 0/1000028",
-    "INCREMENTAL FROM TLI: 1",
+    ...more,
   ];
   writeFileSync(join(backup, "backup_label"), lines.map((line) => `${line}\n`).join(""));
+  return backup;
+}
+
+test("a stored backup that is incremental is not served, nor sent if it comes later", async () => {
+  const incremental = backupWith("INCREMENTAL FROM LSN: 0/1000028", "INCREMENTAL FROM TLI: 1");
+  await expect(WalDirectory.open(archive, { backup: incremental })).rejects.toThrow(
+    "is an incremental backup: combine",
+  );
+  const backup = backupWith();
   const { host } = await served(archive, { backup });
+  cpSync(join(incremental, "backup_label"), join(backup, "backup_label"));
   const said = messagesOf(
     await talk(join(host, ".s.PGSQL.5432"), [
       startup({ user: "postgres", replication: "true" }),
@@ -247,7 +289,15 @@ test("a stored backup that is incremental is not sent", async () => {
       empty("X"),
     ]),
   );
-  expect(said).toContain("E ERROR ERROR 0A000 the stored backup is incremental, and is not sent");
+  expect(said.join("\n")).toContain("0A000 the stored backup is incremental, and is not sent HINT Combine it");
+});
+
+test("a directory that is not a base backup is not served", async () => {
+  const missing = WalDirectory.open(archive, { backup: "/nonexistent" });
+  await expect(missing).rejects.toThrow('could not open file "/nonexistent/backup_label": No such file or directory');
+  const backup = backupWith();
+  writeFileSync(join(backup, "backup_label"), "nonsense");
+  await expect(WalDirectory.open(archive, { backup })).rejects.toMatchObject({ code: "BAD_FILE" });
 });
 
 describe("damaged directories", () => {

@@ -14,6 +14,7 @@ import { matchTemplate, templateOf, tokensOf } from "../../publisher/sql-tokens.
 import { streamSteps } from "../../publisher/stream.ts";
 import { now } from "../now.ts";
 import type { SqlAnswer, WalsenderHandlers, WalsenderSession, WalsenderStream } from "../server/handlers.ts";
+import { mustHaveRoom } from "../server/max-slots.ts";
 import { subscribeStatements } from "./subscribe-sql.ts";
 
 /** Options of `publisherHandlers`. */
@@ -30,7 +31,6 @@ interface Held {
   snapshot: { readonly shared: SharedSnapshot; readonly transaction: number } | undefined;
   /** The name of the snapshot that its last command has exported. */
   exported: string | undefined;
-  readonly temporary: Set<string>;
 }
 
 /** A snapshot that several sessions can have. */
@@ -74,11 +74,13 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
   const sessions = new WeakMap<WalsenderSession, Held>();
   const exported = new Map<string, SharedSnapshot>();
   let exports = 0;
+  /** Slots that are not there yet. */
+  let creating = 0;
 
   const held = (session: WalsenderSession): Held => {
     let of = sessions.get(session);
     if (of === undefined) {
-      of = { snapshot: undefined, exported: undefined, temporary: new Set() };
+      of = { snapshot: undefined, exported: undefined };
       sessions.set(session, of);
       const end = () => void release(session).catch((reason: unknown) => onError?.(reason));
       session.signal.addEventListener("abort", end);
@@ -128,7 +130,6 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
     if (of === undefined) return;
     await next(session);
     await forget(of);
-    for (const slotname of of.temporary) await publisher.dropSlot(slotname, { wait: true });
   };
 
   return {
@@ -142,12 +143,20 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
       const { snapshot, twoPhase, failover } = given;
       await next(session);
       const of = held(session);
-      const created = await publisher.createSlot(command.slotname, {
-        temporary: command.temporary,
-        twoPhase,
-        failover,
-        snapshot: snapshot === "use" || snapshot === "export",
-      });
+      const { slots } = publisher;
+      if (slots.every(({ slotname }) => slotname !== command.slotname)) mustHaveRoom(slots.length + creating, session);
+      creating++;
+      const created = await publisher
+        .createSlot(command.slotname, {
+          temporary: command.temporary,
+          user: session,
+          twoPhase,
+          failover,
+          snapshot: snapshot === "use" || snapshot === "export",
+        })
+        .finally(() => {
+          creating--;
+        });
       if (created.snapshot !== undefined) {
         const shared = new SharedSnapshot(created.snapshot);
         if (snapshot === "use") of.snapshot = { shared, transaction: session.transactionNumber };
@@ -156,7 +165,6 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
           exported.set(of.exported, shared);
         }
       }
-      if (command.temporary) of.temporary.add(command.slotname);
       return {
         slot_name: command.slotname,
         consistent_point: created.slot.confirmedFlush,
@@ -167,23 +175,22 @@ export function publisherHandlers(publisher: Publisher, options: PublisherHandle
 
     async dropSlot({ slotname, wait }, { session, signal }) {
       await next(session);
-      await publisher.dropSlot(slotname, { wait, signal });
-      sessions.get(session)?.temporary.delete(slotname);
+      await publisher.dropSlot(slotname, { wait, signal, user: session });
     },
 
-    async alterSlot({ slotname }, { failover, twoPhase }, { session }) {
+    async alterSlot({ slotname }, { failover, twoPhase }, { session, signal }) {
       await next(session);
-      await publisher.alterSlot(slotname, { failover, twoPhase });
+      await publisher.alterSlot(slotname, { failover, twoPhase }, { wait: true, signal, user: session });
     },
 
     // Whether it is free is found before its options are looked at.
-    plugin: (slotname) => {
-      publisher.mustBeFree(slotname);
+    plugin: (slotname, { session }) => {
+      publisher.mustBeFree(slotname, session);
       return "pgoutput";
     },
 
     async startLogical({ slotname, startpoint }, given, stream) {
-      const acquired = publisher.acquireSlot(slotname!, stream.session.processId);
+      const acquired = publisher.acquireSlot(slotname!, stream.session);
       try {
         await next(stream.session);
         await serve(publisher, acquired, startpoint, given!, stream, onError);

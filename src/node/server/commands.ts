@@ -20,6 +20,7 @@ import type { ResultSetName } from "../../command/results/result-sets.ts";
 import { describeResultSet, encodeResultSet, type ResultSetValue } from "../../command/results/rows.ts";
 import { formatLsn, invalidLsn } from "../../kernel/lsn.ts";
 import { walFileName } from "../../kernel/wal-names.ts";
+import { sessionCapabilities } from "../../session/capabilities.ts";
 import type { BackendMessage } from "../../session/messages.ts";
 import { errorOf, noticeResponse } from "../../session/server/words.ts";
 import { plainBytes } from "../../wire/check.ts";
@@ -27,6 +28,7 @@ import { decodeText } from "../../wire/text.ts";
 import { ServerBaseBackup } from "./base-backup.ts";
 import type { CommandContext, WalsenderSignal } from "./handlers.ts";
 import type { Link } from "./link.ts";
+import { noRoom } from "./max-slots.ts";
 import { runSql } from "./sql.ts";
 import { ServerStream } from "./stream.ts";
 import { manifestPieces } from "./upload.ts";
@@ -136,11 +138,7 @@ class CommandRun {
       case "CreateReplicationSlotCmd": {
         const options = this.#check(command) as CreateReplicationSlotOptions;
         this.#checkSnapshot(command.kind, options);
-        if (handlers.createSlot === undefined) {
-          throw errorOf("CONFIGURATION_LIMIT_EXCEEDED", "all replication slots are in use", {
-            hint: "Free one or increase max_replication_slots.",
-          });
-        }
+        if (handlers.createSlot === undefined) throw noRoom(this.#context.session);
         const row = await this.#ask(() => handlers.createSlot!(command, options, this.#context));
         return this.#answer(command, ["CREATE_REPLICATION_SLOT", row]);
       }
@@ -278,11 +276,13 @@ class CommandRun {
           ? "pgoutput"
           : await this.#ask(() => pluginOf(slotname, this.#context));
     if (plugin === undefined || startLogical === undefined) throw missingSlot(slotname);
-    const options = this.#check(command, plugin) as PGOutputOptions | undefined;
     const stream = new ServerStream(this.#link, "LOGICAL");
     await stream.run(
       this.#context.signal,
-      () => startLogical(command, options, stream),
+      () => {
+        if (sessionCapabilities.supports(this.#server, "streamOpensFirst")) stream.open();
+        return startLogical(command, this.#check(command, plugin) as PGOutputOptions | undefined, stream);
+      },
       () => false,
     );
     this.#answer(command);

@@ -6,7 +6,7 @@
  *
  * @source backend_startup.c: BackendInitialize; auth.c: ClientAuthentication; postgres.c: PostgresMain, SocketBackend
  */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { type SecureContext, TLSSocket } from "node:tls";
 import { ConnectionError, ParseError, ServerError } from "../../kernel/errors.ts";
@@ -18,9 +18,10 @@ import {
   joined,
   type TransactionStatus,
 } from "../../session/messages.ts";
+import { certificateHashName } from "../../session/server/certificate.ts";
 import { invalidUtf8 } from "../../session/server/encoding.ts";
 import { encodingName, SessionParameters } from "../../session/server/parameters.ts";
-import { SCRAM_NONCE_LENGTH, SCRAM_SHA_256, ScramExchange } from "../../session/server/scram.ts";
+import { SCRAM_NONCE_LENGTH, ScramExchange } from "../../session/server/scram.ts";
 import { readOptions, readStartup, type StartupSession, startupPacketLength } from "../../session/server/startup.ts";
 import { checkAnswer, errorOf, errorResponse, fatal, shutdownError } from "../../session/server/words.ts";
 import { decodeText, encodeText } from "../../wire/text.ts";
@@ -55,6 +56,8 @@ const LONGEST_SASL = 1024;
 const large: ReadonlySet<number> = new Set(Array.from("QFBPd", (tag) => tag.charCodeAt(0)));
 /** How long a client may take to read the last message, in milliseconds. */
 const LINGER = 1000;
+/** How long messages that wait may be answered before other connections have their turn, in milliseconds. */
+const TURN = 5;
 
 /** Type and length of a CopyData: every one is copied at once. */
 const header = Uint8Array.of(0x64, 0, 0, 0, 0);
@@ -67,6 +70,7 @@ export class Connection implements Link {
   readonly #stopping = new AbortController();
   readonly stopping: AbortSignal = this.#stopping.signal;
   readonly #ending = new AbortController();
+  #untilError = new AbortController();
   parameters!: SessionParameters;
   session!: WalsenderSession;
   secretKey: Uint8Array = new Uint8Array(0);
@@ -93,6 +97,8 @@ export class Connection implements Link {
   readonly #hurry = new AbortController();
   #outbox: Outbox;
   #isClosed = false;
+  /** When its turn has begun. */
+  #turn = 0;
 
   constructor(host: Host, socket: Socket) {
     this.host = host;
@@ -102,6 +108,7 @@ export class Connection implements Link {
     this.closed = this.#run();
     const over = async (): Promise<void> => {
       await Promise.all(this.background);
+      this.#untilError.abort(gone);
       this.#ending.abort(gone);
     };
     this.ended = this.closed.then(over, over);
@@ -166,6 +173,16 @@ export class Connection implements Link {
       signal.addEventListener("abort", settle);
     });
     return this.#drain;
+  }
+
+  turn(): Promise<void> | undefined {
+    if (performance.now() - this.#turn < TURN) return this.drained();
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = performance.now();
+        resolve(this.drained());
+      });
+    });
   }
 
   /** The next message, which stays the next until `consume`; undefined if there is none: the client is gone. */
@@ -394,8 +411,10 @@ export class Connection implements Link {
       secret,
       nonce: randomBytes(SCRAM_NONCE_LENGTH),
       mockNonce: settings.mockNonce,
+      channelBinding: this.#channelBinding(),
     });
-    this.say({ type: "Authentication", method: "SASL", mechanisms: [SCRAM_SHA_256], data: new Uint8Array(0) });
+    const { mechanisms } = exchange;
+    this.say({ type: "Authentication", method: "SASL", mechanisms, data: new Uint8Array(0) });
     for (;;) {
       const [tag] = await this.#take(1);
       if (tag !== PASSWORD) throw fatal("PROTOCOL_VIOLATION", `expected SASL response, got message type ${tag}`);
@@ -412,6 +431,16 @@ export class Connection implements Link {
       this.say({ type: "Authentication", method, mechanisms: [], data: step.data });
       if (step.type === "final") return;
     }
+  }
+
+  /** Of an encrypted session: the hash of the certificate that the client was shown. @source be-secure-openssl.c: be_tls_get_certificate_hash */
+  #channelBinding(): { readonly certificateHash: Uint8Array | undefined } | undefined {
+    const socket = this.#socket;
+    if (!(socket instanceof TLSSocket)) return undefined;
+    if (!sessionCapabilities.supports(this.settings.server, "scramChannelBinding")) return undefined;
+    const certificate = socket.getX509Certificate()?.raw ?? nothing;
+    const name = certificateHashName(certificate);
+    return { certificateHash: name === undefined ? undefined : createHash(name).update(certificate).digest() };
   }
 
   /** Rejects when the client has closed its side: nobody waits for its login any more. */
@@ -454,6 +483,9 @@ export class Connection implements Link {
         return connection.transaction;
       },
       signal: this.#ending.signal,
+      get untilError() {
+        return connection.#untilError.signal;
+      },
     };
     this.say(...this.#changedParameters(), {
       type: "BackendKeyData",
@@ -476,7 +508,7 @@ export class Connection implements Link {
         this.say(...this.#changedParameters(), { type: "ReadyForQuery", status: this.transaction });
         sendReady = false;
       }
-      await this.drained();
+      await this.turn();
       const message = this.stopping.aborted ? undefined : await this.#orInterrupted(this.peek());
       if (this.stopping.aborted) throw shutdownError();
       this.consume();
@@ -493,6 +525,8 @@ export class Connection implements Link {
         const answer = this.#asServerError(error);
         if (answer.severity !== "ERROR") throw answer;
         this.say(errorResponse(answer));
+        this.#untilError.abort(answer);
+        this.#untilError = new AbortController();
         if (this.transaction === "T") this.transaction = "E";
         skipping = extended.includes(type);
         sendReady = !skipping;

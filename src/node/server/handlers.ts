@@ -56,8 +56,13 @@ export interface WalsenderSession {
   readonly transaction: TransactionStatus;
   /** How many transactions the session has begun: what belongs to one, such as its snapshot, goes when there is another. */
   readonly transactionNumber: number;
-  /** Aborted when the session has ended: what belongs to it, such as a temporary slot, goes with it. */
+  /** Aborted when the session has ended: what belongs to it goes with it. */
   readonly signal: WalsenderSignal;
+  /**
+   * Aborted by the next error that the client is told, or when the session has ended: temporary slots go with either. After an error it
+   * is another signal.
+   */
+  readonly untilError: WalsenderSignal;
 }
 
 /** What a handler is given besides the command. */

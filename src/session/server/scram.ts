@@ -13,10 +13,13 @@ import { refuseArgument, type ServerError } from "../../kernel/errors.ts";
 import { checkOptions, checkWhole } from "../../kernel/options.ts";
 import { isBytes, mustBeBytes, plainBytes } from "../../wire/check.ts";
 import { decodeText } from "../../wire/text.ts";
-import { errorOf, fatal } from "./words.ts";
+import { fatal } from "./words.ts";
 
-/** The one mechanism that is offered. */
-export const SCRAM_SHA_256 = "SCRAM-SHA-256";
+const SCRAM_SHA_256 = "SCRAM-SHA-256";
+const SCRAM_SHA_256_PLUS = "SCRAM-SHA-256-PLUS";
+/** The one type of channel binding, and what comes before the hash of the certificate. */
+const TLS_SERVER_END_POINT = "tls-server-end-point";
+const BINDING_HEADER = `p=${TLS_SERVER_END_POINT},,`;
 
 /** @source scram-common.h: SCRAM_SHA_256_DEFAULT_ITERATIONS, SCRAM_DEFAULT_SALT_LEN, SCRAM_MAX_KEY_LEN, SCRAM_RAW_NONCE_LEN */
 const ITERATIONS = 4096;
@@ -125,6 +128,11 @@ export interface ScramExchangeInit {
   readonly nonce: Uint8Array;
   /** Random bytes that stay the same for a server, from which unknown roles get a salt. @source pg_control: mock_authentication_nonce */
   readonly mockNonce: Uint8Array;
+  /**
+   * Of an encrypted session: how SCRAM-SHA-256-PLUS, which is then offered, binds it. `certificateHash` is undefined if the signature of
+   * the server's certificate has no hash that is known. Without it there is no channel binding.
+   */
+  readonly channelBinding?: { readonly certificateHash: Uint8Array | undefined } | undefined;
 }
 
 /** One exchange, without I/O. `receive` takes the bodies of the client's PasswordMessages. */
@@ -133,6 +141,9 @@ export class ScramExchange {
   readonly #secret: Secret;
   readonly #doomed: boolean;
   readonly #nonce: string;
+  readonly #channelBinding: ScramExchangeInit["channelBinding"];
+  /** The client has chosen SCRAM-SHA-256-PLUS. */
+  #isBound = false;
   #state: "mechanism" | "first" | "final" | "over" = "mechanism";
   #flag = "";
   #clientFirstBare = "";
@@ -141,8 +152,8 @@ export class ScramExchange {
 
   /** @throws ArgumentError for an invalid value. */
   constructor(init: ScramExchangeInit) {
-    checkOptions(init, ["user", "secret", "nonce", "mockNonce"], "init");
-    const { user, secret, nonce, mockNonce } = init;
+    checkOptions(init, ["user", "secret", "nonce", "mockNonce", "channelBinding"], "init");
+    const { user, secret, nonce, mockNonce, channelBinding } = init;
     if (typeof user !== "string") refuseArgument("init.user", "a string", user);
     mustBeBytes(nonce, "init.nonce");
     mustBeBytes(mockNonce, "init.mockNonce");
@@ -151,6 +162,12 @@ export class ScramExchange {
     this.#doomed = parsed === undefined;
     this.#secret = parsed ?? mockSecret(user, plainBytes(mockNonce));
     this.#nonce = base64(plainBytes(nonce));
+    this.#channelBinding = channelBinding;
+  }
+
+  /** What is offered, the preferred one first. @source auth-scram.c: scram_get_mechanisms */
+  get mechanisms(): readonly string[] {
+    return this.#channelBinding === undefined ? [SCRAM_SHA_256] : [SCRAM_SHA_256_PLUS, SCRAM_SHA_256];
   }
 
   /**
@@ -174,9 +191,11 @@ export class ScramExchange {
     if (this.#state === "mechanism") {
       const end = body.indexOf(0);
       if (end < 0) violation("invalid string in message");
-      if (decodeText(body, 0, end) !== SCRAM_SHA_256) {
+      const mechanism = decodeText(body, 0, end);
+      if (!this.mechanisms.includes(mechanism)) {
         violation("client selected an invalid SASL authentication mechanism");
       }
+      this.#isBound = mechanism === SCRAM_SHA_256_PLUS;
       const rest = body.subarray(end + 1);
       if (rest.length < 4) violation("insufficient data left in message");
       const length = new DataView(rest.buffer, rest.byteOffset).getInt32(0);
@@ -196,16 +215,15 @@ export class ScramExchange {
   #first(text: string): ScramStep {
     const p = new Attributes(text);
     this.#flag = p.char();
+    this.#checkFlag(this.#flag);
     if (this.#flag === "p") {
-      malformed(
-        "The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message includes channel binding data.",
-      );
+      const type = p.value("p");
+      if (type !== TLS_SERVER_END_POINT) violation(`unsupported SCRAM channel-binding type "${sanitizedText(type)}"`);
+    } else {
+      p.at++;
+      if (p.char() !== ",") malformed(`Comma expected, but found character "${sanitized(p.char())}".`);
+      p.at++;
     }
-    if (this.#flag !== "n" && this.#flag !== "y")
-      malformed(`Unexpected channel-binding flag "${sanitized(p.char())}".`);
-    p.at++;
-    if (p.char() !== ",") malformed(`Comma expected, but found character "${sanitized(p.char())}".`);
-    p.at++;
     if (p.char() === "a") {
       unsupported("client uses authorization identity, but it is not supported");
     }
@@ -223,12 +241,49 @@ export class ScramExchange {
     return { type: "continue", data: bytesOf(this.#serverFirst) };
   }
 
-  #final(text: string): ScramStep {
-    const p = new Attributes(text);
-    const binding = p.value("c");
-    if (!(binding === "biws" && this.#flag === "n") && !(binding === "eSws" && this.#flag === "y")) {
+  /** Whether the client wants channel binding, can have it, or cannot. */
+  #checkFlag(flag: string): void {
+    switch (flag) {
+      case "p":
+        if (this.#isBound) return;
+        return malformed(
+          "The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message includes channel binding data.",
+        );
+      case "n":
+      case "y":
+        if (this.#isBound) {
+          malformed(
+            "The client selected SCRAM-SHA-256-PLUS, but the SCRAM message does not include channel binding data.",
+          );
+        }
+        // Somebody between them has taken the offer away.
+        if (flag === "y" && this.#channelBinding !== undefined) {
+          notAuthorized("SCRAM channel binding negotiation error", {
+            detail:
+              "The client supports SCRAM channel binding but thinks the server does not.  However, this server does support channel binding.",
+          });
+        }
+        return;
+      default:
+        malformed(`Unexpected channel-binding flag "${sanitized(flag)}".`);
+    }
+  }
+
+  #checkBinding(binding: string): void {
+    if (!this.#isBound) {
+      if ((binding === "biws" && this.#flag === "n") || (binding === "eSws" && this.#flag === "y")) return;
       violation("unexpected SCRAM channel-binding attribute in client-final-message");
     }
+    const hash = this.#channelBinding!.certificateHash;
+    if (hash === undefined) internal("could not find digest for NID UNDEF");
+    if (binding !== base64(Uint8Array.of(...bytesOf(BINDING_HEADER), ...hash))) {
+      notAuthorized("SCRAM channel binding check failed");
+    }
+  }
+
+  #final(text: string): ScramStep {
+    const p = new Attributes(text);
+    this.#checkBinding(p.value("c"));
     const nonce = p.value("r");
     let start = p.at;
     let attribute = p.any();
@@ -240,7 +295,7 @@ export class ScramExchange {
     if (proof?.length !== KEY_LENGTH) malformed("Malformed proof in client-final-message.");
     if (p.char() !== "") malformed("Garbage found at the end of client-final-message.");
     if (nonce !== this.#clientNonce + this.#nonce) {
-      throw new Malformed(errorOf("PROTOCOL_VIOLATION", "invalid SCRAM response", { detail: "Nonce does not match." }));
+      throw new Malformed("PROTOCOL_VIOLATION", "invalid SCRAM response", { detail: "Nonce does not match." });
     }
     // Before the proof there is a comma.
     const message = bytesOf(`${this.#clientFirstBare},${this.#serverFirst},${text.slice(0, start - 1)}`);
@@ -270,22 +325,29 @@ function mockSecret(user: string, mockNonce: Uint8Array): Secret {
 class Malformed {
   readonly error: ServerError;
 
-  constructor({ sqlstate, message, detail }: ServerError) {
-    const rest = { detail };
-    this.error = fatal(sqlstate === "0A000" ? "FEATURE_NOT_SUPPORTED" : "PROTOCOL_VIOLATION", message, rest);
+  constructor(...error: Parameters<typeof fatal>) {
+    this.error = fatal(...error);
   }
 }
 
 function malformed(detail: string): never {
-  throw new Malformed(errorOf("PROTOCOL_VIOLATION", "malformed SCRAM message", { detail }));
+  throw new Malformed("PROTOCOL_VIOLATION", "malformed SCRAM message", { detail });
 }
 
 function violation(message: string): never {
-  throw new Malformed(errorOf("PROTOCOL_VIOLATION", message));
+  throw new Malformed("PROTOCOL_VIOLATION", message);
 }
 
 function unsupported(message: string): never {
-  throw new Malformed(errorOf("FEATURE_NOT_SUPPORTED", message));
+  throw new Malformed("FEATURE_NOT_SUPPORTED", message);
+}
+
+function notAuthorized(message: string, rest: { readonly detail?: string } = {}): never {
+  throw new Malformed("INVALID_AUTHORIZATION_SPECIFICATION", message, rest);
+}
+
+function internal(message: string): never {
+  throw new Malformed("INTERNAL_ERROR", message);
 }
 
 /** The attributes of a message, one after the other. */
@@ -332,6 +394,11 @@ class Attributes {
 function sanitized(char: string): string {
   const code = char === "" ? 0 : char.charCodeAt(0);
   return code >= 0x21 && code <= 0x7e ? `'${char}'` : `0x${code.toString(16).padStart(2, "0")}`;
+}
+
+/** @source auth-scram.c: sanitize_str */
+function sanitizedText(text: string): string {
+  return text.slice(0, 30).replace(/[^\x21-\x7e]/g, "?");
 }
 
 /** In a time that does not depend on where they differ. */

@@ -8,7 +8,7 @@ import {
   IncrementalReader,
 } from "../../../basebackup/index.ts";
 import { BaseBackupMessage } from "../../../basebackup/messages.ts";
-import { dissectBaseBackupMessage } from "../../../dissect/index.ts";
+import { dissectBackupManifest, dissectBaseBackupMessage, dissectIncrementalFile } from "../../../dissect/index.ts";
 import {
   BackupManifestReader,
   collectManifest,
@@ -24,12 +24,15 @@ import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
 import { InputError } from "../shared/usage.ts";
 import { payloadsOf } from "./input.ts";
-import { type FileError, type FileKind, type FilePart, magic } from "./kind.ts";
+import { type FileError, type FileKind, type FilePart, magic, wholeTree } from "./kind.ts";
 
 const manifest: FileKind = {
   name: "a backup manifest",
   recognise: ({ text, name }) =>
     /^\s*\{\s*"PostgreSQL-Backup-Manifest-Version"/.test(text) || name === "backup_manifest",
+  dissect: wholeTree("a backup manifest", (bytes, { server }) =>
+    dissectBackupManifest(bytes, { server, sha256: () => createHash("sha256") }),
+  ),
   async *read(source, call): AsyncGenerator<FilePart | FileError> {
     const { server, verify } = call;
     const reader = new BackupManifestReader({ server, sha256: () => createHash("sha256") });
@@ -101,6 +104,7 @@ const manifest: FileKind = {
 const incremental: FileKind = {
   name: "an incremental file of a backup",
   recognise: magic(INCREMENTAL_MAGIC),
+  dissect: wholeTree("an incremental file", (bytes) => dissectIncrementalFile(bytes)),
   async *read(source, { verify }): AsyncGenerator<FilePart | FileError> {
     const reader = new IncrementalReader();
     const start: Uint8Array[] = [];

@@ -17,7 +17,7 @@ const LEFT = 8 + LINE * 3 + 1;
 
 /** Show a file of PostgreSQL. Gives the exit status. */
 export async function dissectFile(
-  dissect: NonNullable<FileKind["dissect"]>,
+  dissect: FileKind["dissect"],
   source: Source,
   { server, jsonl }: FileCall,
 ): Promise<Status> {

@@ -38,12 +38,7 @@ export async function run({ argument: path, options }: DecodeFileCall): Promise<
       throw new UsageError(`the file is ${kind.name}: --stats and --changes need a stream of messages`);
     }
     const fileCall = { server: call.server, verify, jsonl };
-    if (!bytes) return decodeFile(kind, source, fileCall);
-    if (kind.dissect === undefined) {
-      source.close();
-      throw new UsageError(`the file is ${kind.name}: --bytes needs a stream of messages, a state file or WAL`);
-    }
-    return dissectFile(kind.dissect, source, fileCall);
+    return bytes ? dissectFile(kind.dissect, source, fileCall) : decodeFile(kind, source, fileCall);
   }
   const unlessStream = kind === undefined ? "" : `; without ${option}, ${kind.name}`;
   const input = inputOf(source, tagsOf(from), option === undefined ? alsoExpected : unlessStream);

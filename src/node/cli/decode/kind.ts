@@ -4,7 +4,7 @@ import type { Dissection } from "../../../dissect/index.ts";
 import { DecodeError, ParseError } from "../../../kernel/errors.ts";
 import type { Json } from "../../../wire/json.ts";
 import { type Page, printable } from "../shared/people.ts";
-import { InputError } from "../shared/usage.ts";
+import { InputError, UnseenError } from "../shared/usage.ts";
 import type { Source } from "./input.ts";
 
 /** How a file is to be shown. */
@@ -47,8 +47,8 @@ export interface FileKind {
   recognise(head: Head): boolean;
   /** Its parts in order, and at the end perhaps why there are no more. */
   read(source: Source, call: FileCall): AsyncIterable<FilePart | FileError>;
-  /** Its parts as trees of fields; undefined if there are no descriptions of its bytes. */
-  readonly dissect?: (source: Source, call: Pick<FileCall, "server">) => AsyncIterable<DissectedPart>;
+  /** Its parts as trees of fields. */
+  readonly dissect: (source: Source, call: Pick<FileCall, "server">) => AsyncIterable<DissectedPart>;
 }
 
 /** What a file begins with. */
@@ -73,28 +73,41 @@ export function title(page: Page, text: string): void {
 /** Larger files of these kinds no server writes. */
 const SMALL = 16 * 1024 * 1024;
 
+/** A tree of a longer file could take more memory than there is: up to 300 bytes for each of its bytes. */
+const TREE = 2 * 1024 * 1024;
+
+/** The dissection of a file as one tree. */
+export function wholeTree(
+  kind: string,
+  tree: (bytes: Uint8Array, call: Pick<FileCall, "server">, name: string) => Dissection,
+): FileKind["dissect"] {
+  return async function* (source, call) {
+    const bytes = await wholeOf(source, `--bytes of ${kind}`, TREE, UnseenError);
+    yield { tree: tree(bytes, call, nameOf(source)), bytes, offset: 0 };
+  };
+}
+
+/** Its name, unpacked. */
+function nameOf({ path }: Source): string {
+  return basename(path).replace(/\.(?:gz|zst|lz4)$/, "");
+}
+
 /** A file that is read as a whole, and is one thing. */
 export function small(
   kind: Pick<FileKind, "name" | "recognise"> & {
-    readonly tree?: (bytes: Uint8Array) => Dissection;
+    readonly tree: (bytes: Uint8Array, call: Pick<FileCall, "server">, name: string) => Dissection;
     /** @throws ParseError | DecodeError for what it is not. */
     readonly show: (bytes: Uint8Array, call: FileCall, name: string) => FilePart;
   },
 ): FileKind {
-  const { tree } = kind;
   return {
     name: kind.name,
     recognise: kind.recognise,
-    ...(tree && {
-      async *dissect(source: Source) {
-        const bytes = await wholeOf(source, kind.name);
-        yield { tree: tree(bytes), bytes, offset: 0 };
-      },
-    }),
+    dissect: wholeTree(kind.name, kind.tree),
     async *read(source, call) {
-      const bytes = await wholeOf(source, kind.name);
+      const bytes = await wholeOf(source, kind.name, SMALL, InputError);
       try {
-        yield kind.show(bytes, call, basename(source.path).replace(/\.gz$/, ""));
+        yield kind.show(bytes, call, nameOf(source));
       } catch (error) {
         if (!(error instanceof ParseError || error instanceof DecodeError)) throw error;
         yield { error };
@@ -103,13 +116,21 @@ export function small(
   };
 }
 
-async function wholeOf({ path, chunks }: Source, kind: string): Promise<Uint8Array> {
+async function wholeOf(
+  { path, chunks, close }: Source,
+  kind: string,
+  most: number,
+  TooLong: new (message: string) => Error,
+): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of chunks) {
     all.push(chunk);
     length += chunk.length;
-    if (length > SMALL) throw new InputError(`${printable(path)} is too long for ${kind}: more than ${SMALL} bytes`);
+    if (length > most) {
+      close();
+      throw new TooLong(`${printable(path)} is too long for ${kind}: more than ${most} bytes`);
+    }
   }
   return new Uint8Array(Buffer.concat(all));
 }

@@ -1,5 +1,6 @@
 /** `walwire decode` of a WAL summary: the lines of pg_walsummary. */
 import { basename } from "node:path";
+import { dissectWalSummary } from "../../../dissect/index.ts";
 import type { BlockRefTableSerializedEntry } from "../../../files/index.ts";
 import {
   BLOCKREFTABLE_MAGIC,
@@ -16,7 +17,7 @@ import { counted } from "../../../kernel/words.ts";
 import { unpackedName } from "../../../wal/timeline.ts";
 import { firstDifference } from "../../first-difference.ts";
 import { printable } from "../shared/people.ts";
-import { type FileError, type FileKind, type FilePart, magic, title } from "./kind.ts";
+import { type FileError, type FileKind, type FilePart, magic, title, wholeTree } from "./kind.ts";
 
 interface Relation {
   readonly entry: BlockRefTableSerializedEntry;
@@ -26,6 +27,7 @@ interface Relation {
 export const walSummary: FileKind = {
   name: "a WAL summary",
   recognise: magic(BLOCKREFTABLE_MAGIC),
+  dissect: wholeTree("a WAL summary", dissectWalSummary),
   async *read(source, { server, verify }): AsyncGenerator<FilePart | FileError> {
     const file = unpackedName(basename(source.path));
     const named = parseWalSummaryName(file);

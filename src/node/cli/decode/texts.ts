@@ -1,6 +1,12 @@
 /** `walwire decode` of the small files of text. */
 
 import {
+  dissectBackupHistory,
+  dissectBackupLabel,
+  dissectTablespaceMap,
+  dissectTimeLineHistory,
+} from "../../../dissect/index.ts";
+import {
   type BackupHistory,
   type BackupLabel,
   checkBackupLabel,
@@ -30,6 +36,10 @@ const timelineHistory = small({
   recognise: ({ text, name }) =>
     parseWalFileName(name)?.type === "history" ||
     /^\s*(?:#.*\n\s*)*\d+\t[0-9A-F]{1,8}\/[0-9A-F]{1,8}\t(?!\\)/.test(text),
+  tree(bytes, { server }, name) {
+    const named = parseWalFileName(name)?.timeline;
+    return dissectTimeLineHistory(bytes, named ?? 0xffffffff, { server });
+  },
   show(bytes, call, name) {
     const { server } = call;
     const named = parseWalFileName(name);
@@ -102,6 +112,7 @@ const backupHistory = small({
   name: "a backup history file",
   recognise: ({ text, name }) =>
     /^START WAL LOCATION: [^\n]*\nSTOP WAL/.test(text) || parseWalFileName(name)?.type === "backup",
+  tree: (bytes) => dissectBackupHistory(bytes),
   show(bytes, call) {
     const history = parseBackupHistory(bytes);
     return {
@@ -118,6 +129,7 @@ const backupHistory = small({
 const backupLabel = small({
   name: "backup_label",
   recognise: ({ text, name }) => text.startsWith("START WAL LOCATION: ") || /^backup_label(?:\.old)?$/.test(name),
+  tree: (bytes, { server }) => dissectBackupLabel(bytes, { server }),
   show(bytes, call) {
     const options = call.server === undefined ? {} : { server: call.server };
     const label = parseBackupLabel(bytes, options);
@@ -149,6 +161,7 @@ const backupLabel = small({
 const tablespaceMap = small({
   name: "tablespace_map",
   recognise: ({ text, name }) => /^\d+ (?:\/|[A-Za-z]:)/.test(text) || /^tablespace_map(?:\.old)?$/.test(name),
+  tree: (bytes, { server }) => dissectTablespaceMap(bytes, { server }),
   show(bytes, call) {
     const options = call.server === undefined ? {} : { server: call.server };
     const entries = parseTablespaceMap(bytes, options);

@@ -62,8 +62,8 @@ export function physicalHandlers(
         output_plugin: undefined,
       };
     },
-    dropSlot: ({ slotname, wait }, { session, signal }) => slots.drop(slotname, wait, session, signal),
-    alterSlot: ({ slotname }, _, { session }) => slots.alter(slotname, session),
+    dropSlot: ({ slotname, wait }, { session, signal }) => slots.drop(slotname, { wait, signal, user: session }),
+    alterSlot: ({ slotname }, _, { session, signal }) => slots.alter(slotname, { wait: true, signal, user: session }),
     async readSlot({ slotname }) {
       await files.refresh();
       const slot = slots.read(slotname);

@@ -15,40 +15,32 @@ import type { ReplicationSlotPersistentData } from "../../../files/index.ts";
 import { decodeSlotState, encodeSlotState } from "../../../files/slot-state.ts";
 import { DecodeError, FileError } from "../../../kernel/errors.ts";
 import { invalidLsn, type Lsn } from "../../../kernel/lsn.ts";
-import { sessionCapabilities } from "../../../session/capabilities.ts";
+import { freeSlot, SlotUse, type SlotWaitOptions } from "../../../session/server/slot-use.ts";
 import { errorOf } from "../../../session/server/words.ts";
 import { judgeSlotName } from "../../../text/slot-name.ts";
-import { type AbortSignalLike, orAborted } from "../../abort-signal.ts";
 import { durableRename, fsyncParent, fsyncPath } from "../../durable.ts";
 import { makeDirectories } from "../../make-directories.ts";
 import { strerror } from "../../strerror.ts";
 import type { WalsenderSession } from "../handlers.ts";
-
-/** The default of max_replication_slots. */
-const MAX_SLOTS = "10";
+import { mustHaveRoom, quoted } from "../max-slots.ts";
 
 class Slot {
   data: ReplicationSlotPersistentData;
-  /** The session that uses it. */
-  owner: WalsenderSession | undefined;
+  readonly use: SlotUse;
   /** It has moved since it was saved. */
   isDirty = false;
-  /** Called when it is not used any more. */
-  readonly waiting = new Set<() => void>();
 
-  constructor(data: ReplicationSlotPersistentData, owner?: WalsenderSession) {
+  /**
+   * @param owner Whose it is, if it is temporary.
+   * @param drop Called once the owner has an error or ends.
+   */
+  constructor(data: ReplicationSlotPersistentData, owner?: WalsenderSession, drop?: () => void) {
     this.data = data;
-    this.owner = owner;
+    this.use = new SlotUse(data.name, owner, drop);
   }
 
   get isTemporary(): boolean {
     return this.data.persistency !== "persistent";
-  }
-
-  free(): void {
-    this.owner = undefined;
-    for (const wake of this.waiting) wake();
-    this.waiting.clear();
   }
 }
 
@@ -85,11 +77,7 @@ export class SlotStore {
     if (command.kind === "LOGICAL") throw noLogicalDecoding(session);
     const { slotname: name, temporary } = command;
     if (this.#slots.has(name)) throw errorOf("DUPLICATE_OBJECT", `replication slot "${name}" already exists`);
-    if (this.#slots.size >= Number(session.parameter("max_replication_slots") ?? MAX_SLOTS)) {
-      const setting = quoted("max_replication_slots", session);
-      const hint = `Free one or increase ${setting}.`;
-      throw errorOf("CONFIGURATION_LIMIT_EXCEEDED", "all replication slots are in use", { hint });
-    }
+    mustHaveRoom(this.#slots.size, session);
     const data: ReplicationSlotPersistentData = {
       name,
       database: 0,
@@ -100,10 +88,9 @@ export class SlotStore {
       confirmedFlush: invalidLsn,
       plugin: "",
     };
-    const slot = new Slot(data, temporary ? session : undefined);
+    const slot = new Slot(data, temporary ? session : undefined, () => this.#forget(name, slot));
     this.#slots.set(name, slot);
-    if (temporary) session.signal.addEventListener("abort", () => this.#forget(name, slot));
-    else {
+    if (!temporary) {
       try {
         await this.#write(async (directory) => {
           const temporaryName = join(directory, `${name}.tmp`);
@@ -125,13 +112,12 @@ export class SlotStore {
   /** @throws ServerError */
   acquire(name: string, session: WalsenderSession): AcquiredSlot {
     const slot = this.#existing(name);
-    const isOwn = slot.isTemporary && slot.owner === session;
-    if (slot.owner !== undefined && !isOwn) throw active(name, slot.owner);
+    slot.use.mustBeFree(session);
     if (slot.data.database !== 0) {
       const message = "cannot use a logical replication slot for physical replication";
       throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", message);
     }
-    slot.owner = session;
+    slot.use.acquire(session);
     return {
       confirm(flushed) {
         // It may go back, as in PostgreSQL: a receiver can begin anew.
@@ -140,24 +126,17 @@ export class SlotStore {
         slot.isDirty = true;
       },
       release: async () => {
-        if (!slot.isTemporary) slot.free();
+        slot.use.release();
         await this.#save(slot);
       },
     };
   }
 
-  /** @throws ServerError, FileError; the signal's reason, once it is aborted */
-  async drop(name: string, wait: boolean, session: WalsenderSession, signal: AbortSignalLike): Promise<void> {
-    let slot = this.#existing(name);
-    while (slot.owner !== undefined && !(slot.isTemporary && slot.owner === session)) {
-      if (!wait) throw active(name, slot.owner);
-      const { waiting } = slot;
-      await orAborted(new Promise<void>((resolve) => void waiting.add(resolve)), signal);
-      slot = this.#existing(name);
-    }
-    const { isTemporary } = slot;
+  /** @throws ServerError, FileError */
+  async drop(name: string, options: SlotWaitOptions): Promise<void> {
+    const slot = await freeSlot(() => this.#existing(name), options);
     this.#forget(name, slot);
-    if (isTemporary) return;
+    if (slot.isTemporary) return;
     await this.#write(async (directory) => {
       const temporaryName = join(directory, `${name}.tmp`);
       await rename(join(directory, name), temporaryName);
@@ -167,9 +146,8 @@ export class SlotStore {
   }
 
   /** @throws ServerError, always: only logical slots have something that changes. */
-  alter(name: string, session: WalsenderSession): never {
-    const { owner, isTemporary } = this.#existing(name);
-    if (owner !== undefined && !(isTemporary && owner === session)) throw active(name, owner);
+  async alter(name: string, options: SlotWaitOptions): Promise<never> {
+    await freeSlot(() => this.#existing(name), options);
     throw errorOf("FEATURE_NOT_SUPPORTED", "cannot use ALTER_REPLICATION_SLOT with a physical replication slot");
   }
 
@@ -193,7 +171,7 @@ export class SlotStore {
 
   #forget(name: string, slot: Slot): void {
     if (this.#slots.get(name) === slot) this.#slots.delete(name);
-    slot.free();
+    slot.use.end();
   }
 
   #encoded({ data }: Slot): Uint8Array {
@@ -262,15 +240,6 @@ export class SlotStore {
 export function noLogicalDecoding(session: WalsenderSession): Error {
   const message = `logical decoding requires ${quoted("wal_level", session)} >= ${quoted("logical", session)}`;
   return errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", message);
-}
-
-function quoted(name: string, { version }: WalsenderSession): string {
-  return sessionCapabilities.supports(version, "parameterNamesQuoted") ? `"${name}"` : name;
-}
-
-/** @source slot.c: ReplicationSlotAcquire */
-function active(name: string, { processId }: WalsenderSession): Error {
-  return errorOf("OBJECT_IN_USE", `replication slot "${name}" is active for PID ${processId}`);
 }
 
 function failure(path: string, what: string, cause: unknown): FileError {
