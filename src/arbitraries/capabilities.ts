@@ -4,9 +4,9 @@ import { CapabilityTable } from "../kernel/version.ts";
 export const modelCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** slotfuncs.c: pg_replication_slot_advance, commit 9c7d06d606 */
   slotAdvance: { since: [110000] },
-  /** walsender.c: StartLogicalReplication: CreateDecodingContext after CopyBothResponse */
-  streamOpensFirst: { since: [100000], until: 110000 },
-  /** slotfuncs.c: pg_replication_slot_advance: "WAL LSN" instead of "wal lsn" */
+  /** test_decoding.c: pg_decode_startup, commit 325f2ec555 */
+  includeRewrites: { since: [110000] },
+  /** slotfuncs.c: pg_replication_slot_advance: "WAL LSN", commit 887248e97e */
   invalidLsnInCapitals: { since: [120000] },
   /** slotfuncs.c: copy_replication_slot, commit 9f06d79ef8 */
   slotCopy: { since: [120000] },
@@ -20,6 +20,10 @@ export const modelCapabilities = /* @__PURE__ */ new CapabilityTable({
   twoPhaseOption: { since: [150000] },
   /** system_views.sql: conflicting, commit be87200efd */
   slotConflicts: { since: [160000] },
+  /** slot.c: InvalidatePossiblyObsoleteSlot: invalidated instead of invalidated_at, commit 15f8203a59 */
+  invalidationLasts: { since: [160000] },
+  /** slotfuncs.c: copy_replication_slot, commit fd09c1316b */
+  invalidSlotsAreNotCopied: { since: [160009, 170005, 180000] },
   /** logical.c: CreateDecodingContext: invalidated, commit be87200efd */
   invalidSlotsAreNotDecoded: { since: [160000] },
   /** logical.c: CreateDecodingContext: fast_forward of a slot of another database */
@@ -28,6 +32,10 @@ export const modelCapabilities = /* @__PURE__ */ new CapabilityTable({
   slotInvalidationReason: { since: [170000] },
   /** slotfuncs.c: pg_replication_slot_advance: ERRCODE_INVALID_PARAMETER_VALUE */
   invalidLsnHasCode: { since: [180000] },
+  /** slot.c: CanInvalidateIdleSlot, commit ac0e33136a */
+  idleReplicationSlotTimeout: { since: [180000] },
+  /** reorderbuffer.c, pgoutput.c: a Prepare alone until 18.6, StreamAborts of what was not streamed until 18.7 */
+  strayMessages: { since: [180000], until: 180006 },
   /** slot.c: ReplicationSlotAcquire: error_if_invalid, commit f41d8468dd */
   invalidSlotsAreNotAcquired: { since: [180000] },
 });

@@ -336,6 +336,7 @@ const anyToken = fc.oneof(
     "0x1",
     "1.5",
     "12ab",
+    "search-demo",
     "XX/0",
     "$$it's$$",
     "/* it's */",

@@ -23,11 +23,13 @@ import { ParseError, refuseArgument, ServerError } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn } from "../kernel/lsn.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
+import { sessionCapabilities } from "../session/capabilities.ts";
 import type { BackendMessage, ServerFields, TransactionStatus } from "../session/messages.ts";
 import { knownStatement } from "../session/server/sql.ts";
 import { errorOf, fatal, fieldsOf, shutdownError } from "../session/server/words.ts";
 import { judgeSlotName } from "../text/slot-name.ts";
 import { modelCapabilities } from "./capabilities.ts";
+import { checkTestDecoding } from "./test-decoding.ts";
 
 /** A session of the model: the parameters of its startup packet that matter. */
 export interface ModelSession {
@@ -69,14 +71,20 @@ export interface ModelSlot {
   readonly reserved: boolean;
   /** The same on disk, where a crash leaves it. */
   readonly savedReserved: boolean;
-  /** Its WAL was removed. */
-  readonly invalidated: boolean;
+  /** Why nobody can use it: its WAL was removed, or it was idle for too long. */
+  readonly invalidated: "wal_removed" | "idle_timeout" | undefined;
   /** The session that uses it, by number. A temporary slot is always in use. */
   readonly session: number | undefined;
+  /** It has an inactive_since: nobody uses it, and since its session last did, nobody else has tried. */
+  readonly inactive: boolean;
 }
 
-/** What happens to a whole server: it crashes and recovers, it makes a checkpoint, it removes all WAL that it does not need itself. */
-export type ServerEvent = "crash" | "checkpoint" | "remove WAL";
+/**
+ * What happens to a whole server: it crashes and recovers, it is shut down and started again, it makes a checkpoint, it removes all
+ * WAL that it does not need itself (max_slot_wal_keep_size, since 13), all its slots that are not in use have been idle for too long
+ * (idle_replication_slot_timeout, since 18).
+ */
+export type ServerEvent = "crash" | "restart" | "checkpoint" | "remove WAL" | "idle timeout";
 
 /**
  * An answer, a line for each message, without what nobody can know: `columns slot_name|lsn`, `row a|LSN`, `complete SELECT 1`,
@@ -146,7 +154,8 @@ export class ServerModel {
   /** Is this session in a copy stream whose WAL no slot keeps? When WAL is removed, nobody knows whether it has sent all of it. */
   isUnprotected(session: number): boolean {
     const stream = this.#open[session]?.stream;
-    return stream !== undefined && this.#slots.get(stream.slotname ?? "")?.reserved !== true;
+    const slot = this.#slots.get(stream?.slotname ?? "");
+    return stream !== undefined && (slot?.reserved !== true || this.#isLost(slot));
   }
 
   /** The state of a session's transaction. */
@@ -199,6 +208,8 @@ export class ServerModel {
     const of = this.#of(session);
     if (of.stream === undefined) refuseArgument("session", "a session in a copy stream", session);
     const tags = this.#tags(of.stream);
+    const slot = this.#slots.get(of.stream.slotname ?? "");
+    if (slot !== undefined) slot.inactive = true;
     this.#release(session);
     of.stream = undefined;
     return ["copy done", ...tags, `ready ${of.transaction}`];
@@ -229,16 +240,28 @@ export class ServerModel {
           if (slot.temporary) this.#slots.delete(slot.slotname);
           else Object.assign(slot, { session: undefined, reserved: slot.savedReserved });
         }
+        this.#load();
+        break;
+      case "restart":
+        // A stream ends when its client has all WAL, or ends it: with what words depends on that. @source walsender.c: WalSndDone
+        for (const [session, of] of this.#open.entries()) {
+          if (of === undefined) continue;
+          ended.set(session, of.stream === undefined ? [errorLine(fieldsOf(shutdownError())), "closed"] : ["closed"]);
+          this.#end(session);
+        }
+        this.#load();
         break;
       case "remove WAL": {
-        // Whoever uses such a slot is terminated, then the slot is invalidated. @source slot.c: InvalidatePossiblyObsoleteSlot
-        const obsolete = [...this.#slots.values()].filter(({ reserved, invalidated }) => reserved && !invalidated);
-        for (const session of new Set(obsolete.map((slot) => slot.session))) {
-          if (session === undefined) continue;
-          this.#end(session);
-          ended.set(session, [errorLine(fieldsOf(shutdownError())), "closed"]);
+        const has = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
+        for (const slot of this.#invalidate(ended, () => has)) {
+          Object.assign(slot, { reserved: false, savedReserved: false, invalidated: "wal_removed" });
         }
-        for (const slot of obsolete) Object.assign(slot, { reserved: false, savedReserved: false, invalidated: true });
+        break;
+      }
+      case "idle timeout": {
+        const has = modelCapabilities.supports(this.server, "idleReplicationSlotTimeout");
+        for (const slot of this.#invalidate(ended, ({ inactive }) => has && inactive))
+          slot.invalidated = "idle_timeout";
         break;
       }
       default:
@@ -247,6 +270,29 @@ export class ServerModel {
     // Each of them makes a checkpoint. @source slot.c: CheckPointReplicationSlots
     for (const slot of this.#slots.values()) slot.savedReserved = slot.reserved;
     return ended;
+  }
+
+  /** @source slot.c: RestoreSlotFromDisk */
+  #load(): void {
+    for (const slot of this.#slots.values()) slot.inactive = slot.invalidated === undefined;
+  }
+
+  /**
+   * Whoever uses a slot that is to be invalidated is terminated, and a session has its temporary slots also when they are idle.
+   *
+   * @returns those that are to be invalidated.
+   * @source slot.c: InvalidatePossiblyObsoleteSlot
+   */
+  #invalidate(ended: Map<number, AnswerLines>, isObsolete: (slot: Slot) => boolean): readonly Slot[] {
+    const obsolete = [...this.#slots.values()].filter(
+      (slot) => slot.reserved && !this.#isLost(slot) && isObsolete(slot),
+    );
+    for (const session of new Set(obsolete.map((slot) => slot.session))) {
+      if (session === undefined) continue;
+      this.#end(session);
+      ended.set(session, [errorLine(fieldsOf(shutdownError())), "closed"]);
+    }
+    return obsolete;
   }
 
   /** The rows of pg_replication_slots, as `slotsQuery` asks for them. */
@@ -264,13 +310,15 @@ export class ServerModel {
         catalog_xmin: slot.kind === "LOGICAL" ? "some" : undefined,
         restart_lsn: slot.reserved ? "some" : undefined,
         confirmed_flush_lsn: slot.kind === "LOGICAL" ? "some" : undefined,
-        wal_status: slot.invalidated ? "lost" : slot.reserved ? "kept" : undefined,
+        wal_status: this.#walStatus(slot),
         two_phase: flag(slot.twoPhase),
         // At first it meant any reason, of a logical slot.
-        conflicting: slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated && !has.slotInvalidationReason),
+        conflicting:
+          slot.kind === "PHYSICAL" ? undefined : flag(slot.invalidated !== undefined && !has.slotInvalidationReason),
         failover: flag(slot.failover),
         synced: "f",
-        invalidation_reason: slot.invalidated ? "wal_removed" : undefined,
+        invalidation_reason: slot.invalidated,
+        inactive_since: slot.inactive ? "some" : undefined,
       };
       return `row ${this.#slotColumns()
         .map((name) => values[name] ?? "null")
@@ -286,6 +334,7 @@ export class ServerModel {
       catalog_xmin: some("catalog_xmin"),
       restart_lsn: some("restart_lsn"),
       confirmed_flush_lsn: some("confirmed_flush_lsn"),
+      inactive_since: some("inactive_since"),
       wal_status:
         "CASE WHEN wal_status IN ('reserved', 'extended', 'unreserved') THEN 'kept' ELSE wal_status END AS wal_status",
     };
@@ -293,6 +342,18 @@ export class ServerModel {
     const { length } = this.prefix;
     const ours = length === 0 ? "" : ` WHERE substr(slot_name::text, 1, ${length}) = '${this.prefix}'`;
     return `SELECT ${columns.join(", ")} FROM pg_replication_slots${ours} ORDER BY slot_name`;
+  }
+
+  /** @source slotfuncs.c: pg_get_replication_slots */
+  #walStatus(slot: Slot): string | undefined {
+    // A walsender that still runs might have gone on to WAL that is there.
+    if (this.#isLost(slot)) return slot.reserved && slot.session !== undefined ? "kept" : "lost";
+    return slot.reserved ? "kept" : slot.invalidated && "lost";
+  }
+
+  /** The slot was invalidated and stays so. Before 16 a client that confirms a position of a physical slot makes it valid again. */
+  #isLost({ invalidated }: Slot): boolean {
+    return invalidated !== undefined && modelCapabilities.supports(this.server, "invalidationLasts");
   }
 
   #slotColumns(): readonly string[] {
@@ -304,6 +365,7 @@ export class ServerModel {
       ...(has.twoPhaseSlots ? ["two_phase"] : []),
       ...(has.slotConflicts ? ["conflicting"] : []),
       ...(has.slotInvalidationReason ? ["failover", "synced", "invalidation_reason"] : []),
+      ...(has.idleReplicationSlotTimeout ? ["inactive_since"] : []),
     ];
   }
 
@@ -432,7 +494,7 @@ export class ServerModel {
 
   /** @source walsender.c: StartReplication, StartLogicalReplication */
   #start(session: number, command: StartReplicationCmd, say: (line: string) => void): AnswerLines {
-    const opensFirst = modelCapabilities.supports(this.server, "streamOpensFirst");
+    const opensFirst = sessionCapabilities.supports(this.server, "streamOpensFirst");
     const of = this.#of(session);
     const { kind, slotname } = command;
     if (of.transaction === "T") {
@@ -449,7 +511,7 @@ export class ServerModel {
             "cannot use a logical replication slot for physical replication",
           );
         }
-        slot.session = session;
+        Object.assign(slot, { session, inactive: false });
       }
     } else {
       const slot = this.#acquire(session, slotname!);
@@ -461,16 +523,10 @@ export class ServerModel {
         });
       }
       this.#mustBeDecodable(session, slot);
-      const [option] = slot.plugin === "test_decoding" ? command.options : [];
-      if (option !== undefined) {
-        // @source test_decoding.c: pg_decode_startup
-        const value = option.arg?.type === "String" ? option.arg.sval : "(null)";
-        const message = `option "${option.defname}" = "${value}" is unknown`;
-        throw errorOf("INVALID_PARAMETER_VALUE", message);
-      }
+      if (slot.plugin === "test_decoding") checkTestDecoding(command, this.server);
       const options = this.#check(session, command, slot.plugin) as PGOutputOptions | undefined;
       if (options?.twoPhase) slot.twoPhase = true;
-      slot.session = session;
+      Object.assign(slot, { session, inactive: false });
     }
     of.stream = command;
     return kind === "LOGICAL" && opensFirst ? [] : ["copy both"];
@@ -499,9 +555,9 @@ export class ServerModel {
 
   /** @source slot.c: ReplicationSlotAcquire, from 18 on with error_if_invalid */
   #mustBeValid({ slotname, invalidated }: Slot): void {
-    if (!invalidated || !modelCapabilities.supports(this.server, "invalidSlotsAreNotAcquired")) return;
+    if (invalidated === undefined || !modelCapabilities.supports(this.server, "invalidSlotsAreNotAcquired")) return;
     throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", `can no longer access replication slot "${slotname}"`, {
-      detail: 'This replication slot has been invalidated due to "wal_removed".',
+      detail: `This replication slot has been invalidated due to "${invalidated}".`,
     });
   }
 
@@ -509,8 +565,11 @@ export class ServerModel {
   #acquire(session: number, slotname: string): Slot {
     const slot = this.#slots.get(slotname);
     if (slot === undefined) throw errorOf("UNDEFINED_OBJECT", `replication slot "${slotname}" does not exist`);
-    if (slot.session !== undefined && slot.session !== session) {
-      throw errorOf("OBJECT_IN_USE", `replication slot "${slotname}" is active for PID ${pidOf(slot.session)}`);
+    const isFree = slot.session === undefined || slot.session === session;
+    // Whoever may not have the slot resets inactive_since as well, for which there is no release.
+    if (slot.invalidated === undefined) slot.inactive = isFree;
+    if (!isFree) {
+      throw errorOf("OBJECT_IN_USE", `replication slot "${slotname}" is active for PID ${pidOf(slot.session!)}`);
     }
     return slot;
   }
@@ -538,14 +597,15 @@ export class ServerModel {
       ...of,
       database: of.kind === "LOGICAL" ? this.sessions[session]!.database : undefined,
       savedReserved: of.reserved,
-      invalidated: false,
+      invalidated: undefined,
       session: of.temporary ? session : undefined,
+      inactive: true,
     };
   }
 
   #release(session: number): void {
     for (const slot of this.#slots.values()) {
-      if (slot.session === session && !slot.temporary) slot.session = undefined;
+      if (slot.session === session && !slot.temporary) Object.assign(slot, { session: undefined, inactive: true });
     }
   }
 
@@ -720,6 +780,9 @@ export class ServerModel {
       const isNew = modelCapabilities.supports(this.server, "maxSlotWalKeepSize");
       const code = isNew ? "OBJECT_NOT_IN_PREREQUISITE_STATE" : "FEATURE_NOT_SUPPORTED";
       throw errorOf(code, "cannot copy a replication slot that doesn't reserve WAL");
+    }
+    if (source.invalidated && modelCapabilities.supports(this.server, "invalidSlotsAreNotCopied")) {
+      throw errorOf("OBJECT_NOT_IN_PREREQUISITE_STATE", `cannot copy invalidated replication slot "${from}"`);
     }
     const slot = this.#newSlot(session, to, {
       kind,

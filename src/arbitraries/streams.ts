@@ -9,9 +9,22 @@ import type { Message, OldTuple, PgoutputMessage, Relation, Type } from "../gene
 import type { Lsn } from "../kernel/lsn.ts";
 import { checkOneOf, checkOptions } from "../kernel/options.ts";
 import type { PgTime } from "../kernel/time.ts";
+import { logicalCapabilities } from "../logical/capabilities.ts";
 import { PgoutputDecoder, type PgoutputDecoderOptions } from "../logical/decoder.ts";
+import type { PgoutputProtocol, PgoutputStreaming } from "../logical/protocol.ts";
 import { TupleData, type TupleValue, unchanged } from "../wire/tuple.ts";
 import { lsn, pgoutputMessage, wireText } from "./messages.ts";
+
+/** The newest protocol of pgoutput that a server speaks, with all that it can stream. */
+export function newestPgoutput(server: number): {
+  readonly protocol: PgoutputProtocol;
+  readonly streaming?: PgoutputStreaming;
+} {
+  const has = logicalCapabilities.of(server);
+  if (has.parallelStreaming) return { protocol: 4, streaming: "parallel" };
+  if (has.twoPhaseOption) return { protocol: 3, streaming: "on" };
+  return has.streamingOfTransactions ? { protocol: 2, streaming: "on" } : { protocol: 1 };
+}
 
 /** What was asked for in START_REPLICATION, as for a PgoutputDecoder, and more; each is off where it is not said. */
 export interface PgoutputStreamOptions extends Pick<PgoutputDecoderOptions, "protocol" | "streaming"> {
@@ -47,15 +60,52 @@ export function pgoutputStream(options: PgoutputStreamOptions = {}): fc.Arbitrar
   for (const [name, value] of Object.entries({ twoPhase, messages, binary })) {
     checkOneOf(`options.${name}`, value, [true, false, undefined]);
   }
-  const begins = fc.record({
+  return streamOf(options, {
     lsn: fc.bigInt({ min: 1n, max: 2n ** 62n }),
     time: fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }),
     xid: fc.integer({ min: 3, max: 0xf0000000 }),
     tables: fc.uniqueArray(table(), { minLength: 1, maxLength: 4, selector: ({ relationId }) => relationId }),
+    columns: columns(),
+    value: fc
+      .oneof(fc.constantFrom(null, unchanged), wireText(), ...(binary ? [fc.uint8Array({ maxLength: 12 })] : []))
+      .map((value) => () => value),
+    text: wireText(),
+    truncates: true,
+    strays: true,
+    isApplied: false,
   });
+}
+
+/** What a stream is made of. */
+export interface StreamParts {
+  /** Where WAL, the clock and transaction ids begin. */
+  readonly lsn: fc.Arbitrary<bigint>;
+  readonly time: fc.Arbitrary<bigint>;
+  readonly xid: fc.Arbitrary<number>;
+  readonly tables: fc.Arbitrary<Table[]>;
+  /** Of a table that has changed. */
+  readonly columns: fc.Arbitrary<Relation["columns"]>;
+  /** A value of a type. */
+  readonly value: fc.Arbitrary<(typeId: number) => TupleValue>;
+  /** Names of prepared transactions and origins. */
+  readonly text: fc.Arbitrary<string>;
+  /** 10 does not publish TRUNCATE. */
+  readonly truncates: boolean;
+  /** Also what only 18 sent before 18.7. */
+  readonly strays: boolean;
+  /**
+   * Can a subscription apply it? Then the first column has the id of the transaction, so that no transaction waits for the rows of another;
+   * a table is truncated only while no other transaction has locked it; and all that began here, and nothing else, is finished.
+   */
+  readonly isApplied: boolean;
+}
+
+/** A stream of these parts. */
+export function streamOf(options: PgoutputStreamOptions, parts: StreamParts): fc.Arbitrary<PgoutputMessage[]> {
+  const { lsn, time, xid, tables } = parts;
   return fc
-    .tuple(begins, fc.array(step(options), { maxLength: 12 }))
-    .map(([begin, steps]) => new Server(options, begin).run(steps));
+    .tuple(fc.record({ lsn, time, xid, tables }), fc.array(step(options, parts), { maxLength: 12 }))
+    .map(([begin, steps]) => new Server(options, parts, begin).run(steps));
 }
 
 /**
@@ -103,7 +153,7 @@ function widened(message: PgoutputMessage): PgoutputMessage {
 }
 
 /** A table as a server has it. */
-interface Table extends Omit<Relation, "type" | "xid"> {
+export interface Table extends Omit<Relation, "type" | "xid"> {
   /** Types that are not built in, of its columns. */
   readonly types: readonly Pick<Type, "typeId" | "namespace" | "name">[];
 }
@@ -144,7 +194,7 @@ interface Change {
   readonly table: number;
   readonly subtransaction: number;
   readonly old: "key" | "full" | undefined;
-  readonly values: readonly TupleValue[];
+  readonly values: readonly ((typeId: number) => TupleValue)[];
   readonly columns: Relation["columns"];
   readonly truncate: { readonly cascade: boolean; readonly restartIdentity: boolean; readonly tables: number };
   readonly prefix: string;
@@ -170,41 +220,43 @@ interface Step {
   readonly changes: readonly Change[];
 }
 
-function step({ streaming = "off", twoPhase, messages, binary }: PgoutputStreamOptions): fc.Arbitrary<Step> {
+function step(
+  { streaming = "off", twoPhase, messages }: PgoutputStreamOptions,
+  { columns, value, text, truncates, strays }: StreamParts,
+): fc.Arbitrary<Step> {
   const streams = streaming !== "off";
-  const value = fc.oneof(
-    fc.constantFrom(null, unchanged),
-    wireText(),
-    ...(binary ? [fc.uint8Array({ maxLength: 12 })] : []),
-  );
   const change: fc.Arbitrary<Change> = fc.record({
     type: fc.constantFrom(
-      ...(["Insert", "Insert", "Update", "Update", "Delete", "Truncate", "Alter"] as const),
+      ...(["Insert", "Insert", "Update", "Update", "Delete"] as const),
+      ...(truncates ? (["Truncate"] as const) : []),
+      ...(["Alter"] as const),
       ...(messages ? (["Message"] as const) : []),
     ),
     table: fc.nat(),
     subtransaction: fc.nat(),
     old: fc.constantFrom("key", "full", undefined),
     values: fc.array(value, { maxLength: 6 }),
-    columns: columns(),
+    columns,
     truncate: fc.record({ cascade: fc.boolean(), restartIdentity: fc.boolean(), tables: fc.nat() }),
     prefix: wireText(),
     content: fc.uint8Array({ maxLength: 20 }),
   });
   return fc.record({
     type: fc.constantFrom(
-      ...(["transaction", "transaction", "transaction", "stray abort"] as const),
+      ...(["transaction", "transaction", "transaction"] as const),
+      ...(strays ? (["stray abort"] as const) : []),
       ...(streams ? (["block", "block", "block", "end", "subabort"] as const) : []),
-      ...(twoPhase ? (["prepared", "finish", "empty prepare"] as const) : []),
+      ...(twoPhase ? (["prepared", "finish"] as const) : []),
+      ...(twoPhase && strays ? (["empty prepare"] as const) : []),
       ...(messages ? (["message"] as const) : []),
     ),
     pick: fc.nat(),
     how: fc.constantFrom("commit", "abort", "crash", ...(twoPhase ? (["prepare"] as const) : [])),
-    origin: fc.option(fc.record({ commitLsn: lsn(), name: wireText() }), {
+    origin: fc.option(fc.record({ commitLsn: lsn(), name: text }), {
       nil: undefined,
       freq: 2,
     }),
-    gid: wireText(),
+    gid: text,
     changes: fc.array(change, { maxLength: 6 }),
   });
 }
@@ -226,6 +278,7 @@ interface Prepared {
 /** Sends what a walsender with pgoutput would, step by step. */
 class Server {
   readonly #parallel: boolean;
+  readonly #isApplied: boolean;
   readonly #tables: Table[];
   #lsn: bigint;
   #time: bigint;
@@ -235,12 +288,16 @@ class Server {
   readonly #announced = new Map<number | undefined, Set<number>>();
   readonly #streamed: Streamed[] = [];
   readonly #prepared: Prepared[] = [];
+  /** The transaction whose changes are sent. */
+  #top = 0;
 
   constructor(
     { streaming }: PgoutputStreamOptions,
+    { isApplied }: StreamParts,
     begin: { lsn: bigint; time: bigint; xid: number; tables: readonly Table[] },
   ) {
     this.#parallel = streaming === "parallel";
+    this.#isApplied = isApplied;
     this.#tables = [...begin.tables];
     this.#lsn = begin.lsn;
     this.#time = begin.time;
@@ -249,7 +306,16 @@ class Server {
 
   run(steps: readonly Step[]): PgoutputMessage[] {
     for (const each of steps) this.#run(each);
+    if (this.#isApplied) this.#finishAll();
     return this.#sent;
+  }
+
+  #finishAll(): void {
+    for (const each of this.#streamed.slice())
+      this.#end(each, { how: each.xid % 2 === 0 ? "commit" : "abort", gid: "" });
+    for (const { xid, gid } of this.#prepared.slice()) {
+      this.#finish({ pick: 0, how: xid % 2 === 0 ? "commit" : "abort", gid });
+    }
   }
 
   #run(step: Step): void {
@@ -257,13 +323,15 @@ class Server {
     switch (step.type) {
       case "transaction": {
         const commit = { commitLsn: this.#wal(), endLsn: this.#wal(), commitTime: this.#now() };
-        this.#send({ type: "Begin", finalLsn: commit.commitLsn, commitTime: commit.commitTime, xid: this.#xid() });
+        this.#top = this.#xid();
+        this.#send({ type: "Begin", finalLsn: commit.commitLsn, commitTime: commit.commitTime, xid: this.#top });
         this.#origin(step);
         this.#changes(step.changes);
         return this.#send({ type: "Commit", ...commit });
       }
       case "prepared": {
-        const prepare = this.#prepare(this.#xid(), step.gid);
+        this.#top = this.#xid();
+        const prepare = this.#prepare(this.#top, step.gid);
         this.#send({ type: "BeginPrepare", ...prepare });
         this.#origin(step);
         this.#changes(step.changes);
@@ -297,13 +365,14 @@ class Server {
     const firstSegment = i === this.#streamed.length;
     if (firstSegment) this.#streamed.push({ xid: this.#xid(), subxids: [] });
     const streamed = this.#streamed[i]!;
+    this.#top = streamed.xid;
     this.#send({ type: "StreamStart", xid: streamed.xid, firstSegment });
     if (firstSegment) this.#origin(step, true);
     this.#changes(step.changes, streamed);
     this.#send({ type: "StreamStop" });
   }
 
-  #end(streamed: Streamed, { how, gid }: Step): void {
+  #end(streamed: Streamed, { how, gid }: Pick<Step, "how" | "gid">): void {
     const { xid, subxids } = streamed;
     this.#streamed.splice(this.#streamed.indexOf(streamed), 1);
     switch (how) {
@@ -338,8 +407,9 @@ class Server {
   }
 
   /** A prepared transaction ends: one of this stream, or one that was prepared before it. */
-  #finish({ pick, how, gid }: Step): void {
-    const i = pick % (this.#prepared.length + 1);
+  #finish({ pick, how, gid }: Pick<Step, "pick" | "how" | "gid">): void {
+    if (this.#isApplied && this.#prepared.length === 0) return;
+    const i = pick % (this.#prepared.length + (this.#isApplied ? 0 : 1));
     if (i === this.#prepared.length) this.#prepare(this.#xid(), gid);
     const [{ xid, gid: name, endLsn: prepareEndLsn, prepareTime }] = this.#prepared.splice(i, 1) as [Prepared];
     if (how === "commit") {
@@ -363,7 +433,12 @@ class Server {
     const table = this.#tables[i]!;
     const { relationId, replicaIdentity } = table;
     if (change.type === "Alter") {
-      this.#tables[i] = { ...table, columns: change.columns, types: [] };
+      // Other columns, or one whose type has another length, such as varchar(9).
+      const [first, ...others] = table.columns;
+      this.#tables[i] =
+        first !== undefined && change.subtransaction % 2 === 1
+          ? { ...table, columns: [{ ...first, typeModifier: first.typeModifier ^ 1 }, ...others] }
+          : { ...table, columns: change.columns, types: [] };
       for (const tables of this.#announced.values()) tables.delete(relationId);
       return;
     }
@@ -375,11 +450,14 @@ class Server {
     }
     const of = streamed && { xid: this.#subtransaction(change, streamed) };
     const row = (key: boolean, old: boolean) =>
-      TupleData.of(table.columns.map((column, j) => (key && !column.key ? null : this.#value(change, j, old))));
+      TupleData.of(
+        table.columns.map((column, j) => (key && !column.key ? null : this.#value(change, j, column.typeId, old))),
+      );
     const old: OldTuple =
       replicaIdentity === "full" ? { type: "full", tuple: row(false, true) } : { type: "key", tuple: row(true, true) };
     // Without an identity there is nothing to name a row by.
-    const type = replicaIdentity === "nothing" && change.type !== "Truncate" ? "Insert" : change.type;
+    const onlyInserts = change.type === "Truncate" ? this.#isApplied && this.#hasLocks : replicaIdentity === "nothing";
+    const type = onlyInserts ? "Insert" : change.type;
     if (type !== "Truncate") this.#announce(table, streamed, of);
     switch (type) {
       case "Insert":
@@ -400,9 +478,15 @@ class Server {
   }
 
   /** Only the new row of an update has columns that did not change. */
-  #value({ values }: Change, column: number, old: boolean): TupleValue {
-    const value = values[column % values.length] ?? null;
+  #value({ values }: Change, column: number, typeId: number, old: boolean): TupleValue {
+    if (this.#isApplied && column === 0) return String(this.#top);
+    const value = values[column % values.length]?.(typeId) ?? null;
     return old && value === unchanged ? null : value;
+  }
+
+  /** Is a transaction in progress beside the one whose changes are sent, or is that one? */
+  get #hasLocks(): boolean {
+    return this.#streamed.length > 0 || this.#prepared.length > 0;
   }
 
   /** The transaction itself, one of its subtransactions, or a new one. */

@@ -148,6 +148,12 @@ const inParentheses = sequence("(", list, ")");
 const withNumber = sequence(NUM, inParentheses);
 const withMethod = fc.oneof(sequence(ANY, NUM, inParentheses), sequence(FIRST, NUM, inParentheses));
 
+/** What people write who mean something else. */
+const mistakes = [
+  ...["none", "off", "NULL", "ALL", '"ANY 1 (a)"', '"2 (a)"', 'ANY 1 ("pg-node-*")', "ANY 1 (pg-node-*)"],
+  ...["ANY -1 (a)", "ANY 1.5 (a)", "priority 1 (a)", "first a, b", "ANY 1 (a"],
+];
+
 /**
  * Text for `synchronous_standby_names`: values of the server in any legal spelling, and some of other servers; the same with tokens
  * swapped, doubled, dropped or put in, with characters changed or the end cut off; and hostile strings. There is no NUL character
@@ -163,5 +169,9 @@ export function synchronousStandbyNamesText(options: StandbyNamesArbitraryOption
     { weight: has.quorumCommit ? 6 : 1, arbitrary: withMethod },
     { weight: has.syncrepGrammar ? 1 : 8, arbitrary: identifierList },
   );
-  return fc.oneof({ weight: 60, arbitrary: almost(tokens, anyToken) }, fc.constantFrom("", " ", "\t", "*"));
+  return fc.oneof(
+    { weight: 60, arbitrary: almost(tokens, anyToken) },
+    { weight: 1, arbitrary: fc.constantFrom("", " ", "\t", "*") },
+    { weight: 2, arbitrary: fc.constantFrom(...mistakes) },
+  );
 }

@@ -15,6 +15,16 @@ const position: fc.Arbitrary<Lsn> = fc
   .oneof(fc.bigInt({ min: 1n, max: 0xffffffffn }), fc.bigInt({ min: 1n, max: (1n << 64n) - 1n }))
   .map(toLsn);
 
+/** Text of a file, which can have a NUL character. */
+const withNul = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc.oneof(
+    { weight: 15, arbitrary: text },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(text, fc.nat(100)).map(([all, at]) => `${all.slice(0, at)}\0${all.slice(at)}`),
+    },
+  );
+
 /** One line of text. */
 const line = (maxLength = 12) => characters(maxLength).map((text) => text.replace(/\n/g, " "));
 
@@ -147,9 +157,11 @@ export function timeLineHistoryText(): fc.Arbitrary<string> {
     ),
     { maxLength: 4 },
   );
-  return almost(
-    lines.map((all) => all.flatMap((parts) => [...parts, "\n"])),
-    token,
+  return withNul(
+    almost(
+      lines.map((all) => all.flatMap((parts) => [...parts, "\n"])),
+      token,
+    ),
   );
 }
 
@@ -181,7 +193,7 @@ export function backupLabelText(): fc.Arbitrary<string> {
       ],
       ...["INCREMENTAL FROM LSN", ":", " ", high, "/", low, "\n"],
     ]);
-  return almost(parts, token);
+  return withNul(almost(parts, token));
 }
 
 /**
@@ -196,8 +208,10 @@ export function tablespaceMapText(): fc.Arbitrary<string> {
       maxLength: 4,
     },
   );
-  return almost(
-    lines.map((all) => all.flat()),
-    token,
+  return withNul(
+    almost(
+      lines.map((all) => all.flat()),
+      token,
+    ),
   );
 }

@@ -2,12 +2,13 @@
 import { ParseError } from "../kernel/errors.ts";
 import { type Lsn, parseLsn } from "../kernel/lsn.ts";
 import { serverVersionNum } from "../kernel/version.ts";
-import { parseSynchronousCommit, type SynchronousCommit, type SyncRepStandby } from "../syncrep/questions.ts";
+import type { ObservedPrimary, ObservedStandby } from "../syncrep/plan/index.ts";
+import { parseSynchronousCommit, type SynchronousCommit } from "../syncrep/questions.ts";
 import { sqlCapabilities } from "./capabilities.ts";
 
 export interface Standbys {
   /** In the order of the walsenders. */
-  readonly rows: readonly SyncRepStandby[];
+  readonly rows: readonly ObservedStandby[];
   /** How far the primary's log is, or the furthest that it has sent; undefined if nothing tells. */
   readonly position: Lsn | undefined;
   /** Is the server that they are connected to a standby itself? */
@@ -62,6 +63,35 @@ export async function askPrimary(
   };
 }
 
+/**
+ * What a plan needs to know of a primary. The session must have begun after the setting was last changed.
+ *
+ * @param query, refuse as of askPrimary.
+ */
+export async function observePrimary(
+  query: (sql: string) => Promise<readonly Row[]>,
+  refuse: (problem: string) => never,
+): Promise<{ readonly server: number; readonly clusterName: string | undefined; readonly observed: ObservedPrimary }> {
+  const { server, setting, clusterName, standbys } = await askPrimary(query, refuse);
+  if (standbys === undefined) refuse("this role may not see the standbys: it needs pg_monitor, or to be superuser");
+  if (standbys!.cascading)
+    return { server, clusterName, observed: { value: setting, standbys: standbys!.rows, cascading: true } };
+  const has = sqlCapabilities.of(server);
+  const insert = has.walFunctionNames ? "pg_current_wal_insert_lsn()" : "pg_current_xlog_insert_location()";
+  const [position] = await query(`SELECT ${insert}::text AS position`);
+  const waits = has.walFunctionNames ? ", a.wait_event" : "";
+  const rows = await query(`SELECT a.application_name${waits}, w.*
+    FROM pg_stat_get_wal_senders() WITH ORDINALITY AS w JOIN pg_stat_activity AS a USING (pid) ORDER BY w.ordinality`);
+  const waiting = has.walFunctionNames
+    ? await query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+    : [];
+  const observed = {
+    ...{ value: setting, position: parseLsn(position!.position!), standbys: standbysOf(rows, refuse).rows },
+    commitsWait: waiting.length > 0,
+  };
+  return { server, clusterName, observed };
+}
+
 /** Names of columns, as they are and as they were before 10. */
 const positions = {
   writeLsn: ["write_lsn", "write_location"],
@@ -81,7 +111,7 @@ export function standbysOf(value: unknown, refuse: (problem: string) => never): 
   const fail = (place: string, what: string): never => refuse(`${place} ${what}`);
   if (!Array.isArray(value)) return fail("it", "must be an array of rows of pg_stat_replication");
   let furthest: Lsn | undefined;
-  const rows = value.map((row: unknown, i): SyncRepStandby => {
+  const rows = value.map((row: unknown, i): ObservedStandby => {
     if (typeof row !== "object" || row === null || Array.isArray(row)) fail(`[${i}]`, "must be an object");
     const columns = row as Readonly<Record<string, unknown>>;
     const lsn = (names: readonly string[]): Lsn | undefined => {
@@ -103,14 +133,18 @@ export function standbysOf(value: unknown, refuse: (problem: string) => never): 
     if (known === undefined) {
       fail(`[${i}].state`, `must be one of ${states.join(", ")}, not ${JSON.stringify(state) ?? "missing"}`);
     }
+    const sentLsn = lsn(sent);
     const standby = {
       applicationName: name as string,
       state: known!,
       writeLsn: lsn(positions.writeLsn),
       flushLsn: lsn(positions.flushLsn),
       replayLsn: lsn(positions.replayLsn),
+      ...(columns.sync_priority == null ? {} : { syncPriority: Number(columns.sync_priority) }),
+      ...(sentLsn === undefined ? {} : { sentLsn }),
+      ...(typeof columns.wait_event === "string" ? { isWaiting: columns.wait_event.startsWith("WalSender") } : {}),
     };
-    for (const each of [lsn(sent), standby.writeLsn]) {
+    for (const each of [sentLsn, standby.writeLsn]) {
       if (each !== undefined && (furthest === undefined || each > furthest)) furthest = each;
     }
     return standby;

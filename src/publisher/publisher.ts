@@ -885,9 +885,10 @@ interface StoredSlots {
   }[];
 }
 
-/** As initdb makes one: the time in the high half. @source xlog.c: BootStrapXLOG */
+/** As initdb makes one: the seconds since 1970 in the high half. @source xlog.c: BootStrapXLOG */
 function newSystemId(now: () => PgTime): bigint {
-  return (BigInt.asUintN(32, now() / 1_000_000n) << 32n) | BigInt(Math.floor(Math.random() * 2 ** 32));
+  const seconds = (now() - pgTimeFromDate(new Date(0))) / 1_000_000n;
+  return (BigInt.asUintN(32, seconds) << 32n) | BigInt(Math.floor(Math.random() * 2 ** 32));
 }
 
 async function loadJson(store: PublisherStore, name: string): Promise<unknown> {

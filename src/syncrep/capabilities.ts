@@ -29,6 +29,24 @@ export const syncStandbyRows = {
   candidatesInArrayOrder: { since: [100013, 110008, 120003, 130000] },
 } as const;
 
+/** What a primary's views show of its walsenders. */
+export const planCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** pg_proc.h: pg_current_wal_insert_lsn, commits 806091c96f and d10c626de4 */
+  walFunctionNames: { since: [100000] },
+  /** pgstat.c: pgstat_bestart, commit fc70a4b0df */
+  walSenderWaits: { since: [100000] },
+  /** syncrep.c: SyncRepWaitForLSN, commit 2e57790836 */
+  waitsFromTheStart: { since: [130021, 140018, 150013, 160009, 170005, 180000] },
+});
+
+/** synchronized_standby_slots. */
+export const standbySlotCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** guc_tables.c: synchronized_standby_slots, commits bf279ddd1c and 2357c9223b */
+  synchronizedStandbySlots: { since: [170000] },
+  /** slot.c: validate_sync_standby_slots, commit e0dc4bbfb8 */
+  standbySlotNamesAreChecked: { since: [170007, 180001] },
+});
+
 export const syncrepCapabilities = /* @__PURE__ */ new CapabilityTable(syncrepRows);
 export const syncStandbyCapabilities = /* @__PURE__ */ new CapabilityTable(syncStandbyRows);
 export type SyncrepCapabilities = ReturnType<typeof syncrepCapabilities.of>;

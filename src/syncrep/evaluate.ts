@@ -211,7 +211,7 @@ function nthLatest(chosen: readonly number[], at: (i: number) => bigint, nth: nu
 const states: readonly unknown[] = ["startup", "backup", "catchup", "streaming", "stopping"];
 
 /** The checks of the C's parser and types, for whoever has no compiler. */
-function checkConfig(config: SyncRepConfig | undefined, server: Server): void {
+export function checkConfig(config: SyncRepConfig | undefined, server: Server = defaultServer): void {
   if (config === undefined) return;
   requireObject("SyncRepConfig", config);
   const { syncrepMethod, numSync, memberNames } = config;

@@ -27,7 +27,7 @@ export interface SynchronousStandbyNamesOptions {
 }
 
 /** Wherever a parameter's value comes from, a NUL character would have been refused as no character of the encoding. */
-const nulInValue = { message: 'invalid byte sequence for encoding "UTF8": 0x00', sqlstate: "22021" };
+export const nulInValue = { message: 'invalid byte sequence for encoding "UTF8": 0x00', sqlstate: "22021" };
 
 /**
  * Read a value of `synchronous_standby_names` as the check of the parameter does, on any server from 9.1 on.
@@ -52,7 +52,7 @@ export function parseSynchronousStandbyNames(
   requireText(text, nulInValue);
   if (text === "") return undefined;
   const has = syncrepCapabilities.of(server);
-  const config = parse(text, has);
+  const config = parseValue(text, has);
   if (config.numSync <= 0 && has.numSyncIsChecked) refuseNumSync(text, config.numSync);
   return withSource(config, { text, server });
 }
@@ -97,14 +97,21 @@ function attempt(
   return { value, failsAt };
 }
 
-function parse(text: string, has: SyncrepCapabilities): SyncRepConfig {
+/**
+ * @param parameter The one whose value it is: its error names it.
+ */
+export function parseValue(
+  text: string,
+  has: SyncrepCapabilities,
+  parameter = "synchronous_standby_names",
+): SyncRepConfig {
   const fail = (
     init: Pick<ParseErrorInit, "code" | "offset" | "near" | "expected" | "advice">,
     detail: string,
   ): never => {
     throw new ParseError({
       ...init,
-      message: `invalid value for parameter "synchronous_standby_names": "${text}"`,
+      message: `invalid value for parameter "${parameter}": "${text}"`,
       sqlstate: has.syncrepGrammar ? "42601" : "22023",
       detail: has.syncrepGrammar ? detail : "List syntax is invalid.",
       text,

@@ -1030,14 +1030,14 @@ describe("--jsonl", () => {
 
 describe("calls", () => {
   test.each([
-    [[], "missing verb: walwire sync check, fix or explain"],
+    [[], "missing verb: walwire sync check, fix, explain, diff or plan"],
     [["chekc", "a"], 'unknown verb "chekc", did you mean check?'],
     [["check", "a", "b"], "expected one VALUE, got 2: quote it"],
     [["check", "a", "--server", "9.0"], '--server: unknown server version "9.0"'],
     [["check", "a", "--also", "x"], '--also: unknown server version "x"'],
     [["check", "a", "--unsafe"], "--unsafe is an option of walwire sync fix only"],
     [["fix", "a", "--strict"], "--strict is an option of walwire sync check only"],
-    [["check", "a", "--standbys", "x"], "--standbys is an option of walwire sync explain only"],
+    [["check", "a", "--standbys", "x"], "--standbys is an option of walwire sync explain and plan only"],
     [["fix", "a", "--format", "github"], "--format is an option of walwire sync check only"],
     [["check", "a", "--format", "gitlab"], '--format: expected text or github, got "gitlab"'],
     [["check", "a", "--format", "github", "--json"], "--format and --json are mutually exclusive"],

@@ -252,7 +252,7 @@ describe("completion", () => {
     expect(complete("walwire", "")).toEqual(
       [...declarations.map(({ name }) => name), "help", "--help", "--version"].sort(),
     );
-    expect(complete("walwire", "sync", "")).toEqual(["check", "explain", "fix"]);
+    expect(complete("walwire", "sync", "")).toEqual(["check", "diff", "explain", "fix", "plan"]);
     expect(complete("walwire", "sync", "check", "--form")).toEqual(["--format"]);
     expect(complete("walwire", "sync", "check", "--format", "")).toEqual(["github", "text"]);
     expect(complete("walwire", "wal", "pack")).toEqual(["package-lock.json", "package.json"]);

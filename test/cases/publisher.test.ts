@@ -15,6 +15,7 @@ import {
   StateError,
 } from "../../src/kernel/errors.ts";
 import type { Lsn } from "../../src/kernel/lsn.ts";
+import { pgTimeFromDate } from "../../src/kernel/time.ts";
 import { DirectoryStore } from "../../src/node/publisher/directory-store.ts";
 import { PgoutputEncoder } from "../../src/publisher/encoder.ts";
 import { Publisher, type PublisherOptions } from "../../src/publisher/publisher.ts";
@@ -641,4 +642,10 @@ test("only the last message of a transaction has the position of its end, which 
     }
     expect(count).toBeGreaterThan(100);
   }
+});
+
+test("its system identifier tells when it was made, as that of a cluster", async () => {
+  const made = new Date("2026-11-30T12:00:00Z");
+  const { systemid } = await Publisher.open({ now: () => pgTimeFromDate(made) });
+  expect(new Date(Number(systemid >> 32n) * 1000)).toEqual(made);
 });

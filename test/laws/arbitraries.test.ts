@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import * as arbitraries from "../../src/arbitraries/index.ts";
+import { tarEntries } from "../../src/basebackup/tar.ts";
 import {
   decodeControlFile,
   decodeReplicationOrigins,
@@ -16,6 +17,10 @@ import {
   judgeSnapshot,
   WalSummaryReader,
 } from "../../src/files/index.ts";
+import { WalwireError } from "../../src/kernel/errors.ts";
+import { backendTypes, frontendTypes } from "../../src/session/messages.ts";
+import { WalReceiver } from "../../src/session/walreceiver.ts";
+import { WalSender } from "../../src/session/walsender.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
 import { law } from "./law.ts";
 
@@ -67,31 +72,96 @@ describe("files of every version", () => {
   );
 });
 
-/** What once broke a reader, and how soon an arbitrary makes it. */
-describe("makes", () => {
-  const soon = <T>(name: string, arbitrary: fc.Arbitrary<T>, isIt: (value: T) => boolean) => {
-    test(name, () => {
-      expect(fc.sample(arbitrary, { seed: 1, numRuns: 1000 }).some(isIt)).toBe(true);
-    });
-  };
-  soon(
-    "streamed transactions without changes",
-    arbitraries.pgoutputStream({ protocol: 2, streaming: "on" }),
-    (messages) => messages.some(({ type }, i) => type === "StreamStart" && messages[i + 1]?.type === "StreamStop"),
+describe.each(["9.4", "9.6", 10, 12, 13, 14, 15, 16, 17, 18, 19])("sessions with %s", (server) => {
+  law(
+    "both ends take them, whatever chunks they come in",
+    fc.property(
+      arbitraries.walsenderSession({ server }),
+      fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
+      (session, cuts) => {
+        const ends = {
+          walreceiver: new WalReceiver({ from: "startup", server }),
+          walsender: new WalSender({ from: "startup", server }),
+        };
+        const received: unknown[] = [];
+        for (const { from, message, bytes } of session) {
+          // What an end has sent, it cannot have done before.
+          expect(ends[from].send(message as never)).toEqual(bytes);
+          const to = ends[from === "walsender" ? "walreceiver" : "walsender"];
+          for (let at = 0; at < bytes.length; ) {
+            const end = at + cuts.next().value;
+            to.receive(bytes.slice(at, end));
+            for (let next = to.next(); next !== undefined; next = to.next()) received.push(next);
+            at = end;
+          }
+        }
+        expect(received).toEqual(session.map(({ message }) => message));
+        expect(session[0]!.from).toBe("walreceiver");
+      },
+    ),
+    30,
   );
-  soon(
-    "errors without SQLSTATE",
-    arbitraries.backendMessage(),
-    (message) => message.type === "ErrorResponse" && message.fields.C === undefined,
-  );
-  soon(
-    "numerics of few bytes and thousands of digits",
-    arbitraries.typeValue(1700),
-    (value) => String(value).length > 1000,
-  );
-  soon("manifests with NUL", arbitraries.backupManifestText(), (bytes) => bytes.includes(0));
-  soon("repeated timelines", arbitraries.timeLineHistoryText(), (text) => /(?:^|\n)\s*(\d+)\s.*\n\s*\1\s/.test(text));
 });
+
+test("sessions have every message that a walsender sends or takes", () => {
+  // A walsender does not LISTEN, a client does not fail, and the messages of the extended protocol are alike.
+  const others = ["Bind", "Close", "CopyFail", "Describe", "Execute", "FunctionCall", "NotificationResponse"];
+  const missing = new Set<string>([...backendTypes.values(), ...frontendTypes.values()]);
+  for (const type of others) expect(missing.delete(type)).toBe(true);
+  const sessions = fc.property(arbitraries.walsenderSession({ server: 17 }), (session) => {
+    for (const { message } of session) missing.delete(message.type);
+    return missing.size > 0;
+  });
+  fc.check(sessions, { seed: 1, numRuns: 1000, endOnFailure: true });
+  expect([...missing]).toEqual([]);
+});
+
+test("a failing session is reduced to its login and what fails", () => {
+  const { counterexample } = fc.check(
+    fc.property(
+      arbitraries.walsenderSession({ server: 12 }),
+      (session) => !session.some(({ message }) => message.type === "CopyBothResponse"),
+    ),
+    { seed: 1 },
+  );
+  const types = counterexample![0].map(({ message }) => message.type).filter((type) => type !== "ParameterStatus");
+  expect(types.slice(0, 6)).toEqual([
+    ...["StartupMessage", "Authentication", "BackendKeyData", "ReadyForQuery", "Query", "CopyBothResponse"],
+  ]);
+  expect(types.length).toBeLessThan(14);
+});
+
+law(
+  "an archive has the files that were put into it, and a cut one an error",
+  fc.asyncProperty(arbitraries.backupArchive(), fc.nat(), async (archive, at) => {
+    const names = async (bytes: Uint8Array): Promise<string[]> => {
+      const found: string[] = [];
+      const { readable, writable } = tarEntries();
+      const writing = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeTo(writable);
+      const reading = (async () => {
+        for await (const entry of readable) {
+          found.push(entry.name);
+          await new Response(entry.body).arrayBuffer();
+        }
+      })();
+      await Promise.all([writing, reading]);
+      return found;
+    };
+    const wanted: string[] = [];
+    for (let i = 0; archive[i] !== 0; ) {
+      const header = Buffer.from(archive.subarray(i, i + 512));
+      wanted.push(header.subarray(0, header.indexOf(0)).toString());
+      i += 512 + Math.ceil(Number.parseInt(header.toString("latin1", 124, 135), 8) / 512) * 512;
+    }
+    expect((await names(archive)).map((name) => name.replace(/\/$/, ""))).toEqual(
+      wanted.map((name) => name.replace(/\/$/, "")),
+    );
+    const cut = archive.subarray(0, at % archive.length);
+    const outcome = await names(cut).catch((error: unknown) => error);
+    expect(outcome instanceof WalwireError || Array.isArray(outcome)).toBe(true);
+  }),
+  100,
+);
 
 /** Arbitraries that need an argument; the others are called without one. */
 const called: Readonly<Record<string, () => fc.Arbitrary<unknown>>> = {

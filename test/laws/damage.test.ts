@@ -32,7 +32,7 @@ test("a reader finds each kind of fault", () => {
   );
 });
 
-test("many examples are reduced to one message", () => {
+test("nearly all examples are reduced to one message", () => {
   const lengths = Array.from({ length: 20 }, (_, i) => {
     const { counterexample } = fc.check(
       fc.property(hostile, (list) => problemIn(list) !== "TRUNCATED"),
@@ -40,8 +40,9 @@ test("many examples are reduced to one message", () => {
     );
     return counterexample![0].length;
   });
-  // Some 11 of 20: where damage is in a later message, fewer messages before it damage another one.
-  expect(lengths.filter((length) => length === 1).length).toBeGreaterThan(2);
+  // Some 19 of 20.
+  expect(lengths.filter((length) => length === 1).length).toBeGreaterThan(12);
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(2);
 });
 
 test("the original stays as it is", () => {

@@ -2,12 +2,23 @@
 import * as conf from "../../src/conf/index.ts";
 import * as syncrep from "../../src/syncrep/index.ts";
 import * as judge from "../../src/syncrep/judge.ts";
+import * as plan from "../../src/syncrep/plan/index.ts";
 import * as questions from "../../src/syncrep/questions.ts";
+import * as standbySlots from "../../src/syncrep/standby-slots.ts";
 import { lawsOfArguments } from "./arguments.ts";
 
 const config = syncrep.parseSynchronousStandbyNames("ANY 2 (a, b, c)")!;
 const rows = ["a", "b", "recv"].map(questions.streamingStandby);
 const judged = judge.judgeSynchronousStandbyNames("a, a, b-1");
+const rule = { voters: ["a", "b", "c"], quorum: 2 };
+const wait = {
+  ...{ value: "ANY 1 (b)", names: ["b"], number: 1, mustWait: false, since: "0/5", inEffect: true, lsn: "0/8" },
+  satisfied: false,
+};
+const observed = {
+  ...{ value: "ANY 1 (b)", position: 9n as never, commitsWait: true, cascading: false },
+  standbys: [{ ...questions.streamingStandby("b"), syncPriority: 1, sentLsn: 9n as never, isWaiting: true }],
+};
 const verdicts = judge.judgeSynchronousStandbyNamesByVersion("first");
 const text = "# x\na = 'it''s \\101' # y\nsynchronous_standby_nmes = 1";
 const { entries } = conf.parsePostgresqlConf(text);
@@ -37,6 +48,35 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   satisfiableWith: [{ ...config }, ["a", "b"], { server: 18 }],
   streamingStandby: ["a"],
   explainSynchronousStandbys: [{ ...config }, rows, { server: 18, level: "on" }],
+  canTakeOver: [
+    { ...rule },
+    [
+      { name: "b", timeline: 1, flushLsn: 8n },
+      { name: "c", timeline: 1, flushLsn: 9n },
+    ],
+  ],
+  isTakeoverSafe: [{ ...config }, "a", { ...rule }, { server: 18 }],
+  settingAfterTakeover: [{ ...rule }, "b", { syncrepMethod: "PRIORITY" }],
+  planSynchronousStandbys: [
+    { primary: "a", value: "ANY 1 (b)", rule: { ...rule } },
+    { nodes: ["a", "b"], copies: 1, syncrepMethod: "QUORUM", whenMissing: "lower", atLeast: 1 },
+    observed,
+    { server: 18, wait },
+  ],
+  advanceWait: [wait, observed, { server: 18 }],
+  waitSql: [wait, { server: 18 }],
+  parseSynchronizedStandbySlots: ["a, b", { server: 18 }],
+  lintSynchronizedStandbySlots: ["a, A", { server: 18 }],
+  standbySlotsHaveCaughtUp: [
+    ["a", "b"],
+    [
+      { slotName: "a", slotType: "physical", active: true, restartLsn: 9n, invalidationReason: "wal_removed" },
+      { slotName: "b", slotType: "logical", active: true, restartLsn: 9n, failover: true, synced: false },
+    ],
+    9n,
+    { cascading: false },
+  ],
+  compareStandbyNames: [{ ...config }, undefined, { server: 18 }],
   parseSynchronousCommit: ["on", { server: 18 }],
   parsePostgresqlConf: [text, { path: "p" }],
   readPostgresqlConf: [
@@ -51,4 +91,4 @@ const calls: Readonly<Record<string, readonly unknown[]>> = {
   checkedEntries: [[...entries], "a"],
 };
 
-lawsOfArguments({ ...syncrep, ...judge, ...questions, ...conf }, calls);
+lawsOfArguments({ ...syncrep, ...judge, ...questions, ...plan, ...standbySlots, ...conf }, calls);

@@ -2,6 +2,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Replica } from "../../scripts/demo/replica.ts";
+import {
+  type HistoryTransaction,
+  labelOf,
+  type PgoutputHistory,
+  type PgoutputHistoryOptions,
+  runHistory,
+  steps,
+  TABLES,
+} from "../../src/arbitraries/histories.ts";
 import { encodePgoutputMessage, type PgoutputMessage } from "../../src/generated/logical.ts";
 import { DecodeError, ProtocolError } from "../../src/kernel/errors.ts";
 import type { Lsn } from "../../src/kernel/lsn.ts";
@@ -18,7 +27,6 @@ import {
   type TransactionEvent,
 } from "../../src/logical/transactions.ts";
 import { TupleData } from "../../src/wire/tuple.ts";
-import { type Expected, type History, type HistoryOptions, labelOf, runHistory, steps, TABLES } from "../histories.ts";
 import { seed } from "../seed.ts";
 import { law } from "./law.ts";
 
@@ -45,8 +53,10 @@ class Slow implements SpillStore {
   }
 }
 
-const options = fc.record({
-  streaming: fc.constantFrom("off", "on", "parallel") as fc.Arbitrary<HistoryOptions["streaming"]>,
+type Options = Required<{ [K in keyof PgoutputHistoryOptions]: NonNullable<PgoutputHistoryOptions[K]> }>;
+
+const options: fc.Arbitrary<Options> = fc.record({
+  streaming: fc.constantFrom("off", "on", "parallel"),
   twoPhase: fc.boolean(),
   empty: fc.boolean(),
 });
@@ -67,7 +77,7 @@ const settings = fc.record({
   empty: fc.boolean(),
 });
 
-function assemblerFor(history: HistoryOptions, more: TransactionAssemblerOptions): TransactionAssembler {
+function assemblerFor(history: Options, more: TransactionAssemblerOptions): TransactionAssembler {
   return new TransactionAssembler({ protocol: 4, streaming: history.streaming, ...more });
 }
 
@@ -108,7 +118,7 @@ async function labelsOf(changes: Changes): Promise<string[]> {
 
 /** What a consumer makes of it: it keeps prepared transactions itself, if it is given them. */
 class Consumer {
-  readonly committed: Expected[] = [];
+  readonly committed: HistoryTransaction[] = [];
   readonly aside: string[] = [];
   readonly replica = new Replica();
   readonly #prepared = new Map<string, PreparedTransaction>();
@@ -139,7 +149,7 @@ class Consumer {
     }
   }
 
-  async #commit(committed: Expected, source: { readonly changes: Changes }): Promise<void> {
+  async #commit(committed: HistoryTransaction, source: { readonly changes: Changes }): Promise<void> {
     this.committed.push(committed);
     await this.replica.applyTransaction(source);
   }
@@ -153,7 +163,7 @@ class Consumer {
 }
 
 /** Empty transactions are said or not, as servers do and as was chosen. */
-function without(empty: boolean, committed: readonly Expected[]): readonly Expected[] {
+function without(empty: boolean, committed: readonly HistoryTransaction[]): readonly HistoryTransaction[] {
   return empty ? committed : committed.filter(({ changes }) => changes.length > 0);
 }
 
@@ -337,12 +347,12 @@ function relationOf(): PgoutputMessage {
   };
 }
 
-function keepPrepared(committed: readonly Expected[]): readonly Expected[] {
+function keepPrepared(committed: readonly HistoryTransaction[]): readonly HistoryTransaction[] {
   return committed.filter(({ gid, changes }) => gid !== undefined || changes.length > 0);
 }
 
 /** A table of which no change has come is not known to the replica. */
-function rowsOfTouched({ rows }: History, consumer: Consumer): Record<string, readonly string[]> {
+function rowsOfTouched({ rows }: PgoutputHistory, consumer: Consumer): Record<string, readonly string[]> {
   const known = new Set([...consumer.replica.tables()].map(({ relation }) => relation.name));
   for (const [name, each] of Object.entries(rows)) if (!known.has(name)) expect(each).toEqual([]);
   return Object.fromEntries(Object.entries(rows).filter(([name]) => known.has(name)));

@@ -4,11 +4,11 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { confFiles } from "../../src/arbitraries/conf.ts";
 import { checkedEntries, effectiveEntry, readPostgresqlConf } from "../../src/conf/index.ts";
 import type { ParseError } from "../../src/kernel/errors.ts";
 import { diskConfReader } from "../../src/node/conf-disk.ts";
 import { parseSynchronousStandbyNames } from "../../src/syncrep/index.ts";
-import { confFiles } from "../conf-files.ts";
 import { seed, fullTimes as times } from "../seed.ts";
 import { type OwnServer, startServer } from "../servers/index.ts";
 import { longTestMajors } from "../servers/live.ts";
@@ -109,7 +109,11 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     timeout: 60_000 * times,
   }, async () => {
     const outcomes = [];
-    for (const files of fc.sample(confFiles(), { seed: seed + major, numRuns: 60 * times })) {
+    // A name that is nearly a parameter's is told together with syntax errors, after which a server looks at no names: see the cases below.
+    const nearly = (files: Readonly<Record<string, string>>): boolean =>
+      Object.values(files).some((text) => /synchronous_standby_name\b|[\ufeff\u00a0\u2028]/.test(text));
+    const samples = confFiles().filter((files) => !nearly(files));
+    for (const files of fc.sample(samples, { seed: seed + major, numRuns: 60 * times })) {
       try {
         outcomes.push(await expectAgreement(files));
       } catch (error) {

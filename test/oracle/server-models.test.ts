@@ -1,24 +1,16 @@
 /** Random histories of sessions and replication slots: PostgreSQL answers what the model says. */
 import fc from "fast-check";
 import { onTestFinished, test } from "vitest";
-import type { ServerEvent } from "../../src/arbitraries/index.ts";
 import { seed, times } from "../seed.ts";
 import { startServer } from "../servers/index.ts";
 import { longTestMajors } from "../servers/live.ts";
-import { Histories, settings } from "./server-models.ts";
+import { eventsOf, Histories, settings } from "./server-models.ts";
 
 /** Histories side by side. */
 const WIDTH = 12;
 
-/** Servers before 13 keep the WAL of every slot. */
-const eventsOf = (major: number): ServerEvent[] => [
-  "crash",
-  "checkpoint",
-  ...(major < 13 ? [] : ["remove WAL" as const]),
-];
-
 test.each(longTestMajors)("PostgreSQL %i", { timeout: 300_000 }, async (major) => {
-  const server = await startServer({ major, settings });
+  const server = await startServer({ major, settings, restarts: true });
   onTestFinished(() => server.stop());
   const histories = new Histories(server, eventsOf(major));
   await histories.prepare();

@@ -1,4 +1,5 @@
 /** A live server as the peer of a model: histories run side by side, and what happens to the server happens to all of them. */
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import {
@@ -16,7 +17,7 @@ import {
   encodeFrontendMessage,
   type FrontendMessage,
 } from "../../src/session/messages.ts";
-import { type RawConnection, type Server, ServerError } from "../servers/index.ts";
+import { type OwnServer, type RawConnection, ServerError } from "../servers/index.ts";
 
 /** The sessions of the histories: the last one is in another database. */
 const sessions: readonly ModelSession[] = [
@@ -40,21 +41,33 @@ export const settings = {
 /** Milliseconds that an answer may take. */
 const LIMIT = 20_000;
 
+/** A history that has not ended. */
+interface Running {
+  readonly peer: ConnectionPeer;
+  readonly model: ServerModel;
+}
+
+/** What can happen to a server of a major version. */
+export function eventsOf(major: number): ServerEvent[] {
+  const slots = [...(major < 13 ? [] : ["remove WAL" as const]), ...(major < 18 ? [] : ["idle timeout" as const])];
+  return ["crash", "restart", "checkpoint", ...slots];
+}
+
 /** Histories of a server: `width` of them side by side. */
 export class Histories {
-  readonly #server: Server;
+  readonly #server: OwnServer;
   readonly #events: readonly ServerEvent[];
   #lsn: Lsn = 0n as Lsn;
   /** Connections that are as new, by the session's kind. */
   readonly #idle = new Map<string, RawConnection[]>();
-  #running = 0;
+  readonly #running = new Set<Running>();
   #waiting: {
     event: ServerEvent;
     resolve: (events: readonly ServerEvent[]) => void;
     reject: (error: Error) => void;
   }[] = [];
 
-  constructor(server: Server, events: readonly ServerEvent[]) {
+  constructor(server: OwnServer, events: readonly ServerEvent[]) {
     this.#server = server;
     this.#events = events;
   }
@@ -64,17 +77,19 @@ export class Histories {
     await this.#look();
   }
 
-  /** The histories of one run. */
+  /** The histories of one run. Some events happen in it, others do not: they are what takes time. */
   arbitrary(width: number): fc.Arbitrary<Iterable<ServerCommand>[]> {
     const { versionNum: server } = this.#server;
-    const one = serverCommands({ server, sessions: sessions.length, events: this.#events, maxCommands: 16 });
-    return fc.array(one, { minLength: width, maxLength: width, size: "max" });
+    return fc.subarray([...this.#events]).chain((events) => {
+      const one = serverCommands({ server, sessions: sessions.length, events, maxCommands: 16 });
+      return fc.array(one, { minLength: width, maxLength: width, size: "max" });
+    });
   }
 
   /** Run them. @throws what the first that fails throws, when all have ended */
   async run(histories: readonly Iterable<ServerCommand>[]): Promise<void> {
-    this.#running = histories.length;
-    const results = await Promise.allSettled(histories.map((commands, i) => this.#history(commands, `h${i}_`)));
+    const all = histories.map((_, i) => this.#begin(`h${i}_`));
+    const results = await Promise.allSettled(histories.map((commands, i) => this.#history(commands, all[i]!)));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) {
       await this.#dropAll();
@@ -82,18 +97,27 @@ export class Histories {
     }
   }
 
-  async #history(commands: Iterable<ServerCommand>, prefix: string): Promise<void> {
+  #begin(prefix: string): Running {
     const peer = new ConnectionPeer({
       connect: (session) => this.#connect(session),
       position: () => this.#lsn,
       happen: (event) => this.#happen(event),
     });
-    const model = new ServerModel({ server: this.#server.versionNum, sessions, prefix });
+    const running = { peer, model: new ServerModel({ server: this.#server.versionNum, sessions, prefix }) };
+    this.#running.add(running);
+    return running;
+  }
+
+  async #history(commands: Iterable<ServerCommand>, running: Running): Promise<void> {
+    const { peer, model } = running;
+    let failed = true;
     try {
       await fc.asyncModelRun(() => ({ model, real: peer }), commands);
+      failed = false;
     } finally {
-      await this.#end(peer, model, prefix);
-      this.#running--;
+      // The model of a history that failed does not know which connections live.
+      const ended = failed ? Promise.all(peer.open.map((each) => each?.close())) : this.#end(running);
+      await ended.finally(() => this.#running.delete(running));
       await this.#happenIfAllWait();
     }
   }
@@ -110,7 +134,7 @@ export class Histories {
   }
 
   /** Make the connections of a history as new, or close them, and drop its slots. */
-  async #end(peer: ConnectionPeer, model: ServerModel, prefix: string): Promise<void> {
+  async #end({ peer, model }: Running): Promise<void> {
     for (const [session, connection] of peer.open.entries()) {
       if (connection === undefined) continue;
       if (connection.ended || !model.isOpen(session) || model.isStreaming(session)) {
@@ -123,7 +147,7 @@ export class Histories {
       this.#idle.set(name, [...(this.#idle.get(name) ?? []), connection]);
     }
     if (model.slots.every(({ temporary }) => temporary)) return;
-    const ours = `substr(slot_name::text, 1, ${prefix.length}) = '${prefix}'`;
+    const ours = `substr(slot_name::text, 1, ${model.prefix.length}) = '${model.prefix}'`;
     await this.#server.sql(`SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE ${ours}`);
   }
 
@@ -136,7 +160,7 @@ export class Histories {
   }
 
   async #happenIfAllWait(): Promise<void> {
-    if (this.#waiting.length === 0 || this.#waiting.length < this.#running) return;
+    if (this.#waiting.length === 0 || this.#waiting.length < this.#running.size) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     const events = [...new Set(waiting.map(({ event }) => event))].sort();
@@ -161,34 +185,75 @@ export class Histories {
         // The postmaster has noticed when it has ended another one.
         await victim.close();
         await witness.until("nothing").catch(() => {});
-        for (const kept of this.#idle.values()) {
-          for (const connection of kept) await connection.close();
-        }
-        this.#idle.clear();
-        for (;;) {
-          try {
-            await server.sql("SELECT 1");
-            return;
-          } catch {
-            await sleep(5);
+        await this.#recovered();
+        return;
+      }
+      case "restart": {
+        const witness = await server.connect();
+        const [postmaster] = readFileSync(`${server.dataDirectory}/postmaster.pid`, "utf8").split("\n");
+        process.kill(Number(postmaster), "SIGINT");
+        // A walsender waits until its client has all WAL, for which nothing here looks.
+        for (const { peer, model } of this.#running) {
+          for (const [session, connection] of peer.open.entries()) {
+            if (connection !== undefined && model.isOpen(session) && model.isStreaming(session))
+              await connection.close();
           }
         }
+        await witness.until("nothing").catch(() => {});
+        await this.#recovered();
+        return;
       }
       case "remove WAL": {
-        await server.sql("ALTER SYSTEM SET max_slot_wal_keep_size = 0");
-        await server.sql("SELECT pg_reload_conf()");
+        await this.#set("max_slot_wal_keep_size", "0");
         const { rows } = await server.sql("SELECT pg_current_wal_insert_lsn()");
         const old = `restart_lsn <= '${rows[0]![0]}' AND wal_status <> 'lost'`;
         do {
-          // The checkpointer may not have read the setting yet.
           await server.sql("SELECT pg_switch_wal()");
           await this.#checkpoint();
         } while ((await server.sql(`SELECT FROM pg_replication_slots WHERE ${old}`)).rows.length > 0);
-        await server.sql("ALTER SYSTEM RESET max_slot_wal_keep_size");
-        await server.sql("SELECT pg_reload_conf()");
+        await this.#set("max_slot_wal_keep_size", "-1");
+        return;
+      }
+      case "idle timeout": {
+        await sleep(1010);
+        await this.#set("idle_replication_slot_timeout", "1s");
+        await this.#checkpoint();
+        await this.#set("idle_replication_slot_timeout", "0");
         return;
       }
     }
+  }
+
+  /** Set a parameter. The next checkpoint knows it. */
+  async #set(name: string, value: string): Promise<void> {
+    await this.#server.sql(`ALTER SYSTEM SET ${name} = '${value}'`);
+    await this.#server.sql("SELECT pg_reload_conf()");
+    // The postmaster would say so in its own time.
+    const { rows } = await this.#server.sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'");
+    process.kill(Number(rows[0]![0]), "SIGHUP");
+  }
+
+  /**
+   * Wait until the server is there again. A new connection says so: one that is kept, as by `sql`, may still answer when the postmaster
+   * has ended others.
+   */
+  async #recovered(): Promise<void> {
+    await this.#closeIdle();
+    for (;;) {
+      try {
+        const connection = await this.#server.connect();
+        await connection.query("SELECT 1");
+        await connection.close();
+        return;
+      } catch {
+        await sleep(5);
+      }
+    }
+  }
+
+  async #closeIdle(): Promise<void> {
+    for (const kept of this.#idle.values()) for (const connection of kept) await connection.close();
+    this.#idle.clear();
   }
 
   /**
@@ -210,8 +275,7 @@ export class Histories {
   }
 
   async #dropAll(): Promise<void> {
-    for (const kept of this.#idle.values()) for (const connection of kept) await connection.close();
-    this.#idle.clear();
+    await this.#closeIdle();
     await this.#server.sql(
       "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active AND NOT temporary",
     );

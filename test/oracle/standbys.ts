@@ -14,6 +14,7 @@ import { toPgTime } from "../../src/kernel/time.ts";
 import { encodeWalReceiverMessage } from "../../src/physical/index.ts";
 import type { SyncRepConfig } from "../../src/syncrep/index.ts";
 import { evaluateSynchronousStandbys, type SyncLevel, type SyncRepStandby } from "../../src/syncrep/questions.ts";
+import { randomNumbers } from "../random.ts";
 import { checked, frame, type Message, type RawConnection, type Server } from "../servers/index.ts";
 import { setting, standbyNames } from "../standbys.ts";
 
@@ -515,7 +516,7 @@ type Positions = readonly [Lsn, Lsn, Lsn];
 const kinds = [...Array<"streaming">(6).fill("streaming"), "silent", "startup"] as const;
 type Kind = (typeof kinds)[number] | "catchup";
 
-class FakeStandby {
+export class FakeStandby {
   readonly name: string;
   readonly #kind: Kind;
   readonly #connection: RawConnection | Socket;
@@ -659,7 +660,7 @@ function settingText({ syncrepMethod, numSync, memberNames }: SyncRepConfig, ser
   return `${syncrepMethod === "QUORUM" ? "ANY" : "FIRST"} ${numSync} (${list})`;
 }
 
-function lsnText(lsn: bigint): string {
+export function lsnText(lsn: bigint): string {
   return `${(lsn >> 32n).toString(16)}/${(lsn & 0xffffffffn).toString(16)}`;
 }
 
@@ -670,7 +671,7 @@ function endOfRecord(inserted: bigint): bigint {
 }
 
 /** The rows of an answer, by the names of their columns. */
-function rowsOf(messages: readonly Message[]): Record<string, string | null>[] {
+export function rowsOf(messages: readonly Message[]): Record<string, string | null>[] {
   let columns: string[] = [];
   const rows: Record<string, string | null>[] = [];
   for (const { type, body } of messages) {
@@ -696,15 +697,4 @@ function rowsOf(messages: readonly Message[]): Record<string, string | null>[] {
     }
   }
   return rows;
-}
-
-/** Numbers of 0 to 1, the same for the same seed: fast-check's, which are drawn one at a time here. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -23,6 +23,8 @@ import * as session from "../../src/session/index.ts";
 import * as scram from "../../src/session/server/scram.ts";
 import * as serverStartup from "../../src/session/server/startup.ts";
 import * as syncrepJudge from "../../src/syncrep/judge.ts";
+import * as syncrepPlan from "../../src/syncrep/plan/index.ts";
+import * as standbySlots from "../../src/syncrep/standby-slots.ts";
 import * as values from "../../src/values/index.ts";
 import * as wal from "../../src/wal/index.ts";
 import * as json from "../../src/wire/json.ts";
@@ -43,6 +45,8 @@ const scope = {
   ...conf,
   ...confDisk,
   ...syncrepJudge,
+  ...syncrepPlan,
+  ...standbySlots,
   ...json,
   ...values,
   ...trace,

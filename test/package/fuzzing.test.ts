@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import * as arbitraries from "../../src/arbitraries/index.ts";
 import { compile } from "../compiled.ts";
 
-const pages = { fuzzing: 3, arbitraries: 4 };
+const pages = { fuzzing: 3, arbitraries: 6 };
 
 describe.each(Object.entries(pages))("docs/%s.md", (name, count) => {
   const page = readFileSync(fileURLToPath(new URL(`../../docs/${name}.md`, import.meta.url)), "utf8");

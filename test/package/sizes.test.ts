@@ -24,6 +24,13 @@ const sizes: readonly { entry: string; file: string; names: string; limit: numbe
     reason: "a form that takes the setting checks it as one types",
   },
   {
+    entry: "walwire/syncrep/plan",
+    file: "syncrep/plan/index.ts",
+    names: "*",
+    limit: 20_000,
+    reason: "a control plane's web page shows the next steps with it",
+  },
+  {
     entry: "walwire/physical: decode, encode, context",
     file: "physical/index.ts",
     names:
@@ -124,6 +131,8 @@ describe("for browsers", () => {
     "kernel/lsn",
     "command/index",
     "syncrep/index",
+    "syncrep/plan/index",
+    "syncrep/standby-slots",
     "physical/index",
     "logical/index",
     "values/index",

@@ -95,7 +95,7 @@ const settings = {
  * @param options.conf For postgresql.conf, by name: what SQL can change.
  * @param options.from A data directory, such as a base backup: the server runs on a copy of it, with what is in it to be recovered.
  * @param options.initdb More arguments of initdb, such as `--data-checksums`.
- * @param options.restarts A postmaster that is killed by a signal is started again.
+ * @param options.restarts A postmaster that is killed by a signal, or shut down, is started again.
  * @throws Error if there is no such server, or with the end of what initdb or postgres said if they fail.
  */
 export async function startServer(options: {

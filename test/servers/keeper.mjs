@@ -11,7 +11,7 @@
  *
  * Its argument is JSON: `package` (the server package), `copy` (the server's user cannot reach that), `temporaryRoot`, `major`,
  * `user` ({uid, gid}; absent: the same user), `settings` (by name), `conf` (the same, for postgresql.conf), `from` (a data directory to run a copy of; absent: initdb
- * makes one), `initdb` (more arguments for that), `restarts` (start a postmaster again that was killed by a signal).
+ * makes one), `initdb` (more arguments for that), `restarts` (start a postmaster again that was killed by a signal or shut down).
  */
 import { spawn } from "node:child_process";
 import {
@@ -67,7 +67,7 @@ try {
     if (config.restarts) postmaster.process.on("exit", () => setTimeout(() => endLeft(data), patience).unref());
     const ending = await Promise.race([ownerIsGone, stopped]);
     if (ending === undefined) break;
-    if (ending !== "a signal" || !config.restarts) {
+    if (!config.restarts || (ending !== "a signal" && ending !== 0)) {
       throw new Error(`postgres ended with ${ending}:\n${postmaster.output()}`);
     }
     // Its other processes have ended too: they had its standard output.

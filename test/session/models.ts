@@ -57,5 +57,5 @@ export async function walksLikeModel(of: {
     }),
     { seed, numRuns: Math.ceil(runs * times), endOnFailure: true },
   );
-  expect(answered).toBeGreaterThan(10);
+  expect(answered).toBeGreaterThan(0);
 }

@@ -349,3 +349,28 @@ describe("in a stream", () => {
     expect(told).toEqual([expect.objectContaining({ code: "BAD_TAG" })]);
   });
 });
+
+test("commands that wait do not keep others from their turn", async () => {
+  let count = 0;
+  let before: number | undefined;
+  const busy = await listen({
+    handlers: {
+      show(name) {
+        // As the first of many is answered, another client asks.
+        if (count++ === 0) asks.send(query("IDENTIFY_SYSTEM"));
+        for (const end = performance.now() + 0.5; performance.now() < end; );
+        return { name, value: "" };
+      },
+      identifySystem() {
+        before = count;
+        return { systemid: 1n, timeline: 1, xlogpos: toLsn(0n) };
+      },
+    },
+  });
+  onTestFinished(() => busy.close({ immediate: true }));
+  const asks = await Client.to(busy, login);
+  await asks.until(/Z$/);
+  await Client.to(busy, login, ...Array.from({ length: 400 }, () => query("SHOW a")));
+  await expect.poll(() => before, { timeout: 30_000 }).toBeDefined();
+  expect(before).toBeLessThan(200);
+});

@@ -1,5 +1,8 @@
 /** A publisher behind walwire/server answers as the model of a server says, as far as it has slots: logical ones, of pgoutput. */
-import { expect, test } from "vitest";
+import { dirname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
+import { connect } from "../../src/node/client.ts";
 import { publisherHandlers } from "../../src/node/publisher/index.ts";
 import { Publisher } from "../../src/publisher/index.ts";
 import { modelled, walksLikeModel } from "./models.ts";
@@ -39,3 +42,35 @@ test.each([11, 14, 15, 17, 18])("as PostgreSQL %i", { timeout: 120_000 }, (serve
     },
   }),
 );
+
+// As a live server: test/session/wal-directory.test.ts asks both.
+test("some commands wait for a temporary slot until its session has an error", async () => {
+  const publisher = await Publisher.open();
+  const { server } = await ourServer({ server: 18, handlers: publisherHandlers(publisher) });
+  const to = {
+    host: dirname(server.address.path!),
+    port: 5432,
+    user: "u",
+    database: "d",
+    replication: "database",
+  } as const;
+  const [holder, dropper, alterer] = [await connect(to), await connect(to), await connect(to)];
+  for (const each of [holder, dropper, alterer]) onTestFinished(() => each.disconnect());
+  await holder.createSlot("held", { plugin: "pgoutput", temporary: true });
+  const { activePid } = publisher.slot("held");
+  await expect(dropper.dropSlot("held")).rejects.toThrow(`replication slot "held" is active for PID ${activePid}`);
+  let answered = 0;
+  const waiting = [dropper.dropSlot("held", { wait: true }), alterer.alterSlot("held", { failover: true })].map(
+    (each) =>
+      each.catch((error: Error) => {
+        answered++;
+        return error.message;
+      }),
+  );
+  await sleep(100);
+  expect(answered).toBe(0);
+  await expect(holder.dropSlot("missing")).rejects.toThrow("does not exist");
+  const gone = 'replication slot "held" does not exist';
+  expect(await Promise.all(waiting)).toEqual([gone, gone]);
+  expect(publisher.slots).toEqual([]);
+});

@@ -143,7 +143,7 @@ describe("in the server's words", () => {
     ["SHOW data_directory_mode"],
     ["BASE_BACKUP (INCREMENTAL)"],
   ])("%s", async (commands) => {
-    const { host } = await served(archive, { backup: archive });
+    const { host } = await served(archive, { backup: backupWith() });
     const [ours, theirs] = [host, server.host].map((directory) => `${directory}/.s.PGSQL.5432`);
     expect(await ask(ours!, ...commands)).toEqual(await ask(theirs!, ...commands));
   });
@@ -205,7 +205,7 @@ test.each([10, 13, 15, 17, 18])("physical slots as a model of PostgreSQL %i has 
   ];
   await walksLikeModel({
     server: version,
-    runs: 30,
+    runs: 100,
     accepted,
     open: async () => {
       const { host, directory } = await served(archive, { listening: { ...modelled, server: version } });
@@ -257,7 +257,8 @@ test("compressed segments are served as they were", async () => {
   expect(directory.end).toBeGreaterThan(startOf(second));
 });
 
-test("a stored backup that is incremental is not sent", async () => {
+/** A directory with a backup_label only, of a whole backup or an incremental one. */
+function backupWith(...more: readonly string[]): string {
   const backup = freshDirectory();
   const lines = [
     "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)",
@@ -267,11 +268,20 @@ test("a stored backup that is incremental is not sent", async () => {
     "START TIME: 2026-11-30 00:00:00 UTC",
     "LABEL: l",
     "START TIMELINE: 1",
-    "INCREMENTAL FROM LSN: 0/1000028",
-    "INCREMENTAL FROM TLI: 1",
+    ...more,
   ];
   writeFileSync(join(backup, "backup_label"), lines.map((line) => `${line}\n`).join(""));
+  return backup;
+}
+
+test("a stored backup that is incremental is not served, nor sent if it comes later", async () => {
+  const incremental = backupWith("INCREMENTAL FROM LSN: 0/1000028", "INCREMENTAL FROM TLI: 1");
+  await expect(WalDirectory.open(archive, { backup: incremental })).rejects.toThrow(
+    "is an incremental backup: combine",
+  );
+  const backup = backupWith();
   const { host } = await served(archive, { backup });
+  cpSync(join(incremental, "backup_label"), join(backup, "backup_label"));
   const said = messagesOf(
     await talk(join(host, ".s.PGSQL.5432"), [
       startup({ user: "postgres", replication: "true" }),
@@ -279,7 +289,15 @@ test("a stored backup that is incremental is not sent", async () => {
       empty("X"),
     ]),
   );
-  expect(said).toContain("E ERROR ERROR 0A000 the stored backup is incremental, and is not sent");
+  expect(said.join("\n")).toContain("0A000 the stored backup is incremental, and is not sent HINT Combine it");
+});
+
+test("a directory that is not a base backup is not served", async () => {
+  const missing = WalDirectory.open(archive, { backup: "/nonexistent" });
+  await expect(missing).rejects.toThrow('could not open file "/nonexistent/backup_label": No such file or directory');
+  const backup = backupWith();
+  writeFileSync(join(backup, "backup_label"), "nonsense");
+  await expect(WalDirectory.open(archive, { backup })).rejects.toMatchObject({ code: "BAD_FILE" });
 });
 
 describe("damaged directories", () => {

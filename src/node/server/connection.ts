@@ -56,6 +56,8 @@ const LONGEST_SASL = 1024;
 const large: ReadonlySet<number> = new Set(Array.from("QFBPd", (tag) => tag.charCodeAt(0)));
 /** How long a client may take to read the last message, in milliseconds. */
 const LINGER = 1000;
+/** How long messages that wait may be answered before other connections have their turn, in milliseconds. */
+const TURN = 5;
 
 /** Type and length of a CopyData: every one is copied at once. */
 const header = Uint8Array.of(0x64, 0, 0, 0, 0);
@@ -95,6 +97,8 @@ export class Connection implements Link {
   readonly #hurry = new AbortController();
   #outbox: Outbox;
   #isClosed = false;
+  /** When its turn has begun. */
+  #turn = 0;
 
   constructor(host: Host, socket: Socket) {
     this.host = host;
@@ -169,6 +173,16 @@ export class Connection implements Link {
       signal.addEventListener("abort", settle);
     });
     return this.#drain;
+  }
+
+  turn(): Promise<void> | undefined {
+    if (performance.now() - this.#turn < TURN) return this.drained();
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = performance.now();
+        resolve(this.drained());
+      });
+    });
   }
 
   /** The next message, which stays the next until `consume`; undefined if there is none: the client is gone. */
@@ -501,7 +515,7 @@ export class Connection implements Link {
         this.say(...this.#changedParameters(), { type: "ReadyForQuery", status: this.transaction });
         sendReady = false;
       }
-      await this.drained();
+      await this.turn();
       const message = this.stopping.aborted ? undefined : await this.#orInterrupted(this.peek());
       if (this.stopping.aborted) throw shutdownError();
       this.consume();

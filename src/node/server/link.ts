@@ -44,6 +44,8 @@ export interface Link {
   copyData(data: Uint8Array, head?: Uint8Array): Promise<void> | undefined;
   /** Resolves when more may be sent, or the client is gone; undefined if it may be sent now. */
   drained(): Promise<void> | undefined;
+  /** As `drained`, but a connection that has much to do lets others have their turn first. */
+  turn(): Promise<void> | undefined;
   /** The next message, which stays the next until `consume`; undefined if there is none: the client is gone. */
   peek(): Promise<Incoming | undefined>;
   consume(): void;

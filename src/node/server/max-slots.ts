@@ -4,11 +4,10 @@ import { errorOf } from "../../session/server/words.ts";
 import type { WalsenderSession } from "./handlers.ts";
 
 const NAME = "max_replication_slots";
-const DEFAULT = "10";
 
 /** @throws ServerError 53400 if there are as many slots as the session's parameter allows */
 export function mustHaveRoom(slots: number, session: WalsenderSession): void {
-  if (slots >= Number(session.parameter(NAME) ?? DEFAULT)) throw noRoom(session);
+  if (slots >= Number(session.parameter(NAME))) throw noRoom(session);
 }
 
 export function noRoom(session: WalsenderSession): Error {

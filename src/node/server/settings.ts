@@ -85,6 +85,7 @@ export function checkSettings(options: ListenOptions): { settings: ServerSetting
       parameters: {
         wal_sender_timeout: duration(walSenderTimeout),
         max_wal_senders: String(connections),
+        max_replication_slots: String(connections),
         ...parameters,
       },
       limits: { connections, message, loginTimeout, walSenderTimeout },

@@ -24,6 +24,8 @@ export async function runSql(link: Link, text: string, context: CommandContext):
     const first = rest.slice(0, end);
     if (/^[\s;]*$/.test(rest.slice(end)) || knownStatement(first) === undefined) break;
     if (!/^\s*$/.test(first)) await runStatement(link, first, context);
+    await link.turn();
+    context.signal.throwIfAborted();
     rest = rest.slice(end + 1);
   }
   await runStatement(link, rest, context);

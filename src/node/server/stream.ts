@@ -235,7 +235,7 @@ export class ServerStream implements WalsenderStream {
       }
       this.#step();
       // A client that asks for replies and does not read them is not read, either.
-      await this.#link.drained();
+      await this.#link.turn();
     }
   }
 

@@ -107,16 +107,31 @@ For example: walwire fuzz emit command --seed 1 --count 3. docs/fuzzing.md is th
     },
     script: {
       type: "string",
-      value: "FILE",
-      help: "play this in every session: a list of steps in JSON, as findings print it",
+      value: "FILE|JSON",
+      help: "play this in every session: a list of steps in JSON, as findings print it, or a file with it",
       conflicts: ["seed"],
       only: ["impersonate"],
     },
     plugin: {
       type: "string",
       value: "NAME",
-      default: "test_decoding",
-      help: "the output plugin of the slots",
+      help: "the output plugin of the slots; without it, the one that the client made the slot with, or pgoutput",
+      only: ["impersonate"],
+    },
+    subscription: {
+      type: "boolean",
+      help: "send only changes of public.walwire_fuzz (id bigint, note text), which a subscription can apply",
+      only: ["impersonate"],
+    },
+    unread: {
+      type: "boolean",
+      help: "the client does not read messages of pgoutput, as pg_recvlogical: nothing in them is wrong",
+      only: ["impersonate"],
+    },
+    sent: {
+      type: "string",
+      value: "FILE",
+      help: "write the messages of pgoutput that were sent there, as lines of JSON",
       only: ["impersonate"],
     },
     cmd: {

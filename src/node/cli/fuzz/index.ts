@@ -13,7 +13,7 @@ export async function run(call: FuzzCall): Promise<Status> {
     case "attack":
       return (await withFastCheck(() => import("./attack/index.ts"))).attack(call, () => seedOf(call));
     case "impersonate":
-      return (await withFastCheck(() => import("./impersonate.ts"))).impersonate(call, () => seedOf(call));
+      return (await withFastCheck(() => import("./impersonate/index.ts"))).impersonate(call, () => seedOf(call));
     case "minimize":
       return (await import("./minimize.ts")).minimize(call);
     case "dictionary":

@@ -21,6 +21,7 @@ import {
   walSenderMessage,
   walStream,
 } from "../../../arbitraries/index.ts";
+import { newestPgoutput } from "../../../arbitraries/streams.ts";
 import {
   BaseBackupReceiver,
   decodeBaseBackupMessage,
@@ -47,7 +48,6 @@ import { WalwireError } from "../../../kernel/errors.ts";
 import { toLsn } from "../../../kernel/lsn.ts";
 import { toPgTime } from "../../../kernel/time.ts";
 import { type CapabilityTable, rangesOf, type VersionRange, verdictsByVersion } from "../../../kernel/version.ts";
-import { logicalCapabilities } from "../../../logical/capabilities.ts";
 import { decodePgoutputMessage, encodePgoutputMessage, PgoutputDecoder } from "../../../logical/index.ts";
 import { physicalCapabilities } from "../../../physical/capabilities.ts";
 import { physicalContext } from "../../../physical/context.ts";
@@ -223,14 +223,6 @@ function framed(bytes: Uint8Array, read: (frame: SessionFrame) => unknown): Verd
   return { ...verdict, messages };
 }
 
-/** The newest protocol of pgoutput that a server speaks, with all that it can stream. */
-function newestProtocol(server: number) {
-  const has = logicalCapabilities.of(server);
-  if (has.parallelStreaming) return { protocol: 4, streaming: "parallel" } as const;
-  if (has.twoPhaseOption) return { protocol: 3, streaming: "on" } as const;
-  return has.streamingOfTransactions ? ({ protocol: 2, streaming: "on" } as const) : ({ protocol: 1 } as const);
-}
-
 /** Of the WAL of the arbitrary. */
 const [PAGE, SEGMENT] = [8192, 1024 * 1024];
 
@@ -271,7 +263,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   "pgoutput-stream": conversation(
     "whole streams of pgoutput in the newest protocol of the server, in XLogData in CopyData",
     (server) => {
-      const options = { ...newestProtocol(server), messages: true, twoPhase: true };
+      const options = { ...newestPgoutput(server), messages: true, twoPhase: true };
       return pgoutputStream(options).map((messages) =>
         messages.map((message, i) => {
           const [dataStart, sendTime] = [toLsn(BigInt(i)), toPgTime(0n)];
@@ -285,7 +277,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
     },
     frontendFrame,
     (server) => {
-      const decoder = new PgoutputDecoder(newestProtocol(server));
+      const decoder = new PgoutputDecoder(newestPgoutput(server));
       return (frame) => {
         const message = decodeBackendMessage(frame);
         if (message.type !== "CopyData") return;

@@ -73,6 +73,8 @@ export interface Argument {
   readonly optionalWith?: readonly string[];
   /** Is it text that a shell splits at blanks unless it is quoted? */
   readonly quoted?: true;
+  /** Verbs that take two arguments, and what they are called. */
+  readonly pairs?: Readonly<Record<string, readonly [first: string, second: string]>>;
 }
 
 export interface Declaration {
@@ -140,6 +142,8 @@ export interface CallOf<D extends Declaration> {
         ? string | undefined
         : string
     : undefined;
+  /** The second of two arguments, of a verb that takes two. */
+  readonly second?: string | undefined;
   readonly options: { readonly [K in OptionNameOf<D> as Camel<K>]: ValueOf<D["options"][K]> };
 }
 

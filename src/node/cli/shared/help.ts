@@ -46,8 +46,11 @@ export function help(declaration: Declaration): string {
 export function synopses({ name, verbs, argument }: Declaration): string[] {
   const counts = { one: "%", optional: "[%]", many: "%…" };
   const operand = argument === undefined ? "" : ` ${counts[argument.count].replace("%", argument.name)}`;
-  const heads = verbs === undefined ? [name] : Object.keys(verbs).map((verb) => `${name} ${verb}`);
-  return heads.map((head) => `walwire ${head} [OPTION]…${operand}`);
+  if (verbs === undefined) return [`walwire ${name} [OPTION]…${operand}`];
+  return Object.keys(verbs).map((verb) => {
+    const pair = argument?.pairs?.[verb];
+    return `walwire ${name} ${verb} [OPTION]…${pair === undefined ? operand : ` ${pair.join(" ")}`}`;
+  });
 }
 
 /** The options of a subcommand as a table of Markdown, with a line break at the end. */

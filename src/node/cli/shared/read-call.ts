@@ -46,7 +46,7 @@ export function readCall<D extends Declaration>(declaration: D, args: readonly s
     }
   }
   const verb = declaration.verbs === undefined ? undefined : verbOf(declaration, positionals.shift());
-  const argument = argumentOf(declaration, positionals, given);
+  const argument = argumentOf(declaration, verb, positionals, given);
   for (const name of given.keys()) checkTogether(declaration, name, verb, given, argument.length > 0);
   const values = Object.entries(options).map(([name, option]) => [
     name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
@@ -55,6 +55,7 @@ export function readCall<D extends Declaration>(declaration: D, args: readonly s
   return {
     verb,
     argument: declaration.argument?.count === "many" ? argument : argument[0],
+    ...(verb !== undefined && declaration.argument?.pairs?.[verb] !== undefined ? { second: argument[1] } : {}),
     options: Object.fromEntries(values),
   } as CallOf<D>;
 }
@@ -81,7 +82,8 @@ export function didYouMean(words: readonly string[]): string {
 }
 
 function argumentOf(
-  { argument, options }: Declaration,
+  { name: subcommand, argument, options }: Declaration,
+  verb: string | undefined,
   positionals: readonly string[],
   given: ReadonlyMap<string, unknown>,
 ): readonly string[] {
@@ -91,7 +93,17 @@ function argumentOf(
       throw new UsageError(`unexpected argument ${JSON.stringify(first)}`, "extra-argument", first);
     return positionals;
   }
-  const { name, count, quoted, help, optionalWith = [] } = argument;
+  const { name, count, quoted, help, optionalWith = [], pairs = {} } = argument;
+  const pair = verb === undefined || !Object.hasOwn(pairs, verb) ? undefined : pairs[verb];
+  if (pair !== undefined) {
+    if (positionals.length === 2) return positionals;
+    const quote = positionals.length > 2 && quoted ? ": quote each" : "";
+    const usage = `walwire ${subcommand} ${verb} ${pair.join(" ")}`;
+    throw new UsageError(
+      `expected two arguments, got ${positionals.length}${quote || `: ${usage}`}`,
+      "missing-argument",
+    );
+  }
   const replaced = [...given.keys()].some(
     (each) => optionalWith.includes(each) || options[each]!.conflicts?.includes(name),
   );

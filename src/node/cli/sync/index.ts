@@ -22,7 +22,7 @@ import { UnseenError, UsageError } from "../shared/usage.ts";
 import { clusterVersion, diffOf, placeInConf, readConf, readingOnce, writeConf } from "./conf.ts";
 import type { SyncCall } from "./declaration.ts";
 import { annotations, confAnnotations } from "./github.ts";
-import { confJson, explanationJson, fixedJson, judgedJson, versionsOf } from "./json.ts";
+import { confJson, explanationJson, fixedJson, judgedJson, versionsOf, writeJson } from "./json.ts";
 import type { Call, Explained, Subject } from "./model.ts";
 import { sayAcceptedBy, sayConf, sayExplanation, sayFindings, sayFixed, sayNotSet, sayVerdict } from "./page.ts";
 import { readStandbys } from "./standbys.ts";
@@ -37,7 +37,7 @@ interface Verb {
   readonly say: (subject: Subject, call: Call) => Status;
 }
 
-const verbs: Readonly<Record<SyncCall["verb"], Verb>> = {
+const verbs: Readonly<Record<Call["verb"], Verb>> = {
   check: {
     batch: (text, call) => judgedJson(judgeSynchronousStandbyNames(text, call)),
     json: (subject, call) => {
@@ -160,12 +160,16 @@ async function answerError(error: unknown): Promise<void> {
   if (explained !== undefined) writeJson({ ok: false, error: { message: explained.sentence } }, explained.status);
 }
 
-function writeJson(fields: object, result: Status): void {
-  const answer = { ...fields, ok: result === status.good, verdict: verdicts[result] };
-  process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
-}
-
-async function runCall({ verb: name, argument, options }: SyncCall): Promise<Status> {
+async function runCall(syncCall: SyncCall): Promise<Status> {
+  const { verb: name, argument, options } = syncCall;
+  if (name === "diff" || name === "plan") {
+    const { answerDiff, answerPlan } = await import("./changes.ts");
+    return name === "diff" ? answerDiff(syncCall) : answerPlan(syncCall);
+  }
+  if (options.setting === "synchronized_standby_slots") {
+    const { answerSlots } = await import("./slots.ts");
+    return answerSlots(syncCall);
+  }
   const verb = verbs[name];
   const { conf, from, standbys, also, strict, unsafe, write, format, json, jsonl } = options;
   const fromInput = jsonl || (conf === undefined && (argument ?? (from === undefined ? "-" : "")) === "-");
@@ -234,14 +238,6 @@ async function runCall({ verb: name, argument, options }: SyncCall): Promise<Sta
     return { text: await textOf(argument, "VALUE") };
   }
 }
-
-/** The exit statuses as `--json` names them. */
-const verdicts: Readonly<Partial<Record<Status, string>>> = {
-  [status.good]: "good",
-  [status.bad]: "bad",
-  [status.unseen]: "unknown",
-  [status.blocked]: "blocked",
-};
 
 function codesOf(given: readonly string[]): FindingCode[] {
   const known = Object.keys(findingCodes);

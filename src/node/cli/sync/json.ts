@@ -17,6 +17,7 @@ import {
   type SyncLevel,
 } from "../../../syncrep/questions.ts";
 import { type Answer, versionsJson } from "../shared/json.ts";
+import { type Status, status } from "../shared/status.ts";
 import type { ConfValue } from "./conf.ts";
 import type { Call, Explained, Subject } from "./model.ts";
 import { inWords, levelOf } from "./words.ts";
@@ -150,4 +151,17 @@ function meaningJson(config: SyncRepConfig | undefined, server: number, subject:
     level: levelOf(subject, call),
     blockingLosses: blockingLosses(config, rows, { ...options, level: levelOf(subject, call) }),
   };
+}
+
+/** The exit statuses as `--json` names them. */
+const verdicts: Readonly<Partial<Record<Status, string>>> = {
+  [status.good]: "good",
+  [status.bad]: "bad",
+  [status.unseen]: "unknown",
+  [status.blocked]: "blocked",
+};
+
+export function writeJson(fields: object, result: Status): void {
+  const answer = { ...fields, ok: result === status.good, verdict: verdicts[result] };
+  process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
 }

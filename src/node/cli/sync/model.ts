@@ -10,7 +10,7 @@ import type { ReadStandbys } from "./standbys.ts";
 
 /** How the command was called. */
 export interface Call {
-  readonly verb: SyncCall["verb"];
+  readonly verb: Exclude<SyncCall["verb"], "diff" | "plan">;
   readonly server: number;
   /** Servers that should read the same. */
   readonly also: readonly number[];

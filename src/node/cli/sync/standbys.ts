@@ -19,7 +19,7 @@ export interface ReadStandbys extends Standbys {
  * @throws UnseenError with the position of the mistake.
  */
 export async function readStandbys(path: string): Promise<ReadStandbys> {
-  const name = path === "-" ? "standard input" : path;
+  const name = nameOf(path);
   const text = await textOf(path);
   const value = jsonOf(text, name);
   const fail = (problem: string): never => {
@@ -27,6 +27,15 @@ export async function readStandbys(path: string): Promise<ReadStandbys> {
   };
   if (value !== null) return standbysOf(value, fail);
   return { ...standbysOf([], fail), noRows: `${name} is ${text.trim() === "" ? "empty" : "null"}` };
+}
+
+/** Read a file of JSON. @throws UnseenError */
+export async function readJson(path: string): Promise<unknown> {
+  return jsonOf(await textOf(path), nameOf(path));
+}
+
+function nameOf(path: string): string {
+  return path === "-" ? "standard input" : path;
 }
 
 async function textOf(path: string): Promise<string> {

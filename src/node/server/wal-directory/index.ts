@@ -61,7 +61,8 @@ export class WalDirectory {
    * Open a directory, and find where its WAL ends.
    *
    * @throws ArgumentError for an invalid option.
-   * @throws FileError FILE_SYSTEM if the directory or a file cannot be read; BAD_FILE if it has no WAL, or a slot is damaged.
+   * @throws FileError FILE_SYSTEM if a directory or a file cannot be read; BAD_FILE if there is no WAL, or a slot is damaged, or the
+   *   base backup is not a whole one.
    * @throws ParseError with the server's message if the history of the newest timeline is not one.
    */
   static async open(path: string, options: WalDirectoryOptions = {}): Promise<WalDirectory> {
@@ -74,7 +75,7 @@ export class WalDirectory {
     const files = new WalFiles(path, await readIdentity(path), pollInterval);
     await files.refresh();
     const store = await SlotStore.open(slots, files.identity.server);
-    return new WalDirectory(files, store, backup === undefined ? undefined : new StoredBackup(backup, files));
+    return new WalDirectory(files, store, backup === undefined ? undefined : await StoredBackup.open(backup, files));
   }
 
   /** The newest timeline. */

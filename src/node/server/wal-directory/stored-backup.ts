@@ -36,6 +36,9 @@ const THROTTLING_FREQUENCY = 8;
 const SYMLINK = "2";
 const DIRECTORY = "5";
 
+/** What to do with an incremental backup. */
+const COMBINE = "combine it with the backups that it depends on by walwire combine-backup, and serve the result";
+
 /** A member of an archive, before its contents are read. */
 interface Member {
   /** In the archive. */
@@ -59,18 +62,32 @@ export class StoredBackup {
   readonly #path: string;
   readonly #files: WalFiles;
 
-  constructor(path: string, files: WalFiles) {
+  private constructor(path: string, files: WalFiles) {
     this.#path = path;
     this.#files = files;
+  }
+
+  /** @throws FileError for a directory that has no whole base backup */
+  static async open(path: string, files: WalFiles): Promise<StoredBackup> {
+    const backup = new StoredBackup(path, files);
+    const label = await backup.#label(files.identity.server).catch((cause: Error) => {
+      if (cause instanceof FileError) throw cause;
+      throw new FileError(path, `"${join(path, "backup_label")}" is not one: ${cause.message}`, "BAD_FILE", { cause });
+    });
+    if (label.incrementalFromLsn === undefined) return backup;
+    throw new FileError(path, `"${path}" is an incremental backup: ${COMBINE}`, "BAD_FILE");
   }
 
   /** @throws ServerError for what a stored backup cannot do; FileError for one that is damaged */
   async send(options: BaseBackupOptions, out: BaseBackupOutput): Promise<void> {
     const server = out.session.version;
     refuse(options);
-    const label = parseBackupLabel(await this.#read("backup_label"), { server });
+    const label = await this.#label(server);
+    // Who asks for a backup gets a whole one: nothing in the answer could say otherwise, and no server starts from this one.
     if (label.incrementalFromLsn !== undefined) {
-      throw errorOf("FEATURE_NOT_SUPPORTED", "the stored backup is incremental, and is not sent");
+      throw errorOf("FEATURE_NOT_SUPPORTED", "the stored backup is incremental, and is not sent", {
+        hint: `${COMBINE[0]!.toUpperCase()}${COMBINE.slice(1)}.`,
+      });
     }
     const end = await this.#end(label, server);
     const tablespaces = await this.#tablespaces();
@@ -109,6 +126,10 @@ export class StoredBackup {
     if (manifest !== undefined) await sink.manifest(manifest);
     if (oneStream) await out.closeCopy();
     await out.end(end);
+  }
+
+  async #label(server: number): Promise<BackupLabel> {
+    return parseBackupLabel(await this.#read("backup_label"), { server });
   }
 
   async #read(name: string): Promise<Uint8Array> {

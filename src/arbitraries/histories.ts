@@ -1,40 +1,68 @@
 /**
- * A small model of a server: sessions with nested savepoints, prepared transactions, tables that change their shape, and what
- * a walsender with pgoutput says of it all, with streaming in blocks at any time. Beside it stands what must come of it.
+ * fast-check arbitraries of histories: sessions with nested savepoints, prepared transactions, tables that change their shape, and what a
+ * walsender with pgoutput says of it all, with streaming in blocks at any time. Beside it stands what must come of it.
  *
- * It follows reorderbuffer.c and pgoutput.c: which xid a change carries, to whom a relation was sent, whose abort is said.
+ * They follow reorderbuffer.c and pgoutput.c: which xid a change carries, to whom a relation was sent, whose abort is said. Streams of
+ * streams.ts have more forms, and nothing beside them.
  */
-import fc from "fast-check";
-import { encodePgoutputMessage, type PgoutputMessage, type RelationColumn } from "../src/generated/logical.ts";
-import type { Lsn } from "../src/kernel/lsn.ts";
-import type { PgTime } from "../src/kernel/time.ts";
-import { TupleData } from "../src/wire/tuple.ts";
+import * as fc from "fast-check";
+import { encodePgoutputMessage, type PgoutputMessage, type RelationColumn } from "../generated/logical.ts";
+import type { Lsn } from "../kernel/lsn.ts";
+import { checkOneOf, checkOptions } from "../kernel/options.ts";
+import type { PgTime } from "../kernel/time.ts";
+import type { PgoutputStreaming } from "../logical/protocol.ts";
+import { TupleData } from "../wire/tuple.ts";
 
-/** What a transaction that committed must be. */
-export interface Expected {
+/** A transaction that has committed. */
+export interface HistoryTransaction {
+  /** Its xid. */
   readonly xid: number;
+  /** The end of its commit record. */
   readonly endLsn: Lsn;
+  /** The name under which it was prepared, if it was. */
   readonly gid: string | undefined;
-  /** Each change, with the shape of its table: see `labelOf`. */
+  /**
+   * Its changes that were not rolled back, in order: the type, the tables with their numbers of columns, and the first two values of the
+   * new row, or the key of the old one: `Insert fruit/3 9,new`, `Delete tree/2 9`, `Truncate fruit/3+tree/2 `, `Message a`.
+   */
   readonly changes: readonly string[];
 }
 
-export interface History {
-  /** Payloads, in order. */
+/** A stream, and what must come of it. */
+export interface PgoutputHistory {
+  /** Messages of pgoutput, in order. */
   readonly messages: readonly Uint8Array[];
   /** Transactions in commit order. Empty ones are among them. */
-  readonly committed: readonly Expected[];
+  readonly committed: readonly HistoryTransaction[];
   /** Messages that are not transactional, by content. */
   readonly aside: readonly string[];
   /** Rows of each table as the committed transactions have left them: id and label, sorted. */
   readonly rows: Readonly<Record<string, readonly string[]>>;
 }
 
-export interface HistoryOptions {
-  readonly streaming: "off" | "on" | "parallel";
-  readonly twoPhase: boolean;
-  /** Say Begin and Commit of transactions without changes, as servers before 15 do. */
-  readonly empty: boolean;
+/** Options of {@link pgoutputHistory}. */
+export interface PgoutputHistoryOptions {
+  /** The option streaming of START_REPLICATION. Default: off. */
+  readonly streaming?: PgoutputStreaming | undefined;
+  /** Transactions are sent when they are prepared. Default: false. */
+  readonly twoPhase?: boolean | undefined;
+  /** Say Begin and Commit of transactions without changes, as servers before 15 do. Default: false. */
+  readonly empty?: boolean | undefined;
+}
+
+/**
+ * A history of three sessions at once: inserts, updates, deletes, TRUNCATE and ALTER TABLE of four tables, savepoints, PREPARE TRANSACTION,
+ * and the stream of pgoutput that a server sends of it, with the transactions and rows that whoever follows the stream must have at its end.
+ *
+ * @throws ArgumentError for options that it does not take.
+ * @example fc.sample(pgoutputHistory({ streaming: "on" }), 1)[0].committed.every(({ changes }) => Array.isArray(changes)) // true
+ */
+export function pgoutputHistory(options: PgoutputHistoryOptions = {}): fc.Arbitrary<PgoutputHistory> {
+  checkOptions(options, ["streaming", "twoPhase", "empty"]);
+  checkOneOf("options.streaming", options.streaming, ["off", "on", "parallel", undefined]);
+  for (const name of ["twoPhase", "empty"] as const)
+    checkOneOf(`options.${name}`, options[name], [true, false, undefined]);
+  return steps().map((script) => runHistory(script, options));
 }
 
 /** One step: who does what; what the numbers mean hangs on where the history is. */
@@ -54,6 +82,7 @@ const acts = [
 
 const SESSIONS = 3;
 
+/** Any steps. @internal */
 export const steps = (maxLength = 200): fc.Arbitrary<readonly Step[]> =>
   fc.array(
     fc.record({
@@ -64,6 +93,7 @@ export const steps = (maxLength = 200): fc.Arbitrary<readonly Step[]> =>
     { maxLength, size: "max" },
   );
 
+/** The tables. @internal */
 export const TABLES = ["fruit", "basket", "tree", "root"];
 
 interface Change {
@@ -111,14 +141,20 @@ interface Entry {
 
 const time = 800_000_000_000_000n as PgTime;
 
-/** How a change is told from any other, with what its table looked like. */
+const utf8 = new TextEncoder();
+
+/** How a change is told from any other, with what its table looked like. @internal */
 export function labelOf(type: string, tables: readonly { name: string; columns: number }[], text: string): string {
   return `${type} ${tables.map(({ name, columns }) => `${name}/${columns}`).join("+")} ${text}`;
 }
 
-export function runHistory(script: readonly Step[], { streaming, twoPhase, empty }: HistoryOptions): History {
+/** The history of these steps. @internal */
+export function runHistory(
+  script: readonly Step[],
+  { streaming = "off", twoPhase = false, empty = false }: PgoutputHistoryOptions,
+): PgoutputHistory {
   const messages: Uint8Array[] = [];
-  const committed: Expected[] = [];
+  const committed: HistoryTransaction[] = [];
   const aside: string[] = [];
   const rows = TABLES.map(() => new Map<number, string>());
   const shapes = TABLES.map(() => 2);
@@ -321,7 +357,7 @@ export function runHistory(script: readonly Step[], { streaming, twoPhase, empty
     if (what === "aside") {
       const content = `aside ${pick}`;
       aside.push(content);
-      say({ type: "Message", transactional: false, lsn: lsn(), prefix: "p", content: Buffer.from(content) });
+      say({ type: "Message", transactional: false, lsn: lsn(), prefix: "p", content: utf8.encode(content) });
       return;
     }
     if (what === "invalidate") {
@@ -418,7 +454,7 @@ export function runHistory(script: readonly Step[], { streaming, twoPhase, empty
             transactional: true,
             lsn: 5n as Lsn,
             prefix: "p",
-            content: Buffer.from(content),
+            content: utf8.encode(content),
           }),
         });
         return;
