@@ -14,6 +14,8 @@ export const sessionCapabilities = /* @__PURE__ */ new CapabilityTable({
   streamOpensFirst: { since: [100000], until: 110000 },
   /** postmaster.c: NEGOTIATE_GSS_CODE, commit b0b39f72b9 */
   gssEncryption: { since: [120000] },
+  /** proc.c: InitProcess, commit ea92368cd1; before it walsender.c: InitWalSender */
+  walsendersCountedFirst: { since: [120000] },
   /** postmaster.c: ProcessStartupPacket; pqcomm.h: PG_PROTOCOL_EARLIEST, commit 0ba0e3f9b5 */
   protocolTwoIsGone: { since: [140000] },
   /** postgres.c: SocketBackend, walsender.c: ProcessRepliesIfAny, commit 9626325da5 */

@@ -1,6 +1,14 @@
 /** Replication commands, one by one: what each version reads in them, what it refuses and how, and how they are printed. */
 import { describe, expect, test } from "vitest";
-import { type Command, type DefElem, type Notice, parseCommand, printCommand } from "../../src/command/index.ts";
+import {
+  type Command,
+  checkCommand,
+  type DefElem,
+  locateCommand,
+  type Notice,
+  parseCommand,
+  printCommand,
+} from "../../src/command/index.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
 import { formatServerVersion } from "../../src/kernel/version.ts";
@@ -911,4 +919,46 @@ test.each([
   } catch (error) {
     expect(error).toBeInstanceOf(ParseError);
   }
+});
+
+test.each<[string, Readonly<Record<string, number>>]>([
+  [" SHOW a.b", { "": 1, name: 6 }],
+  [" TIMELINE_HISTORY 7", { "": 1, timeline: 18 }],
+  [" SELECT 1", { "": 1 }],
+  ["IDENTIFY_SYSTEM", { "": 0 }],
+  ["READ_REPLICATION_SLOT s", { "": 0, slotname: 22 }],
+  [
+    "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL p (SNAPSHOT 'use', two_phase)",
+    {
+      "": 0,
+      slotname: 24,
+      temporary: 26,
+      kind: 36,
+      plugin: 44,
+      "options[0].defname": 47,
+      "options[0].arg": 56,
+      "options[1].defname": 63,
+    },
+  ],
+  ["START_REPLICATION SLOT s 0/1 TIMELINE 3", { "": 0, slotname: 23, startpoint: 25, timeline: 38 }],
+])("the parts of %s have their places", (text, places) => {
+  const located = locateCommand(parseCommand(text));
+  expect(located.text).toBe(text);
+  expect(Object.fromEntries(located.offsets)).toEqual(places);
+});
+
+test("there is no replication language with slots before 9.4", () => {
+  expect(() => parseCommand("IDENTIFY_SYSTEM", { server: "9.3" })).toThrow(
+    new UnsupportedError(
+      "The replication language with slots is not in PostgreSQL 9.3.25, only since 9.4",
+      "replicationSlots",
+    ),
+  );
+  expect(parseCommand("IDENTIFY_SYSTEM", { server: "9.4" })).toEqual({ type: "IdentifySystemCmd" });
+});
+
+test("a Boolean where text is wanted is its word", () => {
+  const backup = (boolval: boolean): Command => ({ type: "BaseBackupCmd", options: [boolean("label", boolval)] });
+  expect(checkCommand(backup(true), { server: 17 })).toMatchObject({ label: "true" });
+  expect(checkCommand(backup(false), { server: 17 })).toMatchObject({ label: "false" });
 });
