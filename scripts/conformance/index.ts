@@ -66,3 +66,4 @@ if (values.answer) {
     process.exitCode = 1;
   }
 }
+for (const kind of kinds) await kind.close?.();

@@ -1,12 +1,16 @@
 /** The rows of conformance/: walwire says of each what the server said, and the set covers what it claims. */
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { coverageOf, coverGrammars, coversCapability } from "../../scripts/conformance/coverage.ts";
 import { checksums, folder, readDataset, readRows, version } from "../../scripts/conformance/dataset.ts";
 import { agrees } from "../../scripts/conformance/kind.ts";
 import { kinds } from "../../scripts/conformance/kinds.ts";
 import { violation } from "../../scripts/conformance/schema.ts";
+
+afterAll(async () => {
+  for (const kind of kinds) await kind.close?.();
+});
 
 const { servers, files } = readDataset();
 const text = (file: string): string => readFileSync(`${folder}${file}`, "utf8");
@@ -60,6 +64,7 @@ describe("coverage.md", () => {
 
   test("names every capability in which the servers differ", () => {
     expect(covered.unnamed).toEqual([]);
+    expect(covered.needless).toEqual([]);
     expect(covered.capabilities.length).toBeGreaterThan(20);
   });
 
