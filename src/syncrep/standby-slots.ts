@@ -78,7 +78,9 @@ export const standbySlotFindingCodes = {
 
 /** A likely mistake in a value. */
 export interface StandbySlotFinding {
+  /** The kind of mistake. */
   readonly code: keyof typeof standbySlotFindingCodes;
+  /** That of the code. */
   readonly severity: "warning" | "info";
   /** What it is, and what to write. */
   readonly message: string;
@@ -139,6 +141,7 @@ export interface ReplicationSlotRow {
 
 /** A slot of the list that holds logical failover slots back. */
 export interface StandbySlotBlocker {
+  /** That of the list. */
   readonly slotName: string;
   /** The first of these that applies, as the server looks for them. */
   readonly reason: "missing" | "logical" | "invalidated" | "inactive" | "behind";
@@ -150,9 +153,13 @@ export interface StandbySlotBlocker {
 
 /** The WARNING of a server that waits. */
 export interface StandbySlotWarning {
+  /** invalid_parameter_value or object_not_in_prerequisite_state. */
   readonly sqlstate: "22023" | "55000";
+  /** Word for word. */
   readonly message: string;
+  /** Word for word. */
   readonly detail: string;
+  /** Word for word. */
   readonly hint: string;
 }
 

@@ -251,11 +251,11 @@ test("findings name what makes a plan void", () => {
   const { findings } = planSynchronousStandbys(
     { primary: "a", value: "ANY 1 (*)", rule: { voters: ["a", "b"], quorum: 1 } },
     { nodes: ["a", "b", "Zürich", "x".repeat(64)], copies: 1 },
-    { value: "ANY 1 (*)", standbys: rows, cascading: true },
+    { value: "ANY 1 (*)", standbys: rows, cascading: true, synchronousCommit: "remote_write" },
     { server: "17.4" },
   );
   expect(findings.map(({ code }) => code)).toEqual([
-    ...["UNSAFE_NOW", "ANY_STANDBY", "NEVER_MATCHES", "START", "CASCADING", "SHARED_NAME", "NOT_STREAMING"],
+    ...["UNSAFE_NOW", "ANY_STANDBY", "NEVER_MATCHES", "START", "CASCADING", "LEVEL", "SHARED_NAME", "NOT_STREAMING"],
   ]);
 });
 

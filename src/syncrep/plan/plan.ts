@@ -53,7 +53,10 @@ import {
 export interface CurrentStandbys {
   /** The name that the primary has as a node. */
   readonly primary: string;
-  /** The value that the server's files set: what a session that begins now shows. */
+  /**
+   * The value that the server's files set, and that a session shows which began after a reload. Reload before you look: a planner may have
+   * died between ALTER SYSTEM and the reload.
+   */
   readonly value: string;
   /** undefined: no node may take over. */
   readonly rule: TakeoverRule | undefined;
@@ -99,33 +102,43 @@ export interface PlanState {
   readonly missing: number | undefined;
 }
 
+interface Step {
+  /** What to do, in a sentence. */
+  readonly sentence: string;
+  /** What is in force when it is done. */
+  readonly after: PlanState;
+}
+
+/** A new takeover rule. */
+export interface RuleStep extends Step {
+  /** The kind of step. */
+  readonly type: "rule";
+  /** What to write to the store, by compare-and-set; undefined: no node may take over. */
+  readonly rule: TakeoverRule | undefined;
+}
+
+/** A new value. */
+export interface ValueStep extends Step {
+  /** The kind of step. */
+  readonly type: "value";
+  /** What to set. */
+  readonly value: string;
+  /** Statements that set it. */
+  readonly sql: readonly string[];
+}
+
+/** A wait. */
+export interface WaitStep extends Step {
+  /** The kind of step. */
+  readonly type: "wait";
+  /** What to wait for, and how far it is. */
+  readonly wait: StandbyWait;
+  /** The same as SQL. */
+  readonly sql: WaitSql;
+}
+
 /** One change, or one wait. */
-export type PlanStep =
-  | {
-      readonly type: "rule";
-      /** What to write to the store, by compare-and-set. */
-      readonly rule: TakeoverRule | undefined;
-      readonly sentence: string;
-      readonly after: PlanState;
-    }
-  | {
-      readonly type: "value";
-      /** What to set. */
-      readonly value: string;
-      /** Statements that set it. */
-      readonly sql: readonly string[];
-      readonly sentence: string;
-      readonly after: PlanState;
-    }
-  | {
-      readonly type: "wait";
-      /** What to wait for. */
-      readonly wait: StandbyWait;
-      /** The same as SQL. */
-      readonly sql: WaitSql;
-      readonly sentence: string;
-      readonly after: PlanState;
-    };
+export type PlanStep = RuleStep | ValueStep | WaitStep;
 
 /** Steps to what is wanted: plain values, which JSON can hold. */
 export interface StandbyPlan {
@@ -229,7 +242,7 @@ export function planSynchronousStandbys(
   };
 }
 
-function ruleStep(rule: Rule | undefined, after: PlanState): PlanStep {
+function ruleStep(rule: Rule | undefined, after: PlanState): RuleStep {
   const sentence =
     rule === undefined
       ? "Let no node take over."

@@ -7,13 +7,14 @@
  */
 import { refuseArgument } from "../../kernel/errors.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../kernel/lsn.ts";
-import { checkObject, checkType, checkWhole, isArrayOf } from "../../kernel/options.ts";
+import { checkObject, checkOneOf, checkType, checkWhole, isArrayOf } from "../../kernel/options.ts";
 import { downcaseIdentifier } from "../../text/identifier.ts";
 import { quoteLiteral } from "../../text/literal.ts";
 import { meaningOf } from "../ast.ts";
 import { planCapabilities } from "../capabilities.ts";
 import { evaluateSynchronousStandbys, type SyncRepStandby } from "../evaluate.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
+import type { SynchronousCommit } from "../questions.ts";
 import { listedNames } from "../words.ts";
 import { namesOf } from "./rules.ts";
 
@@ -40,6 +41,8 @@ export interface ObservedPrimary {
    * after the value was set. Asked for when the setting may have been empty, since it is the checkpointer that makes commits wait.
    */
   readonly commitsWait?: boolean | undefined;
+  /** `SHOW synchronous_commit`: what commits wait for unless a session sets it. */
+  readonly synchronousCommit?: SynchronousCommit | undefined;
   /** Is it a standby itself? */
   readonly cascading?: boolean | undefined;
 }
@@ -207,11 +210,14 @@ export function checkWait(wait: StandbyWait): void {
 /** @throws ArgumentError, EncodeError */
 export function checkObserved(observed: ObservedPrimary, server: number): void {
   checkObject("observed", observed);
-  const { value, position, standbys, commitsWait, cascading } = observed;
+  const { value, position, standbys, commitsWait, cascading, synchronousCommit } = observed;
   if (typeof value !== "string") refuseArgument("observed.value", "a string", value);
   if (position !== undefined && typeof position !== "bigint") refuseArgument("observed.position", "a bigint", position);
   checkType("observed.commitsWait", commitsWait, "boolean");
   checkType("observed.cascading", cascading, "boolean");
+  if (synchronousCommit !== undefined) {
+    checkOneOf("observed.synchronousCommit", synchronousCommit, ["local", "remote_write", "on", "remote_apply", "off"]);
+  }
   evaluateSynchronousStandbys(undefined, standbys, { server });
   for (const [i, { syncPriority, sentLsn, isWaiting }] of standbys.entries()) {
     const path = `observed.standbys[${i}]`;
