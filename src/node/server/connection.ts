@@ -416,6 +416,7 @@ export class Connection implements Link {
           ? users[user]
           : undefined;
     const exchange = new ScramExchange({
+      server: settings.server,
       user,
       secret,
       nonce: randomBytes(SCRAM_NONCE_LENGTH),
@@ -425,7 +426,9 @@ export class Connection implements Link {
     const { mechanisms } = exchange;
     this.say({ type: "Authentication", method: "SASL", mechanisms, data: new Uint8Array(0) });
     for (;;) {
-      const [tag] = await this.#take(1);
+      const first = await this.#orInterrupted(this.#input.take(1));
+      if (first === undefined) throw exchange.leave() ?? gone;
+      const [tag] = first;
       if (tag !== PASSWORD) throw fatal("PROTOCOL_VIOLATION", `expected SASL response, got message type ${tag}`);
       // A message that is not whole is a proof that fails.
       const failed = fatal("INVALID_PASSWORD", `password authentication failed for user "${user}"`);
