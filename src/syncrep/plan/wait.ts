@@ -8,6 +8,7 @@
 import { refuseArgument } from "../../kernel/errors.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../kernel/lsn.ts";
 import { checkObject, checkOneOf, checkType, checkWhole, isArrayOf } from "../../kernel/options.ts";
+import { requireCapability } from "../../kernel/version.ts";
 import { downcaseIdentifier } from "../../text/identifier.ts";
 import { quoteLiteral } from "../../text/literal.ts";
 import { meaningOf, type SyncRepConfig } from "../ast.ts";
@@ -149,6 +150,7 @@ function flushed({ standbys }: ObservedPrimary, names: readonly string[], lsn: L
  */
 export function waitSql(wait: StandbyWait, options: SynchronousStandbyNamesOptions = {}): WaitSql {
   const server = serverOf(options);
+  requireCapability(planCapabilities, server, "alterSystem", "pg_lsn");
   checkWait(wait);
   const { value, names, number, mustWait, since, lsn } = wait;
   const has = planCapabilities.of(server);
