@@ -14,7 +14,12 @@ import { type Capability, CapabilityTable, lsnCapabilities, type Server } from "
 import { logicalCapabilities } from "../../src/logical/capabilities.ts";
 import { physicalCapabilities } from "../../src/physical/capabilities.ts";
 import { sessionCapabilities } from "../../src/session/capabilities.ts";
-import { syncrepCapabilities, syncStandbyCapabilities } from "../../src/syncrep/capabilities.ts";
+import {
+  planCapabilities,
+  standbySlotCapabilities,
+  syncrepCapabilities,
+  syncStandbyCapabilities,
+} from "../../src/syncrep/capabilities.ts";
 import { slotCapabilities } from "../../src/text/capabilities.ts";
 import { valueCapabilities } from "../../src/values/capabilities.ts";
 import { walCapabilities, walRecordCapabilities } from "../../src/wal/capabilities.ts";
@@ -24,13 +29,15 @@ import { lalrParser } from "../../test/oracle/standby-names-lalr.ts";
 import { readDataset, readRows } from "./dataset.ts";
 import { agrees, type Kind, type ServerFacts } from "./kind.ts";
 
-/** The tables of what servers say. Those of src/node say what programs ask, and that of src/publisher what walwire publishes. */
-const tables: Readonly<Record<string, CapabilityTable<string>>> = {
+/** The tables of what servers say. */
+export const tables: Readonly<Record<string, CapabilityTable<string>>> = {
   "kernel (positions)": lsnCapabilities,
   "text (names of slots)": slotCapabilities,
   command: commandCapabilities,
   syncrep: syncrepCapabilities,
   "syncrep (standbys)": syncStandbyCapabilities,
+  "syncrep (views)": planCapabilities,
+  "syncrep (standbys' slots)": standbySlotCapabilities,
   conf: confCapabilities,
   logical: logicalCapabilities,
   physical: physicalCapabilities,
@@ -49,12 +56,19 @@ const ofPages = "WAL is in the set as records, without their pages";
 const before15 = "WAL records are of servers from 15 on, which have pg_walinspect";
 const noTls = "no server of the set has TLS";
 
+/** Folders whose tables say what programs ask, what walwire publishes, and what models of servers do, which are held to servers by themselves. */
+export const otherTables: readonly string[] = ["node", "publisher", "arbitraries"];
+
 /** Capabilities in which the servers of the set differ and that no row shows on both sides, with the reason. */
 const uncovered: Readonly<Record<string, string>> = {
   publishTruncate: "a reader reads what comes; walwire asks for it where it publishes",
   missingPublicationsSkipped: "a reader reads what comes; walwire asks for it where it publishes",
   compressionLong: "no server of the set is built with zstd",
   applicationNameEscapes: "the rows of namesAreEscaped show it: walwire asks for it where it advises",
+  waitsFromTheStart: "the set is not about what views say of commits that wait",
+  synchronizedStandbySlots: "the set is not about synchronized_standby_slots",
+  standbySlotNamesAreChecked: "the set is not about synchronized_standby_slots",
+  streamOpensFirst: "no session of the set has a slot to stream from",
   fileNameTooLongCode: "the set is not about postgresql.conf",
   scramChannelBinding: noTls,
   directTls: noTls,

@@ -40,8 +40,8 @@ process.env.WALWIRE_RUNS ??= "0.1";
 Error.stackTraceLimit = 0;
 process.setMaxListeners(0);
 
-/** How long tests of one file may take with a mutant, in ms: as long as before and this. */
-const patience = 8_000;
+/** How long tests of one file may take with a mutant, in ms: five times as long as before, and this. */
+const patience = 20_000;
 /** How long one mutant may be tried, in ms; then it counts as one that no test sees. */
 const limit = 90_000;
 
@@ -182,7 +182,8 @@ function foldersOf(reached: Reached): ReadonlySet<string> {
   return folders;
 }
 
-type Verdict = "killed" | "type error" | "survived" | "not reached";
+/** A mutant that keeps tests busy without end is killed by that. */
+type Verdict = "killed" | "timed out" | "type error" | "survived" | "not reached";
 
 /** A Vitest that tries one mutant after the other; two of them keep two cores busy. */
 interface Lane {
@@ -206,14 +207,16 @@ async function judge(mutant: Mutant, lane: Lane, reached: ReadonlyMap<string, Re
     for (const { path, ids, cost } of tests) {
       late = Date.now() > until;
       if (late) break;
-      lane.limit = Math.ceil(patience + 2 * cost);
+      lane.limit = Math.ceil(patience + 5 * cost);
       process.env.WALWIRE_MUTATE_LIMIT = String(Math.max(...lanes.map((each) => each.limit)));
       const specification = vitest.projects[0]!.createSpecification(join(root, path), { testIds: ids });
       const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
       const module = testModules.find(({ moduleId }) => moduleId === specification.moduleId);
       if (unhandledErrors.length > 0 || module?.state() !== "passed") {
         const [test] = module?.children.allTests("failed") ?? [];
-        return ["killed", test === undefined ? path : `${path}: ${test.fullName}`];
+        if (test !== undefined) return ["killed", `${path}: ${test.fullName}`];
+        const [error] = module?.errors() ?? [];
+        return error === undefined ? ["timed out", path] : ["killed", `${path}: ${error.message}`];
       }
     }
   } finally {
@@ -294,7 +297,10 @@ function interval(hits: number, count: number): string {
 const until = Date.now() + Number(options.minutes) * 60_000;
 const reached = await measure();
 const counts = new Map(
-  options.folder.map((folder) => [folder, { killed: 0, "type error": 0, survived: 0, "not reached": 0 }]),
+  options.folder.map((folder) => [
+    folder,
+    { killed: 0, "timed out": 0, "type error": 0, survived: 0, "not reached": 0 },
+  ]),
 );
 /** The first of each folder, then the second, so that a run that ends early has tried as many of each. */
 const queue = options.folder
@@ -319,7 +325,7 @@ await Promise.all(
   }),
 );
 for (const [folder, count] of counts) {
-  const killed = count.killed + count["type error"];
+  const killed = count.killed + count["timed out"] + count["type error"];
   const total = killed + count.survived + count["not reached"];
   console.log(`${folder}: ${total} mutants, ${JSON.stringify(count)}, score ${interval(killed, total)}`);
 }

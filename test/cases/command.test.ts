@@ -968,3 +968,10 @@ test("a Boolean where text is wanted is its word", () => {
   expect(checkCommand(backup(true), { server: 17 })).toMatchObject({ label: "true" });
   expect(checkCommand(backup(false), { server: 17 })).toMatchObject({ label: "false" });
 });
+
+test.each([
+  [16, 0],
+  [17, 2],
+] as const)("SQL without a database is rejected by %i at its first token", (server, offset) => {
+  expect(() => parseCommand("\v x", { server, database: false })).toThrow(expect.objectContaining({ offset }));
+});
