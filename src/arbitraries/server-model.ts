@@ -10,7 +10,6 @@ import type {
   CreateReplicationSlotCmd,
   StartReplicationCmd,
 } from "../command/ast.ts";
-import { commandCapabilities } from "../command/capabilities.ts";
 import {
   type AlterReplicationSlotOptions,
   type CreateReplicationSlotOptions,
@@ -25,6 +24,7 @@ import { checkOptions } from "../kernel/options.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
 import { sessionCapabilities } from "../session/capabilities.ts";
 import type { BackendMessage, ServerFields, TransactionStatus } from "../session/messages.ts";
+import { type TransactionSnapshot, takeSlotSnapshot } from "../session/server/snapshot.ts";
 import { knownStatement } from "../session/server/sql.ts";
 import { errorOf, fatal, fieldsOf, shutdownError } from "../session/server/words.ts";
 import { judgeSlotName } from "../text/slot-name.ts";
@@ -96,9 +96,8 @@ type Slot = { -readonly [K in keyof ModelSlot]: ModelSlot[K] };
 
 interface Session {
   transaction: TransactionStatus;
-  repeatableRead: boolean;
-  /** The transaction has a snapshot. */
-  queried: boolean;
+  /** Of the transaction that is open. */
+  snapshot: TransactionSnapshot;
   /** The command whose copy stream it is in. */
   stream: StartReplicationCmd | undefined;
 }
@@ -166,7 +165,11 @@ export class ServerModel {
   /** Connect a session that is not connected. */
   connect(session: number): AnswerLines {
     if (this.sessions[session] === undefined) refuseArgument("session", "the number of a session", session);
-    this.#open[session] = { transaction: "I", repeatableRead: false, queried: false, stream: undefined };
+    this.#open[session] = {
+      transaction: "I",
+      snapshot: { isolation: "", isReadOnly: false, isSet: false },
+      stream: undefined,
+    };
     return ["ready I"];
   }
 
@@ -452,9 +455,8 @@ export class ServerModel {
       reserved: isLogical || (options.reserveWal ?? false),
     });
     if (isLogical) {
-      this.#checkSnapshot(of, options.snapshot!);
+      takeSlotSnapshot(this.server, options.snapshot!, of.transaction, of.snapshot);
       mustBePlugin(plugin!);
-      if (options.snapshot === "use") of.queried = true;
     }
     this.#slots.set(slotname, slot);
     const snapshot = isLogical && options.snapshot === "export" ? "SNAPSHOT" : "null";
@@ -464,18 +466,6 @@ export class ServerModel {
       `row ${slotname}|${lsn}|${snapshot}|${plugin ?? "null"}`,
       ...this.#tags(command),
     ];
-  }
-
-  /** @source walsender.c: CreateReplicationSlot */
-  #checkSnapshot(of: Session, action: string): void {
-    const isGeneric = commandCapabilities.supports(this.server, "genericOptions");
-    const option = isGeneric ? `(SNAPSHOT '${action}')` : `${action.toUpperCase()}_SNAPSHOT`;
-    const refuse = (why: string) => errorOf("INTERNAL_ERROR", `CREATE_REPLICATION_SLOT ... ${option} must ${why}`);
-    if (action === "export" && of.transaction !== "I") throw refuse("not be called inside a transaction");
-    if (action !== "use") return;
-    if (of.transaction === "I") throw refuse("be called inside a transaction");
-    if (!of.repeatableRead) throw refuse("be called in REPEATABLE READ isolation mode transaction");
-    if (of.queried) throw refuse("be called before any query");
   }
 
   /** @source slot.c: ReplicationSlotAlter */
@@ -633,8 +623,11 @@ export class ServerModel {
       case "begin":
         if (of.transaction !== "I") break;
         of.transaction = "T";
-        of.repeatableRead = /repeatable/i.test(text);
-        of.queried = false;
+        of.snapshot = {
+          isolation: statement.isolation ?? "read committed",
+          isReadOnly: statement.isReadOnly,
+          isSet: false,
+        };
         return ["complete BEGIN"];
       case "commit":
       case "rollback": {
@@ -647,7 +640,7 @@ export class ServerModel {
       }
     }
     if (of.transaction === "E") throw failedTransaction();
-    if (of.transaction === "T") of.queried = true;
+    if (of.transaction === "T") of.snapshot.isSet = true;
     if (text === "SELECT 1") return ["columns ?column?", "row 1", "complete SELECT 1"];
     if (text === "SELECT 1/0") throw new ServerError({ sqlstate: "22012", message: "division by zero" });
     if (text === this.slotsQuery) return this.slotRows();

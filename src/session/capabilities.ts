@@ -26,6 +26,8 @@ export const sessionCapabilities = /* @__PURE__ */ new CapabilityTable({
   standbyParametersReported: { since: [140000] },
   /** string.c: pg_clean_ascii, commit 45b1a67a0f */
   namesAreEscaped: { since: [160000] },
+  /** walsender.c: CreateReplicationSlot, commit 240e0dbacd */
+  usedSnapshotIsReadOnly: { since: [160000] },
   /** guc_tables.c: scram_iterations, commit b577743000 */
   scramIterationsReported: { since: [160000] },
   /** backend_startup.c: ProcessSSLStartup, commit d39a49c1e4 */

@@ -195,6 +195,22 @@ const cases: Readonly<Record<string, (position: string) => readonly Step[]>> = {
     query("ROLLBACK"),
     query("CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL pgoutput USE_SNAPSHOT"),
   ],
+  // What each of them lets a slot use, or not: the first refusal ends the transaction.
+  ...Object.fromEntries(
+    [
+      ["BEGIN"],
+      ["BEGIN ISOLATION LEVEL SERIALIZABLE"],
+      ["BEGIN ISOLATION LEVEL REPEATABLE READ, ISOLATION LEVEL READ COMMITTED"],
+    ].map((statements) => [
+      `a snapshot after ${statements.join("; ")}`,
+      () => [
+        startup(logical),
+        ...statements.map(query),
+        query("CREATE_REPLICATION_SLOT snapshot TEMPORARY LOGICAL pgoutput USE_SNAPSHOT"),
+        query("ROLLBACK"),
+      ],
+    ]),
+  ),
   "SQL that clients send": () => [
     startup(logical),
     query("SELECT pg_catalog.set_config('search_path', '', false);"),
@@ -243,6 +259,14 @@ const later: Readonly<Record<string, Readonly<Record<string, () => readonly Step
     "a long Sync": () => [startup(physical), bytes("S\0\0\x4e\x20")],
     "2 GB": () => [startup(physical), bytes("Q\x7f\xff\xff\xff")],
   },
+  usedSnapshotIsReadOnly: {
+    "a snapshot in a transaction that may write": () => [
+      startup(logical),
+      query("BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ READ WRITE"),
+      query("CREATE_REPLICATION_SLOT snapshot TEMPORARY LOGICAL pgoutput USE_SNAPSHOT"),
+      query("ROLLBACK"),
+    ],
+  },
   uploadManifest: {
     "an upload that fails": () => [startup(physical), query("UPLOAD_MANIFEST"), frame("f", "why"), query("SHOW nope")],
     "a Query in an upload": () => [startup(physical), query("UPLOAD_MANIFEST"), query("why"), query("SHOW nope")],
@@ -256,7 +280,11 @@ const later: Readonly<Record<string, Readonly<Record<string, () => readonly Step
     ],
   },
 };
-const since: Readonly<Record<string, number>> = { shortMessagesAreLimited: 14, uploadManifest: 17 };
+const since: Readonly<Record<string, number>> = {
+  shortMessagesAreLimited: 14,
+  usedSnapshotIsReadOnly: 16,
+  uploadManifest: 17,
+};
 
 describe.each(liveMajors)("PostgreSQL %i", (major) => {
   const laterCases = Object.entries(later).flatMap(([name, each]) =>

@@ -5,7 +5,6 @@
  */
 
 import type { Command, SQLCmd, StartReplicationCmd } from "../../command/ast.ts";
-import { commandCapabilities } from "../../command/capabilities.ts";
 import {
   type AlterReplicationSlotOptions,
   type BaseBackupOptions,
@@ -22,6 +21,7 @@ import { formatLsn, invalidLsn } from "../../kernel/lsn.ts";
 import { walFileName } from "../../kernel/wal-names.ts";
 import { sessionCapabilities } from "../../session/capabilities.ts";
 import type { BackendMessage } from "../../session/messages.ts";
+import { takeSlotSnapshot } from "../../session/server/snapshot.ts";
 import { errorOf, noticeResponse } from "../../session/server/words.ts";
 import { plainBytes } from "../../wire/check.ts";
 import { decodeText } from "../../wire/text.ts";
@@ -137,7 +137,8 @@ class CommandRun {
       }
       case "CreateReplicationSlotCmd": {
         const options = this.#check(command) as CreateReplicationSlotOptions;
-        this.#checkSnapshot(command.kind, options);
+        const { transaction, snapshot } = this.#link;
+        if (command.kind === "LOGICAL") takeSlotSnapshot(this.#server, options.snapshot!, transaction, snapshot);
         if (handlers.createSlot === undefined) throw noRoom(this.#context.session);
         const row = await this.#ask(() => handlers.createSlot!(command, options, this.#context));
         return this.#answer(command, ["CREATE_REPLICATION_SLOT", row]);
@@ -226,22 +227,6 @@ class CommandRun {
     const shown = (await this.#ask(() => handlers.show?.(name, this.#context))) ?? parameters.get(name);
     if (shown === undefined) throw errorOf("UNDEFINED_OBJECT", `unrecognized configuration parameter "${name}"`);
     this.#link.say(...rowsOf("SHOW", { setting: shown.value }, this.#server, shown.name), ...complete);
-  }
-
-  /** @source walsender.c: CreateReplicationSlot */
-  #checkSnapshot(kind: string, options: CreateReplicationSlotOptions): void {
-    if (kind !== "LOGICAL") return;
-    const { transaction } = this.#link;
-    const action = options.snapshot;
-    const isGeneric = commandCapabilities.supports(this.#server, "genericOptions");
-    const option = isGeneric ? `(SNAPSHOT '${action}')` : `${String(action).toUpperCase()}_SNAPSHOT`;
-    const what = `CREATE_REPLICATION_SLOT ... ${option}`;
-    if (action === "export" && transaction !== "I") {
-      throw errorOf("INTERNAL_ERROR", `${what} must not be called inside a transaction`);
-    }
-    if (action === "use" && transaction === "I") {
-      throw errorOf("INTERNAL_ERROR", `${what} must be called inside a transaction`);
-    }
   }
 
   async #startPhysical(command: StartReplicationCmd): Promise<void> {

@@ -77,6 +77,7 @@ export class Connection implements Link {
   processId = 0;
   transaction: TransactionStatus = "I";
   transactionNumber = 0;
+  snapshot = { isolation: "", isReadOnly: false, isSet: false };
   /** The command that runs. A stream leaves its shutdown to itself: see `onShutDown`. */
   command: AbortController | undefined;
   /** Called on an orderly shutdown while a stream runs, instead of ending the command. */

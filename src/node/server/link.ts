@@ -2,6 +2,7 @@
 import { ConnectionError } from "../../kernel/errors.ts";
 import type { BackendMessage, TransactionStatus } from "../../session/messages.ts";
 import type { SessionParameters } from "../../session/server/parameters.ts";
+import type { TransactionSnapshot } from "../../session/server/snapshot.ts";
 import type { WalsenderHandlers, WalsenderSession, WalsenderSignal } from "./handlers.ts";
 import type { ServerSettings } from "./settings.ts";
 
@@ -26,6 +27,8 @@ export interface Link {
   transaction: TransactionStatus;
   /** The transactions that have begun. */
   transactionNumber: number;
+  /** Of the transaction that is open. */
+  snapshot: TransactionSnapshot;
   /** Aborted when the server shuts down in order. */
   readonly stopping: WalsenderSignal;
   /** Called on an orderly shutdown while a stream runs, instead of ending the command. */

@@ -42,6 +42,7 @@ async function runStatement(link: Link, text: string, context: CommandContext): 
     case "empty":
       return link.say({ type: "EmptyQueryResponse" });
     case "value":
+      link.snapshot.isSet = true;
       if (statement.sets !== undefined) link.parameters.set(statement.sets, statement.value);
       return say(
         link,
@@ -50,7 +51,11 @@ async function runStatement(link: Link, text: string, context: CommandContext): 
       );
     case "begin":
       if (link.transaction === "T") warn(link, "25001", "there is already a transaction in progress");
-      if (link.transaction === "I") link.transactionNumber++;
+      if (link.transaction === "I") {
+        link.transactionNumber++;
+        const byDefault = link.parameters.get("default_transaction_isolation")?.value ?? "read committed";
+        link.snapshot = { isolation: statement.isolation ?? byDefault, isReadOnly: statement.isReadOnly, isSet: false };
+      }
       link.transaction = "T";
       return link.say({ type: "CommandComplete", tag: /^\s*start/i.test(text) ? "START TRANSACTION" : "BEGIN" });
     case "commit":
@@ -64,6 +69,7 @@ async function runStatement(link: Link, text: string, context: CommandContext): 
       return set(link, statement.name, statement.value);
   }
   const { query } = link.handlers;
+  link.snapshot.isSet = true;
   if (query === undefined) throw errorOf("FEATURE_NOT_SUPPORTED", "this server does not execute SQL");
   // Rows are the handler's, too: waiting for them ends with the command.
   await link.run(context.signal, async () => {

@@ -13,7 +13,12 @@ export type SqlStatement =
       /** The parameter that gets this value; undefined if none does. */
       readonly sets: string | undefined;
     }
-  | { readonly type: "begin" }
+  | {
+      readonly type: "begin";
+      /** In lower case, as default_transaction_isolation has it; undefined leaves it to that. */
+      readonly isolation: string | undefined;
+      readonly isReadOnly: boolean;
+    }
   | { readonly type: "commit" }
   | { readonly type: "rollback" }
   | {
@@ -27,6 +32,13 @@ export type SqlStatement =
 /** Blanks of SQL, and of the lists of modes. */
 const modes =
   /^(?:\s*,?\s*(?:isolation\s+level\s+(?:serializable|repeatable\s+read|read\s+(?:un)?committed)|read\s+(?:only|write)|(?:not\s+)?deferrable))*$/i;
+
+/** Of each kind, the last one counts. */
+function modesOf(given: string): { readonly isolation: string | undefined; readonly isReadOnly: boolean } {
+  const isolation = given.match(/serializable|repeatable\s+read|read\s+(?:un)?committed/gi)?.at(-1);
+  const access = given.match(/read\s+(?:only|write)/gi)?.at(-1);
+  return { isolation: isolation?.toLowerCase().replace(/\s+/, " "), isReadOnly: /only/i.test(access ?? "") };
+}
 
 interface Row {
   readonly source: string;
@@ -44,7 +56,7 @@ const rows: readonly Row[] = [
   {
     source: "tablesync.c: LogicalRepSyncTableStart: BEGIN READ ONLY ISOLATION LEVEL REPEATABLE READ",
     pattern: /^(?:begin(?:\s+(?:work|transaction))?|start\s+transaction)(\s[\s\S]*)?$/i,
-    means: ([, given]) => (given === undefined || modes.test(given) ? { type: "begin" } : undefined),
+    means: ([, given = ""]) => (modes.test(given) ? { type: "begin", ...modesOf(given) } : undefined),
   },
   {
     source: "tablesync.c: LogicalRepSyncTableStart: COMMIT",
