@@ -108,7 +108,9 @@ export function lintSynchronizedStandbySlots(
   const say = (code: StandbySlotFinding["code"], message: string): void => {
     findings.push({ code, severity: standbySlotFindingCodes[code], message });
   };
-  const twice = new Set(names.filter((name, i) => names.indexOf(name) < i));
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const name of names) (seen.has(name) ? twice : seen).add(name);
   for (const name of twice) say("DUPLICATE", `${name} stands twice: write it once.`);
   if (names.length === 1 && /^(?:none|off|null|false|no|default|disabled)$/.test(names[0]!)) {
     say("LOOKS_LIKE_OFF", `${names[0]} is the name of a slot here: write the empty string to wait for no slot.`);

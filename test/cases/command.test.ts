@@ -796,6 +796,12 @@ describe("printing", () => {
       "MANIFEST is not in PostgreSQL 10.23, only since 13; since 15 it is the option manifest in parentheses",
     ],
     [`${stream}, binary 'on')`, 13, "The option binary is not in PostgreSQL 13.23, only since 14"],
+    // Not what later versions of the protocol need.
+    ...([2, 3, 4] as const).map((version): [string, number, string] => [
+      stream.replace("proto_version '1'", `proto_version '${version}'`).concat(")"),
+      11 + version,
+      `This value of proto_version is not in PostgreSQL ${formatServerVersion(11 + version)}, only since ${12 + version}`,
+    ]),
   ])("%s cannot be said to %d: %s", (text, server, message) => {
     expect(() => reprint(text, 18, server)).toThrow(message);
   });

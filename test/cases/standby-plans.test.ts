@@ -128,6 +128,7 @@ describe("steps", () => {
     expect(value("18")).toMatchObject({ value: "FIRST 1 (c, b)" });
     expect(value("9.6")).toMatchObject({ value: "1 (c, b)" });
     expect(value("9.5")).toMatchObject({ value: "c, b" });
+    expect(() => value("9.3")).toThrow("ALTER SYSTEM is not in PostgreSQL 9.3");
     const any = { ...wanted, syncrepMethod: "QUORUM" } as const;
     expect(() =>
       planSynchronousStandbys({ primary: "a", value: "", rule: undefined }, any, undefined, { server: "9.6" }),

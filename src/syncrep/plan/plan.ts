@@ -9,9 +9,11 @@
  */
 import { refuseArgument } from "../../kernel/errors.ts";
 import { checkObject, checkOneOf, checkWhole } from "../../kernel/options.ts";
+import { requireCapability } from "../../kernel/version.ts";
 import { downcaseIdentifier } from "../../text/identifier.ts";
 import { quoteLiteral } from "../../text/literal.ts";
 import { meaningOf, type SyncRepConfig } from "../ast.ts";
+import { planCapabilities } from "../capabilities.ts";
 import { evaluateSynchronousStandbys } from "../evaluate.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
 import { printSynchronousStandbyNames } from "../print.ts";
@@ -165,7 +167,7 @@ export interface StandbyPlan {
  * @param wanted What should be.
  * @param observed The primary and its standbys, as a new session sees them; undefined if nothing is known of them: then no wait is over.
  * @throws ArgumentError for what is none of these, with its path; ParseError for a value that the server rejects; EncodeError,
- *   UnsupportedError for what the server does not have: ANY before 10, more than one standby before 9.6.
+ *   UnsupportedError for what the server does not have: ANY before 10, more than one standby before 9.6, ALTER SYSTEM before 9.4.
  * @example planSynchronousStandbys({ primary: "a", value: "ANY 1 (b)", rule: { voters: ["a", "b"], quorum: 1 } }, { nodes: ["a", "b", "c"], copies: 1 }, undefined).steps.map(({ sentence }) => sentence) // ["Let a node take over when 2 of a, b and c were seen.", "Set ANY 1 (b, c)."]
  * @example planSynchronousStandbys({ primary: "a", value: "ANY 1 (b, c)", rule: { voters: ["a", "b", "c"], quorum: 2 } }, { nodes: ["a", "b"], copies: 1 }, undefined).steps.map(({ type }) => type) // ["value", "wait", "rule"]
  */
@@ -176,6 +178,7 @@ export function planSynchronousStandbys(
   options: PlanOptions = {},
 ): StandbyPlan {
   const server = serverOf(options);
+  requireCapability(planCapabilities, server, "alterSystem", "ALTER SYSTEM");
   if (options.wait !== undefined) checkWait(options.wait);
   const { primary, config, rule } = checkCurrent(current, server);
   const target = checkWanted(wanted, primary, server, observed);
