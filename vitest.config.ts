@@ -52,6 +52,8 @@ export default defineConfig({
         test: { ...shared, name: "programs", include: ["test/programs/**/*.test.ts"] },
       },
     ],
+    // `npm run fuzz` runs them, and only them; so does `--tags-filter law`.
+    tags: [{ name: "law" }],
     reporters: ["default", totals()],
   },
 });

@@ -1,7 +1,8 @@
 /**
- * `npm run model:standbys -- [--nodes N] [--depth N] [--commits N] [--takeovers N] [--changes N] [--most N] [--walks N] [--seed S]`: follow
+ * `npm run model:standbys -- [--nodes N] [--depth N] [--commits N] [--takeovers N] [--changes N] [--most N] [--walks N] [--from N] [--any]
+ * [--seed S]`: follow
  * all histories of clusters whose control plane follows the plans of walwire/syncrep/plan, from every cluster at rest of up to `--nodes`
- * nodes, until `--most` states are reached; then `--walks` random histories of 9 nodes.
+ * nodes (from `--from` on), until `--most` states are reached; with `--any` ANY alone is wanted, and commits always wait; then `--walks` random histories of 9 nodes.
  */
 import { parseArgs } from "node:util";
 import { allWanted, atRest, explore, walk } from "../test/models/standby-plans.ts";
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     changes: number("2"),
     most: number("3000000"),
     walks: number("2000"),
+    from: number("2"),
+    any: { type: "boolean", default: false },
     seed: number(String(Date.now() & 0x7fffffff)),
   },
 });
@@ -34,13 +37,13 @@ function report(what: string, history: readonly string[] | undefined, started: n
   failed = true;
 }
 
-for (let n = 2; n <= nodes; n++) {
+for (let n = Number(values.from); n <= nodes; n++) {
   const limits = { nodes: n, ...counts };
   const starts = [];
   for (let copies = 0; copies < n; copies++)
     for (let members = copies + 1; members <= n; members++) starts.push(atRest(limits, members, copies));
   const started = performance.now();
-  const wanted = allWanted(n, ["QUORUM", "PRIORITY"], ["wait", "lower"]);
+  const wanted = values.any ? allWanted(n) : allWanted(n, ["QUORUM", "PRIORITY"], ["wait", "lower"]);
   const explored = explore(starts, limits, wanted, { depth, most });
   const { states, transitions, complete } = explored;
   const end = complete ? "all there are" : `all histories of ${explored.depth} events`;

@@ -14,6 +14,9 @@ export interface Said {
   readonly message: string;
   readonly detail: string | undefined;
   readonly hint: string | undefined;
+  /** FATAL, ERROR or PANIC, and the SQLSTATE: with `log_line_prefix: "%e "`. */
+  readonly level?: string;
+  readonly sqlstate?: string;
 }
 
 /**
@@ -84,20 +87,24 @@ export class Image {
 }
 
 function saidIn(output: string): Said | undefined {
-  const fields = output.split(/^(?=[A-Z0-9]+: {2})/m);
-  const at = fields.findIndex((field) => /^(?:FATAL|ERROR|PANIC): /.test(field));
+  const fields = output.split(/^(?=(?:[A-Z0-9]{5} )?[A-Z0-9]+: {2})/m);
+  const at = fields.findIndex((field) => /^(?:[A-Z0-9]{5} )?(?:FATAL|ERROR|PANIC): /.test(field));
   if (at === -1) return undefined;
   const text = (field: string | undefined): string | undefined => {
     if (field === undefined) return undefined;
     const said = field
-      .replace(/^[A-Z0-9]+: {2}/, "")
+      .replace(/^(?:[A-Z0-9]{5} )?[A-Z0-9]+: {2}/, "")
       .replace(/\n$/, "")
       .replaceAll("\n\t", "\n");
     return decodeText(Buffer.from(said, "latin1"), 0, said.length);
   };
   const [detail, hint] = ["DETAIL", "HINT"].map((name) => {
     const next = fields.slice(at + 1, at + 3);
-    return text(next.find((field) => field.startsWith(`${name}:`)));
+    return text(next.find((field) => field.replace(/^[A-Z0-9]{5} /, "").startsWith(`${name}:`)));
   });
-  return { message: text(fields[at])!, detail, hint };
+  const [, sqlstate, level] = /^([A-Z0-9]{5}) (\w+)/.exec(fields[at]!) ?? [];
+  return {
+    ...{ message: text(fields[at])!, detail, hint },
+    ...(sqlstate !== undefined && level !== undefined && { level, sqlstate }),
+  };
 }

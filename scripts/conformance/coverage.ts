@@ -14,7 +14,12 @@ import { type Capability, CapabilityTable, lsnCapabilities, type Server } from "
 import { logicalCapabilities } from "../../src/logical/capabilities.ts";
 import { physicalCapabilities } from "../../src/physical/capabilities.ts";
 import { sessionCapabilities } from "../../src/session/capabilities.ts";
-import { syncrepCapabilities, syncStandbyCapabilities } from "../../src/syncrep/capabilities.ts";
+import {
+  planCapabilities,
+  standbySlotCapabilities,
+  syncrepCapabilities,
+  syncStandbyCapabilities,
+} from "../../src/syncrep/capabilities.ts";
 import { slotCapabilities } from "../../src/text/capabilities.ts";
 import { valueCapabilities } from "../../src/values/capabilities.ts";
 import { walCapabilities, walRecordCapabilities } from "../../src/wal/capabilities.ts";
@@ -24,13 +29,15 @@ import { lalrParser } from "../../test/oracle/standby-names-lalr.ts";
 import { readDataset, readRows } from "./dataset.ts";
 import { agrees, type Kind, type ServerFacts } from "./kind.ts";
 
-/** The tables of what servers say. Those of src/node say what programs ask, and that of src/publisher what walwire publishes. */
-const tables: Readonly<Record<string, CapabilityTable<string>>> = {
+/** The tables of what servers say. */
+export const tables: Readonly<Record<string, CapabilityTable<string>>> = {
   "kernel (positions)": lsnCapabilities,
   "text (names of slots)": slotCapabilities,
   command: commandCapabilities,
   syncrep: syncrepCapabilities,
   "syncrep (standbys)": syncStandbyCapabilities,
+  "syncrep (views)": planCapabilities,
+  "syncrep (standbys' slots)": standbySlotCapabilities,
   conf: confCapabilities,
   logical: logicalCapabilities,
   physical: physicalCapabilities,
@@ -44,28 +51,63 @@ const tables: Readonly<Record<string, CapabilityTable<string>>> = {
   "wal (records)": walRecordCapabilities,
 };
 
-/** Capabilities in which the servers of the set differ and that no row shows, with the reason; or the tables of such. */
-const uncovered: Readonly<Record<string, string>> = {
-  publishTruncate: "walwire asks for it where it publishes",
-  missingPublicationsSkipped: "walwire asks for it where it publishes",
-  compressionLong: "none of the servers is built with zstd",
-  baseBackupOneStream: "the rows on answers do not count copy streams",
-  applicationNameEscapes: "the rows on standbys have names of printable ASCII",
-  conf: "no file of this version of the set is about postgresql.conf",
-  session: "no file of this version of the set is about the login",
-  basebackup: "no file of this version of the set has base backups",
-  charAboveAsciiIsOctal: 'before it the text of such a "char" is not UTF-8',
-  backupFromPrimary: "what a server writes into backup_label, and reads in any form",
-  checkpointDetailNamesFile: "the detail has positions of the server's own life",
-  "files (manifests)": "pg_verifybackup of one major only, 15, is there to be asked",
-  "files (state)":
-    "read from files that say themselves of which version they are, or in files that the set does not have",
-  wal: "the frame of WAL is in no row by itself, and records are from 15 on",
-  "wal (records)":
-    "records are from 15 on, where servers have pg_walinspect, and names of operations are looked up by version",
-};
+const inRecovery = "a server shows it in a recovery that ends, and the set has none";
+const ofPages = "WAL is in the set as records, without their pages";
+const newRecord = "servers that lack it write no such record";
+const notMade = "the workload makes no record that shows it on both sides";
+const noPasswords = "servers of the set trust everybody";
+const noTls = "no server of the set has TLS";
 
-const excuseOf = ({ name, table }: CapabilityCoverage): string | undefined => uncovered[name] ?? uncovered[table];
+/** Folders whose tables say what programs ask, what walwire publishes, and what models of servers do, which are held to servers by themselves. */
+export const otherTables: readonly string[] = ["node", "publisher", "arbitraries"];
+
+/** Capabilities in which the servers of the set differ and that no row shows on both sides, with the reason. */
+const uncovered: Readonly<Record<string, string>> = {
+  publishTruncate: "a reader reads what comes; walwire asks for it where it publishes",
+  missingPublicationsSkipped: "a reader reads what comes; walwire asks for it where it publishes",
+  compressionLong: "no server of the set is built with zstd",
+  applicationNameEscapes: "the rows of namesAreEscaped show it: walwire asks for it where it advises",
+  waitsFromTheStart: "the set is not about what views say of commits that wait",
+  synchronizedStandbySlots: "the set is not about synchronized_standby_slots",
+  standbySlotNamesAreChecked: "the set is not about synchronized_standby_slots",
+  streamOpensFirst: "no session of the set has a slot to stream from",
+  fileNameTooLongCode: "the set is not about postgresql.conf",
+  scramChannelBinding: noTls,
+  directTls: noTls,
+  scramEndIsNamed: noPasswords,
+  unknownRolesMayLeave: noPasswords,
+  shortMessagesAreLimited: "the server resets the connection, by which what it said before can be lost",
+  charAboveAsciiIsOctal: 'before it the text of such a "char" is not UTF-8',
+  checkpointDetailNamesFile: "the detail has positions of the server's own life",
+  backupManifest: "servers that lack it neither write manifests nor read them",
+  manifestInPieces: "only manifests of more than 128 kB show it",
+  jsonNumbersInPieces: "only manifests of more than 128 kB show it",
+  slotInvalidationBits: "only slots that a standby has invalidated show it",
+  logicalSlotNeedsHotStandby: "only a standby that starts shows it",
+  latestTimelineByDefault: inRecovery,
+  targetMustBeReached: inRecovery,
+  segmentSizeOfCluster: ofPages,
+  switchZeroesPages: ofPages,
+  lengthBelieved: ofPages,
+  contrecordErrorSaysExpected: ofPages,
+  decodedAhead: ofPages,
+  walErrorsSayWhere: ofPages,
+  toplevelXid: newRecord,
+  customRmgrs: "no server of the set has an extension with records of its own",
+  heapTruncate: newRecord,
+  btreeHighKey: newRecord,
+  prepareOrigin: notMade,
+  maxWalSendersChange: "its records have no transaction, so that no standby before 15 logs them",
+  indexBuildInPages: notMade,
+  gistDelete: newRecord,
+  btreeDeduplication: newRecord,
+  gistAssignLsn: newRecord,
+  commandInvalidations: newRecord,
+  commitTsFromCommits: notMade,
+  checkpointRedo: newRecord,
+  slruPages64: notMade,
+  describesSubxacts: notMade,
+};
 
 /** A row, as one server answered it. */
 interface Asked {
@@ -183,6 +225,8 @@ async function withCapabilities<T>(
   };
   CapabilityTable.prototype.of = function (server) {
     const table = this as unknown as CapabilityTable<string>;
+    // One object for each server, by which tables of names are found again; what is asked for is of interest without a change only.
+    if (flipped !== undefined) return changed(table, flipped, of.call(this, server));
     return new Proxy(of.call(this, server), { get: (_, name) => ask(table, server, name as string) });
   };
   try {
@@ -190,6 +234,19 @@ async function withCapabilities<T>(
   } finally {
     Object.assign(CapabilityTable.prototype, { supports, of });
   }
+}
+
+/** What a server can do, by what it can do in truth. */
+const changedOnes = new WeakMap<Capability, Map<object, Record<string, boolean>>>();
+
+function changed(table: CapabilityTable<string>, flipped: Capability, truly: Readonly<Record<string, boolean>>) {
+  const name = Object.keys(table.rows).find((each) => table.rows[each] === flipped);
+  if (name === undefined) return truly;
+  const known = changedOnes.get(flipped) ?? new Map<object, Record<string, boolean>>();
+  changedOnes.set(flipped, known);
+  const has = known.get(truly) ?? { ...truly, [name]: !truly[name] };
+  known.set(truly, has);
+  return has;
 }
 
 /** The two grammars: their files, and what parses a text by the second reader's LALR grammar. */
@@ -290,7 +347,7 @@ export function coverageReport(
   const table = (head: readonly string[], rows: readonly (readonly unknown[])[]): string =>
     [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
   const differing = capabilities.filter(({ has, lacks }) => has.length > 0 && lacks.length > 0);
-  const shown = differing.filter((each) => isShown(each) || excuseOf(each) === undefined);
+  const shown = differing.filter((each) => isShown(each) || uncovered[each.name] === undefined);
   const others = capabilities.filter(({ has, lacks }) => has.length === 0 || lacks.length === 0);
   const namesOf = (which: readonly CapabilityCoverage[]) => which.map(({ name }) => `\`${name}\``).join(", ") || "none";
   return `# Coverage
@@ -326,7 +383,7 @@ The servers differ in these too:
 
 ${table(
   ["of", "capability", "why there is no row"],
-  differing.flatMap((each) => (shown.includes(each) ? [] : [[each.table, each.name, excuseOf(each)]])),
+  differing.flatMap((each) => (shown.includes(each) ? [] : [[each.table, each.name, uncovered[each.name]]])),
 )}
 ## Differences outside the versions of the set
 
@@ -353,8 +410,12 @@ export function coverageOf(report: string) {
       (each) =>
         each.has.length > 0 &&
         each.lacks.length > 0 &&
-        excuseOf(each) === undefined &&
+        uncovered[each.name] === undefined &&
         !cells.some((cell) => cell[1] === each.name),
+    ),
+    /** Reasons for what is shown, is nowhere, or is the same in all servers. */
+    needless: Object.keys(uncovered).filter(
+      (name) => !cells.some((cell) => cell[1] === name && cell[2] === uncovered[name]),
     ),
   };
 }

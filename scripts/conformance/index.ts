@@ -2,6 +2,7 @@
  * `npm run conformance`: ask servers of all majors, and write conformance/. Options: `--seed N`, `--times N` for as many times more
  * inputs, `--kind NAME` for one file only.
  *
+ * `-- --coverage` writes coverage.md only, from the rows that are there: after a new capability, or a new reason for one without rows.
  * `-- --check` asks live servers what the rows say that they said, from the files alone, and prints the differences; `--major N` asks
  * one. `-- --answer` answers the lines of conformance/check.py as walwire does.
  */
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     kind: { type: "string", multiple: true },
     major: { type: "string", multiple: true },
     check: { type: "boolean", default: false },
+    coverage: { type: "boolean", default: false },
     answer: { type: "boolean", default: false },
   },
 });
@@ -53,12 +55,14 @@ if (values.answer) {
   progress(`${differences} differences`);
   process.exitCode = differences > 0 ? 1 : 0;
 } else {
-  const seed = Number(values.seed);
-  // Most texts are rejected; nobody looks at where.
-  Error.stackTraceLimit = 0;
-  const { servers, files } = await makeRows(chosenKinds, majors, { seed, times: Number(values.times) }, progress);
-  writeDataset(seed, servers, files);
-  for (const [name, rows] of files) progress(`${name}: ${rows.length} rows`);
+  if (!values.coverage) {
+    const seed = Number(values.seed);
+    // Most texts are rejected; nobody looks at where.
+    Error.stackTraceLimit = 0;
+    const { servers, files } = await makeRows(chosenKinds, majors, { seed, times: Number(values.times) }, progress);
+    writeDataset(seed, servers, files);
+    for (const [name, rows] of files) progress(`${name}: ${rows.length} rows`);
+  }
   const report = coverageReport(await findCapabilities(kinds), coverGrammars(kinds));
   writeFileSync(`${folder}coverage.md`, report);
   for (const line of report.match(/.* \| - .*/g) ?? []) {
@@ -66,3 +70,4 @@ if (values.answer) {
     process.exitCode = 1;
   }
 }
+for (const kind of kinds) await kind.close?.();

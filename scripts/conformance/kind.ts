@@ -54,6 +54,8 @@ export interface Kind<Input = unknown, Said = unknown> {
   ask(server: OwnServer, inputs: readonly Input[], store: Store): Promise<readonly (Said | undefined)[]>;
   /** undefined: walwire does not know, as README says of the file. */
   ours(input: Input, server: ServerFacts): Ours<Said> | undefined | Promise<Ours<Said> | undefined>;
+  /** Ends what `ours` has started. */
+  close?(): Promise<void>;
   /** The input as the row has it, with what only the server's answer shows to be asked. */
   inputOf?(input: Input, said: Said, server: ServerFacts): Input;
   /** Is it the same answer, though addresses in it differ? Without it, answers are the same if they are equal. */

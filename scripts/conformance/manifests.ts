@@ -1,14 +1,16 @@
-/** Backup manifests, good and damaged: what PostgreSQL 15's pg_verifybackup says. */
+/** Backup manifests, good and damaged: what PostgreSQL 15's pg_verifybackup says, and servers to UPLOAD_MANIFEST. */
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { backupManifest, backupManifestText } from "../../src/arbitraries/index.ts";
+import { supports } from "../../src/capabilities.ts";
 import { BackupManifestReader } from "../../src/files/manifest/index.ts";
 import { DecodeError } from "../../src/kernel/errors.ts";
-import { lossyText } from "../../test/manifests.ts";
+import { lossyText, uploadManifest } from "../../test/manifests.ts";
 import { runProgram } from "../../test/programs/programs.ts";
+import type { OwnServer } from "../../test/servers/index.ts";
 import type { Kind } from "./kind.ts";
 
 interface ManifestInput {
@@ -34,6 +36,7 @@ export const manifests: Kind<ManifestInput, ManifestSaid> = {
   },
 
   async ask(server, inputs) {
+    if (supports(server.versionNum, "uploadManifest")) return askServer(server, inputs);
     if (server.major !== judge) return inputs.map(() => undefined);
     const folder = mkdtempSync(join(tmpdir(), "walwire-manifests-"));
     try {
@@ -52,12 +55,13 @@ export const manifests: Kind<ManifestInput, ManifestSaid> = {
     }
   },
 
-  ours({ base64 }) {
-    const reader = new BackupManifestReader({
-      server: judge,
-      judge: "pg_verifybackup",
-      sha256: () => createHash("sha256"),
-    });
+  ours({ base64 }, { versionNum: server }) {
+    const sha256 = () => createHash("sha256");
+    const reader = new BackupManifestReader(
+      Math.floor(server / 10000) === judge
+        ? { server: judge, judge: "pg_verifybackup", sha256 }
+        : { server, judge: "server", systemIdentifier: 0n, sha256 },
+    );
     try {
       reader.push(Buffer.from(base64, "base64"));
       reader.end();
@@ -70,3 +74,19 @@ export const manifests: Kind<ManifestInput, ManifestSaid> = {
 
   sort: (_, said) => (said.verdict === "accepted" ? "accepted" : said.message.replace(/".*"|\d+/gs, "…")),
 };
+
+/** A manifest with the identifier of another cluster is rejected with this server's own, which no row can have: it is not asked. */
+async function askServer(server: OwnServer, inputs: readonly ManifestInput[]): Promise<(ManifestSaid | undefined)[]> {
+  const connection = await server.connect({ replication: "true" });
+  try {
+    const said: (ManifestSaid | undefined)[] = [];
+    for (const { base64 } of inputs) {
+      const message = await uploadManifest(connection, [Buffer.from(base64, "base64")]);
+      if (message === undefined) said.push({ verdict: "accepted" });
+      else said.push(/database system identifier/.test(message) ? undefined : { verdict: "rejected", message });
+    }
+    return said;
+  } finally {
+    await connection.close();
+  }
+}

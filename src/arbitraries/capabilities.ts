@@ -4,8 +4,8 @@ import { CapabilityTable } from "../kernel/version.ts";
 export const modelCapabilities = /* @__PURE__ */ new CapabilityTable({
   /** slotfuncs.c: pg_replication_slot_advance, commit 9c7d06d606 */
   slotAdvance: { since: [110000] },
-  /** walsender.c: StartLogicalReplication: CreateDecodingContext after CopyBothResponse */
-  streamOpensFirst: { since: [100000], until: 110000 },
+  /** test_decoding.c: pg_decode_startup, commit 325f2ec555 */
+  includeRewrites: { since: [110000] },
   /** slotfuncs.c: pg_replication_slot_advance: "WAL LSN", commit 887248e97e */
   invalidLsnInCapitals: { since: [120000] },
   /** slotfuncs.c: copy_replication_slot, commit 9f06d79ef8 */

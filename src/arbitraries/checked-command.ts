@@ -301,7 +301,7 @@ export const nameList: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: anything },
 );
 
-function startLogical(server: number): fc.Arbitrary<string> {
+export function startLogical(server: number): fc.Arbitrary<string> {
   const text = (...texts: readonly string[]) => fc.constantFrom(...texts).map((each) => ` ${quote(each)}`);
   const flag = fc.oneof(
     { weight: 4, arbitrary: fc.oneof(text(...booleans.slice(0, 7), "parallel"), fc.constant("")) },

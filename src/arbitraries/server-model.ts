@@ -23,11 +23,13 @@ import { ParseError, refuseArgument, ServerError } from "../kernel/errors.ts";
 import { formatLsn, invalidLsn } from "../kernel/lsn.ts";
 import { checkOptions } from "../kernel/options.ts";
 import { type Server, serverVersionNum } from "../kernel/version.ts";
+import { sessionCapabilities } from "../session/capabilities.ts";
 import type { BackendMessage, ServerFields, TransactionStatus } from "../session/messages.ts";
 import { knownStatement } from "../session/server/sql.ts";
 import { errorOf, fatal, fieldsOf, shutdownError } from "../session/server/words.ts";
 import { judgeSlotName } from "../text/slot-name.ts";
 import { modelCapabilities } from "./capabilities.ts";
+import { checkTestDecoding } from "./test-decoding.ts";
 
 /** A session of the model: the parameters of its startup packet that matter. */
 export interface ModelSession {
@@ -492,7 +494,7 @@ export class ServerModel {
 
   /** @source walsender.c: StartReplication, StartLogicalReplication */
   #start(session: number, command: StartReplicationCmd, say: (line: string) => void): AnswerLines {
-    const opensFirst = modelCapabilities.supports(this.server, "streamOpensFirst");
+    const opensFirst = sessionCapabilities.supports(this.server, "streamOpensFirst");
     const of = this.#of(session);
     const { kind, slotname } = command;
     if (of.transaction === "T") {
@@ -521,13 +523,7 @@ export class ServerModel {
         });
       }
       this.#mustBeDecodable(session, slot);
-      const [option] = slot.plugin === "test_decoding" ? command.options : [];
-      if (option !== undefined) {
-        // @source test_decoding.c: pg_decode_startup
-        const value = option.arg?.type === "String" ? option.arg.sval : "(null)";
-        const message = `option "${option.defname}" = "${value}" is unknown`;
-        throw errorOf("INVALID_PARAMETER_VALUE", message);
-      }
+      if (slot.plugin === "test_decoding") checkTestDecoding(command, this.server);
       const options = this.#check(session, command, slot.plugin) as PGOutputOptions | undefined;
       if (options?.twoPhase) slot.twoPhase = true;
       Object.assign(slot, { session, inactive: false });

@@ -394,21 +394,26 @@ function acceptedText(
   const printed = parseCommand(text, { server });
   const refusal = refusalOf(printed, server, plugin);
   if (refusal === undefined) return text;
-  const origins =
-    from === undefined ? rangesOf(commandCapabilities, "replicationSlots").map(({ since }) => since) : [from];
+  const versions = rangesOf(commandCapabilities, "replicationSlots").map(({ since }) => since);
   // Where there is no pgoutput, nothing says that its options are right.
   const hasPlugin = (each: number) => plugin !== "pgoutput" || commandCapabilities.supports(each, "pgoutput");
   const isChecked = (each: number) =>
     command.type !== "StartReplicationCmd" || command.kind !== "LOGICAL" || hasPlugin(each);
-  const origin = origins.findLast((each) => isChecked(each) && refusalOf(command, each, plugin) === undefined);
+  const accepts = (each: number) => isChecked(each) && refusalOf(command, each, plugin) === undefined;
+  const origin = (from === undefined ? versions : [from]).findLast(accepts);
   if (origin === undefined) return text;
   if (from === undefined && isOlderForm(origin, server)) return printCommand(command, { server, from: origin, plugin });
   const [what, dependsOn] = blamed(printed, refusal.path);
-  for (const name of dependsOn) requireUnlessBoth(name, what, origin, server);
+  // What differs from the next version that accepts it, and not what came later.
+  const nearest =
+    origin > server
+      ? versions.find((each) => each > server && each < origin && accepts(each))
+      : versions.findLast((each) => each < server && each > origin && accepts(each));
+  for (const name of dependsOn) requireUnlessBoth(name, what, nearest ?? origin, server);
   return unsupported(
     `PostgreSQL ${formatServerVersion(server)} rejects it (${what}): ${refusal.message}`,
     dependsOn,
-    origin,
+    nearest ?? origin,
     server,
   );
 }

@@ -228,9 +228,8 @@ export class CopyDecoder {
       for (; at < end; at++) {
         let byte = bytes[at]!;
         if (byte === BACKSLASH) {
-          // A backslash at the end of the line stands for nothing.
-          if (++at === end) break;
-          byte = bytes[at]!;
+          // A line does not end behind a backslash: another byte is there.
+          byte = bytes[++at]!;
           if (byte >= 0x30 && byte <= 0x37) {
             byte -= 0x30;
             for (let more = 0; more < 2 && at + 1 < end && isOctal(bytes[at + 1]!); more++) {

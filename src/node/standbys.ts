@@ -72,7 +72,7 @@ export async function observePrimary(
   query: (sql: string) => Promise<readonly Row[]>,
   refuse: (problem: string) => never,
 ): Promise<{ readonly server: number; readonly clusterName: string | undefined; readonly observed: ObservedPrimary }> {
-  const { server, setting, clusterName, standbys } = await askPrimary(query, refuse);
+  const { server, setting, synchronousCommit, clusterName, standbys } = await askPrimary(query, refuse);
   if (standbys === undefined) refuse("this role may not see the standbys: it needs pg_monitor, or to be superuser");
   if (standbys!.cascading)
     return { server, clusterName, observed: { value: setting, standbys: standbys!.rows, cascading: true } };
@@ -88,6 +88,7 @@ export async function observePrimary(
   const observed = {
     ...{ value: setting, position: parseLsn(position!.position!), standbys: standbysOf(rows, refuse).rows },
     commitsWait: waiting.length > 0,
+    synchronousCommit,
   };
   return { server, clusterName, observed };
 }

@@ -6,8 +6,16 @@ export const sessionCapabilities = /* @__PURE__ */ new CapabilityTable({
   scram: { since: [100000] },
   /** auth-scram.c: pg_be_scram_get_mechanisms, commits d3fb72ea6d and c3d41ccf59 */
   scramChannelBinding: { since: [110000] },
+  /** auth-scram.c: read_any_attr, commit db1f28917b */
+  scramEndIsNamed: { since: [130000] },
+  /** auth.c: CheckPWChallengeAuth, commit aaf09c5923 */
+  unknownRolesMayLeave: { since: [120018, 130014, 140011, 150006, 160002, 170000] },
+  /** walsender.c: StartLogicalReplication: CreateDecodingContext after CopyBothResponse */
+  streamOpensFirst: { since: [100000], until: 110000 },
   /** postmaster.c: NEGOTIATE_GSS_CODE, commit b0b39f72b9 */
   gssEncryption: { since: [120000] },
+  /** proc.c: InitProcess, commit ea92368cd1; before it walsender.c: InitWalSender */
+  walsendersCountedFirst: { since: [120000] },
   /** postmaster.c: ProcessStartupPacket; pqcomm.h: PG_PROTOCOL_EARLIEST, commit 0ba0e3f9b5 */
   protocolTwoIsGone: { since: [140000] },
   /** postgres.c: SocketBackend, walsender.c: ProcessRepliesIfAny, commit 9626325da5 */

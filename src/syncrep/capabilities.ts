@@ -31,6 +31,8 @@ export const syncStandbyRows = {
 
 /** What a primary's views show of its walsenders. */
 export const planCapabilities = /* @__PURE__ */ new CapabilityTable({
+  /** guc.c: AlterSystemSetConfigFile, commit 65d6e4cb5c; pg_lsn.h, commit 7d03a83f4d */
+  alterSystem: { since: [90400] },
   /** pg_proc.h: pg_current_wal_insert_lsn, commits 806091c96f and d10c626de4 */
   walFunctionNames: { since: [100000] },
   /** pgstat.c: pgstat_bestart, commit fc70a4b0df */

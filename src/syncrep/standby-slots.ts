@@ -78,7 +78,9 @@ export const standbySlotFindingCodes = {
 
 /** A likely mistake in a value. */
 export interface StandbySlotFinding {
+  /** The kind of mistake. */
   readonly code: keyof typeof standbySlotFindingCodes;
+  /** That of the code. */
   readonly severity: "warning" | "info";
   /** What it is, and what to write. */
   readonly message: string;
@@ -106,7 +108,9 @@ export function lintSynchronizedStandbySlots(
   const say = (code: StandbySlotFinding["code"], message: string): void => {
     findings.push({ code, severity: standbySlotFindingCodes[code], message });
   };
-  const twice = new Set(names.filter((name, i) => names.indexOf(name) < i));
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const name of names) (seen.has(name) ? twice : seen).add(name);
   for (const name of twice) say("DUPLICATE", `${name} stands twice: write it once.`);
   if (names.length === 1 && /^(?:none|off|null|false|no|default|disabled)$/.test(names[0]!)) {
     say("LOOKS_LIKE_OFF", `${names[0]} is the name of a slot here: write the empty string to wait for no slot.`);
@@ -139,6 +143,7 @@ export interface ReplicationSlotRow {
 
 /** A slot of the list that holds logical failover slots back. */
 export interface StandbySlotBlocker {
+  /** That of the list. */
   readonly slotName: string;
   /** The first of these that applies, as the server looks for them. */
   readonly reason: "missing" | "logical" | "invalidated" | "inactive" | "behind";
@@ -150,9 +155,13 @@ export interface StandbySlotBlocker {
 
 /** The WARNING of a server that waits. */
 export interface StandbySlotWarning {
+  /** invalid_parameter_value or object_not_in_prerequisite_state. */
   readonly sqlstate: "22023" | "55000";
+  /** Word for word. */
   readonly message: string;
+  /** Word for word. */
   readonly detail: string;
+  /** Word for word. */
   readonly hint: string;
 }
 

@@ -1,6 +1,14 @@
 /** Replication commands, one by one: what each version reads in them, what it refuses and how, and how they are printed. */
 import { describe, expect, test } from "vitest";
-import { type Command, type DefElem, type Notice, parseCommand, printCommand } from "../../src/command/index.ts";
+import {
+  type Command,
+  checkCommand,
+  type DefElem,
+  locateCommand,
+  type Notice,
+  parseCommand,
+  printCommand,
+} from "../../src/command/index.ts";
 import { EncodeError, ParseError, UnsupportedError } from "../../src/kernel/errors.ts";
 import { type Lsn, toLsn } from "../../src/kernel/lsn.ts";
 import { formatServerVersion } from "../../src/kernel/version.ts";
@@ -788,6 +796,12 @@ describe("printing", () => {
       "MANIFEST is not in PostgreSQL 10.23, only since 13; since 15 it is the option manifest in parentheses",
     ],
     [`${stream}, binary 'on')`, 13, "The option binary is not in PostgreSQL 13.23, only since 14"],
+    // Not what later versions of the protocol need.
+    ...([2, 3, 4] as const).map((version): [string, number, string] => [
+      stream.replace("proto_version '1'", `proto_version '${version}'`).concat(")"),
+      11 + version,
+      `This value of proto_version is not in PostgreSQL ${formatServerVersion(11 + version)}, only since ${12 + version}`,
+    ]),
   ])("%s cannot be said to %d: %s", (text, server, message) => {
     expect(() => reprint(text, 18, server)).toThrow(message);
   });
@@ -911,4 +925,53 @@ test.each([
   } catch (error) {
     expect(error).toBeInstanceOf(ParseError);
   }
+});
+
+test.each<[string, Readonly<Record<string, number>>]>([
+  [" SHOW a.b", { "": 1, name: 6 }],
+  [" TIMELINE_HISTORY 7", { "": 1, timeline: 18 }],
+  [" SELECT 1", { "": 1 }],
+  ["IDENTIFY_SYSTEM", { "": 0 }],
+  ["READ_REPLICATION_SLOT s", { "": 0, slotname: 22 }],
+  [
+    "CREATE_REPLICATION_SLOT s TEMPORARY LOGICAL p (SNAPSHOT 'use', two_phase)",
+    {
+      "": 0,
+      slotname: 24,
+      temporary: 26,
+      kind: 36,
+      plugin: 44,
+      "options[0].defname": 47,
+      "options[0].arg": 56,
+      "options[1].defname": 63,
+    },
+  ],
+  ["START_REPLICATION SLOT s 0/1 TIMELINE 3", { "": 0, slotname: 23, startpoint: 25, timeline: 38 }],
+])("the parts of %s have their places", (text, places) => {
+  const located = locateCommand(parseCommand(text));
+  expect(located.text).toBe(text);
+  expect(Object.fromEntries(located.offsets)).toEqual(places);
+});
+
+test("there is no replication language with slots before 9.4", () => {
+  expect(() => parseCommand("IDENTIFY_SYSTEM", { server: "9.3" })).toThrow(
+    new UnsupportedError(
+      "The replication language with slots is not in PostgreSQL 9.3.25, only since 9.4",
+      "replicationSlots",
+    ),
+  );
+  expect(parseCommand("IDENTIFY_SYSTEM", { server: "9.4" })).toEqual({ type: "IdentifySystemCmd" });
+});
+
+test("a Boolean where text is wanted is its word", () => {
+  const backup = (boolval: boolean): Command => ({ type: "BaseBackupCmd", options: [boolean("label", boolval)] });
+  expect(checkCommand(backup(true), { server: 17 })).toMatchObject({ label: "true" });
+  expect(checkCommand(backup(false), { server: 17 })).toMatchObject({ label: "false" });
+});
+
+test.each([
+  [16, 0],
+  [17, 2],
+] as const)("SQL without a database is rejected by %i at its first token", (server, offset) => {
+  expect(() => parseCommand("\v x", { server, database: false })).toThrow(expect.objectContaining({ offset }));
 });

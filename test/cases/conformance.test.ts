@@ -1,12 +1,27 @@
 /** The rows of conformance/: walwire says of each what the server said, and the set covers what it claims. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
-import { describe, expect, test } from "vitest";
-import { coverageOf, coverGrammars, coversCapability } from "../../scripts/conformance/coverage.ts";
+import { afterAll, describe, expect, test } from "vitest";
+import {
+  coverageOf,
+  coverGrammars,
+  coversCapability,
+  otherTables,
+  tables,
+} from "../../scripts/conformance/coverage.ts";
 import { checksums, folder, readDataset, readRows, version } from "../../scripts/conformance/dataset.ts";
 import { agrees } from "../../scripts/conformance/kind.ts";
 import { kinds } from "../../scripts/conformance/kinds.ts";
 import { violation } from "../../scripts/conformance/schema.ts";
+import { CapabilityTable } from "../../src/kernel/version.ts";
+
+const source = fileURLToPath(new URL("../../src", import.meta.url));
+
+afterAll(async () => {
+  for (const kind of kinds) await kind.close?.();
+});
 
 const { servers, files } = readDataset();
 const text = (file: string): string => readFileSync(`${folder}${file}`, "utf8");
@@ -60,7 +75,22 @@ describe("coverage.md", () => {
 
   test("names every capability in which the servers differ", () => {
     expect(covered.unnamed).toEqual([]);
+    expect(covered.needless).toEqual([]);
     expect(covered.capabilities.length).toBeGreaterThan(20);
+  });
+
+  test("has the tables of all folders but those of programs, the publisher and the models", async () => {
+    const paths = readdirSync(source, { recursive: true, encoding: "utf8" }).filter(
+      (path) => /(?:^|\/)capabilities\.ts$/.test(path) && !otherTables.includes(path.split("/")[0]!),
+    );
+    const all = await Promise.all(paths.map((path) => import(join(source, path)) as Promise<Record<string, unknown>>));
+    const found = all.flatMap(Object.values).filter((each) => each instanceof CapabilityTable);
+    expect(found.length).toBeGreaterThan(15);
+    for (const table of found) {
+      const rows = Object.values((table as CapabilityTable<string>).rows);
+      const isThere = Object.values(tables).some((each) => rows.every((row) => Object.values(each.rows).includes(row)));
+      expect([Object.keys((table as CapabilityTable<string>).rows), isThere]).toEqual([expect.anything(), true]);
+    }
   });
 
   test.each(covered.capabilities)(

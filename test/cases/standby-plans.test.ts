@@ -128,6 +128,7 @@ describe("steps", () => {
     expect(value("18")).toMatchObject({ value: "FIRST 1 (c, b)" });
     expect(value("9.6")).toMatchObject({ value: "1 (c, b)" });
     expect(value("9.5")).toMatchObject({ value: "c, b" });
+    expect(() => value("9.3")).toThrow("ALTER SYSTEM is not in PostgreSQL 9.3");
     const any = { ...wanted, syncrepMethod: "QUORUM" } as const;
     expect(() =>
       planSynchronousStandbys({ primary: "a", value: "", rule: undefined }, any, undefined, { server: "9.6" }),
@@ -251,11 +252,11 @@ test("findings name what makes a plan void", () => {
   const { findings } = planSynchronousStandbys(
     { primary: "a", value: "ANY 1 (*)", rule: { voters: ["a", "b"], quorum: 1 } },
     { nodes: ["a", "b", "Zürich", "x".repeat(64)], copies: 1 },
-    { value: "ANY 1 (*)", standbys: rows, cascading: true },
+    { value: "ANY 1 (*)", standbys: rows, cascading: true, synchronousCommit: "remote_write" },
     { server: "17.4" },
   );
   expect(findings.map(({ code }) => code)).toEqual([
-    ...["UNSAFE_NOW", "ANY_STANDBY", "NEVER_MATCHES", "START", "CASCADING", "SHARED_NAME", "NOT_STREAMING"],
+    ...["UNSAFE_NOW", "ANY_STANDBY", "NEVER_MATCHES", "START", "CASCADING", "LEVEL", "SHARED_NAME", "NOT_STREAMING"],
   ]);
 });
 

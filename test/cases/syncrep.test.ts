@@ -309,3 +309,7 @@ describe("where the parts stand", () => {
     ]);
   });
 });
+
+test("what is left of two equal names keeps the blanks before it", () => {
+  expect(editSynchronousStandbyNames("a,  a, b", first(1, "a", "b"))).toBe("a,  b");
+});

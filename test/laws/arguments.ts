@@ -1,7 +1,7 @@
 /** The laws of public functions with arguments from JavaScript: whatever they are called with, they return or throw an error of ours. */
 import fc from "fast-check";
-import { describe } from "vitest";
-import { WalwireError } from "../../src/kernel/errors.ts";
+import { describe, expect } from "vitest";
+import { ArgumentError, EncodeError, WalwireError } from "../../src/kernel/errors.ts";
 import { hostileValue, withChange } from "./grammar.ts";
 import { law } from "./law.ts";
 
@@ -25,6 +25,7 @@ export function lawsOfArguments(
         call(...args);
       } catch (error) {
         if (!(error instanceof WalwireError)) throw error;
+        if (error instanceof ArgumentError || error instanceof EncodeError) saysWhatIsWrong(error);
       }
     };
 
@@ -45,4 +46,12 @@ export function lawsOfArguments(
       1000,
     );
   });
+}
+
+/** The message begins with the part that is wrong, by its name, and goes on with what is expected. */
+function saysWhatIsWrong({ path, message }: ArgumentError | EncodeError): void {
+  expect(path).toMatch(/^[A-Za-z]/);
+  expect(message.startsWith(path), message).toBe(true);
+  expect(message.slice(path.length)).toMatch(/^(?:: | is | has |\.\w+ is ).*\w/s);
+  expect(message).not.toMatch(/expected(?:,|$| ,)/);
 }

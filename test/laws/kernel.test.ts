@@ -194,6 +194,37 @@ describe("server versions", () => {
     expect(sinceVersion(name)).toMatch(/^\d/);
   });
 
+  /** How many minor releases each branch had on the same day that the one before had these more: the calendar of releases. */
+  const behind: Readonly<Record<number, number>> = {
+    905: 5,
+    906: 4,
+    10: 5,
+    11: 5,
+    12: 5,
+    13: 4,
+    14: 4,
+    15: 5,
+    16: 4,
+    17: 4,
+    18: 5,
+    19: 6,
+  };
+  const branchOf = (num: number) => (num < 100000 ? Math.floor(num / 100) : Math.floor(num / 10000));
+
+  test.each(Object.keys(capabilities) as CapabilityName[])(
+    "%s begins with a major, or on one day in each branch",
+    (name) => {
+      const since: readonly number[] = capabilities[name].since;
+      const minors = since.filter((num) => num % 100 !== 0);
+      expect(since.slice(0, minors.length)).toEqual(minors);
+      expect(since.length - minors.length).toBeLessThanOrEqual(1);
+      if (since.length === 1 && name !== "numSyncIsChecked") expect(minors).toEqual([]);
+      for (const [i, num] of minors.slice(1).entries()) {
+        expect((minors[i]! % 100) - (num % 100), String(num)).toBe(behind[branchOf(num)]);
+      }
+    },
+  );
+
   test("a behaviour that came by minor releases is asked minor by minor", () => {
     const has = (server: string): boolean => supports(server, "doubledQuoteInIdentifier");
     expect([

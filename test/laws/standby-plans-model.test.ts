@@ -13,7 +13,7 @@ function starts(limits: Limits) {
 
 /** `npm run model:standbys` goes on to 5 nodes, and to millions of states. */
 test.each([
-  [2, 6],
+  [2, 5],
   [3, 3],
   [4, 2],
 ])("no history of %i nodes and %i events loses a commit", (nodes, depth) => {

@@ -189,7 +189,9 @@ describe("TupleData", () => {
 
   test("65,535 columns are the most", () => {
     expect(TupleData.of(new Array(65535).fill(null)).length).toBe(65535);
-    expect(() => TupleData.of(new Array(65536).fill(null))).toThrow(EncodeError);
+    expect(() => TupleData.of(new Array(65536).fill(null))).toThrow(
+      new EncodeError("TupleData.length", "TupleData.length is 65536, expected at most 65535"),
+    );
   });
 
   test("rows are equal if their bytes are, and JSON keeps what is not there apart", () => {

@@ -268,11 +268,11 @@ function takenOver(state: State, set: number, by: Planner): State {
     leader: q,
     timelines: [...state.timelines, { parent, at: length, returned: 0 }],
     takeovers: state.takeovers + 1,
-    wait: undefined,
+    // What the planner remembers stays: the new primary begins with another value, for which it does not count.
   };
 }
 
-/** Follows the primary; what it has beyond that is lost, as pg_rewind does it. */
+/** Follows the primary; what it has beyond that is removed, as pg_rewind does it. */
 function joined(state: State, i: number): State {
   const { nodes, leader } = state;
   const { timeline, length, value } = nodes[leader]!;
@@ -280,7 +280,11 @@ function joined(state: State, i: number): State {
   const isPrefix = lengthOn(state, nodes[leader]!, own.timeline) >= own.length;
   // It keeps what it has, and then receives.
   const node = isPrefix ? { ...own, follows: leader, value } : { timeline, length, follows: leader, value };
-  return { ...state, nodes: put(nodes, i, node), waits: put(state.waits, i, false) };
+  // Who received from it must connect again, and a server refuses to send to one that has other WAL than its own.
+  const left = nodes.map((each) =>
+    own.follows === i && each.follows === i ? { ...each, follows: -1, value: "" } : each,
+  );
+  return { ...state, nodes: put(left, i, node), waits: put(state.waits, i, false) };
 }
 
 /** Everything that can happen next, with what it is. */

@@ -154,7 +154,8 @@ export function stepsOf(messages: readonly Message[]): Observed[] {
   return steps;
 }
 
-function columnsOf(body: Buffer): (ColumnDescription & { tableOid: number; number: number; format: number })[] {
+/** The columns in the body of a RowDescription. */
+export function columnsOf(body: Buffer): (ColumnDescription & { tableOid: number; number: number; format: number })[] {
   let at = 2;
   return Array.from({ length: body.readInt16BE(0) }, () => {
     const end = body.indexOf(0, at);
@@ -172,7 +173,8 @@ function columnsOf(body: Buffer): (ColumnDescription & { tableOid: number; numbe
   });
 }
 
-function valuesOf(body: Buffer): (Buffer | null)[] {
+/** The values in the body of a DataRow. */
+export function valuesOf(body: Buffer): (Buffer | null)[] {
   let at = 2;
   return Array.from({ length: body.readInt16BE(0) }, () => {
     const length = body.readInt32BE(at);

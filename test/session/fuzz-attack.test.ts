@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { concat } from "../../src/arbitraries/bytes.ts";
+import { encodePgoutputMessage } from "../../src/generated/logical.ts";
 import { encodeWalSenderMessage } from "../../src/generated/physical.ts";
 import { WalwireError } from "../../src/kernel/errors.ts";
 import { toLsn } from "../../src/kernel/lsn.ts";
 import { toPgTime } from "../../src/kernel/time.ts";
-import { Attacker } from "../../src/node/cli/fuzz/attack/index.ts";
-import { listen, ServerError } from "../../src/node/server/index.ts";
+import { Attacker, referenceHandlers } from "../../src/node/cli/fuzz/attack/index.ts";
+import { listen } from "../../src/node/server/index.ts";
 import {
   type BackendMessage,
   decodeBackendMessage,
@@ -94,6 +95,17 @@ const wal = (dataStart: bigint): Uint8Array =>
       data: new Uint8Array(8),
     }),
   );
+const pgoutputCommit = encodeFrame(
+  "d",
+  encodeWalSenderMessage({
+    type: "XLogData",
+    ...{ dataStart: toLsn(0x1000008n), walEnd: toLsn(0x1000008n), sendTime: toPgTime(0n) },
+    data: encodePgoutputMessage({
+      type: "Commit",
+      ...{ commitLsn: toLsn(0x1000000n), endLsn: toLsn(0x1000008n), commitTime: toPgTime(0n) },
+    }),
+  }),
+);
 const atKeepalive = (action: (connection: Connection, passing: Passing) => Action): Fault => {
   return at("CopyData", ({ data }, connection, passing) =>
     data[0] === 0x6b ? action(connection, passing) : undefined,
@@ -231,6 +243,34 @@ const faults: Readonly<Record<string, readonly [fault: Fault, sentence: RegExp]>
     at("ErrorResponse", (message) => replace(message, Uint8Array.of(0, 0, 0, 0, 0))),
     /cannot be read/,
   ],
+  "a wrong option of an output plugin is accepted": [
+    at("ErrorResponse", ({ fields }, { queries }) =>
+      fields.C === "22023" && /^START/.test(queries.at(-1)!)
+        ? replace({ type: "CopyBothResponse", format: "text", columnFormats: [] })
+        : undefined,
+    ),
+    /says CopyBothResponse.*, expected ErrorResponse ERROR 22023/,
+  ],
+  "a slot is of another plugin": [
+    at("DataRow", ({ values }) =>
+      values[3] === "pgoutput" ? replace({ type: "DataRow", values: [...values.slice(0, 3), "wal2json"] }) : undefined,
+    ),
+    /value of column 4 is "wal2json", expected "pgoutput"/,
+  ],
+  "a slot cannot be dropped": [
+    at("CommandComplete", ({ tag }) =>
+      tag === "DROP_REPLICATION_SLOT"
+        ? replace({ type: "ErrorResponse", fields: { S: "ERROR", V: "ERROR", C: "55006", M: "it is active" } })
+        : undefined,
+    ),
+    /says ErrorResponse ERROR 55006 "it is active", expected CommandComplete DROP_REPLICATION_SLOT/,
+  ],
+  "a transaction of pgoutput has no beginning": [
+    at("CopyBothResponse", (message, { queries }) =>
+      /proto_version/.test(queries.at(-1)!) ? replace(message, pgoutputCommit) : undefined,
+    ),
+    /CopyData cannot be read: Commit without/,
+  ],
   "Parse is accepted": [
     at("ErrorResponse", ({ fields }) =>
       /extended query protocol/.test(fields.M!) ? replace(complete("PARSE")) : undefined,
@@ -317,18 +357,7 @@ async function broken(fault: Fault | undefined, server: number | string = 18) {
   const walsender = await listen({
     server,
     limits: { connections: 100 },
-    handlers: {
-      identifySystem: () => ({ systemid: 7_000_000_000_000_000_001n, timeline: 1, xlogpos: toLsn(0x1000000n) }),
-      startPhysical: async ({ slotname }, stream) => {
-        if (slotname !== undefined) {
-          const message = `replication slot "${slotname}" does not exist`;
-          throw new ServerError({ severity: "ERROR", sqlstate: "42704", message });
-        }
-        stream.caughtUp(toLsn(0x1000000n));
-        while ((await stream.nextFeedback()) !== undefined);
-      },
-      plugin: () => undefined,
-    },
+    handlers: referenceHandlers(),
   });
   const port = walsender.address.port!;
   const sockets = new Set<Socket>();

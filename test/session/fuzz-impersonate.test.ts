@@ -156,7 +156,12 @@ const data = { act: "data", bytes: 100 };
 const ask = { act: "keepalive", reply: true };
 const scripts: readonly (readonly object[])[] = [
   [data, ask, data, { act: "stale" }, ask, { act: "end" }],
-  ...["error", "cut", "gap", "letter", "short", "type", "length"].map((act) => [data, ask, { act }]),
+  ...["error", "cut", "gap", "letter", "short", "type", "length"].map((act) => [
+    data,
+    ask,
+    { act: "split", size: 7 },
+    { act },
+  ]),
 ];
 
 /** A seed of changes with one transaction: what a client confirms in it is then not mistaken for the end of another. */

@@ -20,6 +20,7 @@ import type { ResultSetName } from "../../command/results/result-sets.ts";
 import { describeResultSet, encodeResultSet, type ResultSetValue } from "../../command/results/rows.ts";
 import { formatLsn, invalidLsn } from "../../kernel/lsn.ts";
 import { walFileName } from "../../kernel/wal-names.ts";
+import { sessionCapabilities } from "../../session/capabilities.ts";
 import type { BackendMessage } from "../../session/messages.ts";
 import { errorOf, noticeResponse } from "../../session/server/words.ts";
 import { plainBytes } from "../../wire/check.ts";
@@ -275,11 +276,13 @@ class CommandRun {
           ? "pgoutput"
           : await this.#ask(() => pluginOf(slotname, this.#context));
     if (plugin === undefined || startLogical === undefined) throw missingSlot(slotname);
-    const options = this.#check(command, plugin) as PGOutputOptions | undefined;
     const stream = new ServerStream(this.#link, "LOGICAL");
     await stream.run(
       this.#context.signal,
-      () => startLogical(command, options, stream),
+      () => {
+        if (sessionCapabilities.supports(this.#server, "streamOpensFirst")) stream.open();
+        return startLogical(command, this.#check(command, plugin) as PGOutputOptions | undefined, stream);
+      },
       () => false,
     );
     this.#answer(command);

@@ -377,22 +377,31 @@ export class Connection implements Link {
     if (isDirect && secure.alpnProtocol !== "postgresql") throw gone;
   }
 
+  /** Before 12 a walsender is one of all connections until it has logged in. */
+  #isCountedFirst({ replication }: StartupSession): boolean {
+    return replication === "false" || sessionCapabilities.supports(this.settings.server, "walsendersCountedFirst");
+  }
+
+  #admit({ replication }: StartupSession): void {
+    const { settings } = this.host;
+    if (this.host.admit(this)) return;
+    const { connections } = settings.limits;
+    const name = sessionCapabilities.supports(settings.server, "parameterNamesQuoted")
+      ? '"max_wal_senders"'
+      : "max_wal_senders";
+    throw fatal(
+      "TOO_MANY_CONNECTIONS",
+      replication === "false"
+        ? "sorry, too many clients already"
+        : `number of requested standby connections exceeds ${name} (currently ${connections})`,
+    );
+  }
+
   async #authenticate(session: StartupSession): Promise<void> {
     this.#stage = "authentication";
     const { settings, requiresTls } = this.host;
     const { user } = session;
-    if (!this.host.admit(this)) {
-      const { connections } = settings.limits;
-      const name = sessionCapabilities.supports(settings.server, "parameterNamesQuoted")
-        ? '"max_wal_senders"'
-        : "max_wal_senders";
-      throw fatal(
-        "TOO_MANY_CONNECTIONS",
-        session.replication === "false"
-          ? "sorry, too many clients already"
-          : `number of requested standby connections exceeds ${name} (currently ${connections})`,
-      );
-    }
+    if (this.#isCountedFirst(session)) this.#admit(session);
     if (requiresTls && !(this.#socket instanceof TLSSocket)) {
       const { remoteAddress = "" } = this.#socket;
       const message = `no pg_hba.conf entry for replication connection from host "${remoteAddress}", user "${user}", no encryption`;
@@ -407,6 +416,7 @@ export class Connection implements Link {
           ? users[user]
           : undefined;
     const exchange = new ScramExchange({
+      server: settings.server,
       user,
       secret,
       nonce: randomBytes(SCRAM_NONCE_LENGTH),
@@ -416,7 +426,9 @@ export class Connection implements Link {
     const { mechanisms } = exchange;
     this.say({ type: "Authentication", method: "SASL", mechanisms, data: new Uint8Array(0) });
     for (;;) {
-      const [tag] = await this.#take(1);
+      const first = await this.#orInterrupted(this.#input.take(1));
+      if (first === undefined) throw exchange.leave() ?? gone;
+      const [tag] = first;
       if (tag !== PASSWORD) throw fatal("PROTOCOL_VIOLATION", `expected SASL response, got message type ${tag}`);
       // A message that is not whole is a proof that fails.
       const failed = fatal("INVALID_PASSWORD", `password authentication failed for user "${user}"`);
@@ -487,11 +499,9 @@ export class Connection implements Link {
         return connection.#untilError.signal;
       },
     };
-    this.say(...this.#changedParameters(), {
-      type: "BackendKeyData",
-      processId: this.processId,
-      secretKey: this.secretKey,
-    });
+    this.say(...this.#changedParameters());
+    if (!this.#isCountedFirst(session)) this.#admit(session);
+    this.say({ type: "BackendKeyData", processId: this.processId, secretKey: this.secretKey });
     this.#stage = "ready";
   }
 

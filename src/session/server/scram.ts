@@ -11,8 +11,10 @@ import { pbkdf2 } from "@noble/hashes/pbkdf2.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { refuseArgument, type ServerError } from "../../kernel/errors.ts";
 import { checkOptions, checkWhole } from "../../kernel/options.ts";
+import { type Server, serverVersionNum } from "../../kernel/version.ts";
 import { isBytes, mustBeBytes, plainBytes } from "../../wire/check.ts";
 import { decodeText } from "../../wire/text.ts";
+import { sessionCapabilities } from "../capabilities.ts";
 import { fatal } from "./words.ts";
 
 const SCRAM_SHA_256 = "SCRAM-SHA-256";
@@ -120,6 +122,8 @@ export type ScramStep =
 
 /** What a SCRAM exchange needs. */
 export interface ScramExchangeInit {
+  /** The version that speaks. */
+  readonly server: Server;
   /** The role, for the error. */
   readonly user: string;
   /** Its secret as pg_authid has it; undefined if there is no such role, or no secret: the exchange fails as with a wrong password. */
@@ -137,8 +141,10 @@ export interface ScramExchangeInit {
 
 /** One exchange, without I/O. `receive` takes the bodies of the client's PasswordMessages. */
 export class ScramExchange {
+  readonly #server: number;
   readonly #user: string;
   readonly #secret: Secret;
+  readonly #isKnown: boolean;
   readonly #doomed: boolean;
   readonly #nonce: string;
   readonly #channelBinding: ScramExchangeInit["channelBinding"];
@@ -152,13 +158,15 @@ export class ScramExchange {
 
   /** @throws ArgumentError for an invalid value. */
   constructor(init: ScramExchangeInit) {
-    checkOptions(init, ["user", "secret", "nonce", "mockNonce", "channelBinding"], "init");
-    const { user, secret, nonce, mockNonce, channelBinding } = init;
+    checkOptions(init, ["server", "user", "secret", "nonce", "mockNonce", "channelBinding"], "init");
+    const { server, user, secret, nonce, mockNonce, channelBinding } = init;
     if (typeof user !== "string") refuseArgument("init.user", "a string", user);
     mustBeBytes(nonce, "init.nonce");
     mustBeBytes(mockNonce, "init.mockNonce");
     const parsed = secret === undefined ? undefined : parseSecret(secret);
+    this.#server = serverVersionNum(server);
     this.#user = user;
+    this.#isKnown = secret !== undefined;
     this.#doomed = parsed === undefined;
     this.#secret = parsed ?? mockSecret(user, plainBytes(mockNonce));
     this.#nonce = base64(plainBytes(nonce));
@@ -184,6 +192,17 @@ export class ScramExchange {
       if (error instanceof Malformed) return { type: "failed", error: error.error };
       throw error;
     }
+  }
+
+  /** The client has gone instead of answering: the FATAL error to send, if there is one. @source auth.c: CheckPWChallengeAuth */
+  leave(): ServerError | undefined {
+    this.#state = "over";
+    if (this.#isKnown || sessionCapabilities.supports(this.#server, "unknownRolesMayLeave")) return undefined;
+    return this.#failure();
+  }
+
+  #failure(): ServerError {
+    return fatal("INVALID_PASSWORD", `password authentication failed for user "${this.#user}"`);
   }
 
   #receive(body: Uint8Array): ScramStep {
@@ -213,7 +232,7 @@ export class ScramExchange {
   }
 
   #first(text: string): ScramStep {
-    const p = new Attributes(text);
+    const p = new Attributes(text, this.#server);
     this.#flag = p.char();
     this.#checkFlag(this.#flag);
     if (this.#flag === "p") {
@@ -246,6 +265,9 @@ export class ScramExchange {
     switch (flag) {
       case "p":
         if (this.#isBound) return;
+        if (!sessionCapabilities.supports(this.#server, "scramChannelBinding")) {
+          unsupported("client requires SCRAM channel binding, but it is not supported");
+        }
         return malformed(
           "The client selected SCRAM-SHA-256 without channel binding, but the SCRAM message includes channel binding data.",
         );
@@ -282,7 +304,7 @@ export class ScramExchange {
   }
 
   #final(text: string): ScramStep {
-    const p = new Attributes(text);
+    const p = new Attributes(text, this.#server);
     this.#checkBinding(p.value("c"));
     const nonce = p.value("r");
     let start = p.at;
@@ -304,12 +326,7 @@ export class ScramExchange {
     const clientKey = signature.map((byte, i) => byte ^ proof![i]!);
     const isProven = equal(sha256(clientKey), storedKey);
     this.#state = "over";
-    if (!isProven || this.#doomed) {
-      return {
-        type: "failed",
-        error: fatal("INVALID_PASSWORD", `password authentication failed for user "${this.#user}"`),
-      };
-    }
+    if (!isProven || this.#doomed) return { type: "failed", error: this.#failure() };
     return { type: "final", data: bytesOf(`v=${base64(hmac(sha256, serverKey, message))}`) };
   }
 }
@@ -354,9 +371,11 @@ function internal(message: string): never {
 class Attributes {
   at = 0;
   readonly #text: string;
+  readonly #server: number;
 
-  constructor(text: string) {
+  constructor(text: string, server: number) {
     this.#text = text;
+    this.#server = server;
   }
 
   /** The character that is next; empty at the end. */
@@ -373,7 +392,8 @@ class Attributes {
   /** @source auth-scram.c: read_any_attr */
   any(): { readonly name: string; readonly value: string } {
     const name = this.char();
-    if (name === "") malformed("Attribute expected, but found end of string.");
+    if (name === "" && sessionCapabilities.supports(this.#server, "scramEndIsNamed"))
+      malformed("Attribute expected, but found end of string.");
     if (!/[A-Za-z]/.test(name)) malformed(`Attribute expected, but found invalid character "${sanitized(name)}".`);
     return { name, value: this.#valueOf(name) };
   }

@@ -144,7 +144,7 @@ type Parameters = Omit<StartupSession, "protocolMinor"> & { readonly unrecognize
 /** Names and values, and the session that they make; or the error. */
 function readParameters(packet: Uint8Array): Parameters | ServerError {
   let [user, database, options] = ["", "", ""];
-  let replication: ReplicationMode = "false";
+  let [isWalsender, isOfDatabase] = [false, false];
   const parameters = new Map<string, string>();
   const unrecognized: string[] = [];
   let offset = 4;
@@ -162,19 +162,22 @@ function readParameters(packet: Uint8Array): Parameters | ServerError {
     else if (name === "user") user = value;
     else if (name === "options") options = value;
     else if (name === "replication") {
-      const mode = value === "database" ? value : parseBool(value);
-      if (mode === undefined) {
+      const asked = value === "database" || parseBool(value);
+      if (asked === undefined) {
         return fatal("INVALID_PARAMETER_VALUE", `invalid value for parameter "replication": "${value}"`, {
           hint: 'Valid values are: "false", 0, "true", 1, "database".',
         });
       }
-      replication = mode;
+      isWalsender = asked;
+      // A later true or false leaves it.
+      isOfDatabase ||= value === "database";
     } else if (name.startsWith("_pq_.")) unrecognized.push(name);
     else setParameter(parameters, name, value);
   }
   if (offset !== packet.length - 1) {
     return fatal("PROTOCOL_VIOLATION", "invalid startup packet layout: expected terminator as last byte");
   }
+  const replication = !isWalsender ? "false" : isOfDatabase ? "database" : "true";
   return {
     user: cutName(user),
     database: replication === "true" ? "" : cutName(database || user),
@@ -216,17 +219,17 @@ export function readOptions(options: string): Map<string, string> | ServerError 
 }
 
 /** @source bool.c: parse_bool_with_len */
-function parseBool(text: string): "true" | "false" | undefined {
+function parseBool(text: string): boolean | undefined {
   const value = text.toLowerCase();
   if (value === "") return undefined;
-  if (value === "1" || "true".startsWith(value) || "yes".startsWith(value) || value === "on") return "true";
+  if (value === "1" || "true".startsWith(value) || "yes".startsWith(value) || value === "on") return true;
   if (
     value === "0" ||
     "false".startsWith(value) ||
     "no".startsWith(value) ||
     (value.length > 1 && "off".startsWith(value))
   )
-    return "false";
+    return false;
   return undefined;
 }
 

@@ -19,11 +19,17 @@ export interface AcknowledgingSets {
 
 /** What differs between two values. */
 export interface StandbyNamesComparison {
-  /** Names that only the new value has, and that only the old one has. */
+  /** Names that only the new value has. */
   readonly joined: readonly string[];
+  /** Names that only the old value has. */
   readonly left: readonly string[];
-  /** How many standbys a commit waits for, before and after. */
-  readonly number: { readonly before: number; readonly after: number };
+  /** How many standbys a commit waits for. */
+  readonly number: {
+    /** Under the old value. */
+    readonly before: number;
+    /** Under the new value. */
+    readonly after: number;
+  };
   /** Enough under the old value and not under the new one: what is acknowledged before the change may be only there. */
   readonly onlyBefore: AcknowledgingSets;
   /** Enough under the new value and not under the old one. */

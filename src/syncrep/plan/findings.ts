@@ -23,6 +23,8 @@ export const planFindingCodes = {
   BLOCKS: "warning",
   /** Fewer copies than wanted, so that commits go on. */
   LOWERED: "warning",
+  /** Commits do not wait until standbys have flushed them. */
+  LEVEL: "error",
   /** The server is a standby itself. */
   CASCADING: "error",
   /** A commit right after a start of the server may not wait. */
@@ -34,7 +36,9 @@ export type PlanFindingCode = keyof typeof planFindingCodes;
 
 /** Something to know of a plan. */
 export interface PlanFinding {
+  /** The kind. */
   readonly code: PlanFindingCode;
+  /** That of the code: after an error the plan does not keep its promise. */
   readonly severity: "error" | "warning" | "info";
   /** What it is, and what to do. */
   readonly message: string;
@@ -83,6 +87,11 @@ export function findingsOf(planned: Planned): PlanFinding[] {
   if (observed === undefined) return found;
   if (observed.cascading)
     say("CASCADING", "This server is a standby: no standby of it is synchronous. Plan on the primary.");
+  const { synchronousCommit: level } = observed;
+  if (level !== undefined && level !== "on" && level !== "remote_apply" && copies > 0) {
+    const what = "a commit that returned may be flushed on the primary only";
+    say("LEVEL", `synchronous_commit is ${level}: ${what}. Set it to on or remote_apply.`);
+  }
   const counts = new Map<string, number>();
   for (const { applicationName } of observed.standbys) {
     const folded = downcaseIdentifier(applicationName);
@@ -101,12 +110,9 @@ export function findingsOf(planned: Planned): PlanFinding[] {
   );
   const away = (next?.memberNames ?? []).filter((name) => !streaming.has(downcaseIdentifier(name)));
   if (away.length > 0) {
-    const verb = away.length === 1 ? "does" : "do";
-    say(
-      "NOT_STREAMING",
-      `${listedNames(away, "and")} ${verb} not stream: start it, or leave it out of the nodes.`,
-      away,
-    );
+    const [verb, those] = away.length === 1 ? ["does", "it"] : ["do", "them"];
+    const fix = `start ${those}, or leave ${those} out of the nodes`;
+    say("NOT_STREAMING", `${listedNames(away, "and")} ${verb} not stream: ${fix}.`, away);
   }
   const blocked = copies - streaming.size;
   if (blocked > 0) {

@@ -10,7 +10,10 @@ export {
   type PlanState,
   type PlanStep,
   planSynchronousStandbys,
+  type RuleStep,
   type StandbyPlan,
+  type ValueStep,
+  type WaitStep,
   type WantedStandbys,
 } from "./plan.ts";
 export {

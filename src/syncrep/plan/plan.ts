@@ -9,9 +9,11 @@
  */
 import { refuseArgument } from "../../kernel/errors.ts";
 import { checkObject, checkOneOf, checkWhole } from "../../kernel/options.ts";
+import { requireCapability } from "../../kernel/version.ts";
 import { downcaseIdentifier } from "../../text/identifier.ts";
 import { quoteLiteral } from "../../text/literal.ts";
 import { meaningOf, type SyncRepConfig } from "../ast.ts";
+import { planCapabilities } from "../capabilities.ts";
 import { evaluateSynchronousStandbys } from "../evaluate.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
 import { printSynchronousStandbyNames } from "../print.ts";
@@ -53,7 +55,10 @@ import {
 export interface CurrentStandbys {
   /** The name that the primary has as a node. */
   readonly primary: string;
-  /** The value that the server's files set: what a session that begins now shows. */
+  /**
+   * The value that the server's files set, and that a session shows which began after a reload. Reload before you look: a planner may have
+   * died between ALTER SYSTEM and the reload.
+   */
   readonly value: string;
   /** undefined: no node may take over. */
   readonly rule: TakeoverRule | undefined;
@@ -99,33 +104,43 @@ export interface PlanState {
   readonly missing: number | undefined;
 }
 
+interface Step {
+  /** What to do, in a sentence. */
+  readonly sentence: string;
+  /** What is in force when it is done. */
+  readonly after: PlanState;
+}
+
+/** A new takeover rule. */
+export interface RuleStep extends Step {
+  /** The kind of step. */
+  readonly type: "rule";
+  /** What to write to the store, by compare-and-set; undefined: no node may take over. */
+  readonly rule: TakeoverRule | undefined;
+}
+
+/** A new value. */
+export interface ValueStep extends Step {
+  /** The kind of step. */
+  readonly type: "value";
+  /** What to set. */
+  readonly value: string;
+  /** Statements that set it. */
+  readonly sql: readonly string[];
+}
+
+/** A wait. */
+export interface WaitStep extends Step {
+  /** The kind of step. */
+  readonly type: "wait";
+  /** What to wait for, and how far it is. */
+  readonly wait: StandbyWait;
+  /** The same as SQL. */
+  readonly sql: WaitSql;
+}
+
 /** One change, or one wait. */
-export type PlanStep =
-  | {
-      readonly type: "rule";
-      /** What to write to the store, by compare-and-set. */
-      readonly rule: TakeoverRule | undefined;
-      readonly sentence: string;
-      readonly after: PlanState;
-    }
-  | {
-      readonly type: "value";
-      /** What to set. */
-      readonly value: string;
-      /** Statements that set it. */
-      readonly sql: readonly string[];
-      readonly sentence: string;
-      readonly after: PlanState;
-    }
-  | {
-      readonly type: "wait";
-      /** What to wait for. */
-      readonly wait: StandbyWait;
-      /** The same as SQL. */
-      readonly sql: WaitSql;
-      readonly sentence: string;
-      readonly after: PlanState;
-    };
+export type PlanStep = RuleStep | ValueStep | WaitStep;
 
 /** Steps to what is wanted: plain values, which JSON can hold. */
 export interface StandbyPlan {
@@ -152,7 +167,7 @@ export interface StandbyPlan {
  * @param wanted What should be.
  * @param observed The primary and its standbys, as a new session sees them; undefined if nothing is known of them: then no wait is over.
  * @throws ArgumentError for what is none of these, with its path; ParseError for a value that the server rejects; EncodeError,
- *   UnsupportedError for what the server does not have: ANY before 10, more than one standby before 9.6.
+ *   UnsupportedError for what the server does not have: ANY before 10, more than one standby before 9.6, ALTER SYSTEM before 9.4.
  * @example planSynchronousStandbys({ primary: "a", value: "ANY 1 (b)", rule: { voters: ["a", "b"], quorum: 1 } }, { nodes: ["a", "b", "c"], copies: 1 }, undefined).steps.map(({ sentence }) => sentence) // ["Let a node take over when 2 of a, b and c were seen.", "Set ANY 1 (b, c)."]
  * @example planSynchronousStandbys({ primary: "a", value: "ANY 1 (b, c)", rule: { voters: ["a", "b", "c"], quorum: 2 } }, { nodes: ["a", "b"], copies: 1 }, undefined).steps.map(({ type }) => type) // ["value", "wait", "rule"]
  */
@@ -163,6 +178,7 @@ export function planSynchronousStandbys(
   options: PlanOptions = {},
 ): StandbyPlan {
   const server = serverOf(options);
+  requireCapability(planCapabilities, server, "alterSystem", "ALTER SYSTEM");
   if (options.wait !== undefined) checkWait(options.wait);
   const { primary, config, rule } = checkCurrent(current, server);
   const target = checkWanted(wanted, primary, server, observed);
@@ -229,7 +245,7 @@ export function planSynchronousStandbys(
   };
 }
 
-function ruleStep(rule: Rule | undefined, after: PlanState): PlanStep {
+function ruleStep(rule: Rule | undefined, after: PlanState): RuleStep {
   const sentence =
     rule === undefined
       ? "Let no node take over."

@@ -58,6 +58,7 @@ export type Takeover =
 
 /** Whether each takeover that a rule allows keeps each commit that a value lets return. */
 export interface TakeoverSafety {
+  /** Is no commit that returned lost? */
   readonly safe: boolean;
   /** How many voters have a commit at least when it returns, the primary included. */
   readonly copies: number;

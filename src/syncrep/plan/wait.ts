@@ -7,13 +7,15 @@
  */
 import { refuseArgument } from "../../kernel/errors.ts";
 import { formatLsn, type Lsn, parseLsn } from "../../kernel/lsn.ts";
-import { checkObject, checkType, checkWhole, isArrayOf } from "../../kernel/options.ts";
+import { checkObject, checkOneOf, checkType, checkWhole, isArrayOf } from "../../kernel/options.ts";
+import { requireCapability } from "../../kernel/version.ts";
 import { downcaseIdentifier } from "../../text/identifier.ts";
 import { quoteLiteral } from "../../text/literal.ts";
-import { meaningOf } from "../ast.ts";
+import { meaningOf, type SyncRepConfig } from "../ast.ts";
 import { planCapabilities } from "../capabilities.ts";
 import { evaluateSynchronousStandbys, type SyncRepStandby } from "../evaluate.ts";
 import { parseSynchronousStandbyNames, type SynchronousStandbyNamesOptions, serverOf } from "../parse.ts";
+import type { SynchronousCommit } from "../questions.ts";
 import { listedNames } from "../words.ts";
 import { namesOf } from "./rules.ts";
 
@@ -40,6 +42,8 @@ export interface ObservedPrimary {
    * after the value was set. Asked for when the setting may have been empty, since it is the checkpointer that makes commits wait.
    */
   readonly commitsWait?: boolean | undefined;
+  /** `SHOW synchronous_commit`: what commits wait for unless a session sets it. */
+  readonly synchronousCommit?: SynchronousCommit | undefined;
   /** Is it a standby itself? */
   readonly cascading?: boolean | undefined;
 }
@@ -146,6 +150,7 @@ function flushed({ standbys }: ObservedPrimary, names: readonly string[], lsn: L
  */
 export function waitSql(wait: StandbyWait, options: SynchronousStandbyNamesOptions = {}): WaitSql {
   const server = serverOf(options);
+  requireCapability(planCapabilities, server, "alterSystem", "pg_lsn");
   checkWait(wait);
   const { value, names, number, mustWait, since, lsn } = wait;
   const has = planCapabilities.of(server);
@@ -154,11 +159,9 @@ export function waitSql(wait: StandbyWait, options: SynchronousStandbyNamesOptio
     : ["pg_current_xlog_insert_location()", "location"];
   const name = 'lower(application_name COLLATE "C")';
   const config = parseSynchronousStandbyNames(value, { server });
-  const folded = [...namesOf(config?.memberNames ?? []).keys()];
-  const whens = folded.map((each, i) => {
-    const priority = config!.syncrepMethod === "QUORUM" ? 1 : priorityOf(config!.memberNames, each, i);
-    return each === "*" ? ` WHEN true THEN ${priority}` : ` WHEN ${name} = ${quoteLiteral(each)} THEN ${priority}`;
-  });
+  const whens = prioritiesOf(config).map(([each, priority]) =>
+    each === "*" ? ` WHEN true THEN ${priority}` : ` WHEN ${name} = ${quoteLiteral(each)} THEN ${priority}`,
+  );
   const priority = whens.length === 0 ? "0" : `CASE${whens.join("")} ELSE 0 END`;
   const waits = has.walSenderWaits ? "coalesce(wait_event LIKE 'WalSender%', false)" : "false";
   const sent = since === undefined ? "" : ` OR sent_${column} > ${quoteLiteral(since)}`;
@@ -171,10 +174,14 @@ export function waitSql(wait: StandbyWait, options: SynchronousStandbyNamesOptio
   };
 }
 
-/** The place of the first name that it equals. */
-function priorityOf(memberNames: readonly string[], folded: string, i: number): number {
-  const at = memberNames.findIndex((name) => downcaseIdentifier(name) === folded);
-  return (at < 0 ? i : at) + 1;
+/** Each name with the priority of the first that equals it. */
+function prioritiesOf(config: SyncRepConfig | undefined): [name: string, priority: number][] {
+  const places = new Map<string, number>();
+  for (const [i, name] of (config?.memberNames ?? []).entries()) {
+    const folded = downcaseIdentifier(name);
+    if (!places.has(folded)) places.set(folded, config!.syncrepMethod === "QUORUM" ? 1 : i + 1);
+  }
+  return [...places];
 }
 
 /** The wait in a sentence. */
@@ -207,11 +214,14 @@ export function checkWait(wait: StandbyWait): void {
 /** @throws ArgumentError, EncodeError */
 export function checkObserved(observed: ObservedPrimary, server: number): void {
   checkObject("observed", observed);
-  const { value, position, standbys, commitsWait, cascading } = observed;
+  const { value, position, standbys, commitsWait, cascading, synchronousCommit } = observed;
   if (typeof value !== "string") refuseArgument("observed.value", "a string", value);
   if (position !== undefined && typeof position !== "bigint") refuseArgument("observed.position", "a bigint", position);
   checkType("observed.commitsWait", commitsWait, "boolean");
   checkType("observed.cascading", cascading, "boolean");
+  if (synchronousCommit !== undefined) {
+    checkOneOf("observed.synchronousCommit", synchronousCommit, ["local", "remote_write", "on", "remote_apply", "off"]);
+  }
   evaluateSynchronousStandbys(undefined, standbys, { server });
   for (const [i, { syncPriority, sentLsn, isWaiting }] of standbys.entries()) {
     const path = `observed.standbys[${i}]`;

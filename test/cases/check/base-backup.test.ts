@@ -125,6 +125,13 @@ describe("BASE_BACKUP", () => {
       servers: from16,
       options: { compressionSpecification: { algorithm: "zstd", level: 3, workers: undefined, longDistance: true } },
     },
+    ...["yes", "On", "1"].map((value) => ({
+      text: backup(`compression zstd, compression_detail 'long=${value}'`),
+      servers: from16,
+      options: {
+        compressionSpecification: { algorithm: "zstd", level: 3, workers: undefined, longDistance: true },
+      } as const,
+    })),
     {
       text: backup("compression zstd, compression_detail 'long=OFF'"),
       servers: from16,

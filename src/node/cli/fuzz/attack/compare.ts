@@ -1,8 +1,10 @@
 /** Compares what a server said with what PostgreSQL says: the first difference, in words that name it. */
+import type { PGOutputOptions } from "../../../../command/check.ts";
 import { decodeWalSenderMessage } from "../../../../generated/physical.ts";
 import { DecodeError, WalwireError } from "../../../../kernel/errors.ts";
 import { formatLsn, parseLsn } from "../../../../kernel/lsn.ts";
 import { endOfWal } from "../../../../kernel/wal-end.ts";
+import { PgoutputDecoder } from "../../../../logical/decoder.ts";
 import { physicalContext } from "../../../../physical/context.ts";
 import type { BackendMessage, ServerFields } from "../../../../session/messages.ts";
 import { quoteText } from "../../../../wire/trace.ts";
@@ -28,24 +30,38 @@ const decidedBySettings: ReadonlySet<string> = new Set(["55000", "53400", "53300
 
 const fieldNames = { V: "severity", C: "SQLSTATE", M: "message", D: "detail", H: "hint", P: "position" } as const;
 
+function isDecidedElsewhere({ C = "", M = "" }: ServerFields): boolean {
+  // That a publication does not exist is found when there is a change to send.
+  return decidedBySettings.has(C) || /^publication ".*" does not exist$/.test(M);
+}
+
+/** A stream of pgoutput, as it was asked for. */
+export type LogicalStream = Pick<PGOutputOptions, "protocol" | "streaming"> | "text";
+
 /** @returns undefined if the server said what PostgreSQL says, or what its settings decide. */
-export function compare(got: Transcript, expected: Transcript, server: number): Problem | undefined {
+export function compare(
+  got: Transcript,
+  expected: Transcript,
+  { server, stream }: { readonly server: number; readonly stream: LogicalStream | undefined },
+): Problem | undefined {
+  const wrong = (): Problem | undefined => streamProblem(got, server, stream);
   const [ours, theirs] = [expected, got].map(({ messages }) => messages.filter(({ type }) => type !== "CopyData"));
   for (let i = 0; i < Math.max(ours!.length, theirs!.length); i++) {
     const [want, is] = [ours![i], theirs![i]];
-    if (is?.type === "ErrorResponse" && decidedBySettings.has(is.fields.C ?? "")) return undefined;
+    if (is?.type === "ErrorResponse" && isDecidedElsewhere(is.fields)) return undefined;
+    if (is === undefined && got.isHeldUp) return undefined;
     const problem = is === undefined || want === undefined ? undefined : differenceOf(is, want);
     if (problem !== undefined) return problem;
     if (want === undefined) {
       // The server may be about to say something wrong about a stream: that is the better sentence.
       return (
-        streamProblem(got, server) ??
+        wrong() ??
         said(`the server says ${shown(is!)} where it should say nothing more`, `more ${is!.type}`, undefined, is)
       );
     }
-    if (is === undefined) return streamProblem(got, server) ?? missing(got, want);
+    if (is === undefined) return wrong() ?? missing(got, want);
   }
-  const problem = streamProblem(got, server);
+  const problem = wrong();
   if (problem !== undefined) return problem;
   if (got.ending === expected.ending && got.missing === expected.missing && got.garbled === expected.garbled)
     return undefined;
@@ -132,6 +148,7 @@ function fieldOf(fields: ServerFields, letter: string): string | undefined {
 function formOf(value: string | null): string {
   if (value === null) return "NULL";
   if (/^\d{15,20}$/.test(value)) return "a system identifier";
+  if (/^[\dA-F]{8}-[\dA-F]{8}-\d+$/.test(value)) return "a snapshot";
   if (/^[\dA-F]{1,8}\/[\dA-F]{1,8}$/.test(value)) return "a position";
   if (/^\d{1,10}$/.test(value)) return "a number";
   return quoteText(value);
@@ -162,20 +179,35 @@ export function shown(message: BackendMessage): string {
 }
 
 /** What is wrong with the messages inside a stream: their form, their positions, their place. */
-function streamProblem({ messages, start }: Transcript, server: number): Problem | undefined {
+function streamProblem(
+  { messages, start }: Transcript,
+  server: number,
+  stream: LogicalStream | undefined,
+): Problem | undefined {
   let isOpen = false;
+  let isDone = false;
+  const decoder = stream === undefined || stream === "text" ? undefined : new PgoutputDecoder(stream);
   /** Where the next WAL begins, and the ends that were told. */
   let next = start === undefined ? undefined : parseLsn(start.lsn);
   const ends = { XLogData: 0n, Keepalive: 0n };
   for (const message of messages) {
     if (message.type === "CopyBothResponse") isOpen = true;
     if (message.type === "CopyDone" || message.type === "ErrorResponse") isOpen = false;
+    isDone = message.type === "CopyDone" || (isDone && message.type === "CopyData");
     if (message.type !== "CopyData") continue;
-    if (!isOpen) return said("the server sends CopyData outside of a stream", "CopyData outside");
+    const outside = said("the server sends CopyData outside of a stream", "CopyData outside");
+    if (!isOpen && !isDone) return outside;
     try {
       const inside = decodeWalSenderMessage(message.data, physicalContext(server));
+      // Servers tell the position of a stream of changes once more after CopyDone. @source walsender.c: WalSndWaitForWal
+      if (!isOpen && (stream === undefined || inside.type !== "Keepalive")) return outside;
       if (inside.type === "PrimaryStatusUpdate")
         return said("the server sends PrimaryStatusUpdate unasked", "PrimaryStatusUpdate");
+      if (stream !== undefined && inside.type === "XLogData") {
+        // Changes are sent when their transaction ends: their positions go back.
+        decoder?.decode(inside.data);
+        continue;
+      }
       const before = ends[inside.type];
       if (inside.walEnd < before) {
         return said(

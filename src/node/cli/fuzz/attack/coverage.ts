@@ -44,6 +44,10 @@ export class Coverage {
   note({ steps, login }: Session, transcript: Transcript): void {
     for (const step of steps.slice(0, transcript.steps)) {
       if (step.type === "start") this.#commands.add("StartReplicationCmd");
+      if (step.type === "slot") {
+        this.#sent.add("Query");
+        this.#noteText(step.query.replaceAll("$slot", "walwire_fuzz"), true);
+      }
       if (step.type !== "send") continue;
       const [tag = 0] = step.bytes;
       if (login === "none") this.#sent.add("first packet");

@@ -1,7 +1,9 @@
 /** `walwire fuzz attack`: sessions with a server, each also with a server of ours that plays the same version of PostgreSQL. */
+import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { checkTestDecoding } from "../../../../arbitraries/test-decoding.ts";
 import { ServerError } from "../../../../kernel/errors.ts";
 import { toLsn } from "../../../../kernel/lsn.ts";
 import { formatServerVersion, serverVersionNum } from "../../../../kernel/version.ts";
@@ -20,7 +22,7 @@ import { InputError, UnseenError, UsageError } from "../../shared/usage.ts";
 import type { FuzzCall } from "../declaration.ts";
 import { compare, type Problem } from "./compare.ts";
 import { Coverage } from "./coverage.ts";
-import { attackSession } from "./sessions.ts";
+import { attackSession, plugins, streamOf } from "./sessions.ts";
 import { type Session, sessionJson, sessionOf, shownSession } from "./steps.ts";
 import { type Address, isOfServer, open, type Parameters, talk } from "./talk.ts";
 
@@ -265,11 +267,12 @@ export class Attacker {
   }
 
   async #tryOnce(session: Session, timeout: number): Promise<Problem | undefined> {
-    const expected = await talk(this.#referenceAddress, session, this.#timeout);
+    const slotname = `walwire_fuzz_${randomUUID().replaceAll("-", "_")}`;
+    const expected = await talk(this.#referenceAddress, session, this.#timeout, slotname);
     try {
-      const got = await talk(this.#address, session, timeout);
+      const got = await talk(this.#address, session, timeout, slotname);
       this.coverage.note(session, got);
-      return compare(got, expected, this.version);
+      return compare(got, expected, { server: this.version, stream: streamOf(session, this.version) });
     } catch (error) {
       if (!isOfServer(error)) throw error;
       // Connections of sessions that have just ended may still count.
@@ -298,7 +301,11 @@ export class Attacker {
       { seed: seed | 0, numRuns: count },
     );
     const smallest = found.at(-1);
-    if (smallest === undefined) return undefined;
+    if (smallest === undefined) {
+      // A fault of ours is not a finding, and not the absence of one.
+      if (result.failed) throw result.errorInstance;
+      return undefined;
+    }
     const replay = `${result.seed >>> 0}:${result.counterexamplePath}`;
     // A silence that was short is not one.
     if (smallest.problem.isSilence && (await this.try(smallest.session)) === undefined) return { ...found[0]!, replay };
@@ -313,24 +320,58 @@ export class Attacker {
 /** Where the streams of the reference begin. */
 const POSITION = toLsn(0x1000000n);
 
-const handlers: WalsenderHandlers = {
-  identifySystem: () => ({ systemid: 7_000_000_000_000_000_001n, timeline: 1, xlogpos: POSITION }),
-  startPhysical: async ({ slotname }, stream) => {
-    if (slotname !== undefined) {
-      const message = `replication slot "${slotname}" does not exist`;
-      throw new ServerError({ severity: "ERROR", sqlstate: "42704", message });
-    }
-    stream.caughtUp(POSITION);
-    while ((await stream.nextFeedback()) !== undefined);
-  },
-  plugin: () => undefined,
-};
+const slotError = (sqlstate: string, message: string): ServerError =>
+  new ServerError({ severity: "ERROR", sqlstate, message });
+
+/** Answers as PostgreSQL's in the sessions of an attack. */
+export function referenceHandlers(): WalsenderHandlers {
+  /** The plugins of slots. */
+  const slots = new Map<string, string>();
+  return {
+    createSlot: ({ slotname, plugin = "" }, { snapshot, failover }, { session }) => {
+      // An error takes the temporary slots of the session.
+      const isThere = slots.delete(slotname);
+      if (failover) throw slotError("0A000", "cannot enable failover for a temporary replication slot");
+      if (isThere) throw slotError("42710", `replication slot "${slotname}" already exists`);
+      if (!plugins.includes(plugin))
+        throw slotError("58P01", `could not access file "${plugin}": No such file or directory`);
+      slots.set(slotname, plugin);
+      session.signal.addEventListener("abort", () => slots.delete(slotname));
+      const snapshot_name = snapshot === "export" ? "00000003-00000001-1" : undefined;
+      return { slot_name: slotname, consistent_point: POSITION, snapshot_name, output_plugin: plugin };
+    },
+    dropSlot: ({ slotname }) => {
+      if (!slots.delete(slotname)) throw slotError("42704", `replication slot "${slotname}" does not exist`);
+    },
+    plugin: (slotname) => {
+      const plugin = slots.get(slotname);
+      // What is wrong with the options takes it, too.
+      slots.delete(slotname);
+      return plugin;
+    },
+    startLogical: async (command, options, stream) => {
+      if (options === undefined) checkTestDecoding(command, stream.session.version);
+      stream.caughtUp(POSITION);
+      while ((await stream.nextFeedback()) !== undefined);
+      slots.set(command.slotname!, options === undefined ? "test_decoding" : "pgoutput");
+    },
+    identifySystem: () => ({ systemid: 7_000_000_000_000_000_001n, timeline: 1, xlogpos: POSITION }),
+    startPhysical: async ({ slotname }, stream) => {
+      if (slotname !== undefined) {
+        const message = `replication slot "${slotname}" does not exist`;
+        throw new ServerError({ severity: "ERROR", sqlstate: "42704", message });
+      }
+      stream.caughtUp(POSITION);
+      while ((await stream.nextFeedback()) !== undefined);
+    },
+  };
+}
 
 function referenceOptions(version: number, parameters: Parameters) {
   return {
     server: version,
     parameters: Object.fromEntries([...parameters].filter(([name]) => name !== "application_name")),
     limits: { connections: 1000 },
-    handlers,
+    handlers: referenceHandlers(),
   };
 }

@@ -5,17 +5,18 @@
  *   that could end the transaction is not sent.
  * - Elsewhere come only commands that read, commands on slots that do not exist, and commands that are refused before anything is done.
  *   Slots in them are temporary.
- * - Streams are physical, without a slot, from the end of WAL. Their feedback has no positions and no xmin: nothing is kept, no commit is
- *   released.
+ * - Streams of WAL are without a slot, from the end of WAL; streams of changes are of temporary slots. Their feedback has no xmin, and
+ *   positions that no commit waits for: nothing is kept, no commit is released.
  */
 import fc from "fast-check";
-import { checkedCommand } from "../../../../arbitraries/checked-command.ts";
+import { checkedCommand, startLogical, streamed } from "../../../../arbitraries/checked-command.ts";
 import { commandText } from "../../../../arbitraries/index.ts";
+import { testDecodingOptions } from "../../../../arbitraries/test-decoding.ts";
 import { commandCapabilities } from "../../../../command/capabilities.ts";
 import { judgeCommand } from "../../../../command/judge.ts";
 import { keywords } from "../../../../command/keywords.ts";
 import { encodeWalReceiverMessage, type WalReceiverMessage } from "../../../../generated/physical.ts";
-import { invalidLsn } from "../../../../kernel/lsn.ts";
+import { invalidLsn, type Lsn, toLsn } from "../../../../kernel/lsn.ts";
 import { toPgTime } from "../../../../kernel/time.ts";
 import { physicalCapabilities } from "../../../../physical/capabilities.ts";
 import { sessionCapabilities } from "../../../../session/capabilities.ts";
@@ -23,6 +24,7 @@ import { encodeFrontendMessage, type FrontendMessage } from "../../../../session
 import { readStartup } from "../../../../session/server/startup.ts";
 import { encodeFrame } from "../../../../wire/framer.ts";
 import { quoteBytes, quoteText } from "../../../../wire/trace.ts";
+import type { LogicalStream } from "./compare.ts";
 import type { Login, Session, Step } from "./steps.ts";
 
 /** Sessions with a server of this version. @param startup Also first packets that are refused before the login. */
@@ -31,6 +33,7 @@ export function attackSession(server: number, { startup }: { readonly startup: b
     { weight: 5, arbitrary: commandSession(server) },
     { weight: 4, arbitrary: mixedSession(server) },
     { weight: 3, arbitrary: streamSession(server) },
+    { weight: 3, arbitrary: changesSession(server) },
     ...(startup ? [{ weight: 1, arbitrary: startupSession(server) }] : []),
   );
 }
@@ -93,6 +96,8 @@ function mayLeaveQuoteOpen(text: string): boolean {
 const fixed = [
   ...["IDENTIFY_SYSTEM", "SHOW server_version", "SHOW DATESTYLE", "SHOW walwire_nope", "SHOW walwire.nope", noTimeline],
   ...["DROP_REPLICATION_SLOT walwire_nope", "DROP_REPLICATION_SLOT walwire_nope WAIT", "", " ; "],
+  // Rejected for its name.
+  'CREATE_REPLICATION_SLOT "walwire-nope" TEMPORARY PHYSICAL',
   "START_REPLICATION SLOT walwire_nope 0/1000000",
   "START_REPLICATION SLOT walwire_nope LOGICAL 0/0 (proto_version '1', publication_names 'a')",
 ];
@@ -168,13 +173,33 @@ const ping: readonly Step[] = [
   { type: "until", message: "Keepalive" },
 ];
 
-function streamSession(server: number): fc.Arbitrary<Session> {
+/** Any positions, in any order, all of them before the WAL of every server. */
+const positions = fc
+  .tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 9 }))
+  .map((all): readonly Step[] => {
+    const [write, flush, apply] = all.map((each) => toLsn(BigInt(each))) as [Lsn, Lsn, Lsn];
+    const message = {
+      type: "StandbyStatusUpdate",
+      write,
+      flush,
+      apply,
+      clientTime: time,
+      replyRequested: false,
+    } as const;
+    return [feedback(message, `StandbyStatusUpdate write ${write} flush ${flush} apply ${apply}`)];
+  });
+
+/** What a receiver says in a stream, and how it ends. */
+function talkInStream(server: number): fc.Arbitrary<readonly Step[]> {
   const hot: WalReceiverMessage = {
     type: "HotStandbyFeedback",
     ...{ clientTime: time, xmin: 0, xminEpoch: 0 },
     ...(physicalCapabilities.supports(server, "feedbackCatalogXmin") ? { catalogXmin: 0, catalogXminEpoch: 0 } : {}),
   } as WalReceiverMessage;
-  const act = fc.constantFrom<readonly Step[]>(ping, [update], [feedback(hot, "HotStandbyFeedback without xmin")]);
+  const act = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom(ping, [update], [feedback(hot, "HotStandbyFeedback without xmin")]) },
+    { weight: 2, arbitrary: positions },
+  );
   const done: readonly Step[] = [
     send({ type: "CopyDone" }),
     { type: "ready", status: "I" },
@@ -202,19 +227,91 @@ function streamSession(server: number): fc.Arbitrary<Session> {
       ),
     },
   );
+  return fc.tuple(fc.array(act, { maxLength: 5 }), last).map(([acts, ending]) => [...acts.flat(), ...ending]);
+}
+
+function streamSession(server: number): fc.Arbitrary<Session> {
+  return fc.tuple(fc.constantFrom<Login>("true", "database"), talkInStream(server)).map(([login, talk]) => ({
+    login,
+    steps: [
+      query("IDENTIFY_SYSTEM"),
+      { type: "ready", status: "I" },
+      { type: "start" },
+      { type: "until", message: "CopyBothResponse" },
+      ...talk,
+    ],
+  }));
+}
+
+// ---- Streams of changes ----
+
+/** The output plugins that every server has. */
+export const plugins: readonly string[] = ["pgoutput", "test_decoding"];
+
+function changesSession(server: number): fc.Arbitrary<Session> {
+  const has = commandCapabilities.of(server);
+  const legacy = ["", " NOEXPORT_SNAPSHOT", " EXPORT_SNAPSHOT", " USE_SNAPSHOT"];
+  const generic = [" (SNAPSHOT 'nothing')", " (SNAPSHOT 'export', TWO_PHASE)", " (TWO_PHASE false)"];
+  const endings = fc.constantFrom(
+    ...legacy,
+    ...(has.genericOptions ? generic : []),
+    ...(has.failoverSlots ? [" (FAILOVER)", " (FAILOVER false, SNAPSHOT 'nothing')"] : []),
+  );
+  const flag = fc.constantFrom("", " '0'", " 'on'", " 'of'", " 'maybe'", " ''");
+  const name = fc.constantFrom(...testDecodingOptions(server), "nope", "include-Xids");
+  const option = fc.tuple(name, flag).map(([name, value]) => `"${name}"${value}`);
+  const ofTestDecoding = fc
+    .array(option, { maxLength: 3 })
+    .map((list) => `START_REPLICATION SLOT $slot LOGICAL 0/0${list.length > 0 ? ` (${list.join(", ")})` : ""}`);
+  const ofPgoutput = fc.oneof(
+    fc.constant("START_REPLICATION SLOT $slot LOGICAL 0/1 (proto_version '1', publication_names 'walwire_fuzz')"),
+    startLogical(server).map((text) => text.replace(`SLOT ${streamed} `, "SLOT $slot ")),
+  );
+  const made: Step = { type: "made" };
+  const of = (query: string): Step => ({ type: "slot", query });
+  const create = fc
+    .tuple(fc.constantFrom(...plugins, ...plugins, ...plugins, "walwire_nope"), endings)
+    .map(
+      ([plugin, ending]) => [plugin, of(`CREATE_REPLICATION_SLOT $slot TEMPORARY LOGICAL ${plugin}${ending}`)] as const,
+    );
+  const drop: readonly Step[] = [of("DROP_REPLICATION_SLOT $slot"), { type: "ready", status: "I" }];
+  const between = fc.oneof(
+    { weight: 4, arbitrary: fc.constant<readonly Step[]>([]) },
+    { weight: 1, arbitrary: fc.constant<readonly Step[]>([query("IDENTIFY_SYSTEM"), { type: "ready", status: "I" }]) },
+    {
+      weight: 1,
+      arbitrary: fc.constant<readonly Step[]>([of("CREATE_REPLICATION_SLOT $slot TEMPORARY LOGICAL pgoutput"), made]),
+    },
+    { weight: 3, arbitrary: fc.constant(drop) },
+  );
   return fc
-    .tuple(fc.constantFrom<Login>("true", "database"), fc.array(act, { maxLength: 5 }), last)
-    .map(([login, acts, ending]) => ({
-      login,
+    .tuple(create, between, ofPgoutput, ofTestDecoding, talkInStream(server))
+    .map(([[plugin, step], before, one, other, talk]) => ({
+      login: "database",
       steps: [
-        query("IDENTIFY_SYSTEM"),
-        { type: "ready", status: "I" },
-        { type: "start" },
+        step,
+        made,
+        ...before,
+        of(plugin === "test_decoding" ? other : one),
         { type: "until", message: "CopyBothResponse" },
-        ...acts.flat(),
-        ...ending,
+        ...talk,
       ],
     }));
+}
+
+/** The stream of changes that a session asks for. */
+export function streamOf({ steps }: Session, server: number): LogicalStream | undefined {
+  const queries = steps.flatMap((step) =>
+    step.type === "slot" ? [step.query.replaceAll("$slot", "walwire_fuzz")] : [],
+  );
+  const plugin = / LOGICAL (\w+)/.exec(queries[0] ?? "")?.[1];
+  const start = queries.find((text) => text.startsWith("START_REPLICATION"));
+  if (start === undefined) return undefined;
+  if (plugin !== "pgoutput") return "text";
+  const verdict = judgeCommand(start, { server });
+  if (verdict.type !== "command" || verdict.options?.type !== "PGOutputOptions") return "text";
+  const { protocol, streaming } = verdict.options;
+  return { protocol, streaming };
 }
 
 // ---- First packets ----

@@ -1,6 +1,7 @@
 /** A session that `walwire fuzz attack` has with a server, as plain data: what is sent, and what is waited for. */
 import type { TransactionStatus } from "../../../../session/messages.ts";
 import { hexOf } from "../../../../wire/text.ts";
+import { quoteText } from "../../../../wire/trace.ts";
 import { InputError } from "../../shared/usage.ts";
 
 export type Step =
@@ -10,6 +11,15 @@ export type Step =
       readonly bytes: Uint8Array;
       /** For people. */
       readonly shown: string;
+    }
+  | {
+      /** Send a query about the slot of the session, which is written `SLOT $slot`: its name is another in each session. */
+      readonly type: "slot";
+      readonly query: string;
+    }
+  | {
+      /** Wait until a logical slot is made. Transactions in progress hold this up, as long as they like: then the session is over. */
+      readonly type: "made";
     }
   | {
       /** Wait for ReadyForQuery. With another status of the transaction the session goes no further. */
@@ -48,6 +58,10 @@ function shownStep(step: Step): string {
   switch (step.type) {
     case "send":
       return `→ ${step.shown}`;
+    case "slot":
+      return `→ Query ${quoteText(step.query, 2000)}`;
+    case "made":
+      return "  wait for the slot";
     case "ready":
       return `  wait for ReadyForQuery ${step.status}`;
     case "until":
@@ -76,8 +90,9 @@ export function sessionOf(json: unknown, name: string): Session {
 }
 
 function stepOf(step: Record<string, unknown> | null, name: string): Step {
-  const { type, bytes, shown, status, message } = step ?? {};
-  if (type === "start" || type === "close") return { type };
+  const { type, bytes, shown, status, message, query } = step ?? {};
+  if (type === "start" || type === "close" || type === "made") return { type };
+  if (type === "slot" && typeof query === "string") return { type, query };
   if (type === "ready" && (status === "I" || status === "T" || status === "E")) return { type, status };
   if (type === "until" && (message === "CopyBothResponse" || message === "Keepalive")) return { type, message };
   if (type === "send" && typeof bytes === "string" && /^(?:[\da-f]{2})*$/.test(bytes)) {

@@ -33,6 +33,8 @@ export interface Transcript {
   readonly missing: string | undefined;
   /** What was wrong with what could not be read. */
   readonly garbled: string | undefined;
+  /** Other sessions held it up. */
+  readonly isHeldUp: boolean;
   /** The position of START_REPLICATION. */
   readonly start: { readonly lsn: string; readonly timeline: string } | undefined;
   /** How many steps were taken. */
@@ -78,12 +80,13 @@ function withResolvers<T>(): { readonly promise: Promise<T>; readonly resolve: (
  * Have a session.
  *
  * @param timeout Milliseconds after which a server is silent.
+ * @param slotname The name of the session's slot, if it makes one.
  * @throws as `open`.
  */
-export async function talk(address: Address, session: Session, timeout: number): Promise<Transcript> {
+export async function talk(address: Address, session: Session, timeout: number, slotname: string): Promise<Transcript> {
   const socket =
     session.login === "none" ? await openSocket(address.target) : (await open(address, session.login, timeout)).socket;
-  return new Talk(socket, timeout, session.login === "none").run(session.steps);
+  return new Talk(socket, timeout, slotname, session.login === "none").run(session.steps);
 }
 
 function openSocket(target: Address["target"]): Promise<Socket> {
@@ -100,6 +103,7 @@ function openSocket(target: Address["target"]): Promise<Socket> {
 class Talk {
   readonly #socket: Socket;
   readonly #timeout: number;
+  readonly #slotname: string;
   readonly #isText: boolean;
   readonly #framer = new Framer({ maxLength: LONGEST });
   readonly #messages: BackendMessage[] = [];
@@ -109,14 +113,16 @@ class Talk {
   #isOver = false;
   #garbled: string | undefined;
   #isEndless = false;
+  #isHeldUp = false;
   #wake: () => void = () => {};
   /** Messages before this one were waited for. */
   #seen = 0;
   #start: Transcript["start"];
 
-  constructor(socket: Socket, timeout: number, isText: boolean) {
+  constructor(socket: Socket, timeout: number, slotname: string, isText: boolean) {
     this.#socket = socket;
     this.#timeout = timeout;
+    this.#slotname = slotname;
     this.#isText = isText;
     socket.on("data", (chunk) => this.#receive(chunk));
     socket.on("end", () => socket.end());
@@ -148,6 +154,7 @@ class Talk {
         this.#garbled !== undefined ? "garbled" : this.#isEndless ? "endless" : this.#isOver ? "closed" : "silent",
       missing: missing === "" ? undefined : missing,
       garbled: this.#garbled,
+      isHeldUp: this.#isHeldUp,
       start: this.#start,
       steps: taken,
     };
@@ -166,6 +173,17 @@ class Talk {
         this.#start = { timeline: timeline!, lsn: lsn! };
         this.#write(encodeFrontendMessage({ type: "Query", query: `START_REPLICATION ${lsn} TIMELINE ${timeline}` }));
         return undefined;
+      }
+      case "slot": {
+        const query = step.query.replaceAll("SLOT $slot", `SLOT ${this.#slotname}`);
+        this.#write(encodeFrontendMessage({ type: "Query", query }));
+        return undefined;
+      }
+      case "made": {
+        const message = await this.#until(({ type }) => type === "ReadyForQuery");
+        this.#isHeldUp = message === undefined && !this.#isOver && this.#garbled === undefined;
+        if (message === undefined) return this.#isHeldUp ? "" : "ReadyForQuery I";
+        return message.type === "ReadyForQuery" && message.status === "I" ? undefined : "";
       }
       case "ready": {
         const message = await this.#until(({ type }) => type === "ReadyForQuery");

@@ -24,7 +24,7 @@ export type Act =
   /** A whole stream of pgoutput, as the client has asked for it. */
   | { readonly act: "changes"; readonly seed: number }
   | { readonly act: "keepalive"; readonly reply: boolean }
-  /** The next message in CopyData comes in pieces. */
+  /** The next data comes in pieces. */
   | { readonly act: "split"; readonly size: number }
   /** A keepalive whose position is behind what was told before; a warning; a parameter that has changed. */
   | { readonly act: "stale" | "notice" | "parameter" }

@@ -43,6 +43,8 @@ export class Session {
   #told: Lsn;
   /** Where the transaction that is being sent will end, as its Begin says: who confirms this position still gets the transaction. */
   #begun: Lsn = invalidLsn;
+  /** The size of the pieces in which the next data comes. */
+  #pieces: number | undefined;
   /** Status updates that were looked at, and the highest positions in them. */
   #seen = 0;
   readonly #highest = { write: 0n, flush: 0n };
@@ -88,7 +90,7 @@ export class Session {
       case "changes":
         return this.#changes(step.seed);
       case "split":
-        stream.breakAt({ type: "CopyData" }, { type: "split", size: step.size });
+        this.#pieces = step.size;
         return undefined;
       case "notice":
         return void (await this.#besideKeepalive(
@@ -220,6 +222,8 @@ export class Session {
     this.#tell(end);
     this.#next = end;
     const sendTime = pgTimeFromDate(new Date());
+    if (this.#pieces !== undefined) this.#stream.breakAt({ type: "XLogData" }, { type: "split", size: this.#pieces });
+    this.#pieces = undefined;
     await this.#stream.send({ type: "XLogData", dataStart: at, walEnd: end, sendTime, data });
   }
 
