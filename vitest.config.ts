@@ -52,7 +52,17 @@ export default defineConfig({
         test: { ...shared, name: "programs", include: ["test/programs/**/*.test.ts"] },
       },
     ],
+    // `npm run fuzz` runs them, and only them; so does `--tags-filter law`.
+    tags: [{ name: "law" }],
     reporters: ["default", totals()],
+    // `npm run coverage`, or parts of it: `npm run coverage -- --project core`. Programs that tests start are not counted.
+    coverage: {
+      provider: "v8",
+      include: ["src/**/*.{ts,js}"],
+      exclude: ["**/*.d.ts"],
+      reporter: ["text-summary", "html", "json"],
+      reportOnFailure: true,
+    },
   },
 });
 

@@ -149,8 +149,9 @@ const cases: Readonly<Record<string, readonly (Uint8Array | SessionInput["walsen
   "the extended protocol": [Buffer.concat([log_in, frame("P", text("\0\0\0\0")), frame("S", text(""))])],
   "Terminate with a body": [Buffer.concat([log_in, frame("X", text("abc"))])],
   "a message of length 3": [Buffer.concat([log_in, text("Q\0\0\0\x03")])],
-  "a Sync of the longest length": [Buffer.concat([log_in, frame("S", Buffer.alloc(9996))])],
-  "a Sync of more than that": [Buffer.concat([log_in, frame("S", Buffer.alloc(9997))]).subarray(0, log_in.length + 5)],
+  "a Sync of more than 10000 bytes": [
+    Buffer.concat([log_in, frame("S", Buffer.alloc(9997))]).subarray(0, log_in.length + 5),
+  ],
   [unlimited]: [Buffer.concat([log_in, text("Q\x7f\xff\xff\xff")])],
   "a setting since 17": [Buffer.concat([log_in, query("SHOW transaction_timeout")])],
   "a setting that is changed to what it is": [Buffer.concat([startup(logical), query("SET application_name TO ''")])],

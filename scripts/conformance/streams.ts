@@ -56,6 +56,12 @@ export const streams: Kind<StreamInput, StreamSaid> = {
     return said;
   },
 
+  // The send functions of arrays, composites and ranges write OIDs of types, which a server counts from 16384 on.
+  isSame(said, now) {
+    const lasting = (tables: StreamSaid) => JSON.stringify(tables).replace(/0000[4-7][0-9a-f]{3}/g, "OID");
+    return lasting(said) === lasting(now);
+  },
+
   inputOf: (input) => ({ ...input, tables: asked.get(input.file)! }),
 
   async ours({ file, tables, options: { protocol, streaming } }) {

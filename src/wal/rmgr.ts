@@ -6,7 +6,7 @@
  * @source rmgrlist.h; the functions rm_identify in rmgrdesc
  */
 
-import { type Server, serverVersionNum } from "../kernel/version.ts";
+import type { Server } from "../kernel/version.ts";
 import { type WalRecordCapabilities, walRecordCapabilities } from "./capabilities.ts";
 import { serverOf, type WalServer } from "./format.ts";
 import { checkKind } from "./record.ts";
@@ -314,16 +314,15 @@ export function walOperation(record: { readonly rmid: number; readonly info: num
   return namesOf(serverOf(options)).operations[record.rmid * 256 + record.info] ?? "UNKNOWN";
 }
 
-/** Records come by the million: each is two look-ups. A version's tables are made once. */
-const known = new Map<number, Names>();
+/** Records come by the million, and a version's tables are made once: each record is three look-ups. */
+const known = new WeakMap<WalRecordCapabilities, Names>();
 
 function namesOf(server: Server): Names {
-  const num = serverVersionNum(server);
-  let names = known.get(num);
+  const has = walRecordCapabilities.of(server);
+  let names = known.get(has);
   if (names === undefined) {
-    if (known.size > 100) known.clear();
-    names = makeNames(walRecordCapabilities.of(num));
-    known.set(num, names);
+    names = makeNames(has);
+    known.set(has, names);
   }
   return names;
 }

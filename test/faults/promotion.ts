@@ -135,15 +135,19 @@ export async function runPromotion(major: number, seed: number): Promise<Promoti
   }
 }
 
-/** A standby that streams from a server, and has its failover slots. */
-async function standbyOf(primary: OwnServer, directory: string): Promise<OwnServer> {
+/**
+ * A standby that streams from a server, and has its failover slots.
+ *
+ * @param name Its application_name, and that of the slot that it uses.
+ */
+export async function standbyOf(primary: OwnServer, directory: string, name = STANDBY): Promise<OwnServer> {
   const { major, host, user, versionNum } = primary;
   const connection = await primary.connect({ replication: "true" });
   await takeBackup(connection, versionNum, baseBackupCommand(versionNum, { WAL: true }), { directory });
   await connection.close();
   const recovery = {
-    primary_conninfo: `host=${host} user=${user} dbname=postgres`,
-    primary_slot_name: STANDBY,
+    primary_conninfo: `host=${host} user=${user} dbname=postgres application_name=${name}`,
+    primary_slot_name: name,
   };
   const settings = { hot_standby: "on", hot_standby_feedback: "on" };
   if (major < 12) {

@@ -268,7 +268,7 @@ function takenOver(state: State, set: number, by: Planner): State {
     leader: q,
     timelines: [...state.timelines, { parent, at: length, returned: 0 }],
     takeovers: state.takeovers + 1,
-    wait: undefined,
+    // What the planner remembers stays: the new primary begins with another value, for which it does not count.
   };
 }
 

@@ -156,7 +156,8 @@ class Cluster {
   async #connect(name: Name): Promise<void> {
     const known = new Set((await this.#view()).map(({ pid }) => pid));
     const at = this.#flushed.get(name)!;
-    const current = await this.#inserted();
+    // What is inserted and not flushed yet is not sent: to ask for it is an error.
+    const current = parseLsn((await this.#rows("SELECT pg_current_wal_flush_lsn() AS lsn"))[0]!.lsn!);
     const standby = await FakeStandby.open(this.#server, name, "streaming", current, [at, at, at]);
     this.#connected.set(name, standby);
     await this.#until(`${name} streams`, async () => {
@@ -349,7 +350,10 @@ class Cluster {
   async #until(what: string, happened: () => Promise<boolean>): Promise<void> {
     const limit = Date.now() + patience;
     while (!(await happened())) {
-      if (Date.now() > limit) throw new Error(`Seed ${this.#seed}, ${this.#value}: it never came about that ${what}.`);
+      if (Date.now() > limit)
+        throw new Error(
+          `Seed ${this.#seed}, ${this.#value}: it never came about that ${what}: ${JSON.stringify(await this.#view())}, connected ${[...this.#connected.keys()]}.`,
+        );
       await sleep(1);
     }
   }
