@@ -76,6 +76,7 @@ const uncovered: Readonly<Record<string, string>> = {
   directTls: noTls,
   scramEndIsNamed: noPasswords,
   unknownRolesMayLeave: noPasswords,
+  usedSnapshotIsReadOnly: "no session of the set has a transaction around commands",
   shortMessagesAreLimited: "the server resets the connection, by which what it said before can be lost",
   charAboveAsciiIsOctal: 'before it the text of such a "char" is not UTF-8',
   checkpointDetailNamesFile: "the detail has positions of the server's own life",
