@@ -13,8 +13,8 @@ const shared = {
   expect: { poll: { timeout: 20_000 } },
 } as const;
 
-/** Vitest leaves one core for itself, which idles; with two cores that would be half of them. */
-const maxWorkers = Math.max(2, availableParallelism() - 1);
+/** Vitest leaves one core for itself, which idles; and tests wait for servers a third of their time, so that two cores can have three. */
+const maxWorkers = Math.max(3, availableParallelism() - 1);
 
 /** The folder of the unpacked package, if it is what is tested: `npm run test:package` sets it. */
 const unpacked = process.env.WALWIRE_PACKAGE;

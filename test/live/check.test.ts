@@ -83,6 +83,8 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
         : [{ text, theirs: complaints[i] }],
     );
     expect(disagreements, `seed ${seed}`).toEqual([]);
+    // In a short run there may be no command of a kind.
+    if (times < 1) return;
     const kinds = new Set(texts.map((text) => text.slice(0, text.indexOf("_"))));
     expect(kinds).toEqual(
       new Set(["BASE", "CREATE", "START", ...(supports(versionNum, "alterReplicationSlot") ? ["ALTER"] : [])]),

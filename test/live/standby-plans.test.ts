@@ -43,7 +43,7 @@ describe.for(longTestMajors.filter((major) => major !== longTestMajors[0] || maj
 
     test.runIf(major === newest)("walwire sync plan --from sees it done", async () => {
       const position = parseLsn((await server.sql("SELECT pg_current_wal_insert_lsn()")).rows[0]![0]!);
-      const standby = await FakeStandby.open(server, "b", "streaming", position, [position, position, position]);
+      const standby = await FakeStandby.open(server, "b", "streaming", [position, position, position]);
       await standby.roundTrip();
       const url = `postgres://postgres@/postgres?host=${encodeURIComponent(server.host)}&port=${server.port}`;
       const plan = (...more: string[]) =>
@@ -100,10 +100,10 @@ describe.for(longTestMajors.filter((major) => major !== longTestMajors[0] || maj
         const waits = `SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid = ${pid}`;
         await expect.poll(async () => rowsOf(checked(await monitor.query(waits)))[0]!.n).toBe("1");
         const at = await position();
-        standbys.push(await FakeStandby.open(server, "b", "streaming", at, [at, at, at]));
+        standbys.push(await FakeStandby.open(server, "b", "streaming", [at, at, at]));
         await standbys[0]!.roundTrip();
         expect(returned).toBe(false);
-        standbys.push(await FakeStandby.open(server, "b", "streaming", at, [at, at, at]));
+        standbys.push(await FakeStandby.open(server, "b", "streaming", [at, at, at]));
         await standbys[1]!.roundTrip();
         await commit;
       } finally {

@@ -186,7 +186,7 @@ class Primary {
     const before = new Set((await this.#view()).map(({ pid }) => pid));
     const current = await this.#current();
     const positions = reported ?? this.#anyPositions(current);
-    const standby = await FakeStandby.open(this.#server, name ?? this.#pick(standbyNames), kind, current, positions);
+    const standby = await FakeStandby.open(this.#server, name ?? this.#pick(standbyNames), kind, positions);
     this.#standbys.push(standby);
     await this.#until("the new standby is in the view", async () => {
       const row = (await this.#view()).find(({ pid }) => !before.has(pid));
@@ -530,20 +530,16 @@ export class FakeStandby {
     this.#connection = connection;
   }
 
-  static async open(
-    server: Server,
-    name: string,
-    kind: Kind,
-    current: Lsn,
-    positions: Positions,
-  ): Promise<FakeStandby> {
+  static async open(server: Server, name: string, kind: Kind, positions: Positions): Promise<FakeStandby> {
     const parameters = { replication: "true", application_name: name };
     if (kind === "catchup") {
       return new FakeStandby(name, kind, positions, await openUnread(server, parameters, statusOf(positions)));
     }
     const connection = await server.connect(parameters);
     if (kind !== "startup") {
-      connection.send("Q", `START_REPLICATION PHYSICAL ${lsnText(current)}`);
+      // Up to where WAL is flushed: a walsender starts no further.
+      const [{ xlogpos }] = rowsOf(checked(await connection.query("IDENTIFY_SYSTEM"))) as [{ xlogpos: string }];
+      connection.send("Q", `START_REPLICATION PHYSICAL ${xlogpos}`);
       const { type } = await connection.next();
       if (type !== "W") throw new Error(`START_REPLICATION was answered by ${type}.`);
     }
