@@ -130,8 +130,7 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     for (const name of ["proto_version", "publication_names"]) {
       const text = `START_REPLICATION SLOT ${streamed} LOGICAL 0/0 (${name})`;
       expect(complaint(text, { server: server.versionNum })).toMatchObject({ sqlstate: checked ? "42601" : "08006" });
-      const connection = await connected(server);
-      const answer = connection.query(text);
+      const answer = asked(server, text);
       if (checked) expect((await answer).some(({ type }) => type === "E")).toBe(true);
       // Its last words may get lost with what it had not read yet.
       else
@@ -139,6 +138,18 @@ describe.for(longTestMajors)("PostgreSQL %i", (major) => {
     }
   });
 });
+
+/** The answer on a connection that the crash before has not closed already: such a one does not take the command. */
+async function asked(server: OwnServer, text: string) {
+  for (;;) {
+    const connection = await connected(server);
+    try {
+      return await connection.query(text);
+    } catch (error) {
+      if (!(error as Error).message.includes("EPIPE")) throw error;
+    }
+  }
+}
 
 /** A connection as soon as the server has got up again. */
 async function connected(server: OwnServer) {
