@@ -10,25 +10,16 @@ import type { Server } from "./servers/index.ts";
 
 const functions = ["pg_control_system", "pg_control_checkpoint", "pg_control_recovery", "pg_control_init"];
 
-/** What the four functions say of a file, by column. */
-export function sqlOf(data: ControlFileData, major: number): Record<string, string> {
-  const { checkPointCopy: c } = data;
-  const server = String(major);
-  const lsn = (position: Lsn): string => formatLsn(position, { server });
-  const yes = (is: boolean): string => (is ? "t" : "f");
-  const int = (number: number): string => String(number | 0);
-  const time = (seconds: bigint): string =>
-    `${new Date(Number(seconds) * 1000).toISOString().replace("T", " ").slice(0, 19)}+00`;
+const yes = (is: boolean): string => (is ? "t" : "f");
+const int = (number: number): string => String(number | 0);
+const time = (seconds: bigint): string =>
+  `${new Date(Number(seconds) * 1000).toISOString().replace("T", " ").slice(0, 19)}+00`;
+
+/** What pg_control_checkpoint says of a checkpoint itself, by column. */
+export function checkpointColumns(c: ControlFileData["checkPointCopy"], major: number): Record<string, string> {
   const next = c.nextFullXid ?? (BigInt(c.nextXidEpoch!) << 32n) + BigInt(c.nextXid!);
-  const checksums = ["off", "on"].indexOf(String(data.dataChecksumVersion));
   return {
-    pg_control_version: int(data.pgControlVersion),
-    catalog_version_no: int(data.catalogVersionNo),
-    system_identifier: String(BigInt.asIntN(64, data.systemIdentifier)),
-    pg_control_last_modified: time(data.time),
-    checkpoint_lsn: lsn(data.checkPoint),
-    ...(data.prevCheckPoint !== undefined && { prior_lsn: lsn(data.prevCheckPoint) }),
-    redo_lsn: lsn(c.redo),
+    redo_lsn: formatLsn(c.redo, { server: String(major) }),
     redo_wal_file: segmentName(c.thisTimeLineID, c.redo),
     timeline_id: int(c.thisTimeLineID),
     prev_timeline_id: int(c.prevTimeLineID),
@@ -45,6 +36,22 @@ export function sqlOf(data: ControlFileData, major: number): Record<string, stri
     oldest_commit_ts_xid: String(c.oldestCommitTsXid),
     newest_commit_ts_xid: String(c.newestCommitTsXid),
     checkpoint_time: time(c.time),
+  };
+}
+
+/** What the four functions say of a file, by column. */
+export function sqlOf(data: ControlFileData, major: number): Record<string, string> {
+  const { checkPointCopy: c } = data;
+  const lsn = (position: Lsn): string => formatLsn(position, { server: String(major) });
+  const checksums = ["off", "on"].indexOf(String(data.dataChecksumVersion));
+  return {
+    pg_control_version: int(data.pgControlVersion),
+    catalog_version_no: int(data.catalogVersionNo),
+    system_identifier: String(BigInt.asIntN(64, data.systemIdentifier)),
+    pg_control_last_modified: time(data.time),
+    checkpoint_lsn: lsn(data.checkPoint),
+    ...(data.prevCheckPoint !== undefined && { prior_lsn: lsn(data.prevCheckPoint) }),
+    ...checkpointColumns(c, major),
     min_recovery_end_lsn: lsn(data.minRecoveryPoint),
     min_recovery_end_timeline: int(data.minRecoveryPointTLI),
     backup_start_lsn: lsn(data.backupStartPoint),
